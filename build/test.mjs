@@ -1,0 +1,262 @@
+/**
+ * `npm test [-- PATH-PART… --seed=N --verbose --with-check]`: installs and compiles what is missing,
+ * runs the tests in groups (units, then the compiled program, then the simulator), and ends with
+ * one line `N passed, N failed[, N skipped]`. Tests run in random order; the seed is printed.
+ */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { compile, isCompiled } from "./compile.mjs";
+import { ensureInstalled } from "./install.mjs";
+import { runStep, seconds } from "./steps.mjs";
+import { bunPath, ROOT } from "./tools.mjs";
+
+const UNIT_TIMEOUT_MS = 300_000;
+const E2E_TIMEOUT_MS = 900_000;
+const CHECK_TIMEOUT_MS = 600_000;
+const SIMULATOR_TIMEOUT_MS = 1_200_000;
+const SIMULATOR_SEEDS = 200;
+const SEED_MAX = 2 ** 31;
+
+/**
+ * @typedef {object} Group
+ * @property {string} name
+ * @property {string} command
+ * @property {readonly string[]} args
+ * @property {number} timeoutMs
+ * @property {boolean} hasReport true for bun test, which counts; else the group is one test
+ */
+
+/**
+ * @typedef {object} Counts
+ * @property {number} passed
+ * @property {number} failed
+ * @property {number} skipped
+ */
+
+/** @typedef {{ seed: number, isVerbose: boolean, withCheck: boolean, filters: string[] }} Options */
+
+/** @type {Counts} */
+const total = { passed: 0, failed: 0, skipped: 0 };
+const options = parseOptions(process.argv.slice(2));
+const reports = mkdtempSync(join(tmpdir(), "allot-test-reports-"));
+try {
+  if (!(await ensureInstalled())) total.failed += 1;
+  else await runAll();
+} catch (error) {
+  console.log(`FAIL ${error instanceof Error ? error.message : error}`);
+  total.failed += 1;
+} finally {
+  rmSync(reports, { recursive: true, force: true });
+}
+if (total.passed + total.failed === 0) {
+  console.log("FAIL no test matches");
+  total.failed = 1;
+}
+console.log(countsLine(total));
+process.exitCode = total.failed === 0 ? 0 : 1;
+
+async function runAll() {
+  console.log(
+    `     seed ${options.seed}; the same order again: npm test -- --seed=${options.seed}`,
+  );
+  if (options.withCheck) await runGroup(checkGroup());
+  // The units run all the same when the program does not compile: they tell more.
+  if (!isCompiled() && !(await compile())) total.failed += 1;
+  for (const group of [...testGroups(), ...simulatorGroups()]) await runGroup(group);
+}
+
+/** @returns {Group} */
+function checkGroup() {
+  return {
+    name: "npm run check",
+    command: process.execPath,
+    args: ["build/check.mjs"],
+    timeoutMs: CHECK_TIMEOUT_MS,
+    hasReport: false,
+  };
+}
+
+/**
+ * One group per folder of test/ for the units, then one per file that runs the compiled program.
+ * @returns {Group[]}
+ */
+function testGroups() {
+  const files = testFiles("test").filter(isWanted);
+  const endToEnd = files.filter((path) => path.endsWith(".e2e.test.ts"));
+  /** @type {Map<string, string[]>} */
+  const folders = new Map();
+  for (const path of files) {
+    if (endToEnd.includes(path)) continue;
+    const folder = path.split("/")[1] ?? "";
+    const members = folders.get(folder) ?? [];
+    folders.set(folder, members);
+    members.push(path);
+  }
+  const units = [...folders].map(([name, paths]) => bunGroup(name, paths, UNIT_TIMEOUT_MS));
+  return [...units, ...endToEnd.map((path) => bunGroup(path, [path], E2E_TIMEOUT_MS))];
+}
+
+/**
+ * @param {string} name
+ * @param {readonly string[]} paths
+ * @param {number} timeoutMs
+ * @returns {Group}
+ */
+function bunGroup(name, paths, timeoutMs) {
+  const args = [
+    "test",
+    ...paths.map((path) => `./${path}`),
+    "--randomize",
+    `--seed=${options.seed}`,
+  ];
+  return { name, command: bunPath(), args, timeoutMs, hasReport: true };
+}
+
+/** @returns {Group[]} */
+function simulatorGroups() {
+  const path = "test/sim/main.ts";
+  if (!existsSync(join(ROOT, path)) || !isWanted(path)) return [];
+  return [
+    {
+      name: `simulator, ${SIMULATOR_SEEDS} seeds`,
+      command: bunPath(),
+      args: [path, "--seeds", String(SIMULATOR_SEEDS)],
+      timeoutMs: SIMULATOR_TIMEOUT_MS,
+      hasReport: false,
+    },
+  ];
+}
+
+/**
+ * Runs the group, prints its line, its output when something failed, and what was skipped and why.
+ * @param {Group} group
+ */
+async function runGroup(group) {
+  const report = join(reports, "report.xml");
+  rmSync(report, { force: true });
+  const reportArgs = group.hasReport ? ["--reporter=junit", `--reporter-outfile=${report}`] : [];
+  const result = await runStep({
+    name: group.name,
+    command: group.command,
+    args: [...group.args, ...reportArgs],
+    timeoutMs: group.timeoutMs,
+    // Colours would get in the way of reading the output back.
+    env: { NO_COLOR: "1", FORCE_COLOR: undefined },
+    isShown: options.isVerbose,
+  });
+  const xml = group.hasReport && existsSync(report) ? readFileSync(report, "utf8") : undefined;
+  const counts = group.hasReport
+    ? countsOf(xml)
+    : { passed: result.isOk ? 1 : 0, failed: 0, skipped: 0 };
+  // A file that does not load leaves no report, and a crash after the last test leaves a clean one.
+  const hasNoReport = group.hasReport && xml === undefined;
+  if (counts.failed === 0 && (!result.isOk || hasNoReport)) counts.failed = 1;
+
+  const mark = counts.failed === 0 ? "ok  " : "FAIL";
+  const ending = result.isOk ? "" : ` (${result.ending})`;
+  console.log(
+    `${mark} ${group.name}: ${countsLine(counts)}, ${seconds(result.durationMs)}${ending}`,
+  );
+  if (counts.failed > 0 && !options.isVerbose) console.log(withoutPasses(result.output));
+  if (xml !== undefined && counts.skipped > 0) printSkips(xml, result.output);
+  total.passed += counts.passed;
+  total.failed += counts.failed;
+  total.skipped += counts.skipped;
+}
+
+/**
+ * @param {string | undefined} xml the JUnit report of bun test
+ * @returns {Counts}
+ */
+function countsOf(xml) {
+  const root = /<testsuites\b[^>]*>/.exec(xml ?? "")?.[0] ?? "";
+  /** @param {string} name */
+  const count = (name) => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(root)?.[1] ?? 0);
+  const failed = count("failures") + count("errors");
+  const skipped = count("skipped");
+  return { passed: Math.max(0, count("tests") - failed - skipped), failed, skipped };
+}
+
+/**
+ * The names of the skipped tests, and the lines `skipped: …` in which a test file says why.
+ * @param {string} xml
+ * @param {string} output
+ */
+function printSkips(xml, output) {
+  for (const match of xml.matchAll(/<testcase\b([^>]*)>\s*<skipped\b/g)) {
+    const name = /\bname="([^"]*)"/.exec(match[1] ?? "")?.[1] ?? "";
+    console.log(`     skipped: ${unescapeXml(name)}`);
+  }
+  const reasons = output.split("\n").filter((line) => /^\s*skipped:/.test(line));
+  for (const reason of new Set(reasons))
+    console.log(`     because: ${reason.trim().slice(8).trim()}`);
+}
+
+/** @param {string} text */
+function unescapeXml(text) {
+  return text
+    .replaceAll("&lt;", "<")
+    .replaceAll("&gt;", ">")
+    .replaceAll("&quot;", '"')
+    .replaceAll("&apos;", "'")
+    .replaceAll("&#10;", " ")
+    .replaceAll("&amp;", "&");
+}
+
+/** @param {string} output */
+function withoutPasses(output) {
+  const lines = output.split("\n").filter((line) => !/^\((?:pass|skip|todo)\) /.test(line));
+  return lines.join("\n").trim();
+}
+
+/**
+ * @param {string} folder
+ * @returns {string[]} test files below it, as paths from the top folder, sorted
+ */
+function testFiles(folder) {
+  return readdirSync(join(ROOT, folder), { withFileTypes: true })
+    .flatMap((entry) => {
+      const path = `${folder}/${entry.name}`;
+      if (entry.isDirectory()) return testFiles(path);
+      return entry.name.endsWith(".test.ts") ? [path] : [];
+    })
+    .sort();
+}
+
+/** @param {string} path */
+function isWanted(path) {
+  return options.filters.length === 0 || options.filters.some((part) => path.includes(part));
+}
+
+/** @param {Counts} counts */
+function countsLine(counts) {
+  const skipped = counts.skipped === 0 ? "" : `, ${counts.skipped} skipped`;
+  return `${counts.passed} passed, ${counts.failed} failed${skipped}`;
+}
+
+/**
+ * @param {readonly string[]} args
+ * @returns {Options}
+ */
+function parseOptions(args) {
+  /** @type {Options} */
+  const parsed = {
+    seed: Math.floor(Math.random() * SEED_MAX),
+    isVerbose: false,
+    withCheck: false,
+    filters: [],
+  };
+  for (const arg of args) {
+    const seed = /^--seed=(\d+)$/.exec(arg)?.[1];
+    if (seed !== undefined) parsed.seed = Number(seed);
+    else if (arg === "--verbose") parsed.isVerbose = true;
+    else if (arg === "--with-check") parsed.withCheck = true;
+    else if (!arg.startsWith("-")) parsed.filters.push(arg);
+    else {
+      console.error(`unknown option ${arg}; known: PATH-PART… --seed=N --verbose --with-check`);
+      process.exit(2);
+    }
+  }
+  return parsed;
+}

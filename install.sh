@@ -1,0 +1,207 @@
+#!/bin/sh
+# Installs allot on a machine with systemd: the program, its configuration and its units. Safe to
+# repeat: an existing configuration is kept, the program is replaced at once and tasks run on.
+set -eu
+
+usage() {
+  cat <<'USAGE'
+usage: install.sh [OPTION]…
+  --binary FILE      the program to install (default: dist/allot beside this script)
+  --prefix FOLDER    where bin/allot goes (default: /usr/local)
+  --role ROLE        master, agent or both (default: both)
+  --master HOST:PORT the master an agent connects to (needed by --role agent)
+  --root FOLDER      install below this folder and touch nothing else, to stage an image
+  --no-start         do not enable or start the units
+  --uninstall        stop and remove program and units; configuration and data stay
+  --purge            with --uninstall: end the tasks and remove configuration and data too
+  --help             this text
+USAGE
+}
+
+say() { printf '%s\n' "$*"; }
+fail() {
+  printf 'install.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+binary=$here/dist/allot
+prefix=/usr/local
+role=
+master=
+root=
+start=yes
+action=install
+purge=no
+
+while [ $# -gt 0 ]; do
+  option=$1
+  shift
+  value=
+  case $option in
+    --*=*)
+      value=${option#*=}
+      option=${option%%=*}
+      ;;
+    --binary | --prefix | --role | --master | --root)
+      [ $# -gt 0 ] || fail "$option needs a value; see install.sh --help"
+      value=$1
+      shift
+      ;;
+  esac
+  case $option in
+    --binary) binary=$value ;;
+    --prefix) prefix=$value ;;
+    --role) role=$value ;;
+    --master) master=$value ;;
+    --root) root=${value%/} ;;
+    --no-start) start=no ;;
+    --uninstall) action=uninstall ;;
+    --purge) purge=yes ;;
+    --help | -h)
+      usage
+      exit 0
+      ;;
+    *) fail "unknown option $option; see install.sh --help" ;;
+  esac
+done
+
+config=/etc/allot/allot.conf
+units=/etc/systemd/system
+data=/var/lib/allot
+
+check_options() {
+  case $prefix in
+    /*) ;;
+    *) fail "--prefix $prefix is not an absolute path" ;;
+  esac
+  case $prefix in
+    *[!A-Za-z0-9._/-]*) fail "--prefix $prefix holds a character that a unit file would misread" ;;
+  esac
+  case $root in
+    '' | /*) ;;
+    *) fail "--root $root is not an absolute path" ;;
+  esac
+  case ${role:-both} in
+    master | agent | both) ;;
+    *) fail "--role $role is unknown; choose master, agent or both" ;;
+  esac
+  case $master in
+    '' | *:[0-9]*) ;;
+    *) fail "--master $master is not HOST:PORT" ;;
+  esac
+  case $role$master in
+    *[!A-Za-z0-9.:_\[\]-]*) fail "--master $master is not HOST:PORT" ;;
+  esac
+  [ "$purge" = no ] || [ "$action" = uninstall ] || fail "--purge only goes with --uninstall"
+  if [ -z "$root" ] && [ "$(id -u)" -ne 0 ]; then
+    fail "must run as root; or stage an image with --root FOLDER"
+  fi
+}
+
+# With a staging folder there is no running systemd to talk to.
+has_systemd() {
+  [ -z "$root" ] && [ -d /run/systemd/system ] && command -v systemctl >/dev/null 2>&1
+}
+
+# place SOURCE TARGET MODE: copies beside the target and renames, so that a reader sees the old file
+# or the new one, and a running program keeps the file it was started from.
+place() {
+  mkdir -p "$(dirname -- "$2")"
+  rm -f "$2.new"
+  cp "$1" "$2.new"
+  chmod "$3" "$2.new"
+  mv -f "$2.new" "$2"
+}
+
+place_unit() {
+  draft=$root$units/.$1.draft
+  mkdir -p "$root$units"
+  sed "s|@PREFIX@|$prefix|g" "$here/systemd/$1" >"$draft"
+  place "$draft" "$root$units/$1" 0644
+  rm -f "$draft"
+  say "placed $root$units/$1"
+}
+
+# set_value NAME VALUE: replaces the line of NAME in the configuration, or adds one.
+set_value() {
+  draft=$root$config.draft
+  grep -v "^[[:space:]]*$1[[:space:]]*=" "$root$config" >"$draft" || true
+  printf '%s=%s\n' "$1" "$2" >>"$draft"
+  place "$draft" "$root$config" 0644
+  rm -f "$draft"
+}
+
+write_config() {
+  if [ -e "$root$config" ]; then
+    say "kept $root$config"
+  else
+    mkdir -p "$root${config%/*}"
+    cat >"$root$config" <<CONFIG
+# Settings of allot, one name=value per line: the flags of \`allot --help\` without the dashes.
+# A flag on the command line wins over the environment (ALLOT_NAME), and that over this file.
+role=both
+work_dir=$data
+# Loopback only, as long as nothing protects the API. Other machines need an address of this one.
+ip=127.0.0.1
+CONFIG
+    say "wrote $root$config"
+  fi
+  [ -z "$role" ] || set_value role "$role"
+  [ -z "$master" ] || set_value master "$master"
+}
+
+install_all() {
+  [ -f "$binary" ] || fail "$binary is missing; run npm run build, or name it with --binary FILE"
+  [ -x "$binary" ] || fail "$binary is not executable"
+  [ -f "$here/systemd/allot.service" ] || fail "$here/systemd is missing; keep it beside this script"
+  if [ "$role" = agent ] && [ -z "$master" ] &&
+    ! grep -qs '^[[:space:]]*master[[:space:]]*=' "$root$config"; then
+    fail "role agent needs the address of its master: --master HOST:PORT"
+  fi
+  write_config
+  place "$binary" "$root$prefix/bin/allot" 0755
+  say "placed $root$prefix/bin/allot"
+  mkdir -p "$root$data"
+  place_unit allot-tasks.service
+  place_unit allot.service
+  if [ "$start" = no ] || [ -n "$root" ]; then
+    say "not started; start it with: systemctl enable --now allot-tasks allot"
+  elif has_systemd; then
+    systemctl daemon-reload
+    systemctl enable --quiet allot-tasks.service allot.service
+    systemctl start allot-tasks.service
+    systemctl restart allot.service
+    say "started; its log: journalctl -u allot -f"
+  else
+    say "no systemd here; start it by hand: $prefix/bin/allot --config=$config"
+  fi
+}
+
+uninstall_all() {
+  if has_systemd; then
+    systemctl disable --quiet --now allot.service 2>/dev/null || true
+    # Tasks run on unless everything is to go.
+    [ "$purge" = no ] || systemctl disable --quiet --now allot-tasks.service 2>/dev/null || true
+  fi
+  rm -f "$root$prefix/bin/allot" "$root$units/allot.service"
+  if has_systemd && systemctl is-active --quiet allot-tasks.service; then
+    say "kept $units/allot-tasks.service, which holds running tasks"
+  else
+    rm -f "$root$units/allot-tasks.service"
+  fi
+  if has_systemd; then systemctl daemon-reload; fi
+  say "removed program and units"
+  if [ "$purge" = yes ]; then
+    rm -rf "$root${config%/*}" "${root:?}$data"
+    say "removed $root${config%/*} and $root$data"
+  else
+    say "kept $root${config%/*} and $root$data; remove them with --uninstall --purge"
+  fi
+}
+
+check_options
+case $action in
+  install) install_all ;;
+  uninstall) uninstall_all ;;
+esac

@@ -1,0 +1,82 @@
+/**
+ * What the agent must remember across its own death (DESIGN §7), as plain data, and the changes to
+ * it. A change is on disk before any other effect of the same step is visible to anyone.
+ */
+import type {
+  AgentInfo,
+  ExecutorInfo,
+  FrameworkInfo,
+  TaskGroupInfo,
+  TaskInfo,
+  TaskState,
+  TaskStatus,
+} from "../../protocol/v1/types.ts";
+
+export interface CheckpointedFramework {
+  readonly framework: FrameworkInfo;
+}
+
+export interface CheckpointedExecutor {
+  readonly frameworkId: string;
+  readonly executorId: string;
+  readonly containerId: string;
+  /** For a command task: the generated one, id equal to the task's. */
+  readonly executor: ExecutorInfo;
+  readonly isCommandExecutor: boolean;
+  /** Sandbox, absolute. */
+  readonly directory: string;
+}
+
+/** A task that is not yet forgotten: alive, or ended with updates still unacknowledged. */
+export interface CheckpointedTask {
+  readonly frameworkId: string;
+  readonly taskId: string;
+  readonly executorId: string;
+  readonly info: TaskInfo;
+  /** Set for the members of a task group. */
+  readonly taskGroup: TaskGroupInfo | undefined;
+  /** Newest state known here. */
+  readonly state: TaskState;
+  /** Set once a kill was asked for, so that a later end reads TASK_KILLED even after a restart. */
+  readonly kill: { readonly graceMs: number; readonly atMs: number } | undefined;
+}
+
+/** One status update of a task's stream, in order of `sequence`. */
+export interface CheckpointedUpdate {
+  readonly frameworkId: string;
+  readonly taskId: string;
+  readonly sequence: number;
+  readonly status: TaskStatus;
+}
+
+/** Everything on disk, as read at recovery. */
+export interface CheckpointState {
+  readonly agentInfo: AgentInfo | undefined;
+  /** Of the host's boot during which it was written; differs after a reboot. */
+  readonly bootId: string | undefined;
+  readonly epoch: string | undefined;
+  readonly lastCommand: number;
+  readonly frameworks: readonly CheckpointedFramework[];
+  readonly executors: readonly CheckpointedExecutor[];
+  readonly tasks: readonly CheckpointedTask[];
+  /** In stream order per task; acknowledged ones are not kept. */
+  readonly updates: readonly CheckpointedUpdate[];
+}
+
+/** One change; all changes of a batch are one transaction. `put…` inserts or replaces. */
+export type CheckpointOperation =
+  | { readonly kind: "putAgent"; readonly agentInfo: AgentInfo; readonly bootId: string }
+  | { readonly kind: "putCommand"; readonly epoch: string; readonly number: number }
+  | { readonly kind: "putFramework"; readonly framework: CheckpointedFramework }
+  | { readonly kind: "removeFramework"; readonly frameworkId: string }
+  | { readonly kind: "putExecutor"; readonly executor: CheckpointedExecutor }
+  | { readonly kind: "removeExecutor"; readonly frameworkId: string; readonly executorId: string }
+  | { readonly kind: "putTask"; readonly task: CheckpointedTask }
+  | { readonly kind: "removeTask"; readonly frameworkId: string; readonly taskId: string }
+  | { readonly kind: "appendUpdate"; readonly update: CheckpointedUpdate }
+  | {
+      readonly kind: "removeUpdate";
+      readonly frameworkId: string;
+      readonly taskId: string;
+      readonly sequence: number;
+    };

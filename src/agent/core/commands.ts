@@ -1,0 +1,139 @@
+/**
+ * The master's commands: numbered, carried out exactly once and in order. The last number is on
+ * disk in the same transaction as the command's result, so a resend after any crash is recognised.
+ * Source: protocol/link-frames.ts.
+ */
+import { unreachable } from "../../base/assert.ts";
+import type { AgentCommand } from "../../protocol/link-frames.ts";
+import type { FrameworkInfo } from "../../protocol/v1/types.ts";
+import { acknowledge, sendEvent, shutdownExecutor } from "./executors.ts";
+import { forgetFrameworkIfIdle } from "./history.ts";
+import { killTask } from "./kill.ts";
+import { runTasks } from "./launch.ts";
+import { loseLink } from "./registration.ts";
+import { type FrameworkState, isCheckpointing, isPartitionAware } from "./state.ts";
+import { checkpoint, findFramework, log, type Step, send } from "./step.ts";
+import { reportAbsentTask } from "./tasks.ts";
+
+/** Carries out a command unless it was before, and tells the master that it is done. */
+export function receiveCommand(step: Step, number: number, command: AgentCommand): void {
+  const { state } = step;
+  if (state.phase === "terminating" || state.info.id === undefined || state.epoch === undefined) {
+    log(step, "info", "ignored a command that came at a wrong time", { command: command.kind });
+    return;
+  }
+  if (number > state.lastCommand + 1) {
+    // One is missing. Registering anew makes the master send all that are not done.
+    loseLink(step, `command ${state.lastCommand + 1} is missing before command ${number}`);
+    return;
+  }
+  if (number === state.lastCommand + 1) {
+    state.lastCommand = number;
+    checkpoint(step, { kind: "putCommand", epoch: state.epoch, number });
+    carryOut(step, command);
+  }
+  send(step, { kind: "commandDone", number });
+}
+
+/** Shuts down all executors of a framework and forgets what it has not acknowledged. */
+export function shutdownFramework(step: Step, framework: FrameworkState): void {
+  framework.isTerminating = true;
+  for (const executor of [...framework.executors.values()]) {
+    shutdownExecutor(step, framework, executor);
+  }
+  forgetFrameworkIfIdle(step, framework);
+}
+
+function carryOut(step: Step, command: AgentCommand): void {
+  switch (command.kind) {
+    case "runTask":
+      runTasks(step, {
+        framework: command.framework,
+        tasks: [command.task],
+        taskGroup: undefined,
+        executor: command.task.executor,
+      });
+      break;
+    case "runTaskGroup":
+      runTasks(step, {
+        framework: command.framework,
+        tasks: command.taskGroup.tasks ?? [],
+        taskGroup: command.taskGroup,
+        executor: command.executor,
+      });
+      break;
+    case "killTask":
+      killTask(step, command.frameworkId, command.taskId, command.killPolicy);
+      break;
+    case "acknowledgeUpdate":
+      acknowledge(step, command.frameworkId, command.taskId, command.uuid);
+      break;
+    case "shutdownExecutor":
+      shutdownOne(step, command.frameworkId, command.executorId);
+      break;
+    case "shutdownFramework": {
+      const framework = findFramework(step, command.frameworkId);
+      if (framework !== undefined) shutdownFramework(step, framework);
+      break;
+    }
+    case "updateFramework":
+      updateFramework(step, command.framework);
+      break;
+    case "frameworkMessage":
+      passMessage(step, command);
+      break;
+    case "reconcileTasks":
+      reconcileTasks(step, command);
+      break;
+    default:
+      unreachable(command, "command");
+  }
+}
+
+function shutdownOne(step: Step, frameworkId: string, executorId: string): void {
+  const framework = findFramework(step, frameworkId);
+  const executor = framework?.executors.get(executorId);
+  if (framework !== undefined && executor !== undefined) {
+    shutdownExecutor(step, framework, executor);
+  }
+}
+
+function updateFramework(step: Step, info: FrameworkInfo): void {
+  const framework = findFramework(step, info.id?.value ?? "");
+  if (framework === undefined) return;
+  // Whether a framework checkpoints is fixed for its life (semantics 3.2).
+  const { checkpoint: isChecked } = framework.info;
+  framework.info = { ...info, ...(isChecked === undefined ? {} : { checkpoint: isChecked }) };
+  if (isCheckpointing(framework.info)) {
+    checkpoint(step, { kind: "putFramework", framework: { framework: framework.info } });
+  }
+}
+
+function passMessage(
+  step: Step,
+  command: Extract<AgentCommand, { kind: "frameworkMessage" }>,
+): void {
+  const executor = findFramework(step, command.frameworkId)?.executors.get(command.executorId);
+  const isDelivered = executor?.phase === "running" && !executor.isCommandExecutor;
+  const counter = isDelivered ? "valid" : "invalid";
+  step.state.counters[`slave/${counter}_framework_messages`] += 1;
+  if (!isDelivered) return;
+  sendEvent(step, executor, { type: "MESSAGE", message: { data: command.data } });
+}
+
+/** Semantics 2.4: the agent answers, reliably, for each task it does not have. */
+function reconcileTasks(
+  step: Step,
+  command: Extract<AgentCommand, { kind: "reconcileTasks" }>,
+): void {
+  for (const { frameworkId, taskId, isPartitionAware: isAware } of command.tasks) {
+    const framework = findFramework(step, frameworkId);
+    if (framework?.tasks.has(taskId) === true) continue;
+    const isDroppable = framework === undefined ? isAware : isPartitionAware(framework.info);
+    reportAbsentTask(step, frameworkId, taskId, {
+      state: isDroppable ? "TASK_DROPPED" : "TASK_LOST",
+      reason: "REASON_RECONCILIATION",
+      message: "Reconciliation: task is unknown to the agent",
+    });
+  }
+}

@@ -1,0 +1,491 @@
+/**
+ * An executor from its container's launch to its removal. Built-in command executors and custom
+ * ones take the same path; a command executor is just one that needs no subscription.
+ * Source: semantics 6.4.6, 7.1, 7.3; http-api 5.
+ */
+import { assert } from "../../base/assert.ts";
+import type { ContainerId } from "../../base/ids.ts";
+import { ok, type Result, refuse } from "../../base/result.ts";
+import { describeProcessEnd, rawWaitStatus, taskEndOf } from "../../protocol/task-exit.ts";
+import type { ExecutorCall, ExecutorEvent, TaskStatus } from "../../protocol/v1/types.ts";
+import type { ContainerLaunch } from "./effects.ts";
+import { forgetFrameworkIfIdle, rememberExecutor, rememberTask } from "./history.ts";
+import { type ContainerTermination, isTerminalState } from "./inputs.ts";
+import { KILL_MARGIN_MS } from "./limits.ts";
+import {
+  type ExecutorState,
+  type FrameworkState,
+  isCheckpointing,
+  type PendingEnd,
+  type TaskRecord,
+} from "./state.ts";
+import { cancelTimer, checkpoint, findFramework, log, type Step, send, setTimer } from "./step.ts";
+import {
+  type AgentReport,
+  checkpointTask,
+  completeStatus,
+  droppedState,
+  goneState,
+  recordStatus,
+  reportTask,
+} from "./tasks.ts";
+import { acknowledgeUpdate, dropStream, findStream, isKnownUpdate } from "./updates.ts";
+
+/** The container's first process runs. */
+export function containerLaunched(step: Step, containerId: ContainerId, pid: number): void {
+  const executor = step.state.containers.get(containerId);
+  if (executor === undefined || executor.phase === "terminated") return;
+  executor.pid = pid;
+  if (executor.phase === "terminating") {
+    // The order to destroy it may have come before there was anything to destroy.
+    step.effects.push({ kind: "destroyContainer", containerId });
+    return;
+  }
+  if (!executor.isCommandExecutor) return;
+  executor.phase = "running";
+  executor.hasHadTask = true;
+  for (const task of executor.tasks.values()) task.isQueued = false;
+}
+
+/** The container never came to be; `message` says why and is shown to the framework. */
+export function containerLaunchFailed(step: Step, containerId: ContainerId, message: string): void {
+  const executor = step.state.containers.get(containerId);
+  if (executor === undefined || executor.phase === "terminated") return;
+  step.state.counters["slave/container_launch_errors"] += 1;
+  executor.pendingEnd ??= {
+    state: "TASK_FAILED",
+    reason: "REASON_CONTAINER_LAUNCH_FAILED",
+    message: `Failed to launch container: ${message}`,
+  };
+  endExecutor(step, executor, { exit: { kind: "unknown", message } });
+}
+
+/** The container is over; whatever of it was alive has now ended. */
+export function containerTerminated(
+  step: Step,
+  containerId: ContainerId,
+  termination: ContainerTermination,
+): void {
+  const executor = step.state.containers.get(containerId);
+  if (executor === undefined || executor.phase === "terminated") return;
+  endExecutor(step, executor, termination);
+}
+
+/** Carries out a call of an executor; the result goes back to it. */
+export function executorCall(step: Step, call: ExecutorCall): Result<void> {
+  const framework = findFramework(step, call.framework_id.value);
+  const executor = framework?.executors.get(call.executor_id.value);
+  if (call.type === "HEARTBEAT") return ok(undefined);
+  if (framework === undefined || executor === undefined || executor.phase === "terminated") {
+    return refuse("notFound", "Executor cannot be found", "executor_id");
+  }
+  switch (call.type) {
+    case "SUBSCRIBE":
+      return ok(undefined);
+    case "UPDATE":
+      if (call.update === undefined) return refuse("invalid", "'update' is missing", "update");
+      return acceptUpdate(step, framework, executor, call.update.status);
+    case "MESSAGE":
+      return acceptMessage(step, executor, call);
+    default:
+      return refuse("invalid", `Unknown call type ${call.type ?? "(none)"}`, "type");
+  }
+}
+
+/**
+ * A custom executor has opened its stream: tell it who it is, take in what it could not tell
+ * before, and hand over the tasks that waited for it. Runs after the call was answered.
+ */
+export function executorSubscribed(step: Step, call: ExecutorCall): void {
+  const framework = findFramework(step, call.framework_id.value);
+  const executor = framework?.executors.get(call.executor_id.value);
+  if (framework === undefined || executor === undefined) return;
+  cancelTimer(step, { kind: "executorRegistration", containerId: executor.containerId });
+  sendEvent(step, executor, {
+    type: "SUBSCRIBED",
+    subscribed: {
+      executor_info: executor.info,
+      framework_info: framework.info,
+      agent_info: step.state.info,
+      container_id: { value: executor.containerId },
+    },
+  });
+  if (executor.phase === "terminating") {
+    sendEvent(step, executor, { type: "SHUTDOWN" });
+    return;
+  }
+  executor.phase = "running";
+  executor.isAwaited = false;
+  for (const update of call.subscribe?.unacknowledged_updates ?? []) {
+    acceptUpdate(step, framework, executor, update.status);
+  }
+  dropUndeliveredTasks(step, framework, executor, call);
+  deliverQueuedTasks(step, executor);
+  if (!executor.hasHadTask) shutdownExecutor(step, framework, executor);
+}
+
+/**
+ * Ends an executor with its grace period, then by force. `pendingEnd` says what tasks that are
+ * alive at its end become; without one they end as the executor reports, or failed.
+ */
+export function shutdownExecutor(
+  step: Step,
+  framework: FrameworkState,
+  executor: ExecutorState,
+): void {
+  if (executor.phase === "terminating" || executor.phase === "terminated") return;
+  if (executor.phase === "registering") {
+    killQueuedTasks(
+      step,
+      framework,
+      executor,
+      "Executor was shut down before the task was launched",
+    );
+    destroyExecutor(step, executor, undefined);
+    return;
+  }
+  executor.phase = "terminating";
+  const graceMs = shutdownGraceMs(step, executor);
+  for (const task of executor.tasks.values()) {
+    if (isTerminalState(task.state) || task.kill !== undefined) continue;
+    task.kill = { graceMs: Math.max(0, graceMs - KILL_MARGIN_MS), atMs: step.nowMs };
+    checkpointTask(step, framework, task);
+  }
+  sendEvent(step, executor, { type: "SHUTDOWN" });
+  setTimer(step, { kind: "executorShutdown", containerId: executor.containerId }, graceMs);
+}
+
+/** Ends an executor by force. */
+export function destroyExecutor(
+  step: Step,
+  executor: ExecutorState,
+  pendingEnd: PendingEnd | undefined,
+): void {
+  if (executor.phase === "terminated") return;
+  executor.phase = "terminating";
+  executor.pendingEnd ??= pendingEnd;
+  step.effects.push({ kind: "destroyContainer", containerId: executor.containerId });
+}
+
+/** Ends tasks that their executor has never seen (semantics 6.3, killed during launch). */
+export function killQueuedTasks(
+  step: Step,
+  framework: FrameworkState,
+  executor: ExecutorState,
+  message: string,
+): void {
+  for (const task of [...executor.tasks.values()]) {
+    if (!task.isQueued) continue;
+    reportTask(step, framework, executor, task, {
+      state: "TASK_KILLED",
+      reason: "REASON_TASK_KILLED_DURING_LAUNCH",
+      message,
+    });
+  }
+}
+
+/** The executor did not subscribe in time, at first or after a restart of the agent. */
+export function registrationTimedOut(step: Step, containerId: ContainerId): void {
+  const executor = step.state.containers.get(containerId);
+  if (executor === undefined || executor.phase !== "registering") return;
+  const end: PendingEnd = executor.isAwaited
+    ? {
+        state: "gone",
+        reason: "REASON_EXECUTOR_REREGISTRATION_TIMEOUT",
+        message: `Executor did not reregister within ${step.options.executorReregistrationTimeoutMs} ms`,
+      }
+    : {
+        state: "TASK_FAILED",
+        reason: "REASON_EXECUTOR_REGISTRATION_TIMEOUT",
+        message: `Executor did not register within ${step.options.executorRegistrationTimeoutMs} ms`,
+      };
+  executor.isAwaited = false;
+  destroyExecutor(step, executor, end);
+}
+
+/** The grace of a shutdown is over. */
+export function shutdownTimedOut(step: Step, containerId: ContainerId): void {
+  const executor = step.state.containers.get(containerId);
+  if (executor?.phase === "terminating") destroyExecutor(step, executor, undefined);
+}
+
+/** The framework (through the master) acknowledged an update. */
+export function acknowledge(step: Step, frameworkId: string, taskId: string, uuid: string): void {
+  const outcome = acknowledgeUpdate(step, { frameworkId, taskId }, uuid);
+  if (outcome === "rejected") {
+    log(step, "warning", "ignored an acknowledgement that does not match the update in flight", {
+      framework: frameworkId,
+      task: taskId,
+    });
+    return;
+  }
+  if (outcome !== "ended") return;
+  const framework = findFramework(step, frameworkId);
+  const task = framework?.tasks.get(taskId);
+  if (framework === undefined) return;
+  if (task !== undefined) completeTask(step, framework, task);
+  forgetFrameworkIfIdle(step, framework);
+}
+
+/** Hands an event to an executor, built-in or custom. */
+export function sendEvent(step: Step, executor: ExecutorState, event: ExecutorEvent): void {
+  step.effects.push({
+    kind: "executorEvent",
+    frameworkId: executor.frameworkId,
+    executorId: executor.executorId,
+    event,
+  });
+}
+
+/** What a containerizer needs to launch or to take back the executor. */
+export function launchOf(
+  step: Step,
+  framework: FrameworkState,
+  executor: ExecutorState,
+): ContainerLaunch {
+  const [task] = executor.tasks.values();
+  const commandTask = executor.isCommandExecutor ? task?.info : undefined;
+  const user = executor.info.command?.user ?? framework.info.user;
+  return {
+    containerId: executor.containerId,
+    frameworkId: framework.frameworkId,
+    executorId: executor.executorId,
+    framework: framework.info,
+    executor: executor.info,
+    commandTask,
+    directory: executor.directory,
+    user: step.options.isUserSwitched ? user : undefined,
+  };
+}
+
+/** Takes a task whose terminal update is acknowledged, or unwanted, out of the agent. */
+export function completeTask(step: Step, framework: FrameworkState, task: TaskRecord): void {
+  const executor = framework.executors.get(task.executorId);
+  assert(executor !== undefined, "a task has an executor");
+  rememberTask(step, framework, executor, task);
+  framework.tasks.delete(task.taskId);
+  executor.tasks.delete(task.taskId);
+  if (isCheckpointing(framework.info)) {
+    checkpoint(step, {
+      kind: "removeTask",
+      frameworkId: framework.frameworkId,
+      taskId: task.taskId,
+    });
+  }
+  removeExecutorIfDone(step, framework, executor);
+}
+
+function acceptMessage(step: Step, executor: ExecutorState, call: ExecutorCall): Result<void> {
+  if (executor.phase === "registering") return refuse("forbidden", "Executor is not subscribed");
+  send(step, {
+    kind: "executorMessage",
+    frameworkId: executor.frameworkId,
+    executorId: executor.executorId,
+    data: call.message?.data ?? "",
+  });
+  return ok(undefined);
+}
+
+function acceptUpdate(
+  step: Step,
+  framework: FrameworkState,
+  executor: ExecutorState,
+  status: TaskStatus,
+): Result<void> {
+  const counters = step.state.counters;
+  if (executor.phase === "registering" && !executor.isCommandExecutor) {
+    return refuse("forbidden", "Executor is not subscribed");
+  }
+  if (status.state === "TASK_STAGING") {
+    counters["slave/invalid_status_updates"] += 1;
+    shutdownExecutor(step, framework, executor);
+    return refuse("invalid", "An executor must not send TASK_STAGING", "update.status.state");
+  }
+  const complete = completeStatus(step, executor, status);
+  const task = executor.tasks.get(status.task_id.value);
+  const stream = findStream(step, {
+    frameworkId: framework.frameworkId,
+    taskId: status.task_id.value,
+  });
+  const isNews =
+    task !== undefined &&
+    !framework.isTerminating &&
+    !isTerminalState(task.state) &&
+    !isKnownUpdate(stream, complete.uuid ?? "") &&
+    (!task.isQueued || executor.isCommandExecutor || isTerminalState(status.state));
+  counters[isNews ? "slave/valid_status_updates" : "slave/invalid_status_updates"] += 1;
+  if (isNews) recordStatus(step, framework, task, complete);
+  // Late and repeated updates are acknowledged too, so that the executor stops sending them.
+  sendEvent(step, executor, {
+    type: "ACKNOWLEDGED",
+    acknowledged: { task_id: status.task_id, uuid: complete.uuid ?? "" },
+  });
+  return ok(undefined);
+}
+
+/** After a restart of the agent: a task the executor does not know of never reached it. */
+function dropUndeliveredTasks(
+  step: Step,
+  framework: FrameworkState,
+  executor: ExecutorState,
+  call: ExecutorCall,
+): void {
+  const received = new Set(
+    (call.subscribe?.unacknowledged_tasks ?? []).map((task) => task.task_id.value),
+  );
+  for (const task of [...executor.tasks.values()]) {
+    if (task.isQueued || task.state !== "TASK_STAGING" || received.has(task.taskId)) continue;
+    reportTask(step, framework, executor, task, restartReport(framework));
+  }
+}
+
+function deliverQueuedTasks(step: Step, executor: ExecutorState): void {
+  for (const task of executor.tasks.values()) {
+    if (!task.isQueued) continue;
+    executor.hasHadTask = true;
+    const group = task.taskGroup;
+    if (group === undefined) {
+      task.isQueued = false;
+      sendEvent(step, executor, { type: "LAUNCH", launch: { task: task.info } });
+      continue;
+    }
+    for (const member of group.tasks ?? []) {
+      const record = executor.tasks.get(member.task_id.value);
+      if (record !== undefined) record.isQueued = false;
+    }
+    sendEvent(step, executor, { type: "LAUNCH_GROUP", launch_group: { task_group: group } });
+  }
+}
+
+/** For a task that was on disk but had not reached its executor when the agent ended. */
+export function restartReport(framework: FrameworkState): AgentReport {
+  return {
+    state: droppedState(framework.info),
+    reason: "REASON_AGENT_RESTARTED",
+    message: "Task launched during agent restart",
+  };
+}
+
+function endExecutor(step: Step, executor: ExecutorState, termination: ContainerTermination): void {
+  const framework = findFramework(step, executor.frameworkId);
+  assert(framework !== undefined, "an executor has a framework");
+  executor.phase = "terminated";
+  executor.isAwaited = false;
+  step.state.counters["slave/executors_terminated"] += 1;
+  cancelTimer(step, { kind: "executorRegistration", containerId: executor.containerId });
+  cancelTimer(step, { kind: "executorShutdown", containerId: executor.containerId });
+  if (!framework.isTerminating) {
+    for (const task of [...executor.tasks.values()]) {
+      if (isTerminalState(task.state)) continue;
+      reportTask(
+        step,
+        framework,
+        executor,
+        task,
+        endReport(framework, executor, task, termination),
+      );
+    }
+  }
+  if (!executor.isCommandExecutor) {
+    send(step, {
+      kind: "executorExited",
+      frameworkId: executor.frameworkId,
+      executorId: executor.executorId,
+      status: rawWaitStatus(termination.exit),
+    });
+  }
+  removeExecutorIfDone(step, framework, executor);
+}
+
+/** What a task that was alive when its container ended has become (semantics 6.3, 6.6). */
+function endReport(
+  framework: FrameworkState,
+  executor: ExecutorState,
+  task: TaskRecord,
+  termination: ContainerTermination,
+): AgentReport {
+  const { exit, limitation } = termination;
+  if (limitation !== undefined) {
+    return {
+      state: "TASK_FAILED",
+      reason: limitation.reason,
+      message: limitation.message,
+      limitation: { resources: limitation.resources },
+    };
+  }
+  const pending = executor.pendingEnd;
+  if (pending !== undefined) {
+    const state = pending.state === "gone" ? goneState(framework.info) : pending.state;
+    return { state, reason: pending.reason, message: pending.message };
+  }
+  if (executor.isCommandExecutor && (exit.kind !== "unknown" || task.kill !== undefined)) {
+    const end = taskEndOf(exit, task.kill === undefined ? "none" : "killed");
+    return { ...end, source: "SOURCE_EXECUTOR" };
+  }
+  const detail = exit.kind === "unknown" ? exit.message : describeProcessEnd(exit);
+  return {
+    state: "TASK_FAILED",
+    reason: "REASON_EXECUTOR_TERMINATED",
+    message: `Executor terminated: ${detail}`,
+  };
+}
+
+/** Semantics 6.4.6: an executor stays until its end and every terminal update are acknowledged. */
+function removeExecutorIfDone(
+  step: Step,
+  framework: FrameworkState,
+  executor: ExecutorState,
+): void {
+  if (executor.phase !== "terminated") return;
+  if (framework.isTerminating) dropTasks(step, framework, executor);
+  if (executor.tasks.size > 0) return;
+  framework.executors.delete(executor.executorId);
+  step.state.containers.delete(executor.containerId);
+  rememberExecutor(step, framework, executor);
+  if (isCheckpointing(framework.info)) {
+    checkpoint(step, {
+      kind: "removeExecutor",
+      frameworkId: framework.frameworkId,
+      executorId: executor.executorId,
+    });
+  }
+  step.effects.push({
+    kind: "cleanupContainer",
+    containerId: executor.containerId,
+    directory: executor.directory,
+  });
+  forgetFrameworkIfIdle(step, framework);
+  const isLast = step.state.containers.size === 0;
+  if (step.state.phase === "terminating" && isLast) {
+    step.state.phase = "stopped";
+    step.effects.push({ kind: "exit", reason: "all executors of the shut down agent are over" });
+  }
+}
+
+function dropTasks(step: Step, framework: FrameworkState, executor: ExecutorState): void {
+  for (const task of [...executor.tasks.values()]) {
+    dropStream(step, { frameworkId: framework.frameworkId, taskId: task.taskId });
+    // Nobody is told any more, but the history must not show it as alive.
+    if (!isTerminalState(task.state)) task.state = "TASK_KILLED";
+    rememberTask(step, framework, executor, task);
+    framework.tasks.delete(task.taskId);
+    executor.tasks.delete(task.taskId);
+    if (isCheckpointing(framework.info)) {
+      checkpoint(step, {
+        kind: "removeTask",
+        frameworkId: framework.frameworkId,
+        taskId: task.taskId,
+      });
+    }
+  }
+}
+
+/** Grace between SHUTDOWN and force (semantics 7.3). */
+function shutdownGraceMs(step: Step, executor: ExecutorState): number {
+  const own = executor.info.shutdown_grace_period;
+  if (own !== undefined) return own.nanoseconds / 1e6;
+  const [task] = executor.tasks.values();
+  const policy = executor.isCommandExecutor ? task?.info.kill_policy?.grace_period : undefined;
+  if (policy !== undefined) return policy.nanoseconds / 1e6 + KILL_MARGIN_MS;
+  return step.options.executorShutdownGraceMs;
+}

@@ -1,0 +1,94 @@
+/**
+ * Everything that can happen to an agent, as one union. The runtime (or the simulator) turns the
+ * outside world into these and hands them to `AgentCore.step` one at a time.
+ */
+import type { ContainerId } from "../../base/ids.ts";
+import type { AgentToMaster, MasterToAgent } from "../../protocol/link-frames.ts";
+import type { ExecutorCall, Resource, TaskState } from "../../protocol/v1/types.ts";
+import type { CheckpointState } from "./checkpoint-state.ts";
+
+/** How a container's first process ended. */
+export type ContainerExit =
+  | { readonly kind: "exited"; readonly code: number }
+  | { readonly kind: "signaled"; readonly signal: number }
+  /** Nobody saw the end (host rebooted, keeper killed). */
+  | { readonly kind: "unknown"; readonly message: string };
+
+/** A container ended or was ended by an isolator, which then says why. */
+export interface ContainerTermination {
+  readonly exit: ContainerExit;
+  readonly limitation?:
+    | {
+        readonly reason:
+          | "REASON_CONTAINER_LIMITATION"
+          | "REASON_CONTAINER_LIMITATION_MEMORY"
+          | "REASON_CONTAINER_LIMITATION_DISK";
+        readonly message: string;
+        readonly resources: readonly Resource[];
+      }
+    | undefined;
+}
+
+export type AgentTimer =
+  | { readonly kind: "retryUpdate"; readonly frameworkId: string; readonly taskId: string }
+  | { readonly kind: "register" }
+  | { readonly kind: "pingTimeout" }
+  | { readonly kind: "executorRegistration"; readonly containerId: ContainerId }
+  | { readonly kind: "executorShutdown"; readonly containerId: ContainerId };
+
+export type AgentInput =
+  /** First input ever. `alive` are containers of ours found running; others are known to be over. */
+  | {
+      readonly kind: "recovered";
+      readonly checkpoint: CheckpointState;
+      readonly bootId: string;
+      readonly alive: ReadonlySet<string>;
+      /** Ends that happened while the agent was away, by container id. */
+      readonly terminations: ReadonlyMap<string, ContainerTermination>;
+    }
+  | { readonly kind: "linkUp"; readonly epoch: string }
+  | { readonly kind: "linkDown" }
+  | { readonly kind: "masterMessage"; readonly message: MasterToAgent }
+  | { readonly kind: "containerLaunched"; readonly containerId: ContainerId; readonly pid: number }
+  | {
+      readonly kind: "containerLaunchFailed";
+      readonly containerId: ContainerId;
+      readonly message: string;
+    }
+  /** After the built-in executor of the container, if any, has had its last word. */
+  | {
+      readonly kind: "containerTerminated";
+      readonly containerId: ContainerId;
+      readonly termination: ContainerTermination;
+    }
+  | {
+      readonly kind: "executorCall";
+      readonly requestId: number;
+      readonly call: ExecutorCall;
+    }
+  | {
+      readonly kind: "executorDisconnected";
+      readonly frameworkId: string;
+      readonly executorId: string;
+    }
+  | { readonly kind: "timer"; readonly timer: AgentTimer };
+
+/** Messages the core may send; named here so that users of the core need one import. */
+export type OutgoingMessage = AgentToMaster;
+
+/** Terminal means the task has ended for good (semantics 6.1). */
+export function isTerminalState(state: TaskState): boolean {
+  switch (state) {
+    case "TASK_FINISHED":
+    case "TASK_FAILED":
+    case "TASK_KILLED":
+    case "TASK_LOST":
+    case "TASK_ERROR":
+    case "TASK_DROPPED":
+    case "TASK_GONE":
+    case "TASK_GONE_BY_OPERATOR":
+      return true;
+    default:
+      return false;
+  }
+}

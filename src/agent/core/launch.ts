@@ -1,0 +1,293 @@
+/**
+ * From a run command to a container being launched: the checks that the agent repeats, the executor
+ * a command task gets, and the queue in front of custom executors.
+ * Source: semantics 6.3, 7.1, 7.2, 7.5.
+ */
+import { brand, type ContainerId } from "../../base/ids.ts";
+import type {
+  ExecutorInfo,
+  FrameworkInfo,
+  TaskGroupInfo,
+  TaskInfo,
+  TaskStatusReason,
+} from "../../protocol/v1/types.ts";
+import { validateId } from "../../protocol/validation/ids.ts";
+import { launchOf, sendEvent } from "./executors.ts";
+import { forgetFrameworkIfIdle, recallFramework } from "./history.ts";
+import {
+  type ExecutorState,
+  type FrameworkState,
+  isCheckpointing,
+  type TaskRecord,
+} from "./state.ts";
+import { agentIdOf, checkpoint, log, type Step, setTimer } from "./step.ts";
+import { checkpointTask, droppedState, reportAbsentTask } from "./tasks.ts";
+
+/** One task, or several that an executor gets together. */
+export interface RunRequest {
+  readonly framework: FrameworkInfo;
+  readonly tasks: readonly TaskInfo[];
+  readonly taskGroup: TaskGroupInfo | undefined;
+  /** Undefined for a command task. */
+  readonly executor: ExecutorInfo | undefined;
+}
+
+/** Launches the tasks, or reports for each why it was not launched. */
+export function runTasks(step: Step, request: RunRequest): void {
+  const frameworkId = request.framework.id?.value;
+  if (frameworkId === undefined || !validateId(frameworkId, "framework.id").ok) {
+    log(step, "error", "ignored tasks of a framework without a usable id");
+    return;
+  }
+  const known = step.state.frameworks.get(frameworkId);
+  if (known?.isTerminating === true) {
+    log(step, "info", "ignored tasks of a framework that is being shut down", {
+      framework: frameworkId,
+    });
+    return;
+  }
+  const tasks = request.tasks.filter((task) => isNewTask(step, known, task));
+  if (tasks.length === 0) return;
+  const framework = known ?? addFramework(step, frameworkId, request.framework);
+  const fault = faultOf(step, framework, request);
+  if (fault === undefined) startTasks(step, framework, { ...request, tasks });
+  else refuseTasks(step, framework, tasks, fault);
+}
+
+/** Framework of the first task here; on disk before anything of it is visible. */
+export function addFramework(step: Step, frameworkId: string, info: FrameworkInfo): FrameworkState {
+  const framework: FrameworkState = {
+    frameworkId,
+    info,
+    isTerminating: false,
+    executors: new Map(),
+    tasks: new Map(),
+    completedExecutors: recallFramework(step, frameworkId),
+  };
+  step.state.frameworks.set(frameworkId, framework);
+  if (isCheckpointing(info)) {
+    checkpoint(step, { kind: "putFramework", framework: { framework: info } });
+  }
+  return framework;
+}
+
+/** Puts an executor into the state's indexes. */
+export function addExecutor(
+  step: Step,
+  framework: FrameworkState,
+  executor: ExecutorState,
+): ExecutorState {
+  framework.executors.set(executor.executorId, executor);
+  step.state.containers.set(executor.containerId, executor);
+  return executor;
+}
+
+/** Puts a task into the state's indexes. */
+export function addTask(
+  framework: FrameworkState,
+  executor: ExecutorState,
+  task: TaskRecord,
+): TaskRecord {
+  framework.tasks.set(task.taskId, task);
+  executor.tasks.set(task.taskId, task);
+  return task;
+}
+
+interface Fault {
+  readonly state: "dropped" | "TASK_FAILED" | "TASK_ERROR";
+  readonly reason: TaskStatusReason;
+  readonly message: string;
+}
+
+function isNewTask(step: Step, framework: FrameworkState | undefined, task: TaskInfo): boolean {
+  if (framework?.tasks.has(task.task_id.value) !== true) return true;
+  log(step, "error", "ignored a task whose id is already in use here", {
+    framework: framework.frameworkId,
+    task: task.task_id.value,
+  });
+  return false;
+}
+
+function faultOf(step: Step, framework: FrameworkState, request: RunRequest): Fault | undefined {
+  const executorId = executorIdOf(request);
+  const ids = [executorId, ...request.tasks.map((task) => task.task_id.value)];
+  if (ids.some((id) => !validateId(id, "id").ok)) {
+    return invalid("Task or executor has an id that cannot be a folder name");
+  }
+  if (request.executor === undefined && request.tasks.some((task) => task.command === undefined)) {
+    return invalid("Task has neither a command nor an executor");
+  }
+  if (!step.options.areLimitsEnforced && request.tasks.some(hasLimits)) {
+    return {
+      state: "dropped",
+      reason: "REASON_GC_ERROR",
+      message: "Task has resource limits, which no isolator of this agent enforces",
+    };
+  }
+  const executor = framework.executors.get(executorId);
+  if (executor === undefined) return undefined;
+  return request.executor === undefined ? collision(executor) : faultOfExecutor(executor);
+}
+
+function collision(executor: ExecutorState): Fault {
+  return {
+    state: "dropped",
+    reason: "REASON_TASK_INVALID",
+    message: `Task has the id of the existing executor ${executor.executorId}`,
+  };
+}
+
+function faultOfExecutor(executor: ExecutorState): Fault | undefined {
+  if (executor.isCommandExecutor) {
+    return {
+      state: "TASK_FAILED",
+      reason: "REASON_TASK_INVALID",
+      message: 'Attempted to run multiple tasks using a "command" executor',
+    };
+  }
+  if (executor.phase !== "terminating" && executor.phase !== "terminated") return undefined;
+  return {
+    state: "dropped",
+    reason: "REASON_EXECUTOR_TERMINATED",
+    message: `Executor ${executor.executorId} is ${executor.phase}`,
+  };
+}
+
+function invalid(message: string): Fault {
+  return { state: "TASK_ERROR", reason: "REASON_TASK_INVALID", message };
+}
+
+function hasLimits(task: TaskInfo): boolean {
+  return task.limits !== undefined && Object.keys(task.limits).length > 0;
+}
+
+function refuseTasks(
+  step: Step,
+  framework: FrameworkState,
+  tasks: readonly TaskInfo[],
+  fault: Fault,
+): void {
+  const state = fault.state === "dropped" ? droppedState(framework.info) : fault.state;
+  for (const task of tasks) {
+    reportAbsentTask(step, framework.frameworkId, task.task_id.value, { ...fault, state });
+  }
+  forgetFrameworkIfIdle(step, framework);
+}
+
+function startTasks(step: Step, framework: FrameworkState, request: RunRequest): void {
+  const existing = framework.executors.get(executorIdOf(request));
+  const executor = existing ?? newExecutor(step, framework, request);
+  for (const info of request.tasks) {
+    const task: TaskRecord = {
+      taskId: info.task_id.value,
+      executorId: executor.executorId,
+      info,
+      taskGroup: request.taskGroup,
+      state: "TASK_STAGING",
+      isQueued: executor.phase === "registering",
+      kill: undefined,
+      statuses: [],
+      forwarded: undefined,
+    };
+    addTask(framework, executor, task);
+    checkpointTask(step, framework, task);
+  }
+  if (existing === undefined) launchExecutor(step, framework, executor);
+  else if (executor.phase === "running") deliver(step, executor, request);
+}
+
+function newExecutor(step: Step, framework: FrameworkState, request: RunRequest): ExecutorState {
+  const executorId = executorIdOf(request);
+  const containerId: ContainerId = brand(step.uuid());
+  const [task] = request.tasks;
+  const info = request.executor ?? commandExecutorInfo(framework.frameworkId, task);
+  const executor = addExecutor(step, framework, {
+    frameworkId: framework.frameworkId,
+    executorId,
+    containerId,
+    info,
+    isCommandExecutor: request.executor === undefined,
+    directory: sandboxPath(step, framework.frameworkId, executorId, containerId),
+    phase: "registering",
+    isAwaited: false,
+    hasHadTask: false,
+    pid: undefined,
+    pendingEnd: undefined,
+    tasks: new Map(),
+    completedTasks: [],
+  });
+  if (isCheckpointing(framework.info)) {
+    checkpoint(step, {
+      kind: "putExecutor",
+      executor: {
+        frameworkId: framework.frameworkId,
+        executorId,
+        containerId,
+        executor: info,
+        isCommandExecutor: executor.isCommandExecutor,
+        directory: executor.directory,
+      },
+    });
+  }
+  return executor;
+}
+
+function launchExecutor(step: Step, framework: FrameworkState, executor: ExecutorState): void {
+  step.effects.push({ kind: "launchContainer", launch: launchOf(step, framework, executor) });
+  if (executor.isCommandExecutor) return;
+  setTimer(
+    step,
+    { kind: "executorRegistration", containerId: executor.containerId },
+    step.options.executorRegistrationTimeoutMs,
+  );
+}
+
+function deliver(step: Step, executor: ExecutorState, request: RunRequest): void {
+  executor.hasHadTask = true;
+  if (request.taskGroup !== undefined) {
+    sendEvent(step, executor, {
+      type: "LAUNCH_GROUP",
+      launch_group: { task_group: request.taskGroup },
+    });
+    return;
+  }
+  for (const task of request.tasks) {
+    sendEvent(step, executor, { type: "LAUNCH", launch: { task } });
+  }
+}
+
+function executorIdOf(request: RunRequest): string {
+  return request.executor?.executor_id.value ?? request.tasks[0]?.task_id.value ?? "";
+}
+
+/** Longest command shown whole in an executor's name, and how much of a longer one. */
+const COMMAND_SHOWN = { whole: 15, start: 12 };
+
+/** What a command task gets as its executor (semantics 7.2). */
+function commandExecutorInfo(frameworkId: string, task: TaskInfo | undefined): ExecutorInfo {
+  const taskId = task?.task_id.value ?? "";
+  const text = task?.command?.value ?? "";
+  const isShell = task?.command?.shell !== false;
+  const shown =
+    text.length <= COMMAND_SHOWN.whole ? text : `${text.slice(0, COMMAND_SHOWN.start)}...`;
+  return {
+    executor_id: { value: taskId },
+    framework_id: { value: frameworkId },
+    command: task?.command,
+    container: task?.container,
+    name: `Command Executor (Task: ${taskId}) (Command: ${isShell ? `sh -c '${shown}'` : shown})`,
+    source: taskId,
+  };
+}
+
+/** Semantics 7.5; every part is safe as a folder name. */
+function sandboxPath(
+  step: Step,
+  frameworkId: string,
+  executorId: string,
+  containerId: string,
+): string {
+  const { workDir } = step.options;
+  const agentId = agentIdOf(step.state);
+  return `${workDir}/slaves/${agentId}/frameworks/${frameworkId}/executors/${executorId}/runs/${containerId}`;
+}

@@ -1,0 +1,44 @@
+/** Bounds and fixed times of the agent core, each with its reason. */
+
+/** First retry of an unacknowledged update (semantics 6.4). */
+export const UPDATE_RETRY_MS_MIN = 10_000;
+/** The doubling retry delay stops here (semantics 6.4). */
+export const UPDATE_RETRY_MS_MAX = 600_000;
+
+/**
+ * Updates one task may have waiting for acknowledgement. A task with health checks whose framework
+ * is away makes one every few seconds; beyond this the oldest that is neither in flight nor
+ * terminal is given up, since newer ones say more.
+ */
+export const PENDING_UPDATES_PER_TASK = 256;
+
+/** Acknowledged updates remembered per task, so that an executor's resend is not reported twice. */
+export const REMEMBERED_ACKNOWLEDGEMENTS = 16;
+
+/** States kept in a task's history; equal neighbours are one, so real tasks need fewer than ten. */
+export const STATUSES_PER_TASK = 32;
+
+/** Registration is repeated after this, doubling (semantics 2.3). */
+export const REGISTER_RETRY_MS_MIN = 2_000;
+/** The doubling registration delay stops here (semantics 2.3). */
+export const REGISTER_RETRY_MS_MAX = 60_000;
+
+/** Default of the master's ping tolerance, until it has told its own (15 s × 5). */
+export const PING_TIMEOUT_MS = 75_000;
+
+/** Kill grace when neither the call nor the task sets one (semantics 6.6). */
+export const KILL_GRACE_MS = 3_000;
+
+/** Time on top of the kill grace for reaping and reporting (semantics 7.3). */
+export const KILL_MARGIN_MS = 2_000;
+
+/** History shown by `/state` and GET_STATE (semantics 7.6). */
+export const COMPLETED_FRAMEWORKS = 50;
+export const COMPLETED_EXECUTORS_PER_FRAMEWORK = 150;
+export const COMPLETED_TASKS_PER_EXECUTOR = 200;
+
+/**
+ * Completed tasks kept in the whole process. The three bounds above multiply to 1.5 million, far
+ * beyond any budget; a busy agent forgets its oldest history first.
+ */
+export const COMPLETED_EXECUTORS_IN_ALL = 2_000;

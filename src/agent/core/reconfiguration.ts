@@ -1,0 +1,86 @@
+/**
+ * Whether an agent may keep its identity after its description changed between two starts.
+ * Source: semantics 7.7.2. Differs from Mesos: the port may change, since nobody needs to reach the
+ * agent (DESIGN §2).
+ */
+import type { AgentInfo, Attribute, Resource } from "../../protocol/v1/types.ts";
+
+/** Says what changed in a way the policy forbids, or undefined when the agent may go on. */
+export function reconfigurationFault(
+  before: AgentInfo,
+  after: AgentInfo,
+  policy: "equal" | "additive",
+): string | undefined {
+  if (before.hostname !== after.hostname) {
+    return `hostname changed from ${before.hostname} to ${after.hostname}`;
+  }
+  const isDomainKept = canonical(before.domain) === canonical(after.domain);
+  if (!isDomainKept && (policy === "equal" || before.domain !== undefined)) return "domain changed";
+  return (
+    faultOfValues("resource", before.resources ?? [], after.resources ?? [], policy) ??
+    faultOfValues("attribute", before.attributes ?? [], after.attributes ?? [], policy)
+  );
+}
+
+type Valued = Resource | Attribute;
+
+function faultOfValues(
+  what: "resource" | "attribute",
+  before: readonly Valued[],
+  after: readonly Valued[],
+  policy: "equal" | "additive",
+): string | undefined {
+  const rest = new Map(after.map((value) => [keyOf(what, value), value]));
+  for (const old of before) {
+    const now = rest.get(keyOf(what, old));
+    if (now === undefined) return `${what} ${old.name} is gone`;
+    const isKept = amountOf(old) === amountOf(now);
+    if (!isKept && (policy === "equal" || !hasGrown(what, old, now))) {
+      return `${what} ${old.name} changed from ${describe(old)} to ${describe(now)}`;
+    }
+    rest.delete(keyOf(what, old));
+  }
+  const [added] = rest.values();
+  if (added !== undefined && policy === "equal") return `${what} ${added.name} is new`;
+  return undefined;
+}
+
+/** What makes two entries the same thing: all but the amount. */
+function keyOf(what: "resource" | "attribute", value: Valued): string {
+  if (what === "attribute") return value.name;
+  const { scalar: _scalar, ranges: _ranges, set: _set, ...rest } = value as Resource;
+  return canonical({ ...rest, role: rest.role ?? "*" });
+}
+
+function amountOf(value: Valued): string {
+  return canonical([value.scalar, value.ranges, value.set, "text" in value ? value.text : 0]);
+}
+
+function hasGrown(what: "resource" | "attribute", before: Valued, after: Valued): boolean {
+  if (before.type !== after.type) return false;
+  if (before.scalar !== undefined && after.scalar !== undefined) {
+    return what === "resource" && after.scalar.value >= before.scalar.value;
+  }
+  if (before.ranges !== undefined) {
+    const now = after.ranges?.range ?? [];
+    return (before.ranges.range ?? []).every((old) =>
+      now.some((range) => range.begin <= old.begin && range.end >= old.end),
+    );
+  }
+  const now = new Set(after.set?.item ?? []);
+  return before.set !== undefined && (before.set.item ?? []).every((item) => now.has(item));
+}
+
+function describe(value: Valued): string {
+  if (value.scalar !== undefined) return String(value.scalar.value);
+  return amountOf(value);
+}
+
+/** JSON with sorted keys and without undefined, so that equal messages are equal texts. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value ?? null);
+  const entries = Object.entries(value).filter(([, each]) => each !== undefined);
+  entries.sort(([left], [right]) => (left < right ? -1 : 1));
+  return `{${entries.map(([key, each]) => `${key}:${canonical(each)}`).join(",")}}`;
+}

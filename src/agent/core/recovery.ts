@@ -1,0 +1,254 @@
+/**
+ * From what was on disk and what still lives to a consistent agent: every task found is running,
+ * has its true end in its update stream, or is said never to have run. Nothing is launched again.
+ * Source: semantics 7.7; DESIGN §7.
+ */
+import { assert } from "../../base/assert.ts";
+import { brand } from "../../base/ids.ts";
+import type { CheckpointedExecutor, CheckpointState } from "./checkpoint-state.ts";
+import {
+  completeTask,
+  containerTerminated,
+  destroyExecutor,
+  launchOf,
+  restartReport,
+} from "./executors.ts";
+import { forgetFrameworkIfIdle } from "./history.ts";
+import { type AgentInput, isTerminalState } from "./inputs.ts";
+import { addExecutor, addFramework, addTask } from "./launch.ts";
+import { reconfigurationFault } from "./reconfiguration.ts";
+import { register, stop } from "./registration.ts";
+import {
+  type ExecutorState,
+  type FrameworkState,
+  isCheckpointing,
+  type PendingUpdate,
+  streamKey,
+  type TaskRecord,
+} from "./state.ts";
+import { checkpoint, findFramework, log, type Step, setTimer } from "./step.ts";
+import { rememberStatus, reportTask } from "./tasks.ts";
+import { restoreStream } from "./updates.ts";
+
+type Recovered = Extract<AgentInput, { kind: "recovered" }>;
+
+/** First input of a core. May end with an `exit` when the agent's description has changed. */
+export function recover(step: Step, input: Recovered): void {
+  const { state } = step;
+  assert(state.frameworks.size === 0, "recovery comes first");
+  state.bootId = input.bootId;
+  const found = input.checkpoint;
+  if (!restoreIdentity(step, found)) return;
+  state.epoch = found.epoch;
+  state.lastCommand = found.lastCommand;
+  restoreEverything(step, found);
+  for (const framework of [...state.frameworks.values()]) {
+    for (const executor of [...framework.executors.values()]) {
+      settleExecutor(step, framework, executor, input);
+    }
+    forgetFrameworkIfIdle(step, framework);
+  }
+  finishRecovery(step);
+}
+
+/** Called whenever an awaited executor has come back or was given up. */
+export function finishRecovery(step: Step): void {
+  if (step.state.phase !== "recovering") return;
+  for (const executor of step.state.containers.values()) {
+    if (executor.isAwaited) return;
+  }
+  step.state.phase = "disconnected";
+  register(step);
+}
+
+/** False when the process must end, or when nothing on disk concerns the new agent. */
+function restoreIdentity(step: Step, found: CheckpointState): boolean {
+  const { state, options } = step;
+  const old = found.agentInfo;
+  if (old?.id === undefined) {
+    state.phase = "disconnected";
+    register(step);
+    return false;
+  }
+  const fault = reconfigurationFault(old, options.info, options.reconfigurationPolicy);
+  if (fault === undefined) {
+    state.info = { ...options.info, id: old.id };
+    checkpoint(step, { kind: "putAgent", agentInfo: state.info, bootId: state.bootId });
+    return true;
+  }
+  if (found.bootId !== state.bootId) {
+    log(step, "warning", "starting as a new agent, since the host restarted with other settings", {
+      change: fault,
+      agent: old.id.value,
+    });
+    forgetEverything(step, found);
+    state.phase = "disconnected";
+    register(step);
+    return false;
+  }
+  step.state.counters["slave/recovery_errors"] += 1;
+  stop(
+    step,
+    `${fault}, which --reconfiguration_policy=${options.reconfigurationPolicy} does not allow; undo the change, or remove the agent's checkpoint below ${options.workDir}/meta to start as a new agent`,
+  );
+  return false;
+}
+
+function forgetEverything(step: Step, found: CheckpointState): void {
+  for (const { frameworkId, taskId, sequence } of found.updates) {
+    checkpoint(step, { kind: "removeUpdate", frameworkId, taskId, sequence });
+  }
+  for (const { frameworkId, taskId } of found.tasks) {
+    checkpoint(step, { kind: "removeTask", frameworkId, taskId });
+  }
+  for (const { frameworkId, executorId } of found.executors) {
+    checkpoint(step, { kind: "removeExecutor", frameworkId, executorId });
+  }
+  for (const { framework } of found.frameworks) {
+    const frameworkId = framework.id?.value;
+    if (frameworkId !== undefined) checkpoint(step, { kind: "removeFramework", frameworkId });
+  }
+}
+
+function restoreEverything(step: Step, found: CheckpointState): void {
+  for (const { framework } of found.frameworks) {
+    if (framework.id !== undefined) addFramework(step, framework.id.value, framework);
+  }
+  for (const executor of found.executors) restoreExecutor(step, executor);
+  for (const task of found.tasks) {
+    const framework = findFramework(step, task.frameworkId);
+    const executor = framework?.executors.get(task.executorId);
+    if (framework === undefined || executor === undefined) {
+      step.state.counters["slave/recovery_errors"] += 1;
+      checkpoint(step, { kind: "removeTask", frameworkId: task.frameworkId, taskId: task.taskId });
+      continue;
+    }
+    addTask(framework, executor, {
+      taskId: task.taskId,
+      executorId: task.executorId,
+      info: task.info,
+      taskGroup: task.taskGroup,
+      state: task.state,
+      isQueued: false,
+      kill: task.kill,
+      statuses: [],
+      forwarded: undefined,
+    });
+  }
+  restoreUpdates(step, found);
+}
+
+function restoreExecutor(step: Step, found: CheckpointedExecutor): void {
+  const framework = findFramework(step, found.frameworkId);
+  if (framework === undefined) {
+    step.state.counters["slave/recovery_errors"] += 1;
+    const { frameworkId, executorId } = found;
+    checkpoint(step, { kind: "removeExecutor", frameworkId, executorId });
+    return;
+  }
+  addExecutor(step, framework, {
+    frameworkId: found.frameworkId,
+    executorId: found.executorId,
+    containerId: brand(found.containerId),
+    info: found.executor,
+    isCommandExecutor: found.isCommandExecutor,
+    directory: found.directory,
+    phase: "registering",
+    isAwaited: false,
+    hasHadTask: true,
+    pid: undefined,
+    pendingEnd: undefined,
+    tasks: new Map(),
+    completedTasks: [],
+  });
+}
+
+function restoreUpdates(step: Step, found: CheckpointState): void {
+  const streams = new Map<string, [PendingUpdate, ...PendingUpdate[]]>();
+  const owners = new Map<string, { frameworkId: string; taskId: string }>();
+  for (const { frameworkId, taskId, sequence, status } of found.updates) {
+    const key = streamKey(frameworkId, taskId);
+    const pending = streams.get(key);
+    if (pending === undefined) streams.set(key, [{ sequence, status }]);
+    else pending.push({ sequence, status });
+    owners.set(key, { frameworkId, taskId });
+  }
+  for (const [key, pending] of streams) {
+    const owner = owners.get(key);
+    assert(owner !== undefined, "a restored stream has an owner");
+    restoreStream(step, { ...owner, isCheckpointed: true }, pending);
+    const task = findFramework(step, owner.frameworkId)?.tasks.get(owner.taskId);
+    if (task !== undefined) for (const { status } of pending) rememberStatus(task, status);
+  }
+}
+
+function settleExecutor(
+  step: Step,
+  framework: FrameworkState,
+  executor: ExecutorState,
+  input: Recovered,
+): void {
+  if (!isCheckpointing(framework.info)) {
+    // Its tasks ended with the agent process; the containerizer destroys what is left of them.
+    framework.isTerminating = true;
+  }
+  // A terminal task without an update was acknowledged just before the agent ended.
+  for (const task of [...executor.tasks.values()]) settleAcknowledged(step, framework, task);
+  const isAlive = input.alive.has(executor.containerId) && input.checkpoint.bootId === input.bootId;
+  if (isAlive) adopt(step, framework, executor);
+  else settleOver(step, framework, executor, input);
+}
+
+function settleAcknowledged(step: Step, framework: FrameworkState, task: TaskRecord): void {
+  if (!isTerminalState(task.state)) return;
+  if (step.state.streams.has(streamKey(framework.frameworkId, task.taskId))) return;
+  completeTask(step, framework, task);
+}
+
+function adopt(step: Step, framework: FrameworkState, executor: ExecutorState): void {
+  const tasks = [...executor.tasks.values()];
+  const [task] = tasks;
+  const isOver = framework.isTerminating || tasks.every((each) => isTerminalState(each.state));
+  executor.phase = executor.isCommandExecutor ? "running" : "registering";
+  step.effects.push({
+    kind: "adoptContainer",
+    launch: launchOf(step, framework, executor),
+    kill: executor.isCommandExecutor ? task?.kill : undefined,
+    isRunningReported: isOver || isRunningReported(task),
+  });
+  if (isOver && (executor.isCommandExecutor || framework.isTerminating)) {
+    destroyExecutor(step, executor, undefined);
+    return;
+  }
+  if (executor.isCommandExecutor) return;
+  executor.isAwaited = true;
+  setTimer(
+    step,
+    { kind: "executorRegistration", containerId: executor.containerId },
+    step.options.executorReregistrationTimeoutMs,
+  );
+}
+
+function isRunningReported(task: TaskRecord | undefined): boolean {
+  return task !== undefined && task.state !== "TASK_STAGING" && task.state !== "TASK_STARTING";
+}
+
+function settleOver(
+  step: Step,
+  framework: FrameworkState,
+  executor: ExecutorState,
+  input: Recovered,
+): void {
+  const termination = input.terminations.get(executor.containerId) ?? {
+    exit: { kind: "unknown", message: "container ended while the agent was away" },
+  };
+  const isStartSeen = termination.exit.kind !== "unknown" || termination.limitation !== undefined;
+  for (const task of [...executor.tasks.values()]) {
+    if (task.state !== "TASK_STAGING" || isStartSeen || framework.isTerminating) continue;
+    // A kill that was taken in before the launch keeps its promise, as nothing ran.
+    if (task.kill === undefined) {
+      reportTask(step, framework, executor, task, restartReport(framework));
+    }
+  }
+  containerTerminated(step, executor.containerId, termination);
+}

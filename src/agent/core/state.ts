@@ -1,0 +1,156 @@
+/**
+ * The agent's state as plain data: frameworks hold executors, executors hold tasks, and each task
+ * with unacknowledged updates has a stream. Only the files of this folder change it.
+ *
+ * | executor    | from        | when                                                      |
+ * |-------------|-------------|-----------------------------------------------------------|
+ * | registering | –           | container asked for (custom: until it has subscribed)     |
+ * | running     | registering | command task's process runs, or custom one has subscribed |
+ * | terminating | both        | shut down, or being destroyed                             |
+ * | terminated  | all         | its container is over; waits for acknowledgements         |
+ */
+import type { ContainerId } from "../../base/ids.ts";
+import type {
+  AgentInfo,
+  ExecutorInfo,
+  FrameworkInfo,
+  Task,
+  TaskGroupInfo,
+  TaskInfo,
+  TaskState,
+  TaskStatus,
+  TaskStatusReason,
+} from "../../protocol/v1/types.ts";
+import type { AgentCounters } from "./counters.ts";
+
+/**
+ * `recovering` until everything found on disk is settled; `terminating` after the master's
+ * shutdown; `stopped` once the process was asked to exit, after which nothing happens any more.
+ */
+export type AgentPhase = "recovering" | "disconnected" | "running" | "terminating" | "stopped";
+
+export interface AgentState {
+  phase: AgentPhase;
+  /** With `id` once the master has given one. */
+  info: AgentInfo;
+  bootId: string;
+  /** Epoch `lastCommand` belongs to. */
+  epoch: string | undefined;
+  lastCommand: number;
+  isLinkUp: boolean;
+  registerRetryMs: number;
+  pingTimeoutMs: number;
+  /** In order of arrival. */
+  readonly frameworks: Map<string, FrameworkState>;
+  /** Oldest first, bounded. */
+  readonly completedFrameworks: CompletedFramework[];
+  /** By `streamKey`; tasks the agent does not have may have one too. */
+  readonly streams: Map<string, UpdateStream>;
+  /** Executor of each container that is not over, and those over but not yet removed. */
+  readonly containers: Map<ContainerId, ExecutorState>;
+  readonly counters: AgentCounters;
+}
+
+export interface FrameworkState {
+  readonly frameworkId: string;
+  info: FrameworkInfo;
+  /** The master has removed it: its executors are being shut down, its updates are dropped. */
+  isTerminating: boolean;
+  readonly executors: Map<string, ExecutorState>;
+  /** Every task of every executor, by task id. */
+  readonly tasks: Map<string, TaskRecord>;
+  /** Oldest first, bounded. */
+  readonly completedExecutors: CompletedExecutor[];
+}
+
+export type ExecutorPhase = "registering" | "running" | "terminating" | "terminated";
+
+export interface ExecutorState {
+  readonly frameworkId: string;
+  readonly executorId: string;
+  readonly containerId: ContainerId;
+  readonly info: ExecutorInfo;
+  readonly isCommandExecutor: boolean;
+  readonly directory: string;
+  phase: ExecutorPhase;
+  /** Found alive at recovery and not heard of since (custom executors only). */
+  isAwaited: boolean;
+  /** It was given a task at least once. */
+  hasHadTask: boolean;
+  pid: number | undefined;
+  /** Decided before the container is over: what its live tasks will end as. */
+  pendingEnd: PendingEnd | undefined;
+  readonly tasks: Map<string, TaskRecord>;
+  /** Oldest first, bounded. */
+  readonly completedTasks: Task[];
+}
+
+/** Why an executor that is being destroyed ends. `isGone`: GONE, or LOST by partition awareness. */
+export interface PendingEnd {
+  readonly state: "TASK_FAILED" | "gone";
+  readonly reason: TaskStatusReason;
+  readonly message: string;
+}
+
+export interface TaskRecord {
+  readonly taskId: string;
+  readonly executorId: string;
+  readonly info: TaskInfo;
+  readonly taskGroup: TaskGroupInfo | undefined;
+  state: TaskState;
+  /** Not yet given to its executor. */
+  isQueued: boolean;
+  kill: { readonly graceMs: number; readonly atMs: number } | undefined;
+  /** One entry per change of state, oldest first, without `data`; bounded. */
+  readonly statuses: TaskStatus[];
+  /** Last update sent to the master. */
+  forwarded: { readonly state: TaskState; readonly uuid: string | undefined } | undefined;
+}
+
+/** Updates of one task that are not acknowledged, first in first out; the head is in flight. */
+export interface UpdateStream {
+  readonly frameworkId: string;
+  readonly taskId: string;
+  /** False for frameworks that do not checkpoint: their tasks end with the agent process. */
+  readonly isCheckpointed: boolean;
+  readonly pending: PendingUpdate[];
+  nextSequence: number;
+  latestState: TaskState;
+  /** Delay until the head is sent again. */
+  retryMs: number;
+  /** uuids, oldest first, bounded. */
+  readonly acknowledged: string[];
+}
+
+export interface PendingUpdate {
+  readonly sequence: number;
+  readonly status: TaskStatus;
+}
+
+export interface CompletedExecutor {
+  readonly info: ExecutorInfo;
+  readonly containerId: ContainerId;
+  readonly isCommandExecutor: boolean;
+  readonly directory: string;
+  readonly tasks: readonly Task[];
+}
+
+export interface CompletedFramework {
+  readonly info: FrameworkInfo;
+  readonly executors: readonly CompletedExecutor[];
+}
+
+/** Key of a task's stream. Task ids hold no slash, so two tasks never share one. */
+export function streamKey(frameworkId: string, taskId: string): string {
+  return `${frameworkId}/${taskId}`;
+}
+
+/** True when what belongs to the framework outlives the agent process. */
+export function isCheckpointing(info: FrameworkInfo): boolean {
+  return info.checkpoint === true;
+}
+
+/** True when the framework wants the states of partition-aware frameworks (semantics 6.3). */
+export function isPartitionAware(info: FrameworkInfo): boolean {
+  return (info.capabilities ?? []).some((capability) => capability.type === "PARTITION_AWARE");
+}

@@ -1,0 +1,180 @@
+/**
+ * A task's state and the statuses that tell of it: what the agent fills into them, and the one way
+ * a status becomes state, history, disk record and update at once.
+ * Source: semantics 6.1, 6.2.
+ */
+import { assert } from "../../base/assert.ts";
+import type {
+  ContainerStatus,
+  FrameworkInfo,
+  TaskResourceLimitation,
+  TaskState,
+  TaskStatus,
+  TaskStatusReason,
+} from "../../protocol/v1/types.ts";
+import { counterOfState } from "./counters.ts";
+import { isTerminalState } from "./inputs.ts";
+import { STATUSES_PER_TASK } from "./limits.ts";
+import {
+  type ExecutorState,
+  type FrameworkState,
+  isCheckpointing,
+  isPartitionAware,
+  type TaskRecord,
+} from "./state.ts";
+import { agentIdOf, checkpoint, newStatusUuid, type Step } from "./step.ts";
+import { enqueueUpdate, findStream } from "./updates.ts";
+
+/** What the agent itself has to say about a task. */
+export interface AgentReport {
+  readonly state: TaskState;
+  readonly reason?: TaskStatusReason | undefined;
+  readonly message: string;
+  readonly limitation?: TaskResourceLimitation | undefined;
+  /** Set when the agent speaks for a built-in executor that is no more. */
+  readonly source?: "SOURCE_EXECUTOR" | undefined;
+}
+
+/** Reports a change of a task that the agent itself decided or observed. */
+export function reportTask(
+  step: Step,
+  framework: FrameworkState,
+  executor: ExecutorState,
+  task: TaskRecord,
+  report: AgentReport,
+): void {
+  recordStatus(step, framework, task, {
+    ...statusOf(step, task.taskId, report),
+    executor_id: { value: executor.executorId },
+    container_status: containerStatusOf(step, executor),
+  });
+}
+
+/**
+ * Answers reliably for a task the agent does not hold (refused at launch, or unknown). Says nothing
+ * when an answer is already under way.
+ */
+export function reportAbsentTask(
+  step: Step,
+  frameworkId: string,
+  taskId: string,
+  report: AgentReport,
+): void {
+  if (findStream(step, { frameworkId, taskId }) !== undefined) return;
+  const framework = step.state.frameworks.get(frameworkId);
+  const isCheckpointed = framework === undefined || isCheckpointing(framework.info);
+  countEnd(step, report.state);
+  enqueueUpdate(step, { frameworkId, taskId, isCheckpointed }, statusOf(step, taskId, report));
+}
+
+/** Makes a status the newest of its task: state, history, disk and update stream. */
+export function recordStatus(
+  step: Step,
+  framework: FrameworkState,
+  task: TaskRecord,
+  status: TaskStatus,
+): void {
+  assert(!isTerminalState(task.state), "nothing follows a terminal state");
+  const isChange = task.state !== status.state;
+  task.state = status.state;
+  rememberStatus(task, status);
+  countEnd(step, status.state);
+  if (isTerminalState(status.state)) task.isQueued = false;
+  if (isChange) checkpointTask(step, framework, task);
+  enqueueUpdate(
+    step,
+    {
+      frameworkId: framework.frameworkId,
+      taskId: task.taskId,
+      isCheckpointed: isCheckpointing(framework.info),
+    },
+    status,
+  );
+}
+
+/** Adds to the history, where equal neighbouring states are one entry and `data` is left out. */
+export function rememberStatus(task: TaskRecord, status: TaskStatus): void {
+  const { data: _, ...entry } = status;
+  if (task.statuses.at(-1)?.state === status.state) task.statuses.pop();
+  task.statuses.push(entry);
+  if (task.statuses.length > STATUSES_PER_TASK) task.statuses.shift();
+}
+
+/** Writes the task to disk, unless its framework's tasks end with the agent process. */
+export function checkpointTask(step: Step, framework: FrameworkState, task: TaskRecord): void {
+  if (!isCheckpointing(framework.info)) return;
+  checkpoint(step, {
+    kind: "putTask",
+    task: {
+      frameworkId: framework.frameworkId,
+      taskId: task.taskId,
+      executorId: task.executorId,
+      info: task.info,
+      taskGroup: task.taskGroup,
+      state: task.state,
+      kill: task.kill,
+    },
+  });
+}
+
+/** Fills what only the agent knows into a status that an executor sent (semantics 6.2). */
+export function completeStatus(
+  step: Step,
+  executor: ExecutorState,
+  status: TaskStatus,
+): TaskStatus {
+  const own = containerStatusOf(step, executor);
+  return {
+    ...status,
+    source: "SOURCE_EXECUTOR",
+    uuid: status.uuid ?? newStatusUuid(step),
+    timestamp: status.timestamp ?? step.nowMs / 1000,
+    agent_id: { value: agentIdOf(step.state) },
+    executor_id: { value: executor.executorId },
+    container_status: { ...own, ...status.container_status },
+  };
+}
+
+/** State for a task that never ran, in the words the framework understands. */
+export function droppedState(info: FrameworkInfo): TaskState {
+  return isPartitionAware(info) ? "TASK_DROPPED" : "TASK_LOST";
+}
+
+/** State for a task whose end nobody can vouch for, in the words the framework understands. */
+export function goneState(info: FrameworkInfo): TaskState {
+  return isPartitionAware(info) ? "TASK_GONE" : "TASK_LOST";
+}
+
+/** The container as frameworks see it: its id, pid, and the agent's address on the host network. */
+export function containerStatusOf(step: Step, executor: ExecutorState): ContainerStatus {
+  return {
+    container_id: { value: executor.containerId },
+    network_infos: [
+      { ip_addresses: [{ protocol: protocolOf(step.options.ip), ip_address: step.options.ip }] },
+    ],
+    ...(executor.pid === undefined ? {} : { executor_pid: executor.pid }),
+  };
+}
+
+function protocolOf(ip: string): "IPv4" | "IPv6" {
+  return ip.includes(":") ? "IPv6" : "IPv4";
+}
+
+function statusOf(step: Step, taskId: string, report: AgentReport): TaskStatus {
+  return {
+    task_id: { value: taskId },
+    state: report.state,
+    message: report.message,
+    source: report.source ?? "SOURCE_AGENT",
+    ...(report.reason === undefined ? {} : { reason: report.reason }),
+    ...(report.limitation === undefined ? {} : { limitation: report.limitation }),
+    agent_id: { value: agentIdOf(step.state) },
+    timestamp: step.nowMs / 1000,
+    uuid: newStatusUuid(step),
+  };
+}
+
+function countEnd(step: Step, state: TaskState): void {
+  const counter = counterOfState(state);
+  if (counter !== undefined) step.state.counters[counter] += 1;
+}

@@ -1,0 +1,236 @@
+/** The body of the agent's `/state`. Source: http-api 9.1, 10. */
+import type {
+  ExecutorInfo,
+  FrameworkInfo,
+  Resource,
+  Task,
+  TaskInfo,
+  TaskStatus,
+} from "../../../protocol/v1/types.ts";
+import type { AgentOptions } from "../agent-options.ts";
+import { taskOf } from "../history.ts";
+import { isTerminalState } from "../inputs.ts";
+import type {
+  AgentState,
+  CompletedExecutor,
+  ExecutorState,
+  FrameworkState,
+  TaskRecord,
+} from "../state.ts";
+import {
+  allocationRole,
+  attributesJson,
+  commandJson,
+  type Json,
+  reservationRole,
+  resourcesJson,
+} from "./v0-values.ts";
+
+/** What `/state` shows beside the core's own state. */
+export interface AgentStateFrame {
+  /** `slave(1)@ip:port`. */
+  readonly pid: string;
+  /** Seconds since the Unix epoch. */
+  readonly startTime: number;
+  readonly masterHostname: string | undefined;
+  /** Undefined when the caller may not see them. */
+  readonly flags: Readonly<Record<string, string>> | undefined;
+}
+
+/** Whole `/state`. O(all tasks). */
+export function stateJson(state: AgentState, options: AgentOptions, frame: AgentStateFrame): Json {
+  const { info } = state;
+  const total = info.resources ?? [];
+  const allocated = allocatedResources(state);
+  return {
+    version: options.version,
+    start_time: frame.startTime,
+    id: info.id?.value ?? "",
+    pid: frame.pid,
+    hostname: info.hostname,
+    capabilities: options.capabilities.map((capability) => capability.type ?? "UNKNOWN"),
+    domain: info.domain as unknown as Json,
+    resources: resourcesJson(total),
+    reserved_resources: reservedJson(total),
+    unreserved_resources: resourcesJson(total.filter(isUnreserved)),
+    reserved_resources_full: reservedFull(total),
+    unreserved_resources_full: asJson(total.filter(isUnreserved)),
+    reserved_resources_allocated: reservedJson(allocated),
+    unreserved_resources_allocated: resourcesJson(allocated.filter(isUnreserved)),
+    resource_providers: [],
+    attributes: attributesJson(info.attributes ?? []),
+    master_hostname: frame.masterHostname,
+    flags: frame.flags,
+    frameworks: [...state.frameworks.values()].map((framework) => frameworkJson(state, framework)),
+    completed_frameworks: state.completedFrameworks.map((framework) => ({
+      ...frameworkHead(framework.info),
+      executors: [],
+      completed_executors: framework.executors.map(completedExecutorJson),
+    })),
+  };
+}
+
+/** What the tasks and executors that are alive hold. O(tasks). */
+export function allocatedResources(state: AgentState): Resource[] {
+  const resources: Resource[] = [];
+  for (const executor of state.containers.values()) {
+    if (executor.phase === "terminated") continue;
+    resources.push(...executorResources(executor));
+  }
+  return resources;
+}
+
+function frameworkJson(state: AgentState, framework: FrameworkState): Json {
+  return {
+    ...frameworkHead(framework.info),
+    executors: [...framework.executors.values()].map((executor) =>
+      executorJson(state, framework, executor),
+    ),
+    completed_executors: framework.completedExecutors.map(completedExecutorJson),
+  };
+}
+
+function frameworkHead(info: FrameworkInfo): Readonly<Record<string, Json | undefined>> {
+  return {
+    id: info.id?.value ?? "",
+    name: info.name,
+    user: info.user,
+    failover_timeout: info.failover_timeout ?? 0,
+    checkpoint: info.checkpoint ?? false,
+    hostname: info.hostname ?? "",
+    principal: info.principal,
+    ...(info.roles === undefined ? { role: info.role ?? "*" } : { roles: [...info.roles] }),
+  };
+}
+
+function executorJson(state: AgentState, framework: FrameworkState, executor: ExecutorState): Json {
+  const agentId = state.info.id?.value ?? "";
+  const queued: TaskRecord[] = [];
+  const launched: Task[] = [];
+  const terminated: Task[] = [];
+  for (const task of executor.tasks.values()) {
+    const shown = taskOf(agentId, framework, executor, task);
+    if (isTerminalState(task.state)) terminated.push(shown);
+    else if (task.isQueued) queued.push(task);
+    else launched.push(shown);
+  }
+  return {
+    ...executorHead(executor.info, executor.containerId, executor.directory),
+    resources: resourcesJson(executorResources(executor)),
+    role: allocationRole(executorResources(executor)),
+    tasks: launched.map(taskJson),
+    queued_tasks: queued.map((task) => queuedTaskJson(task.info, executor)),
+    completed_tasks: [...executor.completedTasks, ...terminated].map(taskJson),
+  };
+}
+
+function completedExecutorJson(executor: CompletedExecutor): Json {
+  return {
+    ...executorHead(executor.info, executor.containerId, executor.directory),
+    resources: resourcesJson([]),
+    tasks: [],
+    queued_tasks: [],
+    completed_tasks: executor.tasks.map(taskJson),
+  };
+}
+
+function executorHead(
+  info: ExecutorInfo,
+  containerId: string,
+  directory: string,
+): Readonly<Record<string, Json | undefined>> {
+  return {
+    id: info.executor_id.value,
+    name: info.name ?? "",
+    source: info.source ?? "",
+    container: containerId,
+    directory,
+    labels: info.labels === undefined ? undefined : asJson(info.labels.labels ?? []),
+    type: info.type,
+  };
+}
+
+/** TASK. */
+function taskJson(task: Task): Json {
+  return {
+    id: task.task_id.value,
+    name: task.name,
+    framework_id: task.framework_id.value,
+    executor_id: task.executor_id?.value ?? "",
+    slave_id: task.agent_id.value,
+    state: task.state,
+    resources: resourcesJson(task.resources ?? []),
+    limits: limitsJson(task.limits),
+    role: allocationRole(task.resources) ?? "*",
+    statuses: (task.statuses ?? []).map(statusJson),
+    user: task.user,
+    labels: task.labels === undefined ? undefined : asJson(task.labels.labels ?? []),
+    discovery: asJson(task.discovery),
+    container: asJson(task.container),
+    health_check: asJson(task.health_check),
+  };
+}
+
+function queuedTaskJson(info: TaskInfo, executor: ExecutorState): Json {
+  return {
+    id: info.task_id.value,
+    name: info.name,
+    slave_id: info.agent_id.value,
+    resources: resourcesJson(info.resources ?? []),
+    role: allocationRole(info.resources) ?? "*",
+    command: info.command === undefined ? undefined : commandJson(info.command),
+    executor_id: executor.isCommandExecutor ? undefined : executor.executorId,
+    discovery: asJson(info.discovery),
+  };
+}
+
+function statusJson(status: TaskStatus): Json {
+  return {
+    state: status.state,
+    timestamp: status.timestamp ?? 0,
+    labels: status.labels === undefined ? undefined : asJson(status.labels.labels ?? []),
+    container_status: asJson(status.container_status),
+    healthy: status.healthy,
+  };
+}
+
+function limitsJson(limits: Task["limits"]): Json | undefined {
+  if (limits === undefined) return undefined;
+  return Object.fromEntries(Object.entries(limits).map(([name, { value }]) => [name, value]));
+}
+
+function executorResources(executor: ExecutorState): Resource[] {
+  const resources = executor.isCommandExecutor ? [] : [...(executor.info.resources ?? [])];
+  for (const task of executor.tasks.values()) {
+    if (!isTerminalState(task.state)) resources.push(...(task.info.resources ?? []));
+  }
+  return resources;
+}
+
+function isUnreserved(resource: Resource): boolean {
+  return reservationRole(resource) === undefined;
+}
+
+function byRole(resources: readonly Resource[]): Map<string, Resource[]> {
+  const roles = new Map<string, Resource[]>();
+  for (const resource of resources) {
+    const role = reservationRole(resource);
+    if (role !== undefined) roles.set(role, [...(roles.get(role) ?? []), resource]);
+  }
+  return roles;
+}
+
+function reservedJson(resources: readonly Resource[]): Json {
+  return Object.fromEntries(
+    [...byRole(resources)].map(([role, own]) => [role, resourcesJson(own)]),
+  );
+}
+
+function reservedFull(resources: readonly Resource[]): Json {
+  return Object.fromEntries([...byRole(resources)].map(([role, own]) => [role, asJson(own)]));
+}
+
+/** Messages are JSON already; the type only does not say so. */
+function asJson(message: unknown): Json {
+  return message as Json;
+}

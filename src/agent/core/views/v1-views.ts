@@ -1,0 +1,107 @@
+/**
+ * The agent's answers to the read calls of the v1 operator API, made from the core's state.
+ * Source: http-api 7.1.
+ */
+import type {
+  AgentResponse,
+  AgentResponseGetExecutors,
+  AgentResponseGetFrameworks,
+  AgentResponseGetTasks,
+  ExecutorInfo,
+  Task,
+} from "../../../protocol/v1/types.ts";
+import { taskOf } from "../history.ts";
+import { isTerminalState } from "../inputs.ts";
+import type { AgentState, CompletedExecutor, FrameworkState } from "../state.ts";
+
+/** GET_HEALTH. */
+export function getHealth(): AgentResponse {
+  return { type: "GET_HEALTH", get_health: { healthy: true } };
+}
+
+/** GET_AGENT. */
+export function getAgent(state: AgentState): AgentResponse {
+  return { type: "GET_AGENT", get_agent: { agent_info: state.info } };
+}
+
+/** GET_STATE: everything below in one answer. O(all tasks). */
+export function getState(state: AgentState): AgentResponse {
+  return {
+    type: "GET_STATE",
+    get_state: {
+      get_tasks: tasksOf(state),
+      get_executors: executorsOf(state),
+      get_frameworks: frameworksOf(state),
+    },
+  };
+}
+
+/** GET_TASKS. */
+export function getTasks(state: AgentState): AgentResponse {
+  return { type: "GET_TASKS", get_tasks: tasksOf(state) };
+}
+
+/** GET_EXECUTORS: those of command tasks are generated ones, and listed too. */
+export function getExecutors(state: AgentState): AgentResponse {
+  return { type: "GET_EXECUTORS", get_executors: executorsOf(state) };
+}
+
+/** GET_FRAMEWORKS. */
+export function getFrameworks(state: AgentState): AgentResponse {
+  return { type: "GET_FRAMEWORKS", get_frameworks: frameworksOf(state) };
+}
+
+function tasksOf(state: AgentState): AgentResponseGetTasks {
+  const queued: Task[] = [];
+  const launched: Task[] = [];
+  const terminated: Task[] = [];
+  const completed: Task[] = [];
+  const agentId = state.info.id?.value ?? "";
+  for (const framework of state.frameworks.values()) {
+    for (const executor of framework.executors.values()) {
+      completed.push(...executor.completedTasks);
+      for (const task of executor.tasks.values()) {
+        const shown = taskOf(agentId, framework, executor, task);
+        if (isTerminalState(task.state)) terminated.push(shown);
+        else if (task.isQueued) queued.push({ ...shown, state: "TASK_STAGING" });
+        else launched.push(shown);
+      }
+    }
+  }
+  for (const executor of completedExecutors(state)) completed.push(...executor.tasks);
+  return {
+    // A task is queued in the same step in which it is accepted, so none is ever only pending.
+    pending_tasks: [],
+    queued_tasks: queued,
+    launched_tasks: launched,
+    terminated_tasks: terminated,
+    completed_tasks: completed,
+  };
+}
+
+function executorsOf(state: AgentState): AgentResponseGetExecutors {
+  const executors: { executor_info: ExecutorInfo }[] = [];
+  for (const executor of state.containers.values()) {
+    executors.push({ executor_info: executor.info });
+  }
+  return {
+    executors,
+    completed_executors: completedExecutors(state).map(({ info }) => ({ executor_info: info })),
+  };
+}
+
+function frameworksOf(state: AgentState): AgentResponseGetFrameworks {
+  return {
+    frameworks: [...state.frameworks.values()].map(({ info }) => ({ framework_info: info })),
+    completed_frameworks: state.completedFrameworks.map(({ info }) => ({ framework_info: info })),
+  };
+}
+
+function completedExecutors(state: AgentState): CompletedExecutor[] {
+  return [
+    ...[...state.frameworks.values()].flatMap(
+      (framework: FrameworkState) => framework.completedExecutors,
+    ),
+    ...state.completedFrameworks.flatMap((framework) => framework.executors),
+  ];
+}

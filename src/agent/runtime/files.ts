@@ -1,0 +1,365 @@
+/**
+ * Reading sandboxes: browse, read and tail under the virtual paths of http-api 11. Only what lies
+ * in the sandbox of an executor this agent knows is ever opened; a link that leads out of it, a
+ * pipe or a device is refused, also when a task swaps files while they are being read.
+ */
+import { constants } from "node:fs";
+import {
+  type FileHandle,
+  lstat,
+  open,
+  opendir,
+  readFile,
+  readlink,
+  realpath,
+} from "node:fs/promises";
+import { posix as paths } from "node:path";
+import type { Clock } from "../../base/ports.ts";
+import { ok, type Refusal, type Result, refuse } from "../../base/result.ts";
+import type { FileInfo } from "../../protocol/v1/types.ts";
+import type { AgentState } from "../core/state.ts";
+import {
+  BROWSE_ENTRIES,
+  FILE_CHUNK_BYTES,
+  FILE_READ_BYTES,
+  PATH_CHARACTERS,
+  TAIL_POLL_MS,
+} from "./limits.ts";
+
+/** A piece of a file. */
+export interface FilePiece {
+  readonly offset: number;
+  readonly data: Uint8Array<ArrayBuffer>;
+  /** Of the whole file, bytes, when it was read. */
+  readonly size: number;
+}
+
+/** A file cannot be streamed; the refusal says why. */
+export class FileError extends Error {
+  override readonly name: string = "FileError";
+  readonly refusal: Refusal;
+
+  constructor(refusal: Refusal) {
+    super(refusal.message);
+    this.refusal = refusal;
+  }
+}
+
+/** See the header. Knows sandboxes from the core's state at the time of each call. */
+export class SandboxFiles {
+  readonly #state: () => AgentState;
+  readonly #clock: Clock;
+
+  constructor(state: () => AgentState, clock: Clock) {
+    this.#state = state;
+    this.#clock = clock;
+  }
+
+  /** Virtual path to real path of every sandbox. O(executors). */
+  debug(): Readonly<Record<string, string>> {
+    return Object.fromEntries([...this.#roots()].map(([path, root]) => [path, root.directory]));
+  }
+
+  /**
+   * Entries of a folder, sorted by path; none for a file. At most `BROWSE_ENTRIES`. Refuses with
+   * `notFound`, or `invalid` when the path leads out of its sandbox.
+   */
+  async browse(path: string): Promise<Result<readonly FileInfo[]>> {
+    const target = await this.#resolve(path);
+    if (!target.ok) return target;
+    const names: string[] = [];
+    try {
+      for await (const entry of await opendir(target.value.path)) {
+        names.push(entry.name);
+        if (names.length >= BROWSE_ENTRIES) break;
+      }
+    } catch (error) {
+      return codeOf(error) === "ENOTDIR" ? ok([]) : notFound(path);
+    }
+    const owners = await OwnerNames.load();
+    const entries = await Promise.all(
+      names.sort().map((name) => describe(path, target.value.path, name, owners)),
+    );
+    return ok(entries.filter((entry) => entry !== undefined));
+  }
+
+  /**
+   * Up to `length` bytes (64 KiB at most) from `offset`; without an offset only the size is told.
+   * Refuses as `browse`, and with `invalid` for a folder or a bad number.
+   */
+  async read(
+    path: string,
+    offset: number | undefined,
+    length: number | undefined,
+  ): Promise<Result<FilePiece>> {
+    if (!isCount(offset)) return refuse("invalid", `Negative offset ${offset} in query`, "offset");
+    if (!isCount(length)) return refuse("invalid", `Negative length ${length} in query`, "length");
+    const opened = await this.#open(path);
+    if (!opened.ok) return opened;
+    const handle = opened.value;
+    try {
+      const { size } = await handle.stat();
+      if (offset === undefined) return ok({ offset: size, data: new Uint8Array(0), size });
+      const wanted = Math.min(length ?? FILE_READ_BYTES, FILE_READ_BYTES);
+      return ok({ offset, data: await readPiece(handle, offset, wanted), size });
+    } finally {
+      await handle.close();
+    }
+  }
+
+  /**
+   * The file from `offset` (negative: that many bytes before its end) on. With `follow`, waits for
+   * the file to appear and to grow until the executor is over and everything is read; a file that
+   * became shorter is read from its start. Throws `FileError`.
+   */
+  async *tail(
+    path: string,
+    offset: number,
+    follow: boolean,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+    const handle = await this.#openWhenThere(path, follow, signal);
+    if (handle === undefined) return;
+    try {
+      let position = await startOf(handle, offset);
+      while (!signal.aborted) {
+        // Asked before reading: what the executor wrote before its end is then read for certain.
+        const isOver = !follow || this.#isOver(path);
+        const data = await readPiece(handle, position, FILE_CHUNK_BYTES);
+        if (data.length > 0) {
+          position += data.length;
+          yield data;
+          continue;
+        }
+        if ((await handle.stat()).size < position) {
+          position = 0;
+          continue;
+        }
+        if (isOver) return;
+        await this.#pause(signal);
+      }
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async #openWhenThere(
+    path: string,
+    follow: boolean,
+    signal: AbortSignal,
+  ): Promise<FileHandle | undefined> {
+    while (!signal.aborted) {
+      const isOver = !follow || this.#isOver(path);
+      const opened = await this.#open(path);
+      if (opened.ok) return opened.value;
+      if (isOver || opened.error.code !== "notFound") throw new FileError(opened.error);
+      await this.#pause(signal);
+    }
+    return undefined;
+  }
+
+  /** True once nothing can be written to the file any more, as far as the agent knows. */
+  #isOver(path: string): boolean {
+    return this.#rootOf(path)?.isOver ?? true;
+  }
+
+  async #open(path: string): Promise<Result<FileHandle>> {
+    const target = await this.#resolve(path);
+    if (!target.ok) return target;
+    let handle: FileHandle;
+    try {
+      // Without NONBLOCK opening a pipe would wait for a writer that may never come.
+      const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
+      handle = await open(target.value.path, flags);
+    } catch (error) {
+      return codeOf(error) === "ELOOP" ? inaccessible(path) : notFound(path);
+    }
+    const fault = await faultOf(handle, path, target.value.root);
+    if (fault === undefined) return ok(handle);
+    await handle.close();
+    return { ok: false, error: fault };
+  }
+
+  async #resolve(path: string): Promise<Result<{ readonly path: string; readonly root: string }>> {
+    if (path.length > PATH_CHARACTERS || path.includes("\0")) {
+      return refuse("invalid", "'path' is not a path of this system", "path");
+    }
+    const root = this.#rootOf(path);
+    if (root === undefined) return notFound(path);
+    try {
+      const realRoot = await realpath(root.directory);
+      const real = await realpath(paths.join(root.directory, root.rest));
+      return isInside(real, realRoot) ? ok({ path: real, root: realRoot }) : inaccessible(path);
+    } catch {
+      // Gone, or never there: both are told the same, so that probing teaches nothing.
+      return notFound(path);
+    }
+  }
+
+  #rootOf(path: string): (Root & { readonly rest: string }) | undefined {
+    const clean = paths.normalize(path);
+    const parts = clean.split("/");
+    const roots = this.#roots();
+    for (let count = parts.length; count > 1; count--) {
+      const root = roots.get(parts.slice(0, count).join("/"));
+      if (root !== undefined) return { ...root, rest: parts.slice(count).join("/") };
+    }
+    return undefined;
+  }
+
+  #roots(): Map<string, Root> {
+    const roots = new Map<string, Root>();
+    const add = (frameworkId: string, executorId: string, root: Root): void => {
+      roots.set(root.directory, root);
+      roots.set(paths.join(root.directory, "..", "latest"), root);
+      roots.set(`/frameworks/${frameworkId}/executors/${executorId}/runs/latest`, root);
+    };
+    const state = this.#state();
+    for (const { info, executors } of state.completedFrameworks) {
+      for (const executor of executors) {
+        const { directory } = executor;
+        add(info.id?.value ?? "", executor.info.executor_id.value, { directory, isOver: true });
+      }
+    }
+    for (const framework of state.frameworks.values()) {
+      for (const executor of framework.completedExecutors) {
+        const { directory } = executor;
+        add(framework.frameworkId, executor.info.executor_id.value, { directory, isOver: true });
+      }
+      for (const executor of framework.executors.values()) {
+        const isOver = executor.phase === "terminated";
+        add(framework.frameworkId, executor.executorId, { directory: executor.directory, isOver });
+      }
+    }
+    return roots;
+  }
+
+  #pause(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const finish = (): void => {
+        cancel();
+        signal.removeEventListener("abort", finish);
+        resolve();
+      };
+      const cancel = this.#clock.schedule(TAIL_POLL_MS, finish);
+      signal.addEventListener("abort", finish);
+    });
+  }
+}
+
+interface Root {
+  readonly directory: string;
+  readonly isOver: boolean;
+}
+
+/** What is really open decides, not what the path led to a moment ago. */
+async function faultOf(
+  handle: FileHandle,
+  path: string,
+  root: string,
+): Promise<Refusal | undefined> {
+  const real = await readlink(`/proc/self/fd/${handle.fd}`);
+  if (!isInside(real, root)) return inaccessible(path).error;
+  const stats = await handle.stat();
+  if (stats.isFile()) return undefined;
+  const message = stats.isDirectory() ? "Cannot read a directory." : "Cannot read a special file.";
+  return { code: "invalid", message, field: "path" };
+}
+
+async function readPiece(
+  handle: FileHandle,
+  offset: number,
+  length: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const buffer = new Uint8Array(length);
+  let filled = 0;
+  while (filled < length) {
+    const { bytesRead } = await handle.read(buffer, filled, length - filled, offset + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return filled === length ? buffer : buffer.slice(0, filled);
+}
+
+async function startOf(handle: FileHandle, offset: number): Promise<number> {
+  if (offset >= 0) return offset;
+  return Math.max(0, (await handle.stat()).size + offset);
+}
+
+async function describe(
+  folder: string,
+  realFolder: string,
+  name: string,
+  owners: OwnerNames,
+): Promise<FileInfo | undefined> {
+  try {
+    const stats = await lstat(paths.join(realFolder, name));
+    return {
+      path: paths.join(folder, name),
+      nlink: stats.nlink,
+      size: stats.size,
+      mtime: { nanoseconds: Math.round(stats.mtimeMs) * 1e6 },
+      mode: stats.mode,
+      uid: owners.user(stats.uid),
+      gid: owners.group(stats.gid),
+    };
+  } catch {
+    // It went away between listing and looking, which is no error of anyone.
+    return undefined;
+  }
+}
+
+/** Names of users and groups, as `ls -l` shows them. */
+class OwnerNames {
+  readonly #users: ReadonlyMap<number, string>;
+  readonly #groups: ReadonlyMap<number, string>;
+
+  private constructor(users: ReadonlyMap<number, string>, groups: ReadonlyMap<number, string>) {
+    this.#users = users;
+    this.#groups = groups;
+  }
+
+  static async load(): Promise<OwnerNames> {
+    const [users, groups] = await Promise.all([readNames("/etc/passwd"), readNames("/etc/group")]);
+    return new OwnerNames(users, groups);
+  }
+
+  user(id: number): string {
+    return this.#users.get(id) ?? String(id);
+  }
+
+  group(id: number): string {
+    return this.#groups.get(id) ?? String(id);
+  }
+}
+
+/** `name:password:id:…` lines. */
+async function readNames(file: string): Promise<Map<number, string>> {
+  const names = new Map<number, string>();
+  const text = await readFile(file, "utf8").catch(() => "");
+  for (const line of text.split("\n")) {
+    const [name, , id] = line.split(":");
+    if (name !== undefined && id !== undefined) names.set(Number(id), name);
+  }
+  return names;
+}
+
+function isInside(path: string, root: string): boolean {
+  return path === root || path.startsWith(`${root}/`);
+}
+
+function isCount(value: number | undefined): boolean {
+  return value === undefined || (Number.isSafeInteger(value) && value >= 0);
+}
+
+function notFound(path: string): { readonly ok: false; readonly error: Refusal } {
+  return refuse("notFound", `${path} is not found`, "path");
+}
+
+function inaccessible(path: string): { readonly ok: false; readonly error: Refusal } {
+  return refuse("invalid", `'${path}' is inaccessible.`, "path");
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
+}

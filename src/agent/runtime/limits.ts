@@ -1,0 +1,34 @@
+/** Bounds of the agent's runtime, each with its reason. */
+
+/**
+ * Inputs handled in one transaction. Large enough that a burst shares one sync to disk, small
+ * enough that the loop is not held for more than a few tens of milliseconds.
+ */
+export const INPUTS_PER_BATCH = 512;
+
+/**
+ * Batches that follow each other sooner than this wait for each other: while a burst lasts one sync
+ * then serves many inputs, and a lone input is never delayed.
+ */
+export const COALESCE_MS = 2;
+
+/** Container launches under way at once; more would only fight for the same processors. */
+export const CONCURRENT_LAUNCHES = 16;
+
+/** Bytes per answer of `/files/read` and READ_FILE: 16 pages (http-api 11). */
+export const FILE_READ_BYTES = 65_536;
+
+/** Bytes per chunk of a tail or download. */
+export const FILE_CHUNK_BYTES = 65_536;
+
+/** Entries of one folder that are listed; a task can make any number of files. */
+export const BROWSE_ENTRIES = 10_000;
+
+/** How often a followed file is looked at for more. */
+export const TAIL_POLL_MS = 100;
+
+/** Longest path accepted; Linux has no longer ones. */
+export const PATH_CHARACTERS = 4_096;
+
+/** How long a stop waits for what is under way before it goes on regardless. */
+export const STOP_TIMEOUT_MS = 5_000;

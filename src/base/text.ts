@@ -1,0 +1,67 @@
+/**
+ * Text and bytes. The one place where pure folders meet the platform's UTF-8 coder, which the
+ * `ESNext` library alone does not declare (reference/style.md §7).
+ */
+
+interface Utf8Encoder {
+  encode(text: string): Uint8Array<ArrayBuffer>;
+}
+
+interface Utf8Decoder {
+  decode(bytes: Uint8Array): string;
+}
+
+declare const TextEncoder: new () => Utf8Encoder;
+declare const TextDecoder: new (
+  label: "utf-8",
+  options: { readonly fatal: boolean; readonly ignoreBOM: boolean },
+) => Utf8Decoder;
+
+/** Both coders are used for whole texts only, so they keep nothing between two calls. */
+const ENCODER: Utf8Encoder = new TextEncoder();
+const DECODER: Utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Up to this many bytes, reading ASCII one by one beats the call into the platform's decoder. */
+const SHORT_TEXT_BYTES = 24;
+
+/** Long enough to recognise an id by; error texts end up in logs and on terminals. */
+const EXCERPT_LENGTH = 64;
+
+/** The UTF-8 bytes of a text, in a fresh array. Half surrogate pairs become U+FFFD. */
+export function encodeUtf8(text: string): Uint8Array<ArrayBuffer> {
+  return ENCODER.encode(text);
+}
+
+/** The text in `bytes[start, end)`, or undefined when that is not valid UTF-8. A BOM is kept. */
+export function decodeUtf8(
+  bytes: Uint8Array,
+  start: number = 0,
+  end: number = bytes.length,
+): string | undefined {
+  if (end - start <= SHORT_TEXT_BYTES) {
+    const text = readAscii(bytes, start, end);
+    if (text !== undefined) return text;
+  }
+  try {
+    return DECODER.decode(bytes.subarray(start, end));
+  } catch {
+    // The fatal decoder has exactly one way to fail: the bytes are not UTF-8.
+    return undefined;
+  }
+}
+
+/** A piece of input as an error text may repeat it: cut short, control characters as `?`. */
+export function excerpt(text: string, lengthMax: number = EXCERPT_LENGTH): string {
+  const part = text.length <= lengthMax ? text : `${text.slice(0, lengthMax)}…`;
+  return part.replace(/\p{Cc}/gu, "?");
+}
+
+function readAscii(bytes: Uint8Array, start: number, end: number): string | undefined {
+  let text = "";
+  for (let position = start; position < end; position++) {
+    const code = bytes[position] ?? 0x80;
+    if (code >= 0x80) return undefined;
+    text += String.fromCharCode(code);
+  }
+  return text;
+}

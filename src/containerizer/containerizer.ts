@@ -1,0 +1,95 @@
+/**
+ * What a containerizer and an isolator are (DESIGN §7). The posix containerizer is the first; the
+ * native (cgroups v2) and Docker ones implement the same interface. Source: semantics 7.10.
+ */
+import type { ContainerId } from "../base/ids.ts";
+import type { CommandInfo, ContainerStatus, Resource, ResourceStatistics } from "../protocol/v1/types.ts";
+
+/** How the first process of a container ended, or why it is over. */
+export type ContainerEnd =
+  | { readonly kind: "exited"; readonly code: number }
+  | { readonly kind: "signaled"; readonly signal: number }
+  | { readonly kind: "unknown"; readonly message: string };
+
+/** An isolator's verdict that ended a container. */
+export interface Limitation {
+  readonly reason:
+    | "REASON_CONTAINER_LIMITATION"
+    | "REASON_CONTAINER_LIMITATION_MEMORY"
+    | "REASON_CONTAINER_LIMITATION_DISK";
+  readonly message: string;
+  readonly resources: readonly Resource[];
+}
+
+export interface ContainerResult {
+  readonly exit: ContainerEnd;
+  readonly limitation?: Limitation | undefined;
+}
+
+export interface ContainerSpec {
+  readonly containerId: ContainerId;
+  readonly command: CommandInfo;
+  /** Complete environment of the process; nothing is inherited from the agent. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Sandbox, absolute: created with mode 0750 and given to `user`; working folder of the process. */
+  readonly directory: string;
+  readonly user: string | undefined;
+  /** Requests; limits by name override them where an isolator enforces (thousandths). */
+  readonly resources: readonly Resource[];
+}
+
+/** Errors: rejects with `ContainerizerError` whose message is fit for a task status. */
+export interface Containerizer {
+  readonly name: string;
+  /** Starts the container and resolves when its process runs. The end arrives through `wait`. */
+  launch(spec: ContainerSpec): Promise<{ readonly pid: number }>;
+  /** Resolves once, when the container's first process has ended and everything in it is gone. */
+  wait(containerId: ContainerId): Promise<ContainerResult>;
+  /** Signals the whole process tree, processes that left their session included. */
+  signal(containerId: ContainerId, signal: "SIGTERM" | "SIGKILL"): Promise<void>;
+  /** SIGKILL to the tree until nothing is left; `wait` then resolves. Safe to repeat. */
+  destroy(containerId: ContainerId): Promise<void>;
+  usage(containerId: ContainerId): Promise<ResourceStatistics>;
+  status(containerId: ContainerId): Promise<ContainerStatus>;
+  update(containerId: ContainerId, resources: readonly Resource[]): Promise<void>;
+  /**
+   * After a restart of the agent: finds what still lives, learns what ended meanwhile, and destroys
+   * containers that carry our mark but are not in `known`. Touches nothing without our mark.
+   */
+  recover(known: readonly KnownContainer[]): Promise<RecoveredContainers>;
+  /** Releases everything but the sandbox. Safe to repeat. */
+  cleanup(containerId: ContainerId): Promise<void>;
+  /** Stops watching; containers keep running. */
+  close(): Promise<void>;
+}
+
+export interface KnownContainer {
+  readonly containerId: ContainerId;
+  readonly directory: string;
+}
+
+export interface RecoveredContainers {
+  readonly alive: ReadonlyMap<ContainerId, { readonly pid: number }>;
+  readonly ended: ReadonlyMap<ContainerId, ContainerResult>;
+  readonly orphans: readonly ContainerId[];
+}
+
+/** A limit that can be put around a container. Each call is safe to repeat. */
+export interface Isolator {
+  readonly name: string;
+  /** Before the process exists: make what it will live in; may add to the environment. */
+  prepare(spec: ContainerSpec): Promise<{ readonly environment: Readonly<Record<string, string>> }>;
+  /** The keeper exists but has not yet started the command. */
+  isolate(containerId: ContainerId, pid: number): Promise<void>;
+  usage(containerId: ContainerId): Promise<ResourceStatistics>;
+  update(containerId: ContainerId, resources: readonly Resource[]): Promise<void>;
+  recover(containers: readonly KnownContainer[]): Promise<void>;
+  cleanup(containerId: ContainerId): Promise<void>;
+  /** Calls `onLimitation` when the container must be ended; returns a function that stops it. */
+  watch(containerId: ContainerId, onLimitation: (limitation: Limitation) => void): () => void;
+}
+
+/** A container could not be started, found or signalled. `message` is shown to frameworks. */
+export class ContainerizerError extends Error {
+  override readonly name: string = "ContainerizerError";
+}

@@ -1,0 +1,67 @@
+/** `POST /api/v1/scheduler`: reference/http-api.md 2.2 (order of checks) and 4. */
+import type { Codec } from "../../protocol/codec.ts";
+import { type MediaType, responseMediaType } from "../../protocol/media-types.ts";
+import type { SchedulerEvent } from "../../protocol/v1/types.ts";
+import { validateSchedulerCall } from "../../protocol/validation/scheduler-call.ts";
+import type { StreamId } from "../../base/ids.ts";
+import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
+import { readCall } from "../body.ts";
+import { STREAM_BUFFER_BYTES } from "../limits.ts";
+import { RecordStream } from "../record-stream.ts";
+import { emptyResponse, methodNotAllowed, refusalResponse, textResponse } from "../responses.ts";
+
+const STREAM_ID_HEADER = "Mesos-Stream-Id";
+
+/** Answers one request of a scheduler. */
+export async function handleSchedulerCall(
+  runtime: MasterRuntime,
+  codec: Codec,
+  request: Request,
+): Promise<Response> {
+  if (request.method !== "POST") return methodNotAllowed(request.method);
+  const decoded = await readCall(request, codec, "mesos.v1.scheduler.Call");
+  if (!decoded.ok) return refusalResponse(decoded.error);
+  const call = validateSchedulerCall(decoded.value, undefined);
+  if (!call.ok) return refusalResponse(call.error);
+  const streamId = request.headers.get(STREAM_ID_HEADER) ?? undefined;
+  if (call.value.type === "SUBSCRIBE" && call.value.subscribe !== undefined) {
+    const mediaType = responseMediaType(request.headers.get("accept"));
+    if (!mediaType.ok) return refusalResponse(mediaType.error);
+    if (streamId !== undefined) {
+      return textResponse(400, `Subscribe calls should not include the '${STREAM_ID_HEADER}' header`);
+    }
+    const subscribe = { ...call.value.subscribe };
+    return openStream(runtime, codec, request, subscribe, mediaType.value);
+  }
+  const outcome = await runtime.call(call.value, streamId, undefined);
+  if (!outcome.ok) return refusalResponse(outcome.error);
+  return emptyResponse(call.value.type === "UPDATE_FRAMEWORK" ? 200 : 202);
+}
+
+function openStream(
+  runtime: MasterRuntime,
+  codec: Codec,
+  request: Request,
+  subscribe: Parameters<MasterRuntime["subscribe"]>[1],
+  mediaType: MediaType,
+): Response {
+  let body: ReadableStream<Uint8Array> | undefined;
+  const makeSink = (
+    streamId: StreamId,
+  ): { send(event: SchedulerEvent): boolean; close(): void } => {
+    const stream = new RecordStream({
+      bufferBytes: STREAM_BUFFER_BYTES,
+      onClosed: () => runtime.streamClosed(streamId),
+    });
+    request.signal.addEventListener("abort", () => stream.abort());
+    body = stream.body;
+    return {
+      send: (event) => stream.send(codec.encode("mesos.v1.scheduler.Event", mediaType, event)),
+      close: () => stream.close(),
+    };
+  };
+  const streamId = runtime.subscribe(makeSink, subscribe, undefined);
+  return new Response(body ?? null, {
+    headers: { "Content-Type": mediaType, [STREAM_ID_HEADER]: streamId },
+  });
+}

@@ -1,0 +1,58 @@
+/**
+ * A never-ending RecordIO response with a bounded buffer. A reader who does not keep up is cut at
+ * the bound, because the platform itself would let the buffer grow without end.
+ */
+import { frameRecord } from "../protocol/recordio.ts";
+
+export class RecordStream {
+  readonly body: ReadableStream<Uint8Array>;
+  readonly #bufferBytes: number;
+  readonly #onClosed: () => void;
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+
+  /** `onClosed` is called once when the reader goes away or is cut, not on `close`. */
+  constructor(options: { readonly bufferBytes: number; readonly onClosed: () => void }) {
+    this.#bufferBytes = options.bufferBytes;
+    this.#onClosed = options.onClosed;
+    this.body = new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => {
+          this.#controller = controller;
+        },
+        cancel: () => this.#lose(),
+      },
+      { highWaterMark: this.#bufferBytes, size: (chunk) => chunk?.byteLength ?? 0 },
+    );
+  }
+
+  /** Frames and queues one record; false when the stream is over, or has just been cut. */
+  send(record: Uint8Array): boolean {
+    const controller = this.#controller;
+    if (controller === undefined) return false;
+    if ((controller.desiredSize ?? 0) <= 0) {
+      this.#controller = undefined;
+      controller.error(new Error("the subscriber does not keep up with its events"));
+      return false;
+    }
+    controller.enqueue(frameRecord(record));
+    return true;
+  }
+
+  /** Ends the response after what is queued. Safe to repeat. */
+  close(): void {
+    const controller = this.#controller;
+    this.#controller = undefined;
+    controller?.close();
+  }
+
+  /** The connection broke. Safe to repeat. */
+  abort(): void {
+    this.#lose();
+  }
+
+  #lose(): void {
+    if (this.#controller === undefined) return;
+    this.#controller = undefined;
+    this.#onClosed();
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * Ready-made HTTP answers with the statuses and texts of reference/http-api.md 2.3. The one place
+ * that maps a refusal to a status.
+ */
+import type { Refusal, RefusalCode } from "../base/result.ts";
+
+const STATUS: Readonly<Record<RefusalCode, number>> = {
+  invalid: 400,
+  forbidden: 403,
+  notFound: 404,
+  notAcceptable: 406,
+  conflict: 409,
+  tooLarge: 413,
+  unsupportedMediaType: 415,
+  notImplemented: 501,
+  notReady: 503,
+  notLeader: 307,
+};
+
+/** Plain text with a status, as Mesos writes every error. */
+export function textResponse(status: number, text: string): Response {
+  return new Response(text, { status, headers: { "Content-Type": "text/plain; charset=utf-8" } });
+}
+
+/** The answer to a refused request; names the field to blame unless the message does already. */
+export function refusalResponse(refusal: Refusal): Response {
+  const { code, message, field } = refusal;
+  const blame = field === undefined || message.includes(field) ? "" : ` (field ${field})`;
+  return textResponse(STATUS[code], `${message}${blame}`);
+}
+
+/** No body; 202 means received, not done. */
+export function emptyResponse(status: 200 | 202): Response {
+  return new Response(null, { status, headers: { "Content-Length": "0" } });
+}
+
+/** A body of a v1 API, already encoded. */
+export function encodedResponse(mediaType: string, body: Uint8Array<ArrayBuffer>): Response {
+  return new Response(body, { headers: { "Content-Type": mediaType } });
+}
+
+/** Anything as JSON; `jsonp` wraps it in a call of that name, as the endpoints outside v1 allow. */
+export function jsonResponse(value: unknown, jsonp?: string): Response {
+  const text = JSON.stringify(value);
+  if (jsonp === undefined || jsonp === "") {
+    return new Response(text, { headers: { "Content-Type": "application/json" } });
+  }
+  if (!/^[\w.$[\]]{1,128}$/.test(jsonp)) {
+    return textResponse(400, `jsonp=${jsonp.slice(0, 40)} is not a function name`);
+  }
+  return new Response(`${jsonp}(${text});`, { headers: { "Content-Type": "text/javascript" } });
+}
+
+/** A wrong method on a POST-only endpoint. */
+export function methodNotAllowed(method: string): Response {
+  return new Response(
+    `405 Method Not Allowed. Expecting one of { 'POST' }, but received '${method}'.`,
+    { status: 405, headers: { Allow: "POST", "Content-Type": "text/plain; charset=utf-8" } },
+  );
+}

@@ -1,0 +1,219 @@
+/**
+ * The agent's end of the link: finds the leading master, connects, shakes hands, and comes back
+ * after every loss with jittered back-off, so that a failover is a ramp and not a storm.
+ *
+ * | state | leaves on |
+ * |---|---|
+ * | waiting | back-off over: connecting |
+ * | connecting | welcome: open; rejected, closed or no welcome in time: waiting |
+ * | open | broken, closed, `reconnect`: waiting |
+ */
+import type { Clock, Log, Rng } from "../base/ports.ts";
+import type { Codec } from "../protocol/codec.ts";
+import type { LinkCodec } from "../protocol/link-codec.ts";
+import type { AgentToMaster, MasterToAgent, WelcomeFrame } from "../protocol/link-frames.ts";
+import { HANDSHAKE_TIMEOUT_MS, LINK_PROTOCOL } from "../protocol/link-limits.ts";
+import { checkMasterMessage, checkStreamRequest } from "../protocol/link-messages.ts";
+import type { MasterInfo } from "../protocol/v1/types.ts";
+import { Channel, type StreamFrame } from "./channel.ts";
+import { LINK_PATH } from "./server.ts";
+import { StreamServer, type StreamSource } from "./streams.ts";
+
+/** First back-off; doubles with each failure. */
+const FIRST_BACKOFF_MS = 250;
+/** Back-off never grows beyond this, or twice the master's spread where that is more. */
+const MAX_BACKOFF_MS = 3000;
+
+export interface LinkClientOptions {
+  readonly version: string;
+  readonly codec: Codec;
+  readonly linkCodec: LinkCodec;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly log: Log;
+  readonly streams: StreamSource;
+  /** `host:port` of the leading master as far as known; asked before each attempt. */
+  masterAddress(): string | undefined;
+  agentId(): string | undefined;
+  onUp(epoch: string, master: MasterInfo): void;
+  onMessage(message: MasterToAgent): void;
+  onDown(): void;
+}
+
+export class LinkClient {
+  readonly #options: LinkClientOptions;
+  #socket: WebSocket | undefined;
+  #channel: Channel<AgentToMaster> | undefined;
+  #streamServer: StreamServer | undefined;
+  #failures = 0;
+  #spreadMs = 0;
+  #cancelTimer: () => void = () => undefined;
+  #isStopped = false;
+  #lastProblem = "";
+
+  constructor(options: LinkClientOptions) {
+    this.#options = options;
+  }
+
+  /** Begins to connect; returns at once. */
+  start(): void {
+    this.#connect();
+  }
+
+  /** Sends to the master; dropped without a link, since registration tells all state anew. */
+  send(message: AgentToMaster): void {
+    this.#channel?.post(message);
+  }
+
+  /** Gives up the present connection and looks for the master anew. */
+  reconnect(reason: string): void {
+    this.#lose(reason);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancelTimer();
+    this.#channel?.close();
+    this.#streamServer?.close();
+    this.#socket?.close(1000, "agent stops");
+  }
+
+  #connect(): void {
+    if (this.#isStopped) return;
+    const address = this.#options.masterAddress();
+    if (address === undefined) {
+      this.#lose("no leading master is known");
+      return;
+    }
+    const socket = new WebSocket(`ws://${address}${LINK_PATH}`);
+    socket.binaryType = "arraybuffer";
+    this.#socket = socket;
+    const lose = (reason: string): void => {
+      if (this.#socket === socket) this.#lose(reason);
+    };
+    this.#cancelTimer = this.#options.clock.schedule(HANDSHAKE_TIMEOUT_MS, () =>
+      lose(`no welcome from ${address}`),
+    );
+    socket.addEventListener("open", () => this.#hello(socket));
+    socket.addEventListener("close", () => lose(`connection to ${address} closed`));
+    socket.addEventListener("error", () => lose(`cannot connect to ${address}`));
+    socket.addEventListener("message", (event: MessageEvent<unknown>) => {
+      if (this.#socket !== socket) return;
+      if (event.data instanceof ArrayBuffer) this.#receive(socket, new Uint8Array(event.data));
+      else lose("the master sent text where bytes belong");
+    });
+  }
+
+  #hello(socket: WebSocket): void {
+    const { linkCodec, version, agentId } = this.#options;
+    const hello = { kind: "hello", protocol: LINK_PROTOCOL, version, agentId: agentId() } as const;
+    sendBytes(socket, linkCodec.encode({ epoch: "", frames: [hello] }));
+  }
+
+  #receive(socket: WebSocket, data: Uint8Array): void {
+    if (this.#channel !== undefined) {
+      this.#channel.receive(data);
+      return;
+    }
+    const packet = this.#options.linkCodec.decode(data);
+    const frame = packet.ok ? packet.value.frames[0] : undefined;
+    if (frame?.kind === "welcome") this.#open(socket, frame);
+    else if (frame?.kind === "rejected") this.#lose(`the master refused the link: ${frame.message}`);
+    else this.#lose("the master did not answer with a welcome");
+  }
+
+  #open(socket: WebSocket, welcome: WelcomeFrame): void {
+    const { codec, linkCodec, clock } = this.#options;
+    const master = codec.fromJson("mesos.v1.MasterInfo", welcome.masterInfo);
+    if (!master.ok) {
+      this.#lose(master.error.message);
+      return;
+    }
+    this.#cancelTimer();
+    this.#failures = 0;
+    this.#lastProblem = "";
+    this.#spreadMs = welcome.reconnectSpreadMs;
+    const channel = new Channel<AgentToMaster>({
+      socket: {
+        send: (bytes) => sendBytes(socket, bytes),
+        close: (code, reason) => closeSocket(socket, code, reason),
+      },
+      codec: linkCodec,
+      clock,
+      epoch: welcome.epoch,
+      heartbeatMs: Math.max(100, welcome.heartbeatMs),
+      windowBytes: Math.max(1024, welcome.windowBytes),
+      onMessages: (messages) => this.#deliver(messages),
+      onStreamFrame: (frame) => this.#takeStreamFrame(frame),
+      onBroken: (reason) => this.#lose(reason),
+    });
+    this.#channel = channel;
+    this.#streamServer = new StreamServer(
+      (frame) => channel.sendStreamFrame(frame),
+      this.#options.streams,
+    );
+    this.#options.onUp(welcome.epoch, master.value);
+  }
+
+  #deliver(messages: readonly unknown[]): void {
+    for (const message of messages) {
+      const checked = checkMasterMessage(message, this.#options.codec);
+      if (!checked.ok) {
+        this.#lose(`the master sent a message this agent cannot read: ${checked.error.message}`);
+        return;
+      }
+      this.#options.onMessage(checked.value);
+    }
+  }
+
+  #takeStreamFrame(frame: StreamFrame): void {
+    if (frame.kind === "streamOpen") {
+      const request = checkStreamRequest(frame.request, this.#options.codec);
+      if (!request.ok) {
+        const error = request.error.message;
+        this.#channel?.sendStreamFrame({ kind: "streamEnd", stream: frame.stream, error });
+        return;
+      }
+    }
+    this.#streamServer?.take(frame);
+  }
+
+  #lose(reason: string): void {
+    if (this.#isStopped) return;
+    const wasUp = this.#channel !== undefined;
+    this.#cancelTimer();
+    this.#channel?.close();
+    this.#streamServer?.close();
+    this.#channel = undefined;
+    this.#streamServer = undefined;
+    const socket = this.#socket;
+    this.#socket = undefined;
+    if (socket !== undefined) closeSocket(socket, 1000, "agent reconnects");
+    if (reason !== this.#lastProblem) {
+      this.#options.log.write("warning", "no link to the master", { reason });
+    }
+    this.#lastProblem = reason;
+    if (wasUp) this.#options.onDown();
+    this.#cancelTimer = this.#options.clock.schedule(this.#backoffMs(wasUp), () => this.#connect());
+  }
+
+  /** Uniform in [0, b]: b is the master's spread after a loss, then doubles with each failure. */
+  #backoffMs(wasUp: boolean): number {
+    const { rng } = this.#options;
+    if (wasUp) return rng.next() * Math.max(FIRST_BACKOFF_MS, this.#spreadMs);
+    const ceilingMs = Math.max(MAX_BACKOFF_MS, 2 * this.#spreadMs);
+    const spanMs = Math.min(ceilingMs, FIRST_BACKOFF_MS * 2 ** this.#failures);
+    this.#failures += 1;
+    return spanMs * (0.5 + 0.5 * rng.next());
+  }
+}
+
+function sendBytes(socket: WebSocket, bytes: Uint8Array): void {
+  if (socket.readyState === WebSocket.OPEN) socket.send(bytes as Uint8Array<ArrayBuffer>);
+}
+
+function closeSocket(socket: WebSocket, code: number, reason: string): void {
+  if (socket.readyState === WebSocket.CLOSING || socket.readyState === WebSocket.CLOSED) return;
+  // Only 1000 and the private range may be sent by a client.
+  socket.close(code === 1000 ? code : 4000, reason);
+}

@@ -1,0 +1,137 @@
+/**
+ * Counters under their Mesos names, only ever rising. Gauges are read off the state when somebody
+ * asks (views/metrics.ts). Source: reference/metrics.json.
+ */
+import type {
+  SchedulerCallType,
+  SchedulerEvent,
+  TaskState,
+  TaskStatus,
+} from "../../protocol/v1/types.ts";
+import type { FrameworkEntry } from "./state.ts";
+
+/** Counters that exist from the start, so that a reader sees zero rather than nothing. */
+const FIXED = [
+  "master/dropped_messages",
+  "master/recovery_slave_removals",
+  "master/slave_registrations",
+  "master/slave_reregistrations",
+  "master/slave_removals",
+  "master/slave_removals/reason_unhealthy",
+  "master/slave_removals/reason_unregistered",
+  "master/slave_removals/reason_registered",
+  "master/slave_unreachable_scheduled",
+  "master/slave_unreachable_completed",
+  "master/slave_unreachable_canceled",
+  "master/messages_register_framework",
+  "master/messages_reregister_framework",
+  "master/messages_unregister_framework",
+  "master/messages_kill_task",
+  "master/messages_status_update_acknowledgement",
+  "master/messages_resource_request",
+  "master/messages_launch_tasks",
+  "master/messages_decline_offers",
+  "master/messages_revive_offers",
+  "master/messages_suppress_offers",
+  "master/messages_reconcile_operations",
+  "master/messages_reconcile_tasks",
+  "master/messages_framework_to_executor",
+  "master/messages_operation_status_update_acknowledgement",
+  "master/messages_executor_to_framework",
+  "master/messages_register_slave",
+  "master/messages_reregister_slave",
+  "master/messages_unregister_slave",
+  "master/messages_status_update",
+  "master/messages_exited_executor",
+  "master/messages_update_slave",
+  "master/valid_framework_to_executor_messages",
+  "master/invalid_framework_to_executor_messages",
+  "master/valid_executor_to_framework_messages",
+  "master/invalid_executor_to_framework_messages",
+  "master/valid_status_updates",
+  "master/invalid_status_updates",
+  "master/valid_status_update_acknowledgements",
+  "master/invalid_status_update_acknowledgements",
+  "master/tasks_finished",
+  "master/tasks_failed",
+  "master/tasks_killed",
+  "master/tasks_lost",
+  "master/tasks_error",
+  "master/tasks_dropped",
+  "master/tasks_gone",
+  "master/tasks_gone_by_operator",
+  "allocator/mesos/allocation_runs",
+] as const;
+
+/** Name of a counter that is always present. */
+export type FixedCounter = (typeof FIXED)[number];
+
+export class Counters {
+  /** By Mesos name; insertion order has no meaning. */
+  readonly values: Map<string, number> = new Map(FIXED.map((name) => [name, 0]));
+
+  count(name: FixedCounter, by: number = 1): void {
+    this.add(name, by);
+  }
+
+  countCall(framework: FrameworkEntry, type: SchedulerCallType): void {
+    const prefix = prefixOf(framework);
+    this.add(`${prefix}/calls`, 1);
+    this.add(`${prefix}/calls/${type.toLowerCase()}`, 1);
+  }
+
+  countEvent(framework: FrameworkEntry, event: SchedulerEvent): void {
+    const prefix = prefixOf(framework);
+    this.add(`${prefix}/events`, 1);
+    if (event.type !== undefined) this.add(`${prefix}/events/${event.type.toLowerCase()}`, 1);
+  }
+
+  countOffers(
+    framework: FrameworkEntry,
+    what: "sent" | "accepted" | "declined" | "rescinded",
+    by: number,
+  ): void {
+    this.add(`${prefixOf(framework)}/offers/${what}`, by);
+  }
+
+  countOperation(framework: FrameworkEntry, type: string): void {
+    const prefix = prefixOf(framework);
+    this.add(`${prefix}/operations`, 1);
+    this.add(`${prefix}/operations/${type.toLowerCase()}`, 1);
+  }
+
+  /** A task reached a terminal state; `status` says who said so and why. */
+  countTerminal(framework: FrameworkEntry | undefined, state: TaskState, status: TaskStatus): void {
+    const short = state.toLowerCase().slice("task_".length);
+    this.add(`master/tasks_${short}`, 1);
+    if (framework !== undefined) {
+      this.add(`${prefixOf(framework)}/tasks/terminal/${state.toLowerCase()}`, 1);
+    }
+    if (status.source === undefined || status.reason === undefined) return;
+    // Metric names are older than the word agent: reason_slave_removed.
+    const path = `${status.source}/${status.reason}`.toLowerCase().replaceAll("agent", "slave");
+    this.add(`master/task_${short}/${path}`, 1);
+  }
+
+  /** Forgets a framework that left the list of completed ones, so that counters stay bounded. */
+  forgetFramework(framework: FrameworkEntry): void {
+    const prefix = `${prefixOf(framework)}/`;
+    for (const name of this.values.keys()) {
+      if (name.startsWith(prefix)) this.values.delete(name);
+    }
+  }
+
+  private add(name: string, by: number): void {
+    this.values.set(name, (this.values.get(name) ?? 0) + by);
+  }
+}
+
+/** Where the counters of one framework live. */
+export function prefixOf(framework: FrameworkEntry): string {
+  return `master/frameworks/${encodeMetricName(framework.info.name)}/${framework.id}`;
+}
+
+/** Percent-encodes what a metric name may not hold; half surrogates become U+FFFD first. */
+function encodeMetricName(name: string): string {
+  return encodeURIComponent(name.toWellFormed());
+}

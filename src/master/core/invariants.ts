@@ -1,0 +1,169 @@
+/**
+ * What must hold after every step. A broken one means the program is wrong, so it throws.
+ * Source: DESIGN §10, style §5.
+ */
+import { assert } from "../../base/assert.ts";
+import type { MasterContext } from "./context.ts";
+import { emptyBundle, printResources } from "./resource-forms.ts";
+import { type AgentEntry, executorKey, type FrameworkEntry } from "./state.ts";
+import { isTerminal } from "./tasks.ts";
+
+/** Everything, by a full scan. */
+export function assertMasterInvariants(ctx: MasterContext): void {
+  const { state } = ctx;
+  for (const agent of state.agents.values()) {
+    assertAgentWithinTotal(ctx, agent);
+    assertAgentAccount(ctx, agent);
+    assertAgentIndexes(ctx, agent);
+    assertCommands(agent);
+  }
+  for (const framework of state.frameworks.values()) assertFramework(ctx, framework);
+  assertOffers(ctx);
+  assertTaskCounts(ctx);
+  assertConnections(ctx);
+  ctx.allocator.assertInvariants();
+}
+
+/** Promise 2 of the design: offered + used ≤ total. */
+export function assertAgentWithinTotal(ctx: MasterContext, agent: AgentEntry): void {
+  const sum = emptyBundle(ctx.kinds);
+  for (const used of agent.used.values()) sum.add(used.withoutAllocation());
+  for (const offerId of agent.offers) {
+    const offer = ctx.state.offers.get(offerId);
+    if (offer !== undefined) sum.add(offer.resources.withoutAllocation());
+  }
+  assert(agent.total.contains(sum), () => {
+    const promised = printResources(sum);
+    return `agent ${agent.id} has ${printResources(agent.total)} and promised ${promised}`;
+  });
+}
+
+/** `used` is exactly what tasks and executors hold. */
+function assertAgentAccount(ctx: MasterContext, agent: AgentEntry): void {
+  const sums = new Map([...agent.used.keys()].map((id) => [id, emptyBundle(ctx.kinds)]));
+  const holders = [
+    ...[...agent.tasks].filter((task) => task.holdsResources),
+    ...agent.executors.values(),
+  ];
+  for (const { frameworkId, resources, id } of holders) {
+    if (resources.isEmpty()) continue;
+    const sum = sums.get(frameworkId);
+    assert(sum !== undefined, () => `${id} holds resources on agent ${agent.id} off its account`);
+    sum.add(resources);
+  }
+  for (const [frameworkId, sum] of sums) {
+    const used = agent.used.get(frameworkId);
+    const isEqual = used?.contains(sum) === true && sum.contains(used);
+    assert(isEqual, () => `account of ${frameworkId} on agent ${agent.id} is what is held`);
+    assert(!sum.isEmpty(), () => `account of ${frameworkId} on agent ${agent.id} is not empty`);
+  }
+}
+
+function assertAgentIndexes(ctx: MasterContext, agent: AgentEntry): void {
+  const { state } = ctx;
+  assert(!state.recoveredAgents.has(agent.id), () => `agent ${agent.id} is not recovered too`);
+  assert(!state.unreachableAgents.has(agent.id), () => `agent ${agent.id} is not unreachable too`);
+  for (const task of agent.tasks) {
+    assert(task.agentId === agent.id, () => `task ${task.id} is on its own agent`);
+    const listed = state.frameworks.get(task.frameworkId)?.tasks.get(task.id);
+    assert(task.isDuplicate || listed === task, () => `task ${task.id} is on its framework's list`);
+    const isOver = isTerminal(task.state);
+    assert(task.holdsResources !== isOver, () => `task ${task.id} holds resources while it lives`);
+  }
+  for (const [key, executor] of agent.executors) {
+    const expected = executorKey(executor.frameworkId, executor.id);
+    assert(key === expected, () => `executor ${executor.id} is under its own key`);
+    const isKnown = state.frameworks.has(executor.frameworkId);
+    assert(isKnown, () => `executor ${executor.id} has a framework`);
+  }
+  for (const offerId of agent.offers) {
+    const offer = state.offers.get(offerId);
+    assert(
+      offer?.agentId === agent.id,
+      () => `offer ${offerId} of agent ${agent.id} is outstanding`,
+    );
+  }
+  const isOffering = agent.offers.size > 0;
+  assert(
+    !isOffering || agent.linkId !== undefined,
+    () => `agent ${agent.id} offers while connected`,
+  );
+}
+
+function assertCommands(agent: AgentEntry): void {
+  let last = 0;
+  for (const number of agent.commands.pending.keys()) {
+    assert(number > last, () => `command ${number} of agent ${agent.id} is in order`);
+    last = number;
+  }
+  const { nextNumber } = agent.commands;
+  assert(nextNumber > last, () => `next command ${nextNumber} of agent ${agent.id} is the newest`);
+}
+
+function assertFramework(ctx: MasterContext, framework: FrameworkEntry): void {
+  const { state } = ctx;
+  const isCompleted = state.completedFrameworks.has(framework.id);
+  assert(!isCompleted, () => `framework ${framework.id} is not completed too`);
+  for (const task of framework.tasks.values()) {
+    const agent = state.agents.get(task.agentId);
+    assert(agent?.tasks.has(task) === true, () => `task ${task.id} is on its agent's list`);
+    assert(!task.isDuplicate, () => `task ${task.id} is shown only once`);
+  }
+  const { streamId } = framework;
+  if (streamId === undefined) {
+    assert(
+      framework.offers.size === 0,
+      () => `framework ${framework.id} has offers while connected`,
+    );
+  } else {
+    const owner = state.streams.get(streamId);
+    assert(owner === framework.id, () => `stream ${streamId} is framework ${framework.id}'s`);
+  }
+  for (const offerId of framework.offers) {
+    const offer = state.offers.get(offerId);
+    const isOwn = offer?.frameworkId === framework.id;
+    assert(isOwn, () => `offer ${offerId} of framework ${framework.id} is outstanding`);
+  }
+  const { maxUnreachableTasksPerFramework: limit } = ctx.options;
+  assert(framework.unreachableTasks.size <= limit, "unreachable tasks are bounded");
+}
+
+function assertOffers({ state }: MasterContext): void {
+  for (const offer of state.offers.values()) {
+    const isListed =
+      state.agents.get(offer.agentId)?.offers.has(offer.id) === true &&
+      state.frameworks.get(offer.frameworkId)?.offers.has(offer.id) === true;
+    assert(isListed, () => `offer ${offer.id} is listed by agent and framework`);
+  }
+}
+
+/** Counters by index equal counters by scan. */
+function assertTaskCounts({ state }: MasterContext): void {
+  const counts = new Map([...state.taskCounts.keys()].map((taskState) => [taskState, 0]));
+  for (const framework of state.frameworks.values()) {
+    for (const task of framework.tasks.values()) {
+      counts.set(task.state, (counts.get(task.state) ?? 0) + 1);
+    }
+  }
+  for (const [taskState, count] of counts) {
+    const indexed = state.taskCounts.get(taskState) ?? 0;
+    assert(indexed === count, () => `${taskState}: ${indexed} by index, ${count} by scan`);
+  }
+}
+
+function assertConnections({ state, options }: MasterContext): void {
+  for (const [streamId, frameworkId] of state.streams) {
+    const framework = state.frameworks.get(frameworkId);
+    assert(framework?.streamId === streamId, () => `stream ${streamId} is its framework's`);
+  }
+  for (const link of state.links.values()) {
+    if (link.agentId === undefined) continue;
+    const agent = state.agents.get(link.agentId);
+    assert(agent?.linkId === link.id, () => `link ${link.id} is agent ${link.agentId}'s`);
+  }
+  for (const [agentId, { token }] of state.transitions) {
+    assert(state.commits.has(token), () => `transition of agent ${agentId} waits for a commit`);
+  }
+  const { size } = state.completedFrameworks;
+  assert(size <= options.maxCompletedFrameworks, "completed frameworks are bounded");
+}

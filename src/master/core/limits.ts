@@ -1,0 +1,22 @@
+/** Every bound of the master core, with the reason beside the number. */
+
+/** Task states a task remembers; runs of one state count once, so more means flapping. */
+export const STATUSES_PER_TASK_MAX = 100;
+
+/**
+ * Commands an agent may leave unanswered. A healthy agent answers within milliseconds; one that
+ * does not is cut, which stops offers on it while nothing already promised is forgotten.
+ */
+export const PENDING_COMMANDS_PER_AGENT_MAX = 100_000;
+
+/** Longest filter of a declined offer, seconds: 365 days (semantics 4.5). */
+export const REFUSE_SECONDS_MAX = 31_536_000;
+
+/** Filter of a declined offer that names none, seconds (semantics 4.5). */
+export const REFUSE_SECONDS_DEFAULT = 5;
+
+/** Longest duration an int64 of nanoseconds can hold, seconds. */
+export const DURATION_SECONDS_MAX = 9_223_372_036;
+
+/** Longest delay that keeps epoch milliseconds exact and any runtime's timer valid (100 years). */
+export const TIMER_DELAY_MS_MAX = 3_155_760_000_000;

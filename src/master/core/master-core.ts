@@ -1,0 +1,163 @@
+/**
+ * The master as a pure machine: one input and the time go in, what to do about it comes out. Holds
+ * frameworks, agents, tasks and offers as plain data and keeps two promises at every step: nothing
+ * acknowledged is lost, and offered + used never exceeds what an agent has.
+ * Source: DESIGN §1; the files of this folder name their sections.
+ */
+
+import type { Allocator } from "../../allocator/allocator.ts";
+import { assert, unreachable } from "../../base/assert.ts";
+import type { AgentId } from "../../base/ids.ts";
+import type { ResourceKinds } from "../../resources/kinds.ts";
+import {
+  agentMessage,
+  linkClosed,
+  linkOpened,
+  pruneRegistry,
+  recover,
+  recoveredAgentsTimedOut,
+  registryCommitted,
+  reregisterTimedOut,
+} from "./agents.ts";
+import { operatorKill, operatorTeardown, schedulerCall } from "./calls.ts";
+import type { MasterContext } from "./context.ts";
+import { Counters } from "./counters.ts";
+import type { MasterEffect } from "./effects.ts";
+import { failoverTimedOut, heartbeat, streamClosed, subscribe } from "./frameworks.ts";
+import type { MasterInput, MasterTimer } from "./inputs.ts";
+import { assertAgentWithinTotal, assertMasterInvariants } from "./invariants.ts";
+import type { MasterOptions } from "./master-options.ts";
+import { rescindOffer, runAllocation, scheduleAllocation } from "./offers.ts";
+import { pingTimedOut } from "./pings.ts";
+import { emptyMasterState, type MasterState } from "./state.ts";
+
+/** What a master is made of. The allocator belongs to the core from here on. */
+export interface MasterDependencies {
+  readonly options: MasterOptions;
+  readonly allocator: Allocator;
+  readonly kinds: ResourceKinds;
+}
+
+export class MasterCore {
+  private readonly ctx: MasterContext;
+
+  constructor(dependencies: MasterDependencies) {
+    const counters = new Counters();
+    this.ctx = {
+      ...dependencies,
+      state: emptyMasterState(dependencies.options.info, counters.values),
+      counters,
+      effects: [],
+      nowMs: 0,
+    };
+  }
+
+  /** For reading only: views, metrics, the simulator's checkers. Changes at each step. */
+  get state(): MasterState {
+    return this.ctx.state;
+  }
+
+  /**
+   * Takes one input at `nowMs` (epoch milliseconds that never go back) and says what to do, in
+   * order. The array belongs to the caller. Throws AssertionError when an invariant is broken.
+   */
+  step(input: MasterInput, nowMs: number): MasterEffect[] {
+    const { ctx } = this;
+    assert(nowMs >= ctx.nowMs, () => `time went back from ${ctx.nowMs} to ${nowMs}`);
+    ctx.nowMs = nowMs;
+    ctx.effects = [];
+    apply(ctx, input);
+    if (ctx.state.isRecovered) scheduleAllocation(ctx);
+    const { effects } = ctx;
+    ctx.effects = [];
+    return effects;
+  }
+
+  /** Every invariant by a full scan; throws AssertionError. For tests and the simulator. */
+  assertInvariants(): void {
+    assertMasterInvariants(this.ctx);
+  }
+}
+
+function apply(ctx: MasterContext, input: MasterInput): void {
+  switch (input.kind) {
+    case "recovered":
+      assert(!ctx.state.isRecovered, "the registry is recovered once");
+      recover(ctx, input.registry);
+      return;
+    case "subscribe":
+      subscribe(ctx, input.streamId, input.subscribe, input.principal);
+      return;
+    case "schedulerCall":
+      schedulerCall(ctx, input);
+      return;
+    case "streamClosed":
+      streamClosed(ctx, input.streamId);
+      return;
+    case "linkOpened":
+      linkOpened(ctx, input.linkId, input.remoteIp);
+      return;
+    case "linkClosed":
+      linkClosed(ctx, input.linkId);
+      return;
+    case "agentMessage":
+      agentMessage(ctx, input.linkId, input.message);
+      checkAgentOfLink(ctx, input.linkId);
+      return;
+    case "registryCommitted":
+      registryCommitted(ctx, input.token, input.results);
+      return;
+    case "timer":
+      timerFired(ctx, input.timer);
+      return;
+    case "operatorKill":
+      operatorKill(ctx, input);
+      return;
+    case "operatorTeardown":
+      operatorTeardown(ctx, input);
+      return;
+    default:
+      unreachable(input, "master input");
+  }
+}
+
+/** Timers of things that are gone fire in vain: cancelling one is only an economy. */
+function timerFired(ctx: MasterContext, timer: MasterTimer): void {
+  switch (timer.kind) {
+    case "allocate":
+      runAllocation(ctx);
+      return;
+    case "heartbeat":
+      heartbeat(ctx, timer.streamId);
+      return;
+    case "ping":
+      pingTimedOut(ctx, timer.agentId as AgentId);
+      return;
+    case "failover":
+      failoverTimedOut(ctx, timer.frameworkId);
+      return;
+    case "recoveredAgents":
+      recoveredAgentsTimedOut(ctx);
+      return;
+    case "reregister":
+      reregisterTimedOut(ctx, timer.agentId as AgentId);
+      return;
+    case "offerTimeout": {
+      const offer = ctx.state.offers.get(timer.offerId);
+      if (offer !== undefined) rescindOffer(ctx, offer);
+      return;
+    }
+    case "pruneRegistry":
+      pruneRegistry(ctx);
+      return;
+    default:
+      unreachable(timer, "master timer");
+  }
+}
+
+/** The cheap part of the invariants, on in production: the one agent that an agent's message touched. */
+function checkAgentOfLink(ctx: MasterContext, linkId: Parameters<typeof linkClosed>[1]): void {
+  const agentId = ctx.state.links.get(linkId)?.agentId;
+  const agent = agentId === undefined ? undefined : ctx.state.agents.get(agentId);
+  if (agent !== undefined) assertAgentWithinTotal(ctx, agent);
+}

@@ -1,0 +1,201 @@
+/**
+ * Offers: made from what the allocator decides, answered once, withdrawn when their ground goes.
+ * Every way out of the table either returns the resources to the allocator or hands them on.
+ * Source: semantics 4.1, 4.5, 4.7.
+ */
+
+import type { Allocation } from "../../allocator/allocator.ts";
+import { assert, must } from "../../base/assert.ts";
+import type { FrameworkId } from "../../base/ids.ts";
+import type { ExecutorID, Filters, Offer } from "../../protocol/v1/types.ts";
+import { cancelTimer, type MasterContext, newOfferId, sendEvent, setTimer } from "./context.ts";
+import { REFUSE_SECONDS_DEFAULT, REFUSE_SECONDS_MAX } from "./limits.ts";
+import { resourcesForFramework } from "./resource-forms.ts";
+import {
+  type AgentEntry,
+  type FrameworkEntry,
+  isAgentActive,
+  isMultiRole,
+  type OfferEntry,
+} from "./state.ts";
+
+/** Runs the allocator and sends one OFFERS event to each framework that gets something. */
+export function runAllocation(ctx: MasterContext): void {
+  const schedule = ctx.state.allocation;
+  schedule.wastedRuns = schedule.isWasteSeen ? schedule.wastedRuns + 1 : 0;
+  schedule.isWasteSeen = false;
+  schedule.lastRunMs = ctx.nowMs;
+  schedule.timerMs = undefined;
+  ctx.counters.count("allocator/mesos/allocation_runs");
+  const offersOf = new Map<FrameworkId, Offer[]>();
+  for (const allocation of ctx.allocator.allocate(ctx.nowMs)) {
+    const offer = addOffer(ctx, allocation);
+    const offers = offersOf.get(offer.frameworkId);
+    if (offers === undefined) offersOf.set(offer.frameworkId, [offer.message]);
+    else offers.push(offer.message);
+  }
+  for (const [frameworkId, offers] of offersOf) {
+    const framework = must(ctx.state.frameworks.get(frameworkId), "framework of an offer");
+    ctx.counters.countOffers(framework, "sent", offers.length);
+    sendEvent(ctx, framework, { type: "OFFERS", offers: { offers } });
+  }
+}
+
+/**
+ * Sets the `allocate` timer to the next moment a run could make an offer. One run costs about one
+ * unit per pair of agent and framework, so large clusters batch events for longer; offers that come
+ * straight back without a filter double the pause, up to the allocation interval.
+ */
+export function scheduleAllocation(ctx: MasterContext): void {
+  const dueMs = nextAllocationMs(ctx);
+  const schedule = ctx.state.allocation;
+  if (dueMs === schedule.timerMs) return;
+  schedule.timerMs = dueMs;
+  if (dueMs === undefined) cancelTimer(ctx, { kind: "allocate" });
+  else setTimer(ctx, { kind: "allocate" }, dueMs - ctx.nowMs);
+}
+
+function nextAllocationMs(ctx: MasterContext): number | undefined {
+  const { timerMs, lastRunMs } = ctx.state.allocation;
+  if (ctx.allocator.isDirty()) {
+    // A run that is due already stays where it is, so that steady events cannot push it away.
+    const dueMs = Math.max(ctx.nowMs, lastRunMs + batchingMs(ctx));
+    return timerMs === undefined ? dueMs : Math.min(dueMs, Math.max(timerMs, ctx.nowMs));
+  }
+  const wakeMs = ctx.allocator.nextWakeMs();
+  return Number.isFinite(wakeMs) ? Math.max(ctx.nowMs, wakeMs) : undefined;
+}
+
+/** About a microsecond per pair, and a run may take a fifth of the time. */
+const PAIRS_PER_BATCHING_MS = 1000;
+
+function batchingMs(ctx: MasterContext): number {
+  const { state, options } = ctx;
+  const pairs = state.agents.size * state.streams.size;
+  const pauseMs = (1 + pairs / PAIRS_PER_BATCHING_MS) * 2 ** state.allocation.wastedRuns;
+  return Math.min(Math.ceil(pauseMs), options.allocationIntervalMs);
+}
+
+/** Takes an offer off the table; whoever calls decides what becomes of the resources. */
+export function removeOffer(ctx: MasterContext, offer: OfferEntry): void {
+  const isListed = ctx.state.offers.delete(offer.id);
+  assert(isListed, () => `offer ${offer.id} is outstanding`);
+  ctx.state.agents.get(offer.agentId)?.offers.delete(offer.id);
+  ctx.state.frameworks.get(offer.frameworkId)?.offers.delete(offer.id);
+  if (ctx.options.offerTimeoutMs !== undefined) {
+    cancelTimer(ctx, { kind: "offerTimeout", offerId: offer.id });
+  }
+}
+
+/** Takes an offer back; `refuseMs` > 0 keeps the same resources from the framework for so long. */
+export function returnOffer(ctx: MasterContext, offer: OfferEntry, refuseMs: number): void {
+  removeOffer(ctx, offer);
+  ctx.allocator.recover(offer.frameworkId, offer.agentId, offer.resources, refuseMs, ctx.nowMs);
+}
+
+/** Withdraws an offer and tells the framework. No filter. */
+export function rescindOffer(ctx: MasterContext, offer: OfferEntry): void {
+  tellRescinded(ctx, offer);
+  returnOffer(ctx, offer, 0);
+}
+
+/** Withdraws every offer on an agent; with `isAgentLeaving` the allocator has forgotten it. */
+export function rescindOffersOfAgent(
+  ctx: MasterContext,
+  agent: AgentEntry,
+  { isAgentLeaving }: { readonly isAgentLeaving: boolean },
+): void {
+  for (const offerId of [...agent.offers]) {
+    const offer = must(ctx.state.offers.get(offerId), "offer of an agent");
+    if (!isAgentLeaving) {
+      rescindOffer(ctx, offer);
+      continue;
+    }
+    tellRescinded(ctx, offer);
+    removeOffer(ctx, offer);
+  }
+}
+
+/** Takes back all offers of a framework that cannot hear of it any more. No filter, no RESCIND. */
+export function discardOffersOfFramework(ctx: MasterContext, framework: FrameworkEntry): void {
+  for (const offerId of [...framework.offers]) {
+    returnOffer(ctx, must(ctx.state.offers.get(offerId), "offer of a framework"), 0);
+  }
+}
+
+/** Life of a filter: 5 s by default, for nonsense too, at most a year (semantics 4.5). */
+export function refuseMsOf(filters: Filters | undefined): number {
+  const seconds = filters?.refuse_seconds ?? REFUSE_SECONDS_DEFAULT;
+  if (Number.isNaN(seconds) || seconds < 0) return REFUSE_SECONDS_DEFAULT * 1000;
+  return Math.min(seconds, REFUSE_SECONDS_MAX) * 1000;
+}
+
+/** Notes that an offer came straight back: see `scheduleAllocation`. */
+export function noteUnusedOffers(ctx: MasterContext, refuseMs: number): void {
+  if (refuseMs === 0) ctx.state.allocation.isWasteSeen = true;
+}
+
+function tellRescinded(ctx: MasterContext, offer: OfferEntry): void {
+  const framework = must(ctx.state.frameworks.get(offer.frameworkId), "framework of an offer");
+  ctx.counters.countOffers(framework, "rescinded", 1);
+  sendEvent(ctx, framework, { type: "RESCIND", rescind: { offer_id: { value: offer.id } } });
+}
+
+function addOffer(ctx: MasterContext, allocation: Allocation): OfferEntry {
+  const framework = must(ctx.state.frameworks.get(allocation.frameworkId), "allocated framework");
+  const agent = must(ctx.state.agents.get(allocation.agentId), "allocated agent");
+  assert(framework.streamId !== undefined, "offers go to connected frameworks");
+  assert(isAgentActive(ctx.state, agent), "offers are made on active agents");
+  const id = newOfferId(ctx);
+  const offer: OfferEntry = {
+    id,
+    frameworkId: framework.id,
+    agentId: agent.id,
+    role: allocation.role,
+    resources: allocation.resources,
+    message: offerMessage(framework, agent, id, allocation),
+  };
+  ctx.state.offers.set(id, offer);
+  framework.offers.add(id);
+  agent.offers.add(id);
+  if (ctx.options.offerTimeoutMs !== undefined) {
+    setTimer(ctx, { kind: "offerTimeout", offerId: id }, ctx.options.offerTimeoutMs);
+  }
+  return offer;
+}
+
+function offerMessage(
+  framework: FrameworkEntry,
+  agent: AgentEntry,
+  id: string,
+  allocation: Allocation,
+): Offer {
+  const { hostname, port, attributes, domain } = agent.info;
+  const address = { hostname, ip: agent.remoteIp, port: port ?? AGENT_PORT_DEFAULT };
+  const resources = resourcesForFramework(framework, allocation.resources).filter(
+    (resource) => resource.name !== "ephemeral_ports",
+  );
+  return {
+    id: { value: id },
+    framework_id: { value: framework.id },
+    agent_id: { value: agent.id },
+    hostname,
+    url: { scheme: "http", address, path: "/slave(1)" },
+    ...(domain !== undefined && { domain }),
+    resources,
+    attributes: attributes ?? [],
+    executor_ids: executorIds(framework, agent),
+    ...(isMultiRole(framework) && { allocation_info: { role: allocation.role } }),
+  };
+}
+
+/** Port of an agent that names none (`AgentInfo.port` default in mesos.proto). */
+export const AGENT_PORT_DEFAULT = 5051;
+
+function executorIds(framework: FrameworkEntry, agent: AgentEntry): ExecutorID[] {
+  const ids: ExecutorID[] = [];
+  for (const executor of agent.executors.values()) {
+    if (executor.frameworkId === framework.id) ids.push({ value: executor.id });
+  }
+  return ids;
+}

@@ -1,0 +1,136 @@
+/**
+ * Answers to "what do you know of my tasks": all of them, or one by one in the order of
+ * semantics 6.5. Answers have no uuid and are not acknowledged.
+ */
+import { type AgentId, brand, type TaskId } from "../../base/ids.ts";
+import type {
+  SchedulerCallReconcile,
+  SchedulerCallReconcileOperations,
+  TaskState,
+} from "../../protocol/v1/types.ts";
+import { type MasterContext, sendEvent } from "./context.ts";
+import type { FrameworkEntry, TaskEntry } from "./state.ts";
+import { lossState, masterStatus, sendStatus } from "./tasks.ts";
+
+/** RECONCILE: empty means every active task, terminal but unacknowledged ones included. */
+export function reconcile(
+  ctx: MasterContext,
+  framework: FrameworkEntry,
+  call: SchedulerCallReconcile,
+): void {
+  ctx.counters.count("master/messages_reconcile_tasks");
+  const wanted = call.tasks ?? [];
+  if (wanted.length === 0) {
+    for (const task of framework.tasks.values()) sendLatest(ctx, framework, task);
+    return;
+  }
+  for (const { task_id, agent_id } of wanted) {
+    reconcileTask(ctx, framework, task_id.value, agent_id?.value);
+  }
+}
+
+/** Answers for one task; silent while an agent that could have it has not come back. */
+export function reconcileTask(
+  ctx: MasterContext,
+  framework: FrameworkEntry,
+  taskId: string,
+  agentId: string | undefined,
+): void {
+  const task = framework.tasks.get(brand<TaskId>(taskId));
+  if (task !== undefined) {
+    sendLatest(ctx, framework, task);
+    return;
+  }
+  const verdict = judgeUnknown(ctx, agentId === undefined ? undefined : brand<AgentId>(agentId));
+  if (verdict === undefined) return;
+  const status = masterStatus(ctx, {
+    taskId,
+    agentId,
+    state: lossState(framework, verdict.state),
+    reason: "REASON_RECONCILIATION",
+    message: verdict.message,
+    unreachableMs: verdict.unreachableMs,
+  });
+  sendStatus(ctx, framework, status);
+}
+
+/** RECONCILE_OPERATIONS: no operation is known, so only the agent matters. Source: semantics 5. */
+export function reconcileOperations(
+  ctx: MasterContext,
+  framework: FrameworkEntry,
+  call: SchedulerCallReconcileOperations,
+): void {
+  ctx.counters.count("master/messages_reconcile_operations");
+  const { recoveredAgents, unreachableAgents, goneAgents } = ctx.state;
+  for (const { operation_id, agent_id, resource_provider_id } of call.operations ?? []) {
+    const agentId = brand<AgentId>(agent_id?.value ?? "");
+    const state = recoveredAgents.has(agentId)
+      ? "OPERATION_RECOVERING"
+      : unreachableAgents.has(agentId)
+        ? "OPERATION_UNREACHABLE"
+        : goneAgents.has(agentId)
+          ? "OPERATION_GONE_BY_OPERATOR"
+          : "OPERATION_UNKNOWN";
+    const status = {
+      operation_id,
+      state,
+      message: "Reconciliation: Operation is unknown",
+      ...(agent_id !== undefined && { agent_id }),
+      ...(resource_provider_id !== undefined && { resource_provider_id }),
+    } as const;
+    sendEvent(ctx, framework, {
+      type: "UPDATE_OPERATION_STATUS",
+      update_operation_status: { status },
+    });
+  }
+}
+
+interface Verdict {
+  readonly state: TaskState;
+  readonly message: string;
+  readonly unreachableMs?: number;
+}
+
+function judgeUnknown(ctx: MasterContext, agentId: AgentId | undefined): Verdict | undefined {
+  const { agents, recoveredAgents, unreachableAgents, goneAgents } = ctx.state;
+  if (agentId === undefined) {
+    if (recoveredAgents.size > 0) return undefined;
+    return { state: "TASK_UNKNOWN", message: "Reconciliation: Task is unknown" };
+  }
+  if (recoveredAgents.has(agentId)) return undefined;
+  if (agents.has(agentId)) {
+    return { state: "TASK_GONE", message: "Reconciliation: Task is unknown to the agent" };
+  }
+  const unreachable = unreachableAgents.get(agentId);
+  if (unreachable !== undefined) {
+    return {
+      state: "TASK_UNREACHABLE",
+      message: "Reconciliation: Task is unreachable",
+      unreachableMs: unreachable.sinceMs,
+    };
+  }
+  if (goneAgents.has(agentId)) {
+    return { state: "TASK_GONE_BY_OPERATOR", message: "Reconciliation: Task is gone" };
+  }
+  return { state: "TASK_UNKNOWN", message: "Reconciliation: Task is unknown" };
+}
+
+/** What the framework was last shown, not what the agent may already know (semantics 6.4 rule 4). */
+function sendLatest(ctx: MasterContext, framework: FrameworkEntry, task: TaskEntry): void {
+  const latest = task.statuses.at(-1);
+  const status = masterStatus(ctx, {
+    taskId: task.id,
+    agentId: task.agentId,
+    executorId: task.executorId,
+    state: task.statusUpdateState ?? task.state,
+    reason: "REASON_RECONCILIATION",
+    message: "Reconciliation: Latest task state",
+  });
+  const { healthy, check_status, container_status } = latest ?? {};
+  sendStatus(ctx, framework, {
+    ...status,
+    ...(healthy !== undefined && { healthy }),
+    ...(check_status !== undefined && { check_status }),
+    ...(container_status !== undefined && { container_status }),
+  });
+}

@@ -1,0 +1,83 @@
+/**
+ * Resources where the master meets messages: what is written there becomes bundles in allocated
+ * form, and bundles are written in the form the reader understands.
+ * Source: http-api 3.3, semantics 4.11.
+ */
+import type { Resource } from "../../protocol/v1/types.ts";
+import { Bundle } from "../../resources/bundle.ts";
+import type { ResourceKinds } from "../../resources/kinds.ts";
+import { isRefined, toEndpointFormat, toPreRefinement } from "../../resources/refinement.ts";
+import { validateResources } from "../../resources/validate.ts";
+import { type FrameworkEntry, isMultiRole } from "./state.ts";
+
+/** As a framework reads them: refinement and allocation only when it knows of these. */
+export function resourcesForFramework(framework: FrameworkEntry, bundle: Bundle): Resource[] {
+  const form = framework.capabilities.has("RESERVATION_REFINEMENT");
+  const isAllocationShown = isMultiRole(framework);
+  const resources: Resource[] = [];
+  for (const resource of bundle.toResources()) {
+    if (!form && isRefined(resource)) continue;
+    const written = form ? resource : toPreRefinement(resource);
+    resources.push(isAllocationShown ? written : withoutAllocationInfo(written));
+  }
+  return resources;
+}
+
+/** As operators read them. */
+export function endpointResources(bundle: Bundle): Resource[] {
+  return bundle.toResources().map(toEndpointFormat);
+}
+
+/** As they are kept and sent to agents: post-refinement. */
+export function resourceMessages(bundle: Bundle): Resource[] {
+  return bundle.toResources();
+}
+
+/** What a framework asks for on an offer of `role`: allocation is filled in where it is absent. */
+export function allocatedResources(
+  kinds: ResourceKinds,
+  resources: readonly Resource[],
+  role: string,
+): Bundle {
+  return Bundle.from(kinds, resources).withAllocation(role);
+}
+
+/** What an agent says a framework holds; reports without allocation are of its first role. */
+export function reportedResources(
+  kinds: ResourceKinds,
+  resources: readonly Resource[],
+  framework: FrameworkEntry,
+): Bundle {
+  const role = framework.roles[0] ?? "*";
+  const allocated = resources.map((resource) =>
+    resource.allocation_info?.role === undefined
+      ? { ...resource, allocation_info: { role } }
+      : resource,
+  );
+  return Bundle.from(kinds, allocated);
+}
+
+/** What an agent has, allocated to nobody. */
+export function resourceBundle(kinds: ResourceKinds, resources: readonly Resource[]): Bundle {
+  return Bundle.from(kinds, resources).withoutAllocation();
+}
+
+export function emptyBundle(kinds: ResourceKinds): Bundle {
+  return Bundle.empty(kinds);
+}
+
+/** The first fault of resources as they came in, in words. */
+export function faultOfResources(resources: readonly Resource[]): string | undefined {
+  const checked = validateResources(resources, "resources");
+  return checked.ok ? undefined : checked.error.message;
+}
+
+/** For messages to people. */
+export function printResources(bundle: Bundle): string {
+  return bundle.describe();
+}
+
+function withoutAllocationInfo(resource: Resource): Resource {
+  const { allocation_info: _, ...rest } = resource;
+  return rest;
+}

@@ -1,0 +1,276 @@
+/**
+ * What a master knows, as plain data. Only the files of this folder change it, one step at a time;
+ * everybody else reads. Source: semantics 2.1, 3.1.
+ */
+import type {
+  AgentId,
+  ExecutorId,
+  FrameworkId,
+  LinkId,
+  OfferId,
+  StreamId,
+  TaskId,
+} from "../../base/ids.ts";
+import type { AgentCommand, RegisterMessage } from "../../protocol/link-frames.ts";
+import type {
+  AgentInfo,
+  AgentInfoCapability,
+  ExecutorInfo,
+  FrameworkInfo,
+  FrameworkInfoCapabilityType,
+  MasterInfo,
+  Offer,
+  SchedulerOfferConstraints,
+  Task,
+  TaskState,
+  TaskStatus,
+} from "../../protocol/v1/types.ts";
+import type {
+  AdmittedAgent,
+  RegistryOperation,
+  UnreachableAgent,
+} from "../../registry/core/registry-state.ts";
+import type { Bundle } from "../../resources/bundle.ts";
+import type { History } from "./history.ts";
+
+/** A task the master tracks: active, unreachable or completed. */
+export interface TaskEntry {
+  readonly id: TaskId;
+  readonly frameworkId: FrameworkId;
+  readonly agentId: AgentId;
+  /** Undefined for command tasks, whose executor the agent makes up. */
+  readonly executorId: ExecutorId | undefined;
+  /** All that never changes; its `state` is the one the task was added with. */
+  readonly description: Task;
+  /** Allocated form; counted as used only while `holdsResources`. */
+  readonly resources: Bundle;
+  holdsResources: boolean;
+  /** Newest state known anywhere (`latestState` of the agent). */
+  state: TaskState;
+  /** What the framework was last shown; its acknowledgement is matched against the uuid. */
+  statusUpdateState: TaskState | undefined;
+  statusUpdateUuid: string | undefined;
+  /** One per run of equal states, oldest first, `data` wiped. */
+  statuses: TaskStatus[];
+  /** Another agent already has a task of this id: this one is being killed and shown nowhere. */
+  readonly isDuplicate: boolean;
+}
+
+/** A custom executor, which holds resources of its own until it exits. */
+export interface ExecutorEntry {
+  readonly id: ExecutorId;
+  readonly frameworkId: FrameworkId;
+  readonly agentId: AgentId;
+  readonly info: ExecutorInfo;
+  /** Allocated form. */
+  readonly resources: Bundle;
+}
+
+/** An outstanding offer. */
+export interface OfferEntry {
+  readonly id: OfferId;
+  readonly frameworkId: FrameworkId;
+  readonly agentId: AgentId;
+  readonly role: string;
+  /** Allocated form. */
+  readonly resources: Bundle;
+  /** As it was sent. */
+  readonly message: Offer;
+}
+
+/** Commands of one agent in this master's epoch. Numbers only rise; `pending` is in their order. */
+export interface CommandQueue {
+  nextNumber: number;
+  readonly pending: Map<number, AgentCommand>;
+}
+
+/** A registered agent; connected while it has a link. */
+export interface AgentEntry {
+  readonly id: AgentId;
+  info: AgentInfo;
+  version: string;
+  capabilities: readonly AgentInfoCapability[];
+  linkId: LinkId | undefined;
+  remoteIp: string;
+  /** By an operator: no offers, tasks unaffected. */
+  isDeactivated: boolean;
+  /** Unallocated form. */
+  total: Bundle;
+  /** What tasks and executors hold, allocated form; no empty bundles. */
+  readonly used: Map<FrameworkId, Bundle>;
+  readonly tasks: Set<TaskEntry>;
+  /** Keys by `executorKey`. */
+  readonly executors: Map<string, ExecutorEntry>;
+  readonly offers: Set<OfferId>;
+  /** Frameworks the agent was told of, so that it hears when they change or end. */
+  readonly frameworks: Set<FrameworkId>;
+  readonly commands: CommandQueue;
+  readonly registeredMs: number;
+  reregisteredMs: number | undefined;
+  pingNumber: number;
+  isPongOutstanding: boolean;
+  missedPongs: number;
+}
+
+/** A framework that is not completed. Connected, and so active, while it has a stream. */
+export interface FrameworkEntry {
+  readonly id: FrameworkId;
+  /** Always with `id`. */
+  info: FrameworkInfo;
+  roles: readonly string[];
+  capabilities: ReadonlySet<FrameworkInfoCapabilityType>;
+  readonly suppressedRoles: Set<string>;
+  offerConstraints: SchedulerOfferConstraints | undefined;
+  streamId: StreamId | undefined;
+  /** Known from agents only: this master never had it subscribed. */
+  isRecovered: boolean;
+  registeredMs: number;
+  reregisteredMs: number | undefined;
+  /** When it was last disconnected or removed. */
+  unregisteredMs: number | undefined;
+  readonly tasks: Map<TaskId, TaskEntry>;
+  /** On agents that are unreachable, oldest first. */
+  readonly unreachableTasks: Map<TaskId, TaskEntry>;
+  readonly completedTasks: History<TaskEntry>;
+  readonly completedExecutors: History<ExecutorEntry>;
+  readonly offers: Set<OfferId>;
+}
+
+/** One WebSocket; `agentId` is set once an agent is registered over it. */
+export interface LinkEntry {
+  readonly id: LinkId;
+  readonly remoteIp: string;
+  agentId: AgentId | undefined;
+}
+
+/** What to do when a commit comes back. */
+export type PendingCommit =
+  | {
+      readonly kind: "admit";
+      readonly linkId: LinkId;
+      readonly message: RegisterMessage;
+      readonly info: AgentInfo;
+      readonly replacedId: AgentId | undefined;
+    }
+  | {
+      readonly kind: "return";
+      readonly agentId: AgentId;
+      readonly linkId: LinkId;
+      readonly message: RegisterMessage;
+      readonly info: AgentInfo;
+      /** A later registration of the same agent, to be looked at in place of this one. */
+      superseded: { readonly linkId: LinkId; readonly message: RegisterMessage } | undefined;
+    }
+  | {
+      readonly kind: "unreachable";
+      readonly agentIds: readonly AgentId[];
+      readonly atMs: number;
+      readonly cause: string;
+    }
+  | { readonly kind: "remove"; readonly agentId: AgentId; readonly cause: string }
+  | { readonly kind: "discard"; readonly agentId: AgentId }
+  | { readonly kind: "prune"; readonly operation: RegistryOperation & { readonly kind: "prune" } };
+
+/** A change of an agent's registry entry that is on its way to disk. */
+export interface Transition {
+  readonly kind: "registering" | "markingUnreachable" | "removing";
+  readonly token: number;
+}
+
+/** When the next allocation run may happen. */
+export interface AllocationSchedule {
+  lastRunMs: number;
+  /** Time the `allocate` timer is set to; undefined when it is not set. */
+  timerMs: number | undefined;
+  /** Offers came back without a filter since the last run. */
+  isWasteSeen: boolean;
+  /** Runs in a row whose offers came back without a filter. */
+  wastedRuns: number;
+}
+
+export interface MasterState {
+  readonly info: MasterInfo;
+  /** By Mesos name, see counters.ts. */
+  readonly counters: ReadonlyMap<string, number>;
+  /** False until the registry was loaded: nothing is answered before. */
+  isRecovered: boolean;
+  startedMs: number;
+  readonly frameworks: Map<FrameworkId, FrameworkEntry>;
+  /** Newest last, bounded. */
+  readonly completedFrameworks: Map<FrameworkId, FrameworkEntry>;
+  readonly streams: Map<StreamId, FrameworkId>;
+  readonly agents: Map<AgentId, AgentEntry>;
+  /** In the registry as admitted, not registered since this master started. */
+  readonly recoveredAgents: Map<AgentId, AdmittedAgent>;
+  readonly unreachableAgents: Map<AgentId, UnreachableAgent>;
+  readonly goneAgents: Map<AgentId, { readonly sinceMs: number }>;
+  readonly links: Map<LinkId, LinkEntry>;
+  readonly offers: Map<OfferId, OfferEntry>;
+  readonly transitions: Map<AgentId, Transition>;
+  readonly commits: Map<number, PendingCommit>;
+  /** Active tasks by state; equal to a count by scan at any time. */
+  readonly taskCounts: Map<TaskState, number>;
+  readonly allocation: AllocationSchedule;
+  nextFramework: number;
+  nextAgent: number;
+  nextOffer: number;
+  nextToken: number;
+}
+
+/** A master that has not loaded its registry yet. */
+export function emptyMasterState(
+  info: MasterInfo,
+  counters: ReadonlyMap<string, number>,
+): MasterState {
+  return {
+    info,
+    counters,
+    isRecovered: false,
+    startedMs: 0,
+    frameworks: new Map(),
+    completedFrameworks: new Map(),
+    streams: new Map(),
+    agents: new Map(),
+    recoveredAgents: new Map(),
+    unreachableAgents: new Map(),
+    goneAgents: new Map(),
+    links: new Map(),
+    offers: new Map(),
+    transitions: new Map(),
+    commits: new Map(),
+    taskCounts: new Map(),
+    allocation: {
+      lastRunMs: Number.NEGATIVE_INFINITY,
+      timerMs: undefined,
+      isWasteSeen: false,
+      wastedRuns: 0,
+    },
+    nextFramework: 0,
+    nextAgent: 0,
+    nextOffer: 0,
+    nextToken: 1,
+  };
+}
+
+/** Key of an executor on its agent. Neither id may hold a control character, so none collide. */
+export function executorKey(frameworkId: FrameworkId, executorId: ExecutorId): string {
+  return `${frameworkId}\n${executorId}`;
+}
+
+/** May be offered: connected, not deactivated, and not on its way out of the registry. */
+export function isAgentActive(state: MasterState, agent: AgentEntry): boolean {
+  return agent.linkId !== undefined && !agent.isDeactivated && !state.transitions.has(agent.id);
+}
+
+export function isPartitionAware(framework: FrameworkEntry): boolean {
+  return framework.capabilities.has("PARTITION_AWARE");
+}
+
+export function isMultiRole(framework: FrameworkEntry): boolean {
+  return framework.capabilities.has("MULTI_ROLE");
+}
+
+/** Its tasks survive the agent (semantics 2.5). */
+export function isCheckpointing(framework: FrameworkEntry): boolean {
+  return framework.info.checkpoint === true;
+}

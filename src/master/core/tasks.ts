@@ -1,0 +1,262 @@
+/**
+ * Book-keeping of tasks and executors: which lists they are on, what they hold, how their state
+ * moves. A task that ends returns its resources at once and stays listed until its last update is
+ * acknowledged. Source: semantics 6.1, 6.4, 6.5.
+ */
+import { assert, must } from "../../base/assert.ts";
+import type { FrameworkId, TaskId } from "../../base/ids.ts";
+import type { Task, TaskState, TaskStatus, TaskStatusReason } from "../../protocol/v1/types.ts";
+import type { Bundle } from "../../resources/bundle.ts";
+import { type MasterContext, sendEvent } from "./context.ts";
+import { rememberBounded } from "./history.ts";
+import { STATUSES_PER_TASK_MAX } from "./limits.ts";
+import {
+  type AgentEntry,
+  type ExecutorEntry,
+  executorKey,
+  type FrameworkEntry,
+  isPartitionAware,
+  type TaskEntry,
+} from "./state.ts";
+
+const TERMINAL: ReadonlySet<TaskState> = new Set<TaskState>([
+  "TASK_FINISHED",
+  "TASK_FAILED",
+  "TASK_KILLED",
+  "TASK_LOST",
+  "TASK_ERROR",
+  "TASK_DROPPED",
+  "TASK_GONE",
+  "TASK_GONE_BY_OPERATOR",
+]);
+
+/** UNREACHABLE and UNKNOWN are not terminal (semantics 6.1). */
+export function isTerminal(state: TaskState): boolean {
+  return TERMINAL.has(state);
+}
+
+/** The state a partition-aware framework is told, or what all such states are for the others. */
+export function lossState(framework: FrameworkEntry, state: TaskState): TaskState {
+  return isPartitionAware(framework) ? state : "TASK_LOST";
+}
+
+/** A new entry; `description` says everything about the task that never changes. */
+export function newTaskEntry(parts: {
+  readonly frameworkId: FrameworkId;
+  readonly agentId: TaskEntry["agentId"];
+  readonly executorId: TaskEntry["executorId"];
+  readonly description: Task;
+  readonly resources: Bundle;
+  readonly isDuplicate: boolean;
+}): TaskEntry {
+  const { description } = parts;
+  return {
+    id: description.task_id.value as TaskId,
+    frameworkId: parts.frameworkId,
+    agentId: parts.agentId,
+    executorId: parts.executorId,
+    description,
+    resources: parts.resources,
+    holdsResources: !isTerminal(description.state),
+    state: description.state,
+    statusUpdateState: description.status_update_state,
+    statusUpdateUuid: description.status_update_uuid,
+    statuses: [...(description.statuses ?? [])],
+    isDuplicate: parts.isDuplicate,
+  };
+}
+
+/** The task as a message, `resources` in the form its description has. */
+export function taskMessage(task: TaskEntry): Task {
+  return {
+    ...task.description,
+    state: task.state,
+    statuses: task.statuses,
+    ...(task.statusUpdateState !== undefined && { status_update_state: task.statusUpdateState }),
+    ...(task.statusUpdateUuid !== undefined && { status_update_uuid: task.statusUpdateUuid }),
+  };
+}
+
+/** Puts a task on the lists of its framework and agent. The allocator is not told. */
+export function addTask(
+  ctx: MasterContext,
+  framework: FrameworkEntry,
+  agent: AgentEntry,
+  task: TaskEntry,
+): void {
+  assert(task.agentId === agent.id, "a task is listed at its own agent");
+  agent.tasks.add(task);
+  agent.frameworks.add(framework.id);
+  if (task.holdsResources) addUsed(agent, framework.id, task.resources);
+  if (task.isDuplicate) return;
+  assert(!framework.tasks.has(task.id), () => `task ${task.id} is listed twice`);
+  framework.tasks.set(task.id, task);
+  countState(ctx, task.state, 1);
+}
+
+/**
+ * Takes a task off the lists of active ones. What it still holds leaves the agent's account; with
+ * `returnsResources` it goes back to the allocator too, which must then know the agent.
+ */
+export function removeTask(
+  ctx: MasterContext,
+  task: TaskEntry,
+  { returnsResources }: { readonly returnsResources: boolean },
+): void {
+  releaseResources(ctx, task, returnsResources);
+  const agent = ctx.state.agents.get(task.agentId);
+  agent?.tasks.delete(task);
+  if (task.isDuplicate) return;
+  const framework = must(ctx.state.frameworks.get(task.frameworkId), "framework of a task");
+  assert(framework.tasks.get(task.id) === task, () => `task ${task.id} is listed`);
+  framework.tasks.delete(task.id);
+  countState(ctx, task.state, -1);
+}
+
+/** Moves a removed task to the framework's completed ones. */
+export function completeTask(framework: FrameworkEntry, task: TaskEntry): void {
+  if (!task.isDuplicate) framework.completedTasks.add(task);
+}
+
+/** Moves a removed task to the framework's unreachable ones. */
+export function rememberUnreachable(
+  ctx: MasterContext,
+  framework: FrameworkEntry,
+  task: TaskEntry,
+): void {
+  const limit = ctx.options.maxUnreachableTasksPerFramework;
+  rememberBounded(framework.unreachableTasks, task.id, task, limit);
+}
+
+/**
+ * Applies a status: the newest state unless the task has already ended, and the history. Resources
+ * return when the task ends by it. `latestState` may be ahead of the status, which is the head of
+ * the agent's stream.
+ */
+export function applyStatus(
+  ctx: MasterContext,
+  task: TaskEntry,
+  status: TaskStatus,
+  latestState: TaskState,
+): void {
+  if (!isTerminal(task.state) && latestState !== task.state) {
+    if (!task.isDuplicate) {
+      countState(ctx, task.state, -1);
+      countState(ctx, latestState, 1);
+    }
+    task.state = latestState;
+    if (isTerminal(latestState)) {
+      ctx.counters.countTerminal(ctx.state.frameworks.get(task.frameworkId), latestState, status);
+    }
+  }
+  task.statusUpdateState = status.state;
+  task.statusUpdateUuid = status.uuid;
+  rememberStatus(task, status);
+  if (isTerminal(task.state)) releaseResources(ctx, task, true);
+}
+
+/** A status of the master's own making: no uuid, nobody acknowledges it (semantics 6.2). */
+export function masterStatus(
+  ctx: MasterContext,
+  parts: {
+    readonly taskId: string;
+    readonly agentId: string | undefined;
+    readonly executorId?: string | undefined;
+    readonly state: TaskState;
+    readonly reason: TaskStatusReason | undefined;
+    readonly message: string;
+    readonly unreachableMs?: number | undefined;
+  },
+): TaskStatus {
+  return {
+    task_id: { value: parts.taskId },
+    state: parts.state,
+    message: parts.message,
+    source: "SOURCE_MASTER",
+    ...(parts.reason !== undefined && { reason: parts.reason }),
+    ...(parts.agentId !== undefined && { agent_id: { value: parts.agentId } }),
+    ...(parts.executorId !== undefined && { executor_id: { value: parts.executorId } }),
+    timestamp: ctx.nowMs / 1000,
+    ...(parts.unreachableMs !== undefined && {
+      unreachable_time: { nanoseconds: parts.unreachableMs * 1_000_000 },
+    }),
+  };
+}
+
+/** Shows a status to the framework, if it is connected. */
+export function sendStatus(
+  ctx: MasterContext,
+  framework: FrameworkEntry,
+  status: TaskStatus,
+): void {
+  sendEvent(ctx, framework, { type: "UPDATE", update: { status } });
+}
+
+/** Puts a custom executor on its agent. The allocator is not told. */
+export function addExecutor(agent: AgentEntry, executor: ExecutorEntry): void {
+  const key = executorKey(executor.frameworkId, executor.id);
+  assert(!agent.executors.has(key), () => `executor ${executor.id} is listed twice`);
+  agent.executors.set(key, executor);
+  agent.frameworks.add(executor.frameworkId);
+  addUsed(agent, executor.frameworkId, executor.resources);
+}
+
+/** Takes an executor off its agent; see `removeTask` for `returnsResources`. */
+export function removeExecutor(
+  ctx: MasterContext,
+  agent: AgentEntry,
+  executor: ExecutorEntry,
+  { returnsResources }: { readonly returnsResources: boolean },
+): void {
+  const isListed = agent.executors.delete(executorKey(executor.frameworkId, executor.id));
+  assert(isListed, () => `executor ${executor.id} is listed`);
+  subtractUsed(agent, executor.frameworkId, executor.resources);
+  if (returnsResources) giveBack(ctx, agent, executor.frameworkId, executor.resources);
+}
+
+function releaseResources(ctx: MasterContext, task: TaskEntry, returnsResources: boolean): void {
+  if (!task.holdsResources) return;
+  task.holdsResources = false;
+  const agent = must(ctx.state.agents.get(task.agentId), "agent of a task that holds resources");
+  subtractUsed(agent, task.frameworkId, task.resources);
+  if (returnsResources) giveBack(ctx, agent, task.frameworkId, task.resources);
+}
+
+function giveBack(
+  ctx: MasterContext,
+  agent: AgentEntry,
+  frameworkId: FrameworkId,
+  resources: Bundle,
+): void {
+  if (resources.isEmpty()) return;
+  ctx.allocator.recover(frameworkId, agent.id, resources.clone(), 0, ctx.nowMs);
+}
+
+function addUsed(agent: AgentEntry, frameworkId: FrameworkId, resources: Bundle): void {
+  if (resources.isEmpty()) return;
+  const used = agent.used.get(frameworkId);
+  if (used === undefined) agent.used.set(frameworkId, resources.clone());
+  else used.add(resources);
+}
+
+function subtractUsed(agent: AgentEntry, frameworkId: FrameworkId, resources: Bundle): void {
+  if (resources.isEmpty()) return;
+  const used = must(agent.used.get(frameworkId), "account of a framework on an agent");
+  used.subtract(resources);
+  if (used.isEmpty()) agent.used.delete(frameworkId);
+}
+
+function countState(ctx: MasterContext, state: TaskState, by: number): void {
+  const count = (ctx.state.taskCounts.get(state) ?? 0) + by;
+  assert(count >= 0, () => `there are ${count} tasks in ${state}`);
+  ctx.state.taskCounts.set(state, count);
+}
+
+/** Keeps the last of a run of equal states (semantics 6.1). */
+function rememberStatus(task: TaskEntry, status: TaskStatus): void {
+  const { data: _, ...kept } = status;
+  const isRepeated = task.statuses.at(-1)?.state === status.state;
+  if (isRepeated) task.statuses.pop();
+  task.statuses.push(kept);
+  if (task.statuses.length > STATUSES_PER_TASK_MAX) task.statuses.shift();
+}

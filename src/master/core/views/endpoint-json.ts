@@ -1,0 +1,171 @@
+/**
+ * Building blocks of the JSON endpoints: resources as a flat object, tasks, executors, offers.
+ * Source: reference/http-api.md 9.1.
+ */
+import type {
+  AgentInfo,
+  Attribute,
+  CommandInfo,
+  Resource,
+  TaskStatus,
+  Value,
+} from "../../../protocol/v1/types.ts";
+import type { Bundle } from "../../../resources/bundle.ts";
+import type { ExecutorEntry, OfferEntry, TaskEntry } from "../state.ts";
+
+/** A JSON object as these endpoints write it. */
+export type Json = Readonly<Record<string, unknown>>;
+
+/** RESOURCES: the four common scalars always, everything else by name. */
+export function resourcesJson(bundles: readonly Bundle[]): Json {
+  return resourceMessagesJson(bundles.flatMap((bundle) => bundle.toResources()));
+}
+
+function resourceMessagesJson(messages: readonly Resource[]): Json {
+  const scalars = new Map([
+    ["cpus", 0],
+    ["gpus", 0],
+    ["mem", 0],
+    ["disk", 0],
+  ]);
+  const others = new Map<string, string[]>();
+  for (const resource of messages) {
+    const name = `${resource.name}${resource.revocable === undefined ? "" : "_revocable"}`;
+    if (resource.scalar !== undefined) {
+      const sum = (scalars.get(name) ?? 0) + resource.scalar.value;
+      scalars.set(name, Math.round(sum * 1000) / 1000);
+      continue;
+    }
+    others.set(name, [...(others.get(name) ?? []), ...itemsOf(resource)]);
+  }
+  const isRange = new Set(
+    messages.filter(({ ranges }) => ranges !== undefined).map(({ name }) => name),
+  );
+  const texts = [...others].map(([name, items]) => {
+    const list = items.join(", ");
+    return [
+      name,
+      isRange.has(name.replace(/_revocable$/, "")) ? `[${list}]` : `{${list}}`,
+    ] as const;
+  });
+  return { ...Object.fromEntries(scalars), ...Object.fromEntries(texts) };
+}
+
+/** SLAVEINFO. */
+export function agentInfoJson(info: AgentInfo): Json {
+  const attributes = (info.attributes ?? []).map((attribute) => [
+    attribute.name,
+    attributeJson(attribute),
+  ]);
+  return {
+    id: info.id?.value ?? "",
+    hostname: info.hostname,
+    port: info.port ?? 0,
+    attributes: Object.fromEntries(attributes),
+    ...(info.domain !== undefined && { domain: info.domain }),
+  };
+}
+
+/** CAPABILITIES: names only. */
+export function capabilityTypes(
+  capabilities: readonly { readonly type?: string | undefined }[] | undefined,
+): string[] {
+  return (capabilities ?? []).flatMap(({ type }) => type ?? []);
+}
+
+/** TASK. */
+export function taskJson(task: TaskEntry): Json {
+  const { description } = task;
+  const { user, labels, discovery, container, health_check, limits } = description;
+  const role = task.resources.allocationRoles()[0] ?? "*";
+  return {
+    id: task.id,
+    name: description.name,
+    framework_id: task.frameworkId,
+    executor_id: task.executorId ?? "",
+    slave_id: task.agentId,
+    state: task.state,
+    resources: resourcesJson([task.resources]),
+    ...(limits !== undefined && { limits: limitsJson(limits) }),
+    role,
+    statuses: task.statuses.map(statusJson),
+    ...(user !== undefined && { user }),
+    ...(labels !== undefined && { labels: labels.labels ?? [] }),
+    ...(discovery !== undefined && { discovery }),
+    ...(container !== undefined && { container }),
+    ...(health_check !== undefined && { health_check }),
+  };
+}
+
+/** EXECUTOR. */
+export function executorJson(executor: ExecutorEntry): Json {
+  const { info } = executor;
+  return {
+    executor_id: executor.id,
+    name: info.name ?? "",
+    framework_id: executor.frameworkId,
+    command: commandJson(info.command),
+    resources: resourcesJson([executor.resources]),
+    role: executor.resources.allocationRoles()[0] ?? "*",
+    ...(info.labels !== undefined && { labels: info.labels.labels ?? [] }),
+    ...(info.type !== undefined && { type: info.type }),
+  };
+}
+
+/** OFFER. */
+export function offerJson(offer: OfferEntry): Json {
+  return {
+    id: offer.id,
+    framework_id: offer.frameworkId,
+    allocation_info: { role: offer.role },
+    slave_id: offer.agentId,
+    resources: resourcesJson([offer.resources]),
+  };
+}
+
+function statusJson(status: TaskStatus): Json {
+  const { state, timestamp, labels, container_status, healthy } = status;
+  return {
+    state,
+    timestamp: timestamp ?? 0,
+    ...(labels !== undefined && { labels: labels.labels ?? [] }),
+    ...(container_status !== undefined && { container_status }),
+    ...(healthy !== undefined && { healthy }),
+  };
+}
+
+function commandJson(command: CommandInfo | undefined): Json {
+  const { shell, value, environment } = command ?? {};
+  return {
+    ...(shell !== undefined && { shell }),
+    ...(value !== undefined && { value }),
+    argv: command?.arguments ?? [],
+    ...(environment !== undefined && { environment }),
+    uris: (command?.uris ?? []).map((uri) => ({
+      value: uri.value,
+      executable: uri.executable ?? false,
+    })),
+  };
+}
+
+function limitsJson(limits: Readonly<Record<string, { readonly value: number }>>): Json {
+  return Object.fromEntries(
+    Object.entries(limits).map(([name, { value }]) => [
+      name,
+      // JSON has no infinity; Mesos writes the word.
+      Number.isFinite(value) ? value : "Infinity",
+    ]),
+  );
+}
+
+function attributeJson(attribute: Attribute): unknown {
+  if (attribute.scalar !== undefined) return attribute.scalar.value;
+  if (attribute.text !== undefined) return attribute.text.value;
+  const list = itemsOf(attribute).join(", ");
+  return attribute.ranges === undefined ? `{${list}}` : `[${list}]`;
+}
+
+function itemsOf(value: Pick<Value, "ranges" | "set">): string[] {
+  const ranges = value.ranges?.range ?? [];
+  return [...ranges.map(({ begin, end }) => `${begin}-${end}`), ...(value.set?.item ?? [])];
+}

@@ -1,0 +1,100 @@
+/** Sums that several views need: who uses and is offered what. Each costs a scan of its subject. */
+import type { Bundle } from "../../../resources/bundle.ts";
+import type { AgentEntry, FrameworkEntry, MasterState } from "../state.ts";
+
+/** What tasks and executors on the agent hold, in allocated form. */
+export function usedOn(agent: AgentEntry): Bundle[] {
+  return sum([...agent.used.values()]);
+}
+
+/** What is on offer from the agent. */
+export function offeredOn(state: MasterState, agent: AgentEntry): Bundle[] {
+  return sum([...agent.offers].flatMap((id) => state.offers.get(id)?.resources ?? []));
+}
+
+/** What the framework holds on all agents. */
+export function usedBy(state: MasterState, framework: FrameworkEntry): Bundle[] {
+  const bundles: Bundle[] = [];
+  for (const agent of state.agents.values()) {
+    const used = agent.used.get(framework.id);
+    if (used !== undefined) bundles.push(used);
+  }
+  return sum(bundles);
+}
+
+/** What the framework has been offered and not answered. */
+export function offeredTo(state: MasterState, framework: FrameworkEntry): Bundle[] {
+  return sum([...framework.offers].flatMap((id) => state.offers.get(id)?.resources ?? []));
+}
+
+/** Who is subscribed to a role and what the role has, offered and allocated, by resource name. */
+export interface RoleUse {
+  readonly frameworks: string[];
+  readonly allocated: Map<string, number>;
+  readonly offered: Map<string, number>;
+  readonly reserved: Map<string, number>;
+  /** Offered and allocated of one scalar. */
+  quantity(name: string): number;
+}
+
+/** Every known role by name (semantics 3.6), sorted; ancestors of a known role are known. */
+export function roleUses(state: MasterState): Map<string, RoleUse> {
+  const uses = new Map<string, RoleUse>();
+  for (const framework of state.frameworks.values()) {
+    for (const role of framework.roles) useOf(uses, role).frameworks.push(framework.id);
+  }
+  for (const agent of state.agents.values()) {
+    for (const used of agent.used.values()) count(uses, "allocated", used);
+    countReserved(uses, agent.total);
+  }
+  for (const offer of state.offers.values()) count(uses, "offered", offer.resources);
+  return new Map([...uses].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function useOf(uses: Map<string, RoleUse>, role: string): RoleUse {
+  const known = uses.get(role);
+  if (known !== undefined) return known;
+  const allocated = new Map<string, number>();
+  const offered = new Map<string, number>();
+  const use: RoleUse = {
+    frameworks: [],
+    allocated,
+    offered,
+    reserved: new Map(),
+    quantity: (name) => (allocated.get(name) ?? 0) + (offered.get(name) ?? 0),
+  };
+  uses.set(role, use);
+  const end = role.lastIndexOf("/");
+  if (end > 0) useOf(uses, role.slice(0, end));
+  return use;
+}
+
+/** Resources count for the role they are allocated to. */
+function count(uses: Map<string, RoleUse>, what: "allocated" | "offered", bundle: Bundle): void {
+  for (const { name, scalar, allocation_info } of bundle.toResources()) {
+    if (scalar === undefined) continue;
+    add(useOf(uses, allocation_info?.role ?? "*")[what], name, scalar.value);
+  }
+}
+
+function countReserved(uses: Map<string, RoleUse>, total: Bundle): void {
+  for (const { name, scalar, reservations } of total.toResources()) {
+    const role = reservations?.at(-1)?.role;
+    if (scalar === undefined || role === undefined) continue;
+    add(useOf(uses, role).reserved, name, scalar.value);
+  }
+}
+
+/** Adds in thousandths, so that sums print as people expect. */
+function add(sums: Map<string, number>, name: string, value: number): void {
+  sums.set(name, Math.round(((sums.get(name) ?? 0) + value) * 1000) / 1000);
+}
+
+/** One bundle, or none when there is nothing to add: a bundle needs a first one to start from. */
+function sum(bundles: readonly Bundle[]): Bundle[] {
+  const [first, ...rest] = bundles;
+  if (first === undefined) return [];
+  const total = first.clone();
+  for (const bundle of rest) total.add(bundle);
+  return [total];
+}

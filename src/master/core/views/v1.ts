@@ -1,0 +1,174 @@
+/**
+ * Answers of the operator API v1 that are read straight off the master's state. Pure; the result
+ * shares frozen parts with the state and is to be encoded before the next step.
+ * Source: reference/http-api.md 6.1.
+ */
+import type {
+  MasterResponseGetAgents,
+  MasterResponseGetAgentsAgent,
+  MasterResponseGetExecutors,
+  MasterResponseGetExecutorsExecutor,
+  MasterResponseGetFrameworks,
+  MasterResponseGetFrameworksFramework,
+  MasterResponseGetMaster,
+  MasterResponseGetRoles,
+  MasterResponseGetState,
+  MasterResponseGetTasks,
+  Resource,
+  Role,
+  Task,
+  TimeInfo,
+} from "../../../protocol/v1/types.ts";
+import { toEndpointFormat } from "../../../resources/refinement.ts";
+import { endpointResources } from "../resource-forms.ts";
+import {
+  type AgentEntry,
+  type ExecutorEntry,
+  type FrameworkEntry,
+  isAgentActive,
+  type MasterState,
+  type TaskEntry,
+} from "../state.ts";
+import { taskMessage } from "../tasks.ts";
+import { offeredOn, offeredTo, roleUses, usedBy, usedOn } from "./sums.ts";
+
+/** GET_STATE: everything below in one. */
+export function getState(state: MasterState): MasterResponseGetState {
+  return {
+    get_tasks: getTasks(state),
+    get_executors: getExecutors(state),
+    get_frameworks: getFrameworks(state),
+    get_agents: getAgents(state),
+  };
+}
+
+/** GET_AGENTS: registered agents, and those of the registry that have not come back yet. */
+export function getAgents(state: MasterState): MasterResponseGetAgents {
+  return {
+    agents: [...state.agents.values()].map((agent) => agentMessage(state, agent)),
+    recovered_agents: [...state.recoveredAgents.values()].map(({ info }) => info),
+  };
+}
+
+/** GET_FRAMEWORKS: those that are not over, and the last ones that are. */
+export function getFrameworks(state: MasterState): MasterResponseGetFrameworks {
+  const message = (framework: FrameworkEntry) => frameworkMessage(state, framework);
+  return {
+    frameworks: [...state.frameworks.values()].map(message),
+    completed_frameworks: [...state.completedFrameworks.values()].map(message),
+  };
+}
+
+/** GET_TASKS of active and completed frameworks. */
+export function getTasks(state: MasterState): MasterResponseGetTasks {
+  const tasks: Task[] = [];
+  const unreachable: Task[] = [];
+  const completed: Task[] = [];
+  for (const framework of allFrameworks(state)) {
+    for (const task of framework.tasks.values()) tasks.push(endpointTask(task));
+    for (const task of framework.unreachableTasks.values()) unreachable.push(endpointTask(task));
+    for (const task of framework.completedTasks.items()) completed.push(endpointTask(task));
+  }
+  return { tasks, unreachable_tasks: unreachable, completed_tasks: completed };
+}
+
+/** GET_EXECUTORS: custom executors; those the agents make up for commands are not told. */
+export function getExecutors(state: MasterState): MasterResponseGetExecutors {
+  const executors: MasterResponseGetExecutorsExecutor[] = [];
+  for (const agent of state.agents.values()) {
+    for (const executor of agent.executors.values()) executors.push(executorMessage(executor));
+  }
+  return { executors };
+}
+
+/** GET_ROLES: every role with a framework or resources in use, and their ancestors. */
+export function getRoles(state: MasterState): MasterResponseGetRoles {
+  const roles: Role[] = [];
+  for (const [name, use] of roleUses(state)) {
+    roles.push({
+      name,
+      weight: 1,
+      frameworks: use.frameworks.map((value) => ({ value })),
+      resources: ["cpus", "disk", "gpus", "mem"]
+        .map((resource) => scalar(resource, use.quantity(resource)))
+        .filter((resource) => resource.scalar.value > 0),
+    });
+  }
+  return { roles };
+}
+
+/** GET_MASTER. A master that acts alone is elected when it has its registry. */
+export function getMaster(state: MasterState): MasterResponseGetMaster {
+  const seconds = state.startedMs / 1000;
+  return { master_info: state.info, start_time: seconds, elected_time: seconds };
+}
+
+/** Active frameworks first, then completed ones. */
+export function* allFrameworks(state: MasterState): Generator<FrameworkEntry> {
+  yield* state.frameworks.values();
+  yield* state.completedFrameworks.values();
+}
+
+/** Where an agent is, in the way Mesos names processes. */
+export function agentPid(agent: AgentEntry): string {
+  return `slave(1)@${agent.remoteIp}:${agent.info.port ?? 0}`;
+}
+
+function agentMessage(state: MasterState, agent: AgentEntry): MasterResponseGetAgentsAgent {
+  return {
+    agent_info: { ...agent.info, resources: endpointResources(agent.total) },
+    active: isAgentActive(state, agent),
+    deactivated: agent.isDeactivated,
+    version: agent.version,
+    pid: agentPid(agent),
+    registered_time: timeInfo(agent.registeredMs),
+    ...(agent.reregisteredMs !== undefined && {
+      reregistered_time: timeInfo(agent.reregisteredMs),
+    }),
+    total_resources: endpointResources(agent.total),
+    allocated_resources: usedOn(agent).flatMap(endpointResources),
+    offered_resources: offeredOn(state, agent).flatMap(endpointResources),
+    capabilities: agent.capabilities,
+  };
+}
+
+function frameworkMessage(
+  state: MasterState,
+  framework: FrameworkEntry,
+): MasterResponseGetFrameworksFramework {
+  const isConnected = framework.streamId !== undefined;
+  const { registeredMs, reregisteredMs, unregisteredMs, offerConstraints } = framework;
+  const offers = [...framework.offers].flatMap((id) => state.offers.get(id)?.message ?? []);
+  return {
+    framework_info: framework.info,
+    active: isConnected,
+    connected: isConnected,
+    recovered: framework.isRecovered,
+    registered_time: timeInfo(registeredMs),
+    ...(reregisteredMs !== undefined && { reregistered_time: timeInfo(reregisteredMs) }),
+    ...(unregisteredMs !== undefined && { unregistered_time: timeInfo(unregisteredMs) }),
+    offers,
+    allocated_resources: usedBy(state, framework).flatMap(endpointResources),
+    offered_resources: offeredTo(state, framework).flatMap(endpointResources),
+    ...(offerConstraints !== undefined && { offer_constraints: offerConstraints }),
+  };
+}
+
+function executorMessage(executor: ExecutorEntry): MasterResponseGetExecutorsExecutor {
+  const { info, agentId } = executor;
+  const resources = endpointResources(executor.resources);
+  return { executor_info: { ...info, resources }, agent_id: { value: agentId } };
+}
+
+function endpointTask(task: TaskEntry): Task {
+  const message = taskMessage(task);
+  return { ...message, resources: (message.resources ?? []).map(toEndpointFormat) };
+}
+
+function scalar(name: string, value: number): Resource & { readonly scalar: { value: number } } {
+  return { name, type: "SCALAR", scalar: { value } };
+}
+
+function timeInfo(ms: number): TimeInfo {
+  return { nanoseconds: ms * 1_000_000 };
+}

@@ -1,0 +1,244 @@
+/**
+ * Runs a MasterCore for real: queues inputs, steps the core in bounded batches and carries out its
+ * effects in order. Holds the open streams, links, timers and waiting requests; decides nothing.
+ */
+import { brand, type LinkId, type StreamId } from "../../base/ids.ts";
+import { InputQueue } from "../../base/input-queue.ts";
+import type { Clock, Log, Rng } from "../../base/ports.ts";
+import type { Result } from "../../base/result.ts";
+import { KeyedTimers, steadyNow } from "../../base/timers.ts";
+import type { AgentToMaster, StreamRequest } from "../../protocol/link-frames.ts";
+import type { MasterInfo, SchedulerCall, SchedulerCallSubscribe } from "../../protocol/v1/types.ts";
+import type { MasterEffect } from "../core/effects.ts";
+import type { MasterInput } from "../core/inputs.ts";
+import type { MasterCore } from "../core/master-core.ts";
+import type { MasterState } from "../core/state.ts";
+import type { AgentLink, EventSink, RegistryStore } from "./ports.ts";
+
+/** Inputs worked off in one turn: about 5 ms of work, well under the 20 ms stall bound. */
+const BATCH_SIZE = 256;
+/** Registrations a master takes per second; a failover's reconnections are spread accordingly. */
+const REGISTRATIONS_PER_SECOND = 2500;
+
+export interface MasterRuntimeOptions {
+  readonly core: MasterCore;
+  readonly info: MasterInfo;
+  readonly version: string;
+  readonly heartbeatMs: number;
+  readonly registry: RegistryStore;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly log: Log;
+  /** The master cannot go on (registry failed, invariant broken): end the process loudly. */
+  onFatal(error: unknown): void;
+}
+
+export class MasterRuntime {
+  readonly info: MasterInfo;
+  readonly version: string;
+  readonly heartbeatMs: number;
+  readonly #options: MasterRuntimeOptions;
+  readonly #now: () => number;
+  readonly #queue: InputQueue<MasterInput>;
+  readonly #timers: KeyedTimers;
+  readonly #streams = new Map<StreamId, EventSink>();
+  readonly #links = new Map<LinkId, AgentLink>();
+  readonly #requests = new Map<number, (outcome: Result<void>) => void>();
+  #nextRequest = 1;
+  #nextLink = 1;
+
+  constructor(options: MasterRuntimeOptions) {
+    this.info = options.info;
+    this.version = options.version;
+    this.heartbeatMs = options.heartbeatMs;
+    this.#options = options;
+    this.#now = steadyNow(options.clock);
+    this.#timers = new KeyedTimers(options.clock);
+    this.#queue = new InputQueue<MasterInput>({
+      batchSize: BATCH_SIZE,
+      work: (batch) => this.#work(batch),
+      defer: (next, isFollowing) => {
+        if (isFollowing) options.clock.schedule(0, next);
+        else queueMicrotask(next);
+      },
+    });
+  }
+
+  /** Loads the registry and begins to act. */
+  start(): void {
+    this.#work([{ kind: "recovered", registry: this.#options.registry.load() }]);
+  }
+
+  /** What the master knows now, for reading only, within the same turn of the event loop. */
+  get state(): MasterState {
+    return this.#options.core.state;
+  }
+
+  /** Epoch milliseconds that never go back. */
+  nowMs(): number {
+    return this.#now();
+  }
+
+  /** Inputs waiting to be worked off. */
+  get queueLength(): number {
+    return this.#queue.length;
+  }
+
+  /** Opens a scheduler's stream; events arrive at `sink`, the first one being SUBSCRIBED or ERROR. */
+  subscribe(
+    makeSink: (streamId: StreamId) => EventSink,
+    subscribe: SchedulerCallSubscribe,
+    principal: string | undefined,
+  ): StreamId {
+    const streamId = brand<StreamId>(this.#options.rng.uuid());
+    this.#streams.set(streamId, makeSink(streamId));
+    this.#queue.push({ kind: "subscribe", streamId, subscribe, principal });
+    return streamId;
+  }
+
+  /** The scheduler hung up or was cut. Safe to repeat. */
+  streamClosed(streamId: StreamId): void {
+    if (this.#streams.delete(streamId)) this.#queue.push({ kind: "streamClosed", streamId });
+  }
+
+  /** A scheduler call other than SUBSCRIBE; resolves when the core has taken or refused it. */
+  call(
+    call: SchedulerCall,
+    streamId: string | undefined,
+    principal: string | undefined,
+  ): Promise<Result<void>> {
+    return this.#request((requestId) => ({
+      kind: "schedulerCall",
+      requestId,
+      call,
+      streamId,
+      principal,
+    }));
+  }
+
+  /** Ends a task in an operator's name. */
+  killTask(
+    taskId: string,
+    frameworkId: string | undefined,
+    graceMs: number | undefined,
+  ): Promise<Result<void>> {
+    return this.#request((requestId) => ({
+      kind: "operatorKill",
+      requestId,
+      frameworkId,
+      taskId,
+      graceMs,
+    }));
+  }
+
+  /** Removes a framework and ends its tasks in an operator's name. */
+  teardown(frameworkId: string): Promise<Result<void>> {
+    return this.#request((requestId) => ({ kind: "operatorTeardown", requestId, frameworkId }));
+  }
+
+  /** Up to a minute, growing with the number of agents that would come back at once. */
+  reconnectSpreadMs(): number {
+    const { agents } = this.#options.core.state;
+    return Math.min(60_000, Math.ceil((agents.size / REGISTRATIONS_PER_SECOND) * 1000));
+  }
+
+  linkOpened(link: AgentLink, remoteIp: string): LinkId {
+    const linkId = brand<LinkId>(`L${this.#nextLink++}`);
+    this.#links.set(linkId, link);
+    this.#queue.push({ kind: "linkOpened", linkId, remoteIp });
+    return linkId;
+  }
+
+  linkMessage(linkId: LinkId, message: AgentToMaster): void {
+    this.#queue.push({ kind: "agentMessage", linkId, message });
+  }
+
+  linkClosed(linkId: LinkId): void {
+    if (this.#links.delete(linkId)) this.#queue.push({ kind: "linkClosed", linkId });
+  }
+
+  /** Bytes from a connected agent; undefined when it has no link now. */
+  openAgentStream(agentId: string, request: StreamRequest): ReadableStream<Uint8Array> | undefined {
+    for (const agent of this.#options.core.state.agents.values()) {
+      if (agent.id !== agentId || agent.linkId === undefined) continue;
+      return this.#links.get(agent.linkId)?.openStream(request);
+    }
+    return undefined;
+  }
+
+  /** Stops timers and closes every stream and link; nothing is sent any more. */
+  stop(): void {
+    this.#timers.cancelAll();
+    for (const sink of this.#streams.values()) sink.close();
+    for (const link of this.#links.values()) link.close("master stops");
+    this.#streams.clear();
+    this.#links.clear();
+  }
+
+  #request(input: (requestId: number) => MasterInput): Promise<Result<void>> {
+    const requestId = this.#nextRequest++;
+    return new Promise((resolve) => {
+      this.#requests.set(requestId, resolve);
+      this.#queue.push(input(requestId));
+    });
+  }
+
+  #work(batch: readonly MasterInput[]): void {
+    for (const input of batch) {
+      try {
+        for (const effect of this.#options.core.step(input, this.#now())) this.#carryOut(effect);
+      } catch (error) {
+        this.#options.log.write("error", "master core failed", { input: input.kind, error });
+        this.#options.onFatal(error);
+        return;
+      }
+    }
+  }
+
+  #carryOut(effect: MasterEffect): void {
+    switch (effect.kind) {
+      case "sendEvent":
+        if (this.#streams.get(effect.streamId)?.send(effect.event) === false) {
+          this.streamClosed(effect.streamId);
+        }
+        return;
+      case "closeStream":
+        this.#streams.get(effect.streamId)?.close();
+        this.#streams.delete(effect.streamId);
+        return;
+      case "send":
+        this.#links.get(effect.linkId)?.send(effect.message);
+        return;
+      case "closeLink":
+        this.#links.get(effect.linkId)?.close(effect.reason);
+        return;
+      case "commit":
+        this.#commit(effect);
+        return;
+      case "setTimer": {
+        const { timer } = effect;
+        this.#timers.set(JSON.stringify(timer), effect.atMs - this.#now(), () =>
+          this.#queue.push({ kind: "timer", timer }),
+        );
+        return;
+      }
+      case "cancelTimer":
+        this.#timers.cancel(JSON.stringify(effect.timer));
+        return;
+      case "respond":
+        this.#requests.get(effect.requestId)?.(effect.outcome);
+        this.#requests.delete(effect.requestId);
+        return;
+      case "log":
+        this.#options.log.write(effect.level, effect.message, effect.fields);
+        return;
+    }
+  }
+
+  #commit(effect: Extract<MasterEffect, { kind: "commit" }>): void {
+    this.#options.registry.commit(effect.operations).then(
+      (results) => this.#queue.push({ kind: "registryCommitted", token: effect.token, results }),
+      (error: unknown) => this.#options.onFatal(error),
+    );
+  }
+}

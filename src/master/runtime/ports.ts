@@ -1,0 +1,27 @@
+/** What the master's runtime needs from outside; edges implement it, main.ts joins them. */
+import type { Result } from "../../base/result.ts";
+import type { MasterToAgent, StreamRequest } from "../../protocol/link-frames.ts";
+import type { SchedulerEvent } from "../../protocol/v1/types.ts";
+import type { RegistryOperation, RegistryState } from "../../registry/core/registry-state.ts";
+
+/** A scheduler's open SUBSCRIBE response. */
+export interface EventSink {
+  /** False when the subscriber does not keep up and has been cut. */
+  send(event: SchedulerEvent): boolean;
+  close(): void;
+}
+
+/** An agent's open link. */
+export interface AgentLink {
+  send(message: MasterToAgent): void;
+  close(reason: string): void;
+  /** Bytes from the agent (files, logs). Errors: rejects or fails the stream with a clear message. */
+  openStream(request: StreamRequest): ReadableStream<Uint8Array>;
+}
+
+/** Makes registry operations durable. */
+export interface RegistryStore {
+  load(): RegistryState;
+  /** One result per operation, in order; resolves when durable, rejects when it cannot be. */
+  commit(operations: readonly RegistryOperation[]): Promise<readonly Result<boolean>[]>;
+}

@@ -1,0 +1,53 @@
+/** The real clock, chance and log of a process, the same on Bun and Deno. */
+import { randomUUID } from "node:crypto";
+import process from "node:process";
+import type { Clock, Log, LogLevel, Rng } from "../base/ports.ts";
+
+const LEVELS: readonly LogLevel[] = ["debug", "info", "warning", "error"];
+/** Longest delay `setTimeout` takes; longer ones are cut into pieces. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
+
+/** Clock of this machine. */
+export const systemClock: Clock = {
+  wallMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  schedule: (delayMs, callback) => {
+    let handle: ReturnType<typeof setTimeout>;
+    const arm = (leftMs: number): void => {
+      const pieceMs = Math.min(leftMs, MAX_DELAY_MS);
+      handle = setTimeout(() => {
+        if (leftMs > pieceMs) arm(leftMs - pieceMs);
+        else callback();
+      }, pieceMs);
+    };
+    arm(Math.max(0, delayMs));
+    return () => clearTimeout(handle);
+  },
+};
+
+/** Chance of this machine; not for secrets. */
+export const systemRng: Rng = {
+  next: () => Math.random(),
+  uuid: () => randomUUID(),
+};
+
+/** Writes `time level message key=value …` lines to stderr, leaving out what is below `minimum`. */
+export function stderrLog(minimum: LogLevel): Log {
+  const threshold = LEVELS.indexOf(minimum);
+  return {
+    write: (level, message, fields) => {
+      if (LEVELS.indexOf(level) < threshold) return;
+      const pairs = Object.entries(fields ?? {})
+        .filter(([, value]) => value !== undefined)
+        .map(([key, value]) => ` ${key}=${printable(value)}`)
+        .join("");
+      process.stderr.write(`${new Date().toISOString()} ${level} ${message}${pairs}\n`);
+    },
+  };
+}
+
+function printable(value: unknown): string {
+  if (value instanceof Error) return JSON.stringify(value.message);
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  return text === undefined || /[\s"=]/.test(text) ? JSON.stringify(String(text)) : text;
+}

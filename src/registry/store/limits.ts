@@ -1,0 +1,16 @@
+/** Bounds of the registrar, with the reason beside each number. */
+
+/**
+ * Operations waiting to be committed. A failover of 100,000 agents asks for one each, all at once
+ * in the worst case; what is beyond is refused, and the caller's retry finds a shorter queue.
+ */
+export const PENDING_OPERATIONS_MAX = 200_000;
+
+/**
+ * Operations in one transaction, unless one submission is longer. The transaction blocks the event
+ * loop, so it is kept to about 20 ms; a longer one would save no more time per operation.
+ */
+export const TRANSACTION_OPERATIONS_MAX = 1_000;
+
+/** Masters kept in the record, newest last: enough to see every failover of a bad week. */
+export const MASTERS_MAX = 100;

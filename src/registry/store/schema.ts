@@ -1,0 +1,58 @@
+/**
+ * Tables of the registry's file. One row per agent, whichever list it is in: the unique id is what
+ * keeps it out of the others.
+ */
+
+import { sql } from "kysely";
+import type { Migration } from "../../database/migrate.ts";
+
+export type AgentList = "admitted" | "unreachable" | "gone";
+
+export interface RegistrySchema {
+  readonly agent: {
+    /** Order within the list; grows whenever an agent enters one. */
+    readonly position: number;
+    readonly id: string;
+    readonly list: AgentList;
+    /** `AgentInfo` as JSON; null when gone. */
+    readonly info: string | null;
+    /** Wall milliseconds since the epoch; null when admitted. */
+    readonly since_ms: number | null;
+    readonly is_deactivated: number;
+  };
+  readonly master: {
+    readonly position: number;
+    readonly id: string;
+    /** `MasterInfo` as JSON. */
+    readonly info: string;
+  };
+}
+
+/** All migrations, oldest first. Released ones never change. */
+export const REGISTRY_MIGRATIONS: readonly Migration[] = [
+  {
+    name: "tables of agents and masters",
+    up: async (database) => {
+      await database.schema
+        .createTable("agent")
+        .addColumn("position", "integer", (column) => column.primaryKey())
+        .addColumn("id", "text", (column) => column.notNull().unique())
+        .addColumn("list", "text", (column) => column.notNull())
+        .addColumn("info", "text")
+        .addColumn("since_ms", "real")
+        .addColumn("is_deactivated", "integer", (column) => column.notNull())
+        .addCheckConstraint("known_list", sql`list IN ('admitted', 'unreachable', 'gone')`)
+        .addCheckConstraint("info_unless_gone", sql`(info IS NULL) = (list = 'gone')`)
+        .addCheckConstraint("since_unless_admitted", sql`(since_ms IS NULL) = (list = 'admitted')`)
+        .modifyEnd(sql`strict`)
+        .execute();
+      await database.schema
+        .createTable("master")
+        .addColumn("position", "integer", (column) => column.primaryKey())
+        .addColumn("id", "text", (column) => column.notNull().unique())
+        .addColumn("info", "text", (column) => column.notNull())
+        .modifyEnd(sql`strict`)
+        .execute();
+    },
+  },
+];

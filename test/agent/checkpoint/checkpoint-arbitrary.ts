@@ -1,0 +1,88 @@
+/** Random checkpoint operations over few ids, with texts that databases and JSON stumble on. */
+import fc from "fast-check";
+import type { CheckpointOperation } from "../../../src/agent/core/checkpoint-state.ts";
+
+const frameworkId = fc.constantFrom("F0", "F1");
+const taskId = fc.constantFrom("T0", "T1", "ü😀'\"");
+const executorId = fc.constantFrom("E0", "E1");
+/** Stored as it is. */
+const bare = fc.constantFrom("", "a", "\0", "'; DROP TABLE task; --", "line\nline", "😀");
+/** Stored inside JSON, which escapes half of a surrogate pair. */
+const text = fc.oneof(bare, fc.constant("\ud800"));
+const uint = fc.integer({ min: 0, max: 2 ** 50 });
+const name = fc.record({ value: text });
+
+const resources = fc.array(
+  fc.record({
+    name: fc.constantFrom("cpus", "mem"),
+    type: fc.constant("SCALAR" as const),
+    scalar: fc.record({ value: fc.double({ min: 0, max: 1e9, noNaN: true }) }),
+  }),
+  { maxLength: 2 },
+);
+const agentInfo = fc.record({
+  hostname: text,
+  resources,
+  port: fc.option(uint, { nil: undefined }),
+});
+const framework = fc.record({
+  id: fc.record({ value: frameworkId }),
+  user: text,
+  name: text,
+  failover_timeout: fc.double({ min: 0, max: 1e9, noNaN: true }),
+});
+const executorInfo = fc.record({ executor_id: name, framework_id: name, resources });
+const taskInfo = fc.record({ name: text, task_id: name, agent_id: name, resources, data: text });
+const taskGroup = fc.record({ tasks: fc.array(taskInfo, { maxLength: 2 }) });
+const state = fc.constantFrom(
+  "TASK_STAGING" as const,
+  "TASK_RUNNING" as const,
+  "TASK_FINISHED" as const,
+);
+const kill = fc.record({ graceMs: uint, atMs: fc.oneof(uint, fc.constant(1.25)) });
+const status = fc.record({ task_id: name, state, uuid: text, message: text, timestamp: uint });
+
+export const checkpointOperation: fc.Arbitrary<CheckpointOperation> = fc.oneof(
+  fc.record({ kind: fc.constant("putAgent" as const), agentInfo, bootId: bare }),
+  fc.record({ kind: fc.constant("putCommand" as const), epoch: bare, number: uint }),
+  fc.record({
+    kind: fc.constant("putFramework" as const),
+    framework: fc.record({ framework }),
+  }),
+  fc.record({ kind: fc.constant("removeFramework" as const), frameworkId }),
+  fc.record({
+    kind: fc.constant("putExecutor" as const),
+    executor: fc.record({
+      frameworkId,
+      executorId,
+      containerId: bare,
+      executor: executorInfo,
+      isCommandExecutor: fc.boolean(),
+      directory: bare,
+    }),
+  }),
+  fc.record({ kind: fc.constant("removeExecutor" as const), frameworkId, executorId }),
+  fc.record({
+    kind: fc.constant("putTask" as const),
+    task: fc.record({
+      frameworkId,
+      taskId,
+      executorId,
+      info: taskInfo,
+      taskGroup: fc.option(taskGroup, { nil: undefined }),
+      state,
+      kill: fc.option(kill, { nil: undefined }),
+    }),
+  }),
+  fc.record({ kind: fc.constant("removeTask" as const), frameworkId, taskId }),
+  fc.record({
+    kind: fc.constant("appendUpdate" as const),
+    update: fc.record({ frameworkId, taskId, sequence: fc.integer({ min: 0, max: 20 }), status }),
+  }),
+  fc.record({
+    kind: fc.constant("removeUpdate" as const),
+    frameworkId,
+    taskId,
+    sequence: fc.integer({ min: 0, max: 20 }),
+  }),
+);

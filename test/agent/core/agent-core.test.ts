@@ -1,0 +1,714 @@
+/** Scripts for the agent core: one behaviour each, read off the transcript of effects. */
+import { describe, expect, test } from "bun:test";
+import {
+  AGENT_ID,
+  AgentHarness,
+  agentOptions,
+  commandTask,
+  customExecutor,
+  framework,
+  PARTITION_AWARE,
+} from "./agent-harness.ts";
+
+const F = "fw-1";
+
+describe("registration", () => {
+  test("an agent registers on each link and keeps the id it was given [semantics 2.3]", () => {
+    const agent = new AgentHarness();
+    agent.recover();
+    expect(agent.take()).toEqual([]);
+    agent.connect();
+    expect(agent.take()).toEqual(["register tasks=[] last=0"]);
+    expect(agent.disk.agentInfo?.id?.value).toBe(AGENT_ID);
+    expect(agent.core.state.phase).toBe("running");
+    agent.crash();
+    agent.recover();
+    agent.connect();
+    const [register] = agent.sent();
+    expect(register).toMatchObject({ kind: "register", agentInfo: { id: { value: AGENT_ID } } });
+  });
+
+  test("registration is repeated after 2 s, 4 s, … 60 s until answered [semantics 2.3]", () => {
+    const agent = new AgentHarness();
+    agent.recover();
+    agent.input({ kind: "linkUp", epoch: "m" });
+    const times = [];
+    for (let second = 0; second < 200; second++) {
+      if (agent.take().length > 0) times.push(second);
+      agent.advance(1000);
+    }
+    expect(times).toEqual([0, 2, 6, 14, 30, 62, 122, 182]);
+  });
+
+  test("another id in the acknowledgement ends the process [semantics 2.3.6]", () => {
+    const agent = AgentHarness.registered();
+    agent.input({
+      kind: "masterMessage",
+      message: { kind: "registered", agentId: "X", totalPingTimeoutMs: 1, isReregistration: true },
+    });
+    expect(agent.take()).toEqual([
+      `exit the master registered this agent as X, but it is ${AGENT_ID}`,
+    ]);
+  });
+
+  test("silence for 75 s makes the agent look for the master anew [semantics 2.5]", () => {
+    const agent = AgentHarness.registered();
+    agent.advance(60_000);
+    agent.input({ kind: "masterMessage", message: { kind: "ping", number: 1, connected: true } });
+    agent.advance(74_999);
+    expect(agent.take()).toEqual(["pong"]);
+    agent.advance(1);
+    expect(agent.take()).toEqual(["reconnect the master did not ping for 75000 ms"]);
+    expect(agent.core.state.phase).toBe("disconnected");
+  });
+
+  test("a ping that says disconnected makes a running agent register again [semantics 2.5]", () => {
+    const agent = AgentHarness.registered();
+    agent.input({ kind: "masterMessage", message: { kind: "ping", number: 7, connected: false } });
+    expect(agent.take()).toEqual([
+      "pong",
+      "reconnect the master does not count this agent as registered",
+    ]);
+  });
+
+  test("shutdown ends all executors, then the process [semantics 2.8]", () => {
+    const agent = AgentHarness.registered();
+    agent.runToRunning(framework(F), commandTask("t"));
+    agent.input({ kind: "masterMessage", message: { kind: "shutdown", message: "gone" } });
+    expect(agent.take()).toEqual(["event t SHUTDOWN"]);
+    agent.terminated(F, "t", 0);
+    expect(agent.take()).toEqual(["cleanup", "exit all executors of the shut down agent are over"]);
+    expect(agent.disk.tasks.size).toBe(0);
+  });
+});
+
+describe("commands", () => {
+  test("a command that was carried out is only confirmed again [link-frames]", () => {
+    const agent = AgentHarness.registered();
+    agent.run(framework(F), commandTask("t"));
+    expect(agent.take()).toEqual(["launch t"]);
+    agent.command({ kind: "runTask", framework: framework(F), task: commandTask("t") }, 1);
+    expect(agent.sent()).toEqual([{ kind: "commandDone", number: 1 }]);
+    expect(agent.disk.lastCommand).toBe(1);
+  });
+
+  test("a missing command makes the agent register anew [link-frames]", () => {
+    const agent = AgentHarness.registered();
+    agent.command({ kind: "runTask", framework: framework(F), task: commandTask("t") }, 2);
+    expect(agent.take()).toEqual(["reconnect command 1 is missing before command 2"]);
+  });
+
+  test("numbers of another epoch start again [link-frames]", () => {
+    const agent = AgentHarness.registered();
+    agent.run(framework(F), commandTask("t"));
+    agent.input({ kind: "linkDown" });
+    agent.take();
+    agent.connect("master-2");
+    expect(agent.take()[0]).toEqual("register tasks=[t:TASK_STAGING:TASK_STAGING] last=0");
+    agent.command({ kind: "runTask", framework: framework(F), task: commandTask("u") }, 1);
+    expect(agent.take()).toEqual(["launch u"]);
+    expect(agent.disk).toMatchObject({ epoch: "master-2", lastCommand: 1 });
+  });
+});
+
+describe("command tasks", () => {
+  test("a task runs, ends and leaves nothing behind once acknowledged [semantics 6.4]", () => {
+    const agent = AgentHarness.registered();
+    agent.run(framework(F), commandTask("t"));
+    agent.launched(F, "t");
+    agent.update(F, "t", "TASK_STARTING");
+    agent.update(F, "t", "TASK_RUNNING");
+    expect(agent.take()).toEqual(["launch t", "update t TASK_STARTING SOURCE_EXECUTOR"]);
+    agent.acknowledge(F, "t");
+    expect(agent.take()).toEqual(["update t TASK_RUNNING SOURCE_EXECUTOR"]);
+    agent.acknowledge(F, "t");
+    agent.update(F, "t", "TASK_FINISHED", { message: "Command exited with status 0" });
+    agent.terminated(F, "t", 0);
+    expect(agent.take()).toEqual(["update t TASK_FINISHED SOURCE_EXECUTOR"]);
+    agent.acknowledge(F, "t");
+    expect(agent.take()).toEqual(["cleanup"]);
+    const { disk } = agent;
+    expect(
+      [disk.frameworks, disk.executors, disk.tasks, disk.updates].map((map) => map.size),
+    ).toEqual([0, 0, 0, 0]);
+    expect(agent.core.state.completedFrameworks[0]?.executors[0]?.tasks[0]?.state).toBe(
+      "TASK_FINISHED",
+    );
+  });
+
+  test("the sandbox lies in the Mesos layout and the executor is generated [semantics 7.2, 7.5]", () => {
+    const agent = AgentHarness.registered();
+    const task = commandTask("t", { command: { value: "sleep 1000000000" } });
+    agent.run(framework(F), task);
+    const [effect] = agent.takeEffects();
+    if (effect?.kind !== "launchContainer") throw new Error("no launch");
+    const { launch } = effect;
+    expect(launch.directory).toBe(
+      `/work/slaves/${AGENT_ID}/frameworks/fw-1/executors/t/runs/${launch.containerId}`,
+    );
+    expect(launch.executor.name).toBe(
+      "Command Executor (Task: t) (Command: sh -c 'sleep 100000...')",
+    );
+    expect(launch.executor.source).toBe("t");
+    expect(launch.commandTask).toEqual(task);
+    expect(launch.user).toBeUndefined();
+  });
+
+  test("the agent fills in what the executor cannot know [semantics 6.2]", () => {
+    const agent = AgentHarness.registered();
+    agent.run(framework(F), commandTask("t"));
+    agent.launched(F, "t");
+    agent.takeEffects();
+    agent.update(F, "t", "TASK_RUNNING", { timestamp: 12.5 });
+    const update = agent.sent().find((message) => message.kind === "statusUpdate");
+    expect(update).toMatchObject({
+      frameworkId: F,
+      latestState: "TASK_RUNNING",
+      status: {
+        source: "SOURCE_EXECUTOR",
+        agent_id: { value: AGENT_ID },
+        executor_id: { value: "t" },
+        timestamp: 12.5,
+        container_status: {
+          container_id: { value: agent.containerOf(F, "t") },
+          executor_pid: 4242,
+          network_infos: [{ ip_addresses: [{ ip_address: "127.0.0.1" }] }],
+        },
+      },
+    });
+  });
+
+  test("a launch that fails is TASK_FAILED with CONTAINER_LAUNCH_FAILED [semantics 6.3]", () => {
+    const agent = AgentHarness.registered();
+    agent.run(framework(F), commandTask("t"));
+    agent.take();
+    const containerId = agent.containerOf(F, "t") as never;
+    agent.input({ kind: "containerLaunchFailed", containerId, message: "unknown user bob" });
+    expect(agent.take()).toEqual([
+      "update t TASK_FAILED SOURCE_AGENT REASON_CONTAINER_LAUNCH_FAILED",
+    ]);
+    agent.acknowledge(F, "t");
+    expect(agent.take()).toEqual(["cleanup"]);
+  });
+
+  test("an isolator's verdict becomes the reason of the end [semantics 6.3, item 60]", () => {
+    const agent = AgentHarness.registered();
+    agent.runToRunning(framework(F), commandTask("t"));
+    agent.input({
+      kind: "containerTerminated",
+      containerId: agent.containerOf(F, "t") as never,
+      termination: {
+        exit: { kind: "signaled", signal: 9 },
+        limitation: {
+          reason: "REASON_CONTAINER_LIMITATION_MEMORY",
+          message: "out of memory",
+          resources: [{ name: "mem", type: "SCALAR", scalar: { value: 32 } }],
+        },
+      },
+    });
+    const [message] = agent.sent();
+    expect(message).toMatchObject({
+      status: {
+        state: "TASK_FAILED",
+        reason: "REASON_CONTAINER_LIMITATION_MEMORY",
+        limitation: { resources: [{ name: "mem" }] },
+      },
+    });
+  });
+
+  test("an executor that dies without a word fails its task [semantics 6.3]", () => {
+    const agent = AgentHarness.registered();
+    agent.runToRunning(framework(F), commandTask("t"));
+    agent.input({
+      kind: "containerTerminated",
+      containerId: agent.containerOf(F, "t") as never,
+      termination: { exit: { kind: "unknown", message: "keeper was killed" } },
+    });
+    expect(agent.take()).toEqual(["update t TASK_FAILED SOURCE_AGENT REASON_EXECUTOR_TERMINATED"]);
+  });
+
+  test("a task with limits is refused where nothing enforces them [semantics 6.3, 6.7]", () => {
+    const agent = AgentHarness.registered();
+    const task = commandTask("t", { limits: { cpus: { value: 2 } } });
+    agent.run(framework(F, PARTITION_AWARE), task);
+    expect(agent.take()).toEqual(["update t TASK_DROPPED SOURCE_AGENT REASON_GC_ERROR"]);
+    expect(agent.disk.frameworks.size).toBe(0);
+    agent.acknowledge(F, "t");
+    expect(agent.disk.updates.size).toBe(0);
+  });
+
+  test("a command task may not take the id of an executor [semantics 6.3]", () => {
+    const agent = AgentHarness.registered();
+    agent.run(
+      framework(F),
+      commandTask("a", { executor: customExecutor("t"), command: undefined }),
+    );
+    agent.run(framework(F), commandTask("t"));
+    expect(agent.take()).toEqual([
+      "launch t",
+      "update t TASK_LOST SOURCE_AGENT REASON_TASK_INVALID",
+    ]);
+  });
+});
+
+describe("updates", () => {
+  test("an unacknowledged update is sent again after 10 s, 20 s, … 10 min, with the same uuid [item 47]", () => {
+    const agent = AgentHarness.registered();
+    agent.run(framework(F), commandTask("t"));
+    agent.launched(F, "t");
+    agent.update(F, "t", "TASK_RUNNING");
+    const times: number[] = [];
+    const uuids = new Set<string | undefined>();
+    for (let second = 0; second <= 2000; second++) {
+      if (second % 50 === 0) {
+        agent.input({
+          kind: "masterMessage",
+          message: { kind: "ping", number: 1, connected: true },
+        });
+      }
+      for (const message of agent.sent()) {
+        if (message.kind !== "statusUpdate") continue;
+        times.push(second);
+        uuids.add(message.status.uuid);
+      }
+      agent.advance(1000);
+    }
+    expect(times).toEqual([0, 10, 30, 70, 150, 310, 630, 1230, 1830]);
+    expect(uuids.size).toBe(1);
+  });
+
+  test("the second update waits for the first one's acknowledgement [item 48]", () => {
+    const agent = AgentHarness.registered();
+    agent.run(framework(F), commandTask("t"));
+    agent.launched(F, "t");
+    agent.update(F, "t", "TASK_RUNNING");
+    agent.update(F, "t", "TASK_FINISHED");
+    agent.terminated(F, "t", 0);
+    expect(agent.take()).toEqual(["launch t", "update t TASK_RUNNING SOURCE_EXECUTOR"]);
+    agent.advance(10_000);
+    const [again] = agent.sent();
+    expect(again).toMatchObject({
+      latestState: "TASK_FINISHED",
+      status: { state: "TASK_RUNNING" },
+    });
+    agent.acknowledge(F, "t");
+    expect(agent.take()).toEqual(["update t TASK_FINISHED SOURCE_EXECUTOR"]);
+  });
+
+  test("a new head starts with the first delay again [semantics 6.4]", () => {
+    const agent = AgentHarness.registered();
+    agent.run(framework(F), commandTask("t"));
+    agent.launched(F, "t");
+    agent.update(F, "t", "TASK_STARTING");
+    agent.update(F, "t", "TASK_RUNNING");
+    agent.advance(35_000);
+    agent.acknowledge(F, "t");
+    agent.take();
+    agent.advance(9_999);
+    expect(agent.take()).toEqual([]);
+    agent.advance(1);
+    expect(agent.take()).toEqual(["update t TASK_RUNNING SOURCE_EXECUTOR"]);
+  });
+
+  test("heads wait while disconnected and all leave at registration [semantics 6.4]", () => {
+    const agent = AgentHarness.registered();
+    agent.runToRunning(framework(F), commandTask("a"));
+    agent.runToRunning(framework(F), commandTask("b"));
+    agent.input({ kind: "linkDown" });
+    for (const id of ["a", "b"]) {
+      agent.update(F, id, "TASK_FINISHED");
+      agent.terminated(F, id, 0);
+    }
+    agent.advance(100_000);
+    expect(agent.take()).toEqual([]);
+    agent.connect();
+    expect(agent.take()).toEqual([
+      "register tasks=[a:TASK_FINISHED:TASK_FINISHED b:TASK_FINISHED:TASK_FINISHED] last=4",
+      "update a TASK_FINISHED SOURCE_EXECUTOR",
+      "update b TASK_FINISHED SOURCE_EXECUTOR",
+    ]);
+  });
+
+  test("an acknowledgement with another uuid changes nothing [semantics 6.4.2]", () => {
+    const agent = AgentHarness.registered();
+    agent.run(framework(F), commandTask("t"));
+    agent.launched(F, "t");
+    agent.update(F, "t", "TASK_RUNNING");
+    agent.command({ kind: "acknowledgeUpdate", frameworkId: F, taskId: "t", uuid: "AAAA" });
+    expect(agent.core.state.streams.get(`${F}/t`)?.pending.length).toBe(1);
+  });
+
+  test("a repeated update is acknowledged to the executor but not reported [semantics 6.4.2]", () => {
+    const agent = AgentHarness.registered();
+    agent.run(framework(F), commandTask("t"));
+    agent.launched(F, "t");
+    const uuid = "AAAAAAAAAAAAAAAAAAAAAA==";
+    agent.update(F, "t", "TASK_RUNNING", { uuid });
+    agent.update(F, "t", "TASK_RUNNING", { uuid });
+    agent.acknowledge(F, "t");
+    agent.update(F, "t", "TASK_RUNNING", { uuid });
+    const effects = agent.takeEffects();
+    const events = effects.filter((effect) => effect.kind === "executorEvent");
+    expect(events.length).toBe(3);
+    expect(agent.core.state.streams.get(`${F}/t`)?.pending.length).toBe(0);
+  });
+
+  test("nothing follows a terminal update [semantics 6.1]", () => {
+    const agent = AgentHarness.registered();
+    agent.runToRunning(framework(F), commandTask("t"));
+    agent.update(F, "t", "TASK_FINISHED");
+    agent.update(F, "t", "TASK_FAILED");
+    agent.terminated(F, "t", 1);
+    expect(agent.take()).toEqual(["update t TASK_FINISHED SOURCE_EXECUTOR"]);
+    expect(agent.core.state.streams.get(`${F}/t`)?.pending.length).toBe(1);
+  });
+
+  test("a task nobody acknowledges keeps a bounded number of updates [limits]", () => {
+    const agent = AgentHarness.registered();
+    agent.run(framework(F), commandTask("t"));
+    agent.launched(F, "t");
+    for (let count = 0; count < 1000; count++) {
+      agent.update(F, "t", "TASK_RUNNING", { healthy: count % 2 === 0 });
+    }
+    agent.update(F, "t", "TASK_FINISHED");
+    expect(agent.disk.updates.size).toBe(256);
+    expect(
+      [...agent.disk.updates.values()].map(({ sequence }) => sequence).sort((a, b) => a - b)[0],
+    ).toBe(0);
+  });
+});
+
+describe("kill", () => {
+  test("a kill before the launch is TASK_KILLED during launch [semantics 6.3]", () => {
+    const agent = AgentHarness.registered();
+    agent.run(framework(F), commandTask("t"));
+    agent.command({ kind: "killTask", frameworkId: F, taskId: "t" });
+    expect(agent.take()).toEqual([
+      "launch t",
+      "update t TASK_KILLED SOURCE_AGENT REASON_TASK_KILLED_DURING_LAUNCH",
+      "destroy",
+    ]);
+    agent.launched(F, "t");
+    expect(agent.take()).toEqual(["destroy"]);
+    agent.terminated(F, "t", 0);
+    agent.acknowledge(F, "t");
+    expect(agent.take()).toEqual(["cleanup"]);
+  });
+
+  test("the grace is the call's, else the task's, else 3 s; later kills only shorten it [item 52]", () => {
+    const agent = AgentHarness.registered();
+    const policy = (seconds: number) => ({ grace_period: { nanoseconds: seconds * 1e9 } });
+    agent.runToRunning(framework(F), commandTask("a"));
+    agent.runToRunning(framework(F), commandTask("b", { kill_policy: policy(10) }));
+    agent.command({ kind: "killTask", frameworkId: F, taskId: "a" });
+    agent.command({ kind: "killTask", frameworkId: F, taskId: "b" });
+    expect(agent.take()).toEqual(["event a KILL", "event b KILL"]);
+    expect(agent.disk.tasks.get(`${F}/a`)?.kill?.graceMs).toBe(3000);
+    expect(agent.disk.tasks.get(`${F}/b`)?.kill?.graceMs).toBe(10_000);
+    agent.command({ kind: "killTask", frameworkId: F, taskId: "b", killPolicy: policy(60) });
+    expect(agent.disk.tasks.get(`${F}/b`)?.kill?.graceMs).toBe(10_000);
+    agent.command({ kind: "killTask", frameworkId: F, taskId: "b", killPolicy: policy(1) });
+    expect(agent.disk.tasks.get(`${F}/b`)?.kill?.graceMs).toBe(1000);
+  });
+
+  test("a kill of a task the agent lost is answered with EXECUTOR_TERMINATED [semantics 6.3]", () => {
+    const agent = AgentHarness.registered();
+    agent.runToRunning(framework(F, PARTITION_AWARE), commandTask("t"));
+    agent.command({ kind: "killTask", frameworkId: F, taskId: "other" });
+    expect(agent.take()).toEqual([
+      "update other TASK_DROPPED SOURCE_AGENT REASON_EXECUTOR_TERMINATED",
+    ]);
+  });
+});
+
+describe("frameworks", () => {
+  test("a removed framework's executors get their grace and its updates are dropped [semantics 2.4]", () => {
+    const agent = AgentHarness.registered();
+    agent.runToRunning(framework(F), commandTask("t"));
+    agent.command({ kind: "shutdownFramework", frameworkId: F });
+    expect(agent.take()).toEqual(["event t SHUTDOWN"]);
+    agent.advance(5000);
+    expect(agent.take()).toEqual(["destroy"]);
+    agent.update(F, "t", "TASK_KILLED");
+    agent.terminated(F, "t", 0);
+    expect(agent.take()).toEqual(["cleanup"]);
+    expect(agent.disk.frameworks.size + agent.disk.tasks.size + agent.disk.updates.size).toBe(0);
+  });
+
+  test("unknown tasks of a reconciliation are answered reliably, known ones not [semantics 2.4]", () => {
+    const agent = AgentHarness.registered();
+    agent.runToRunning(framework(F), commandTask("t"));
+    agent.command({
+      kind: "reconcileTasks",
+      tasks: [
+        { frameworkId: F, taskId: "t", isPartitionAware: false },
+        { frameworkId: F, taskId: "x", isPartitionAware: false },
+        { frameworkId: "fw-2", taskId: "y", isPartitionAware: true },
+      ],
+    });
+    const expected = [
+      "update x TASK_LOST SOURCE_AGENT REASON_RECONCILIATION",
+      "update y TASK_DROPPED SOURCE_AGENT REASON_RECONCILIATION",
+    ];
+    expect(agent.take()).toEqual(expected);
+    agent.advance(10_000);
+    expect(agent.take()).toEqual(expected);
+    agent.acknowledge("fw-2", "y");
+    agent.advance(20_000);
+    expect(agent.take()).toEqual(expected.slice(0, 1));
+  });
+
+  test("tasks of one framework do not mix with those of another of the same id", () => {
+    const agent = AgentHarness.registered();
+    agent.runToRunning(framework("fw-1"), commandTask("t"));
+    agent.runToRunning(framework("fw-2"), commandTask("t"));
+    agent.update("fw-2", "t", "TASK_FAILED");
+    expect(agent.core.state.frameworks.get("fw-1")?.tasks.get("t")?.state).toBe("TASK_RUNNING");
+  });
+});
+
+describe("custom executors", () => {
+  const info = customExecutor("e");
+  const task = (id: string) => commandTask(id, { executor: info, command: undefined });
+
+  test("tasks wait for the subscription and are then launched in order [semantics 7.1]", () => {
+    const agent = AgentHarness.registered();
+    agent.run(framework(F), task("a"));
+    agent.run(framework(F), task("b"));
+    agent.launched(F, "e");
+    expect(agent.take()).toEqual(["launch e"]);
+    agent.call(F, "e", { type: "SUBSCRIBE" });
+    agent.run(framework(F), task("c"));
+    expect(agent.take()).toEqual([
+      "event e SUBSCRIBED",
+      "event e LAUNCH",
+      "event e LAUNCH",
+      "event e LAUNCH",
+    ]);
+  });
+
+  test("one that does not subscribe within a minute is destroyed and its tasks fail [item 57]", () => {
+    const agent = AgentHarness.registered();
+    agent.run(framework(F), task("a"));
+    agent.launched(F, "e");
+    agent.take();
+    agent.advance(59_999);
+    expect(agent.take()).toEqual([]);
+    agent.advance(1);
+    expect(agent.take()).toEqual(["destroy"]);
+    agent.terminated(F, "e", 0);
+    expect(agent.take()).toEqual([
+      "update a TASK_FAILED SOURCE_AGENT REASON_EXECUTOR_REGISTRATION_TIMEOUT",
+      "executorExited",
+    ]);
+  });
+
+  test("a call before SUBSCRIBE is refused [http-api 5]", () => {
+    const agent = AgentHarness.registered();
+    agent.run(framework(F), task("a"));
+    agent.take();
+    agent.update(F, "a", "TASK_RUNNING", { executorId: "e" });
+    expect(agent.take()).toEqual(["refused Executor is not subscribed"]);
+  });
+
+  test("one that subscribes after all its tasks were killed is shut down [semantics 7.1]", () => {
+    const agent = AgentHarness.registered();
+    agent.run(framework(F), task("a"));
+    agent.launched(F, "e");
+    agent.command({ kind: "killTask", frameworkId: F, taskId: "a" });
+    agent.acknowledge(F, "a");
+    agent.take();
+    agent.call(F, "e", { type: "SUBSCRIBE" });
+    expect(agent.take()).toEqual(["event e SUBSCRIBED", "event e SHUTDOWN"]);
+  });
+
+  test("one that sends TASK_STAGING is shut down [semantics 6.1]", () => {
+    const agent = AgentHarness.registered();
+    agent.run(framework(F), task("a"));
+    agent.call(F, "e", { type: "SUBSCRIBE" });
+    agent.take();
+    agent.update(F, "a", "TASK_STAGING", { executorId: "e" });
+    expect(agent.take()).toEqual([
+      "event e SHUTDOWN",
+      "refused An executor must not send TASK_STAGING",
+    ]);
+  });
+
+  test("after a restart the agent registers once it is back or given up [semantics 7.7.4]", () => {
+    const agent = AgentHarness.registered();
+    agent.run(framework(F, PARTITION_AWARE), task("a"));
+    agent.call(F, "e", { type: "SUBSCRIBE" });
+    agent.update(F, "a", "TASK_RUNNING", { executorId: "e" });
+    agent.acknowledge(F, "a");
+    const container = agent.containerOf(F, "e");
+    agent.crash();
+    agent.recover([container]);
+    agent.input({ kind: "linkUp", epoch: "master-1" });
+    expect(agent.take()).toEqual(["adopt e running=true"]);
+    agent.advance(2000);
+    expect(agent.take()).toEqual([
+      "destroy",
+      "register tasks=[a:TASK_RUNNING:TASK_RUNNING] last=2",
+    ]);
+    agent.terminated(F, "e", 0);
+    const stream = agent.core.state.streams.get(`${F}/a`);
+    expect(stream?.pending[0]?.status).toMatchObject({
+      state: "TASK_GONE",
+      reason: "REASON_EXECUTOR_REREGISTRATION_TIMEOUT",
+    });
+  });
+
+  test("a group is launched and killed during launch as one [semantics 6.3]", () => {
+    const agent = AgentHarness.registered();
+    const taskGroup = { tasks: [commandTask("a"), commandTask("b")] };
+    agent.command({ kind: "runTaskGroup", framework: framework(F), executor: info, taskGroup });
+    agent.command({ kind: "killTask", frameworkId: F, taskId: "a" });
+    expect(agent.take()).toEqual([
+      "launch e",
+      "update a TASK_KILLED SOURCE_AGENT REASON_TASK_KILLED_DURING_LAUNCH",
+      "update b TASK_KILLED SOURCE_AGENT REASON_TASK_KILLED_DURING_LAUNCH",
+    ]);
+  });
+});
+
+describe("recovery", () => {
+  test("a running task goes on without a word [item 58]", () => {
+    const agent = AgentHarness.registered();
+    agent.runToRunning(framework(F), commandTask("t"));
+    const container = agent.containerOf(F, "t");
+    agent.crash();
+    agent.recover([container]);
+    agent.connect();
+    expect(agent.take()).toEqual([
+      "adopt t running=true",
+      "register tasks=[t:TASK_RUNNING:TASK_RUNNING] last=2",
+    ]);
+    agent.update(F, "t", "TASK_FINISHED");
+    expect(agent.take()).toEqual(["update t TASK_FINISHED SOURCE_EXECUTOR"]);
+  });
+
+  test.each([
+    [0, "TASK_FINISHED"],
+    [3, "TASK_FAILED"],
+  ])("a task that ended with status %d meanwhile is %s [semantics 7.7]", (code, state) => {
+    const agent = AgentHarness.registered();
+    agent.runToRunning(framework(F), commandTask("t"));
+    const container = agent.containerOf(F, "t");
+    agent.crash();
+    agent.recover([], new Map([[container, { exit: { kind: "exited", code } }]]));
+    agent.connect();
+    expect(agent.take()[1]).toBe(`update t ${state} SOURCE_EXECUTOR`);
+    const status = agent.core.state.streams.get(`${F}/t`)?.pending[0]?.status;
+    expect(status?.message).toBe(`Command exited with status ${code}`);
+  });
+
+  test("a task killed before the restart ends as TASK_KILLED whatever its status [item 52]", () => {
+    const agent = AgentHarness.registered();
+    agent.runToRunning(framework(F), commandTask("t"));
+    agent.command({ kind: "killTask", frameworkId: F, taskId: "t" });
+    const container = agent.containerOf(F, "t");
+    agent.crash();
+    agent.recover([], new Map([[container, { exit: { kind: "exited", code: 0 } }]]));
+    agent.connect();
+    expect(agent.take()[1]).toBe("update t TASK_KILLED SOURCE_EXECUTOR");
+  });
+
+  test("a kill under way goes on with the grace that is left [semantics 6.6]", () => {
+    const agent = AgentHarness.registered();
+    agent.runToRunning(framework(F), commandTask("t"));
+    agent.command({ kind: "killTask", frameworkId: F, taskId: "t" });
+    const container = agent.containerOf(F, "t");
+    agent.crash();
+    agent.recover([container]);
+    expect(agent.take()).toEqual(["adopt t running=true kill=3000"]);
+  });
+
+  test.each([
+    [true, "TASK_DROPPED"],
+    [false, "TASK_LOST"],
+  ])(
+    "a task that was never launched is reported so (partition aware %p) [semantics 6.3]",
+    (isAware, state) => {
+      const agent = AgentHarness.registered();
+      agent.run(framework(F, isAware ? PARTITION_AWARE : {}), commandTask("t"));
+      agent.crash();
+      agent.recover();
+      agent.connect();
+      expect(agent.take()).toEqual(
+        [
+          "cleanup",
+          `register tasks=[t:${state}:${state}] last=1`,
+          `update t ${state} SOURCE_AGENT REASON_AGENT_RESTARTED`,
+        ].slice(1),
+      );
+      agent.acknowledge(F, "t");
+      expect(agent.take()).toEqual(["cleanup"]);
+    },
+  );
+
+  test("an update that was not acknowledged is sent again with its uuid [semantics 6.4]", () => {
+    const agent = AgentHarness.registered();
+    agent.run(framework(F), commandTask("t"));
+    agent.launched(F, "t");
+    agent.update(F, "t", "TASK_RUNNING");
+    const [before] = agent.sent().filter((message) => message.kind === "statusUpdate");
+    const container = agent.containerOf(F, "t");
+    agent.crash();
+    agent.recover([container]);
+    agent.connect();
+    const [after] = agent.sent().filter((message) => message.kind === "statusUpdate");
+    expect(after).toEqual(before);
+  });
+
+  test("tasks of a framework that does not checkpoint end with the agent [item 58]", () => {
+    const agent = AgentHarness.registered();
+    agent.runToRunning(framework(F, { checkpoint: false }), commandTask("t"));
+    expect(agent.disk.frameworks.size + agent.disk.executors.size + agent.disk.tasks.size).toBe(0);
+    agent.crash();
+    agent.recover();
+    agent.connect();
+    expect(agent.take()).toEqual(["register tasks=[] last=2"]);
+  });
+
+  test("after a reboot nothing is alive, the id stays, and tasks that ran have failed [semantics 7.7.3]", () => {
+    const agent = AgentHarness.registered();
+    agent.runToRunning(framework(F), commandTask("t"));
+    const container = agent.containerOf(F, "t");
+    agent.crash();
+    agent.bootId = "boot-2";
+    agent.recover([container]);
+    agent.connect();
+    expect(agent.take().slice(0, 2)).toEqual([
+      "register tasks=[t:TASK_FAILED:TASK_FAILED] last=2",
+      "update t TASK_FAILED SOURCE_AGENT REASON_EXECUTOR_TERMINATED",
+    ]);
+    expect(agent.disk).toMatchObject({ bootId: "boot-2", agentInfo: { id: { value: AGENT_ID } } });
+  });
+
+  test("fewer cpus than before stop the start, more are fine when additive [item 59]", () => {
+    const cpus = (value: number) => [
+      { name: "cpus", type: "SCALAR" as const, scalar: { value }, role: "*" },
+    ];
+    const start = (before: number, after: number, policy: "equal" | "additive") => {
+      const base = agentOptions();
+      const agent = AgentHarness.registered(
+        agentOptions({ info: { ...base.info, resources: cpus(before) } }),
+      );
+      const next = new AgentHarness(
+        agentOptions({
+          info: { ...base.info, resources: cpus(after) },
+          reconfigurationPolicy: policy,
+        }),
+      );
+      next.disk.agentInfo = agent.disk.agentInfo;
+      next.disk.bootId = agent.disk.bootId;
+      next.recover();
+      return next.take()[0]?.startsWith("exit resource cpus changed") === true ? "refused" : "ok";
+    };
+    expect(start(4, 2, "equal")).toBe("refused");
+    expect(start(4, 8, "equal")).toBe("refused");
+    expect(start(4, 2, "additive")).toBe("refused");
+    expect(start(4, 8, "additive")).toBe("ok");
+    expect(start(4, 4, "equal")).toBe("ok");
+  });
+});

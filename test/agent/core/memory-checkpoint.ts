@@ -1,0 +1,86 @@
+/** The agent's disk as a slow, obvious model: what the SQLite checkpoint promises, in memory. */
+import type {
+  CheckpointedExecutor,
+  CheckpointedFramework,
+  CheckpointedTask,
+  CheckpointedUpdate,
+  CheckpointOperation,
+  CheckpointState,
+} from "../../../src/agent/core/checkpoint-state.ts";
+import type { AgentInfo } from "../../../src/protocol/v1/types.ts";
+
+export class MemoryCheckpoint {
+  agentInfo: AgentInfo | undefined;
+  bootId: string | undefined;
+  epoch: string | undefined;
+  lastCommand = 0;
+  readonly frameworks: Map<string, CheckpointedFramework> = new Map();
+  readonly executors: Map<string, CheckpointedExecutor> = new Map();
+  readonly tasks: Map<string, CheckpointedTask> = new Map();
+  readonly updates: Map<string, CheckpointedUpdate> = new Map();
+
+  apply(operations: readonly CheckpointOperation[]): void {
+    for (const operation of operations) this.#apply(operation);
+  }
+
+  load(): CheckpointState {
+    return structuredClone({
+      agentInfo: this.agentInfo,
+      bootId: this.bootId,
+      epoch: this.epoch,
+      lastCommand: this.lastCommand,
+      frameworks: [...this.frameworks.values()],
+      executors: [...this.executors.values()],
+      tasks: [...this.tasks.values()],
+      updates: [...this.updates.values()].sort((left, right) => left.sequence - right.sequence),
+    });
+  }
+
+  #apply(operation: CheckpointOperation): void {
+    switch (operation.kind) {
+      case "putAgent":
+        this.agentInfo = operation.agentInfo;
+        this.bootId = operation.bootId;
+        break;
+      case "putCommand":
+        this.epoch = operation.epoch;
+        this.lastCommand = operation.number;
+        break;
+      case "putFramework":
+        this.frameworks.set(operation.framework.framework.id?.value ?? "", operation.framework);
+        break;
+      case "removeFramework":
+        this.frameworks.delete(operation.frameworkId);
+        break;
+      case "putExecutor":
+        this.executors.set(
+          key(operation.executor, operation.executor.executorId),
+          operation.executor,
+        );
+        break;
+      case "removeExecutor":
+        this.executors.delete(key(operation, operation.executorId));
+        break;
+      case "putTask":
+        this.tasks.set(key(operation.task, operation.task.taskId), operation.task);
+        break;
+      case "removeTask":
+        this.tasks.delete(key(operation, operation.taskId));
+        break;
+      case "appendUpdate": {
+        const { update } = operation;
+        const place = key(update, `${update.taskId}#${update.sequence}`);
+        if (this.updates.has(place)) throw new Error(`update ${place} appended twice`);
+        this.updates.set(place, update);
+        break;
+      }
+      case "removeUpdate":
+        this.updates.delete(key(operation, `${operation.taskId}#${operation.sequence}`));
+        break;
+    }
+  }
+}
+
+function key(owner: { readonly frameworkId: string }, id: string): string {
+  return `${owner.frameworkId}/${id}`;
+}

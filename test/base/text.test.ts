@@ -1,0 +1,36 @@
+/** UTF-8 both ways. Method: the platform's lenient decoder as the reference. */
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { decodeUtf8, encodeUtf8, excerpt } from "../../src/base/text.ts";
+
+describe("text", () => {
+  test("every well-formed text survives [style 7]", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary", maxLength: 60 }), (text) => {
+        expect(decodeUtf8(encodeUtf8(text))).toBe(text);
+      }),
+    );
+  });
+
+  test("bytes that are not UTF-8 give nothing, at any length [style 7]", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
+        const lenient = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+        const isValid = Buffer.compare(Buffer.from(lenient), bytes) === 0;
+        expect(decodeUtf8(bytes)).toBe(isValid ? lenient : undefined);
+      }),
+    );
+  });
+
+  test("a part of the bytes can be read, and a BOM is kept", () => {
+    const bytes = encodeUtf8("abc\ufeffdef");
+    expect(decodeUtf8(bytes, 1, 6)).toBe("bc\ufeff");
+    expect(decodeUtf8(encodeUtf8("\ufeffx"))).toBe("\ufeffx");
+  });
+
+  test("excerpts are short and harmless on a terminal", () => {
+    expect(excerpt("task-1")).toBe("task-1");
+    expect(excerpt("a\n\x1b[31m\x9b")).toBe("a??[31m?");
+    expect(excerpt("x".repeat(1000))).toHaveLength(65);
+  });
+});
