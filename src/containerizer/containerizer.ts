@@ -3,7 +3,12 @@
  * native (cgroups v2) and Docker ones implement the same interface. Source: semantics 7.10.
  */
 import type { ContainerId } from "../base/ids.ts";
-import type { CommandInfo, ContainerStatus, Resource, ResourceStatistics } from "../protocol/v1/types.ts";
+import type {
+  CommandInfo,
+  ContainerStatus,
+  Resource,
+  ResourceStatistics,
+} from "../protocol/v1/types.ts";
 
 /** How the first process of a container ended, or why it is over. */
 export type ContainerEnd =
@@ -69,7 +74,11 @@ export interface KnownContainer {
 }
 
 export interface RecoveredContainers {
-  readonly alive: ReadonlyMap<ContainerId, { readonly pid: number }>;
+  /** `startedAtMs`, since the epoch, is when the process was started, if that is known. */
+  readonly alive: ReadonlyMap<
+    ContainerId,
+    { readonly pid: number; readonly startedAtMs?: number | undefined }
+  >;
   readonly ended: ReadonlyMap<ContainerId, ContainerResult>;
   readonly orphans: readonly ContainerId[];
 }

@@ -147,7 +147,8 @@ export class CommandExecutor {
         return this.#refuseSecondTask(event.launch?.task, nowMs);
       case "KILL": {
         const kill = event.kill;
-        if (kill === undefined || kill.task_id.value !== this.#options.task.task_id.value) return [];
+        if (kill === undefined || kill.task_id.value !== this.#options.task.task_id.value)
+          return [];
         const grace = kill.kill_policy?.grace_period ?? this.#taskGrace();
         return this.#kill(millisecondsOf(grace) ?? KILL_GRACE_MS_DEFAULT, nowMs);
       }

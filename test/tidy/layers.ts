@@ -112,6 +112,25 @@ export const LAYERS: readonly Layer[] = [
     mayImport: ["base"],
     packages: ["better-sqlite3", "bun"],
   },
+  {
+    ...edge,
+    folder: "roles",
+    rank: 9,
+    mayImport: [
+      ...MASTER_CORE_IMPORTS,
+      "master/core",
+      "agent/core",
+      "registry/store",
+      "agent/checkpoint",
+      "containerizer",
+      "master/runtime",
+      "agent/runtime",
+      "link",
+      "http",
+      "cli",
+      "platform",
+    ],
+  },
 ];
 
 /** Packages that a single file owns: the form to import it in, and the file that may. */

@@ -5,6 +5,7 @@
  */
 import type { Resource } from "../../protocol/v1/types.ts";
 import { Bundle } from "../../resources/bundle.ts";
+import { formatResources } from "../../resources/format.ts";
 import type { ResourceKinds } from "../../resources/kinds.ts";
 import { isRefined, toEndpointFormat, toPreRefinement } from "../../resources/refinement.ts";
 import { validateResources } from "../../resources/validate.ts";
@@ -74,7 +75,7 @@ export function faultOfResources(resources: readonly Resource[]): string | undef
 
 /** For messages to people. */
 export function printResources(bundle: Bundle): string {
-  return bundle.describe();
+  return formatResources(bundle.toResources());
 }
 
 function withoutAllocationInfo(resource: Resource): Resource {

@@ -6,11 +6,11 @@ import type {
   AgentInfo,
   Attribute,
   CommandInfo,
-  Resource,
   TaskStatus,
   Value,
 } from "../../../protocol/v1/types.ts";
 import type { Bundle } from "../../../resources/bundle.ts";
+import { toEndpointResources } from "../../../resources/format.ts";
 import type { ExecutorEntry, OfferEntry, TaskEntry } from "../state.ts";
 
 /** A JSON object as these endpoints write it. */
@@ -18,37 +18,7 @@ export type Json = Readonly<Record<string, unknown>>;
 
 /** RESOURCES: the four common scalars always, everything else by name. */
 export function resourcesJson(bundles: readonly Bundle[]): Json {
-  return resourceMessagesJson(bundles.flatMap((bundle) => bundle.toResources()));
-}
-
-function resourceMessagesJson(messages: readonly Resource[]): Json {
-  const scalars = new Map([
-    ["cpus", 0],
-    ["gpus", 0],
-    ["mem", 0],
-    ["disk", 0],
-  ]);
-  const others = new Map<string, string[]>();
-  for (const resource of messages) {
-    const name = `${resource.name}${resource.revocable === undefined ? "" : "_revocable"}`;
-    if (resource.scalar !== undefined) {
-      const sum = (scalars.get(name) ?? 0) + resource.scalar.value;
-      scalars.set(name, Math.round(sum * 1000) / 1000);
-      continue;
-    }
-    others.set(name, [...(others.get(name) ?? []), ...itemsOf(resource)]);
-  }
-  const isRange = new Set(
-    messages.filter(({ ranges }) => ranges !== undefined).map(({ name }) => name),
-  );
-  const texts = [...others].map(([name, items]) => {
-    const list = items.join(", ");
-    return [
-      name,
-      isRange.has(name.replace(/_revocable$/, "")) ? `[${list}]` : `{${list}}`,
-    ] as const;
-  });
-  return { ...Object.fromEntries(scalars), ...Object.fromEntries(texts) };
+  return toEndpointResources(bundles.flatMap((bundle) => bundle.toResources()));
 }
 
 /** SLAVEINFO. */

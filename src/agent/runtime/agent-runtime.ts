@@ -1,0 +1,339 @@
+/**
+ * The agent core at work: inputs queue up, a bounded batch of them goes through the core, all their
+ * checkpoint operations become one transaction, and only then is anything else done (DESIGN §7).
+ * If the transaction fails, the process must stop: nothing of the batch has been visible to anyone.
+ */
+import { must } from "../../base/assert.ts";
+import type { ContainerId } from "../../base/ids.ts";
+import type { Clock, Log, Rng } from "../../base/ports.ts";
+import { type Result, refuse } from "../../base/result.ts";
+import type { Containerizer } from "../../containerizer/containerizer.ts";
+import type {
+  AgentResponseGetContainersContainer,
+  ExecutorCall,
+  ResourceStatistics,
+} from "../../protocol/v1/types.ts";
+import { AgentCore } from "../core/agent-core.ts";
+import type { AgentOptions } from "../core/agent-options.ts";
+import type { CheckpointOperation } from "../core/checkpoint-state.ts";
+import type { AgentEffect } from "../core/effects.ts";
+import type { AgentInput } from "../core/inputs.ts";
+import type { AgentState, ExecutorState } from "../core/state.ts";
+import { agentMetrics } from "../core/views/metrics.ts";
+import {
+  BUILT_IN_REQUEST,
+  ContainerHost,
+  type EnvironmentOptions,
+  type Survivor,
+  survivorOf,
+} from "./container-host.ts";
+import { SandboxFiles } from "./files.ts";
+import { COALESCE_MS, INPUTS_PER_BATCH, STOP_TIMEOUT_MS } from "./limits.ts";
+import type { CheckpointStore, ExecutorStream, MasterLink } from "./ports.ts";
+import { AgentTimers } from "./timers.ts";
+
+export interface AgentRuntimeDependencies {
+  readonly options: AgentOptions;
+  readonly environment: EnvironmentOptions;
+  readonly bootId: string;
+  readonly containerizer: Containerizer;
+  /** Owned by the runtime from here on; closed by `stop`. */
+  readonly checkpoint: CheckpointStore;
+  readonly link: MasterLink;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly log: Log;
+  /** The agent has to end: shut down by the master, or misconfigured. Called at most once. */
+  readonly onExit: (reason: string) => void;
+  /** The process must end at once, loudly. Called at most once. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+interface Request {
+  readonly call: ExecutorCall;
+  readonly stream: ExecutorStream | undefined;
+  readonly resolve: (outcome: Result<void>) => void;
+}
+
+/** See the header. `start` once, then `input` from every edge, `stop` at the end. */
+export class AgentRuntime {
+  readonly core: AgentCore;
+  /** Sandboxes, for HTTP and for streams of the link. */
+  readonly files: SandboxFiles;
+  readonly #deps: AgentRuntimeDependencies;
+  readonly #host: ContainerHost;
+  readonly #timers: AgentTimers;
+  readonly #queue: AgentInput[] = [];
+  readonly #requests = new Map<number, Request>();
+  readonly #streams = new Map<string, ExecutorStream>();
+  readonly #startWallMs: number;
+  readonly #startMonotonicMs: number;
+  readonly #survivors = new Map<string, Survivor>();
+  #lastRequest = BUILT_IN_REQUEST;
+  #isDrainScheduled = false;
+  #lastBatchMs = Number.NEGATIVE_INFINITY;
+  #isStopped = false;
+
+  constructor(dependencies: AgentRuntimeDependencies) {
+    const { options, clock, rng, log, containerizer, environment } = dependencies;
+    this.#deps = dependencies;
+    this.#startWallMs = clock.wallMs();
+    this.#startMonotonicMs = clock.monotonicMs();
+    this.core = new AgentCore({ options, uuid: () => rng.uuid() });
+    this.files = new SandboxFiles(() => this.core.state, clock);
+    this.#timers = new AgentTimers(clock, (timer) => this.input({ kind: "timer", timer }));
+    this.#host = new ContainerHost({
+      containerizer,
+      options,
+      environment,
+      clock,
+      rng,
+      log,
+      nowMs: () => this.#nowMs(),
+      agentId: () => this.core.state.info.id?.value ?? "",
+      input: (input) => this.input(input),
+    });
+  }
+
+  /** For views; only the core changes it. */
+  get state(): AgentState {
+    return this.core.state;
+  }
+
+  get options(): AgentOptions {
+    return this.#deps.options;
+  }
+
+  /** Recovers what was there before. Rejects when the disk or the containers cannot be read. */
+  async start(): Promise<void> {
+    const { checkpoint, containerizer, bootId } = this.#deps;
+    const found = checkpoint.load();
+    const { alive, ended, orphans } = await containerizer.recover(
+      found.executors.map(({ containerId, directory }) => ({
+        containerId: containerId as ContainerId,
+        directory,
+      })),
+    );
+    if (orphans.length > 0) {
+      this.#deps.log.write("info", "destroyed orphaned containers", { count: orphans.length });
+    }
+    for (const { containerId, directory } of found.executors) {
+      const pid = alive.get(containerId as ContainerId)?.pid;
+      if (pid !== undefined) this.#survivors.set(containerId, await survivorOf(pid, directory));
+    }
+    this.input({
+      kind: "recovered",
+      checkpoint: found,
+      bootId,
+      alive: new Set<string>(alive.keys()),
+      terminations: ended,
+    });
+    this.#drain();
+  }
+
+  /** Queues something that happened. Handled soon, in order of arrival. */
+  input(input: AgentInput): void {
+    if (this.#isStopped) return;
+    this.#queue.push(input);
+    this.#scheduleDrain();
+  }
+
+  /**
+   * A call of a custom executor. `stream` is where its events go, for SUBSCRIBE. Resolves once the
+   * call's result is durable.
+   */
+  executorCall(call: ExecutorCall, stream: ExecutorStream | undefined): Promise<Result<void>> {
+    if (this.#isStopped) return Promise.resolve(refuse("notReady", "The agent is stopping"));
+    this.#lastRequest += 1;
+    const requestId = this.#lastRequest;
+    return new Promise((resolve) => {
+      this.#requests.set(requestId, { call, stream, resolve });
+      this.input({ kind: "executorCall", requestId, call });
+    });
+  }
+
+  /** The response that `stream` stands for is closed. */
+  executorDisconnected(call: ExecutorCall, stream: ExecutorStream): void {
+    const { framework_id: framework, executor_id: executor } = call;
+    const key = `${framework.value}/${executor.value}`;
+    if (this.#streams.get(key) !== stream) return;
+    this.#streams.delete(key);
+    this.input({
+      kind: "executorDisconnected",
+      frameworkId: framework.value,
+      executorId: executor.value,
+    });
+  }
+
+  /** Figures of the agent under the names of reference/metrics.json. */
+  metrics(): Record<string, number> {
+    return agentMetrics(this.state, (this.#nowMs() - this.#startWallMs) / 1000);
+  }
+
+  /** Status and usage of every container, as GET_CONTAINERS shows them. */
+  async containers(): Promise<AgentResponseGetContainersContainer[]> {
+    const executors = [...this.state.containers.values()].filter(
+      ({ phase }) => phase !== "terminated",
+    );
+    return Promise.all(executors.map((executor) => this.#report(executor)));
+  }
+
+  /** Ends the work of this process. Tasks of checkpointing frameworks run on. */
+  async stop(): Promise<void> {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    this.#halt();
+    await withTimeout(this.#deps.clock, STOP_TIMEOUT_MS, this.#host.stop());
+    await this.#deps.containerizer.close();
+    this.#deps.checkpoint.close();
+  }
+
+  /** Milliseconds since the epoch that never go back, whatever happens to the wall clock. */
+  #nowMs(): number {
+    return this.#startWallMs + (this.#deps.clock.monotonicMs() - this.#startMonotonicMs);
+  }
+
+  #scheduleDrain(): void {
+    if (this.#isDrainScheduled) return;
+    this.#isDrainScheduled = true;
+    const sinceMs = this.#deps.clock.monotonicMs() - this.#lastBatchMs;
+    if (sinceMs < COALESCE_MS) this.#deps.clock.schedule(COALESCE_MS, () => this.#drain());
+    else queueMicrotask(() => this.#drain());
+  }
+
+  #drain(): void {
+    this.#isDrainScheduled = false;
+    if (this.#isStopped || this.#queue.length === 0) return;
+    try {
+      this.#handleBatch(this.#queue.splice(0, INPUTS_PER_BATCH));
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    this.#lastBatchMs = this.#deps.clock.monotonicMs();
+    if (this.#queue.length > 0) this.#scheduleDrain();
+  }
+
+  #handleBatch(inputs: readonly AgentInput[]): void {
+    const effects: AgentEffect[] = [];
+    for (const input of inputs) effects.push(...this.core.step(input, this.#nowMs()));
+    const operations: CheckpointOperation[] = [];
+    for (const effect of effects) {
+      if (effect.kind === "checkpoint") operations.push(effect.operation);
+    }
+    if (operations.length > 0) this.#deps.checkpoint.apply(operations);
+    for (const effect of effects) this.#carryOut(effect);
+  }
+
+  #carryOut(effect: AgentEffect): void {
+    switch (effect.kind) {
+      case "checkpoint":
+        break;
+      case "send":
+        this.#deps.link.send(effect.message);
+        break;
+      case "reconnect":
+        this.#deps.link.reconnect(effect.reason);
+        break;
+      case "launchContainer":
+        this.#host.launch(effect.launch);
+        break;
+      case "adoptContainer":
+        this.#adopt(effect);
+        break;
+      case "destroyContainer":
+        this.#host.destroy(effect.containerId);
+        break;
+      case "cleanupContainer":
+        this.#host.cleanup(effect.containerId);
+        break;
+      case "executorEvent":
+        this.#deliver(effect);
+        break;
+      case "respond":
+        this.#respond(effect.requestId, effect.outcome);
+        break;
+      case "setTimer":
+        this.#timers.set(effect.timer, effect.atMs - this.#nowMs());
+        break;
+      case "cancelTimer":
+        this.#timers.cancel(effect.timer);
+        break;
+      case "exit":
+        this.#deps.onExit(effect.reason);
+        break;
+      case "log":
+        this.#deps.log.write(effect.level, effect.message, effect.fields);
+        break;
+    }
+  }
+
+  #adopt(effect: Extract<AgentEffect, { kind: "adoptContainer" }>): void {
+    const { containerId } = effect.launch;
+    this.#host.adopt(effect, must(this.#survivors.get(containerId), "an adopted container"));
+    this.#survivors.delete(containerId);
+  }
+
+  #deliver(effect: Extract<AgentEffect, { kind: "executorEvent" }>): void {
+    const { frameworkId, executorId, event } = effect;
+    if (this.#host.deliver(frameworkId, executorId, event)) return;
+    const key = `${frameworkId}/${executorId}`;
+    // One that does not keep up is cut; it subscribes again and is told what it missed.
+    if (this.#streams.get(key)?.send(event) === false) this.#streams.delete(key);
+  }
+
+  #respond(requestId: number, outcome: Result<void>): void {
+    const request = this.#requests.get(requestId);
+    if (request === undefined) return;
+    this.#requests.delete(requestId);
+    const { call, stream } = request;
+    if (outcome.ok && call.type === "SUBSCRIBE" && stream !== undefined) {
+      const key = `${call.framework_id.value}/${call.executor_id.value}`;
+      this.#streams.get(key)?.close();
+      this.#streams.set(key, stream);
+    }
+    request.resolve(outcome);
+  }
+
+  async #report(executor: ExecutorState): Promise<AgentResponseGetContainersContainer> {
+    const { containerizer } = this.#deps;
+    const { containerId, info } = executor;
+    // A container that ends meanwhile, or is not up yet, is listed without figures (http-api 7.1).
+    const [status, usage] = await Promise.all([
+      containerizer.status(containerId).catch(() => undefined),
+      containerizer.usage(containerId).catch((): ResourceStatistics | undefined => undefined),
+    ]);
+    return {
+      framework_id: { value: executor.frameworkId },
+      executor_id: { value: executor.executorId },
+      executor_name: info.name ?? "",
+      container_id: { value: containerId },
+      ...(status === undefined ? {} : { container_status: status }),
+      ...(usage === undefined ? {} : { resource_statistics: usage }),
+    };
+  }
+
+  #fail(error: unknown): void {
+    this.#isStopped = true;
+    this.#halt();
+    this.#deps.onFatal(error);
+  }
+
+  #halt(): void {
+    this.#timers.cancelAll();
+    for (const stream of this.#streams.values()) stream.close();
+    this.#streams.clear();
+    const outcome = refuse("notReady", "The agent is stopping");
+    for (const request of this.#requests.values()) request.resolve(outcome);
+    this.#requests.clear();
+  }
+}
+
+async function withTimeout(clock: Clock, timeoutMs: number, work: Promise<void>): Promise<void> {
+  let cancel = (): void => undefined;
+  const timeout = new Promise<void>((resolve) => {
+    cancel = clock.schedule(timeoutMs, resolve);
+  });
+  await Promise.race([work, timeout]);
+  cancel();
+}

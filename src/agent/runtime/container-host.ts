@@ -1,0 +1,358 @@
+/**
+ * The containers of one agent process and the built-in executors that live beside them: launches
+ * with bounded concurrency, adoption after a restart, signals, ends. Whatever happens goes to the
+ * core as inputs, the executor's last word always before the end of its container.
+ */
+import { mkdir, rename, rm, stat, symlink } from "node:fs/promises";
+import { posix as paths } from "node:path";
+import { must } from "../../base/assert.ts";
+import type { ContainerId } from "../../base/ids.ts";
+import type { Clock, Log, Rng } from "../../base/ports.ts";
+import type { Containerizer, ContainerResult } from "../../containerizer/containerizer.ts";
+import {
+  CommandExecutor,
+  type CommandExecutorEffect,
+  type CommandExecutorInput,
+} from "../../executor/command-executor.ts";
+import { executorEnvironment } from "../../executor/executor-environment.ts";
+import { uuidToBase64 } from "../../protocol/base64.ts";
+import type { ExecutorEvent, ExecutorInfo, TaskInfo } from "../../protocol/v1/types.ts";
+import type { AgentOptions } from "../core/agent-options.ts";
+import type { AgentEffect, ContainerLaunch } from "../core/effects.ts";
+import type { AgentInput } from "../core/inputs.ts";
+import { isCheckpointing } from "../core/state.ts";
+import { CONCURRENT_LAUNCHES } from "./limits.ts";
+
+/** Settings that end up in the environment of executors (flags of the same names). */
+export interface EnvironmentOptions {
+  readonly agentPort: number;
+  readonly recoveryTimeoutMs: number;
+  readonly executorEnvironmentVariables: Readonly<Record<string, string>> | undefined;
+  readonly libprocessIp: string | undefined;
+}
+
+export interface ContainerHostDependencies {
+  readonly containerizer: Containerizer;
+  readonly options: AgentOptions;
+  readonly environment: EnvironmentOptions;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly log: Log;
+  /** The core's time. */
+  readonly nowMs: () => number;
+  readonly agentId: () => string;
+  readonly input: (input: AgentInput) => void;
+}
+
+/** A container found alive at recovery. */
+export interface Survivor {
+  readonly pid: number;
+  /** When its sandbox was made, if the file system knows; milliseconds since the epoch. */
+  readonly launchedAtMs: number | undefined;
+}
+
+interface HostedContainer {
+  readonly launch: ContainerLaunch;
+  readonly executor: CommandExecutor | undefined;
+  phase: "waiting" | "launching" | "running";
+  isDestroyWanted: boolean;
+  cancelTimer: () => void;
+}
+
+/** Request id of calls by built-in executors, which wait for no answer. */
+export const BUILT_IN_REQUEST = 0;
+
+export class ContainerHost {
+  readonly #deps: ContainerHostDependencies;
+  readonly #containers = new Map<ContainerId, HostedContainer>();
+  readonly #byExecutor = new Map<string, HostedContainer>();
+  readonly #waiting: HostedContainer[] = [];
+  readonly #background = new Set<Promise<void>>();
+  #launching = 0;
+  #isStopped = false;
+
+  constructor(dependencies: ContainerHostDependencies) {
+    this.#deps = dependencies;
+  }
+
+  /** Starts a container as soon as there is room for one more launch. */
+  launch(launch: ContainerLaunch): void {
+    this.#waiting.push(this.#add(launch, "waiting"));
+    this.#launchMore();
+  }
+
+  /** Takes back a container that outlived the agent process that started it. */
+  adopt(effect: Extract<AgentEffect, { kind: "adoptContainer" }>, survivor: Survivor): void {
+    const container = this.#add(effect.launch, "running");
+    const { kill, isRunningReported } = effect;
+    const { containerId } = effect.launch;
+    this.#deps.input({ kind: "containerLaunched", containerId, pid: survivor.pid });
+    this.#drive(container, { kind: "adopted", ...survivor, isRunningReported, kill });
+    this.#watch(container);
+  }
+
+  /** Hands an event to a built-in executor. False when the executor is not one. */
+  deliver(frameworkId: string, executorId: string, event: ExecutorEvent): boolean {
+    const container = this.#byExecutor.get(`${frameworkId}/${executorId}`);
+    if (container?.executor === undefined) return false;
+    this.#drive(container, { kind: "event", event });
+    return true;
+  }
+
+  /** Ends a container by force, now or as soon as it exists. Safe to repeat. */
+  destroy(containerId: ContainerId): void {
+    const container = this.#containers.get(containerId);
+    if (container === undefined) return;
+    container.isDestroyWanted = true;
+    if (container.phase === "waiting") this.#dropWaiting(container);
+    else if (container.phase === "running") this.#destroyNow(containerId);
+  }
+
+  /** Releases what the container holds outside its sandbox. */
+  cleanup(containerId: ContainerId): void {
+    this.#run("cleanup", () => this.#deps.containerizer.cleanup(containerId));
+  }
+
+  /**
+   * Lets go of all containers. Those of frameworks that do not checkpoint are destroyed, as they
+   * must not outlive the agent (semantics 2.8); all others run on.
+   */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    const ends: Promise<void>[] = [];
+    for (const [containerId, container] of this.#containers) {
+      container.cancelTimer();
+      if (container.phase === "waiting" || isCheckpointing(container.launch.framework)) continue;
+      ends.push(this.#deps.containerizer.destroy(containerId));
+    }
+    await Promise.allSettled([...ends, ...this.#background]);
+  }
+
+  #add(launch: ContainerLaunch, phase: HostedContainer["phase"]): HostedContainer {
+    const container: HostedContainer = {
+      launch,
+      executor: this.#executorOf(launch),
+      phase,
+      isDestroyWanted: false,
+      cancelTimer: () => undefined,
+    };
+    this.#containers.set(launch.containerId, container);
+    this.#byExecutor.set(`${launch.frameworkId}/${launch.executorId}`, container);
+    return container;
+  }
+
+  #remove(container: HostedContainer): void {
+    container.cancelTimer();
+    const { containerId, frameworkId, executorId } = container.launch;
+    this.#containers.delete(containerId);
+    const key = `${frameworkId}/${executorId}`;
+    if (this.#byExecutor.get(key) === container) this.#byExecutor.delete(key);
+  }
+
+  #executorOf(launch: ContainerLaunch): CommandExecutor | undefined {
+    if (launch.commandTask === undefined) return undefined;
+    return new CommandExecutor({
+      framework: launch.framework,
+      frameworkId: launch.frameworkId,
+      executor: launch.executor,
+      task: launch.commandTask,
+      executorShutdownGraceMs: this.#deps.options.executorShutdownGraceMs,
+      newUuid: () => must(uuidToBase64(this.#deps.rng.uuid()), "UUID in text form"),
+    });
+  }
+
+  #launchMore(): void {
+    while (this.#launching < CONCURRENT_LAUNCHES && !this.#isStopped) {
+      const container = this.#waiting.shift();
+      if (container === undefined) return;
+      container.phase = "launching";
+      this.#launching += 1;
+      this.#run("launch", async () => {
+        try {
+          await this.#launchNow(container);
+        } finally {
+          this.#launching -= 1;
+          this.#launchMore();
+        }
+      });
+    }
+  }
+
+  async #launchNow(container: HostedContainer): Promise<void> {
+    const { containerId } = container.launch;
+    let pid: number;
+    try {
+      pid = await this.#start(container.launch);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.#drive(container, { kind: "launchFailed" });
+      this.#remove(container);
+      this.#deps.input({ kind: "containerLaunchFailed", containerId, message });
+      return;
+    }
+    container.phase = "running";
+    this.#deps.input({ kind: "containerLaunched", containerId, pid });
+    this.#drive(container, { kind: "launched", pid });
+    this.#watch(container);
+    if (container.isDestroyWanted) this.#destroyNow(containerId);
+  }
+
+  async #start(launch: ContainerLaunch): Promise<number> {
+    const fault = unsupported(launch);
+    if (fault !== undefined) throw new Error(fault);
+    const command = launch.commandTask?.command ?? launch.executor.command;
+    if (command === undefined) throw new Error("the executor has no command");
+    await linkLatest(launch.directory);
+    const { pid } = await this.#deps.containerizer.launch({
+      containerId: launch.containerId,
+      command,
+      environment: this.#environmentOf(launch),
+      directory: launch.directory,
+      user: launch.user,
+      resources: [...(launch.executor.resources ?? []), ...(launch.commandTask?.resources ?? [])],
+    });
+    return pid;
+  }
+
+  #environmentOf(launch: ContainerLaunch): Record<string, string> {
+    const { options, environment, agentId } = this.#deps;
+    const ownGrace = launch.executor.shutdown_grace_period;
+    return executorEnvironment({
+      frameworkId: launch.frameworkId,
+      executorId: launch.executorId,
+      agentId: agentId(),
+      agentIp: options.ip,
+      agentPort: environment.agentPort,
+      directory: launch.directory,
+      sandbox: launch.directory,
+      isCheckpointing: isCheckpointing(launch.framework),
+      executorShutdownGraceMs:
+        ownGrace === undefined ? options.executorShutdownGraceMs : ownGrace.nanoseconds / 1e6,
+      recoveryTimeoutMs: environment.recoveryTimeoutMs,
+      executorReregistrationTimeoutMs: options.executorReregistrationTimeoutMs,
+      isHttpCommandExecutor: false,
+      libprocessIp: environment.libprocessIp,
+      executorEnvironmentVariables: environment.executorEnvironmentVariables,
+      executorCommand: launch.executor.command,
+      commandTask: launch.commandTask,
+    });
+  }
+
+  /** Waits for the end without being waited for: the container may well outlive this process. */
+  #watch(container: HostedContainer): void {
+    const { containerId } = container.launch;
+    this.#deps.containerizer.wait(containerId).then(
+      (result) => this.#ended(container, result),
+      (error: unknown) => {
+        const message = `the end of the container could not be learnt: ${String(error)}`;
+        this.#ended(container, { exit: { kind: "unknown", message } });
+      },
+    );
+  }
+
+  #ended(container: HostedContainer, termination: ContainerResult): void {
+    if (this.#isStopped) return;
+    this.#drive(container, { kind: "exited", result: termination });
+    this.#remove(container);
+    const { containerId } = container.launch;
+    this.#deps.input({ kind: "containerTerminated", containerId, termination });
+  }
+
+  #dropWaiting(container: HostedContainer): void {
+    this.#waiting.splice(this.#waiting.indexOf(container), 1);
+    this.#remove(container);
+    this.#deps.input({
+      kind: "containerTerminated",
+      containerId: container.launch.containerId,
+      termination: { exit: { kind: "unknown", message: "container was never started" } },
+    });
+  }
+
+  #destroyNow(containerId: ContainerId): void {
+    this.#run("destroy", () => this.#deps.containerizer.destroy(containerId));
+  }
+
+  #drive(container: HostedContainer, input: CommandExecutorInput): void {
+    if (container.executor === undefined || this.#isStopped) return;
+    for (const effect of container.executor.step(input, this.#deps.nowMs())) {
+      this.#carryOut(container, effect);
+    }
+  }
+
+  #carryOut(container: HostedContainer, effect: CommandExecutorEffect): void {
+    switch (effect.kind) {
+      case "call":
+        this.#deps.input({
+          kind: "executorCall",
+          requestId: BUILT_IN_REQUEST,
+          call: effect.call,
+        });
+        break;
+      case "signal":
+        this.#run(effect.signal, () =>
+          this.#deps.containerizer.signal(container.launch.containerId, effect.signal),
+        );
+        break;
+      case "setTimer":
+        container.cancelTimer();
+        container.cancelTimer = this.#deps.clock.schedule(
+          Math.max(0, effect.atMs - this.#deps.nowMs()),
+          () => this.#drive(container, { kind: "timer" }),
+        );
+        break;
+      case "cancelTimer":
+        container.cancelTimer();
+        break;
+    }
+  }
+
+  /** Owner of every promise nobody waits for: logs its failure, and `stop` waits for it. */
+  #run(what: string, work: () => Promise<void>): void {
+    const promise = work()
+      .catch((error: unknown) => {
+        this.#deps.log.write("error", `container ${what} failed`, { error });
+      })
+      .finally(() => this.#background.delete(promise));
+    this.#background.add(promise);
+  }
+}
+
+/** What the launch asks for that this agent cannot give; saying so beats running it wrongly. */
+function unsupported(launch: ContainerLaunch): string | undefined {
+  if (launch.executor.type === "DEFAULT") return "this agent has no default executor";
+  for (const holder of [launch.commandTask, launch.executor]) {
+    const fault = holder === undefined ? undefined : unsupportedContainer(holder);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}
+
+function unsupportedContainer(holder: TaskInfo | ExecutorInfo): string | undefined {
+  const { container, command } = holder;
+  if (container?.type === "DOCKER") return "this agent runs no DOCKER containers";
+  if (container?.mesos?.image !== undefined) return "this agent provides no container images";
+  if ((container?.volumes ?? []).length > 0) return "this agent mounts no volumes";
+  if ((command?.uris ?? []).length > 0) return "this agent fetches no URIs";
+  return undefined;
+}
+
+/** `runs/latest` points at the newest run (semantics 7.5); replaced in one step. */
+async function linkLatest(directory: string): Promise<void> {
+  const runs = paths.dirname(directory);
+  const temporary = paths.join(runs, `.latest-${paths.basename(directory)}`);
+  await mkdir(runs, { recursive: true });
+  await rm(temporary, { force: true });
+  await symlink(paths.basename(directory), temporary);
+  await rename(temporary, paths.join(runs, "latest"));
+}
+
+/** Looks up what adoption needs beside the pid. Never fails. */
+export async function survivorOf(pid: number, directory: string): Promise<Survivor> {
+  try {
+    const { birthtimeMs } = await stat(directory);
+    return { pid, launchedAtMs: birthtimeMs > 0 ? birthtimeMs : undefined };
+  } catch {
+    // A sandbox that somebody removed says nothing about its age.
+    return { pid, launchedAtMs: undefined };
+  }
+}

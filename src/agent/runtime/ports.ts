@@ -1,0 +1,27 @@
+/** What the agent's runtime needs from outside; edges implement it, main.ts joins them. */
+import type { AgentToMaster } from "../../protocol/link-frames.ts";
+import type { ExecutorEvent } from "../../protocol/v1/types.ts";
+import type { CheckpointOperation, CheckpointState } from "../core/checkpoint-state.ts";
+
+/** The agent's end of the link. What happens on it comes back through `AgentRuntime.input`. */
+export interface MasterLink {
+  /** Dropped when there is no link. */
+  send(message: AgentToMaster): void;
+  /** Closes the connection and looks for the leading master anew. */
+  reconnect(reason: string): void;
+}
+
+/** The agent's disk. */
+export interface CheckpointStore {
+  load(): CheckpointState;
+  /** All or nothing, durable when it returns. Throws when it cannot be. */
+  apply(operations: readonly CheckpointOperation[]): void;
+  close(): void;
+}
+
+/** A custom executor's open SUBSCRIBE response. */
+export interface ExecutorStream {
+  /** False when the executor does not keep up and has been cut. */
+  send(event: ExecutorEvent): boolean;
+  close(): void;
+}

@@ -1,0 +1,132 @@
+/**
+ * What a keeper leaves on disk below the runtime folder, and how it is read:
+ * `containers/<id>/{agent,plan,keeper,task,note}` while the container exists and `exits/<id>`, which
+ * appears in one piece when the command has ended or will never start.
+ */
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { ContainerId } from "../../base/ids.ts";
+import { brand } from "../../base/ids.ts";
+import type { ContainerEnd } from "../containerizer.ts";
+import { parseProcessStat } from "../posix/process-stat.ts";
+
+/** A process that cannot be mistaken for a later one with the same number. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Start in clock ticks since boot: field 22 of /proc/<pid>/stat. */
+  readonly startTicks: number;
+}
+
+/** End of the command, or `aborted` when the agent was gone before it could start. */
+export type KeeperEnd = Exclude<ContainerEnd, { kind: "unknown" }> | { readonly kind: "aborted" };
+
+/** Everything a keeper wrote down; fields are missing that it has not come to. */
+export interface KeeperRecord {
+  readonly keeper: ProcessIdentity | undefined;
+  readonly bootId: string | undefined;
+  readonly task: ProcessIdentity | undefined;
+  /** When the command was started, milliseconds since the epoch. */
+  readonly startedAtMs: number | undefined;
+  readonly end: KeeperEnd | undefined;
+}
+
+/** The folders of one runtime folder. */
+export class KeeperRecords {
+  readonly containersFolder: string;
+  readonly exitsFolder: string;
+
+  readonly #mark: string;
+
+  /** `mark` names the agent: several may share a runtime folder. */
+  constructor(runtimeDir: string, mark: string) {
+    this.#mark = mark;
+    this.containersFolder = join(runtimeDir, "containers");
+    this.exitsFolder = join(runtimeDir, "exits");
+  }
+
+  folderOf(containerId: ContainerId): string {
+    return join(this.containersFolder, containerId);
+  }
+
+  /** Makes the folder of a container, with its plan. */
+  create(containerId: ContainerId, plan: string): void {
+    const folder = this.folderOf(containerId);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    writeFileSync(join(folder, "agent"), this.#mark);
+    writeFileSync(join(folder, "plan"), plan, { mode: 0o600 });
+  }
+
+  /** The command runs: its plan, with whatever secrets, is no longer needed. */
+  removePlan(containerId: ContainerId): void {
+    rmSync(join(this.folderOf(containerId), "plan"), { force: true });
+  }
+
+  /** Containers of this agent that have a folder. */
+  list(): ContainerId[] {
+    return namesIn(this.containersFolder)
+      .filter((name) => readText(join(this.containersFolder, name, "agent")) === this.#mark)
+      .map((name) => brand<ContainerId>(name));
+  }
+
+  read(containerId: ContainerId): KeeperRecord {
+    const folder = this.folderOf(containerId);
+    const [bootId, ...stat] = (readText(join(folder, "keeper")) ?? "").split(" ");
+    const task = identityOf(readText(join(folder, "task")) ?? "");
+    return {
+      keeper: identityOf(stat.join(" ")),
+      bootId: stat.length === 0 ? undefined : bootId,
+      task,
+      startedAtMs: task === undefined ? undefined : modifiedAtMs(join(folder, "task")),
+      end: this.readEnd(containerId),
+    };
+  }
+
+  readEnd(containerId: ContainerId): KeeperEnd | undefined {
+    const text = readText(join(this.exitsFolder, containerId));
+    return text === undefined ? undefined : parseEnd(text);
+  }
+
+  /** The folder goes last: as long as it is there, a recovery finds what is left. */
+  remove(containerId: ContainerId): void {
+    rmSync(join(this.exitsFolder, containerId), { force: true });
+    rmSync(this.folderOf(containerId), { recursive: true, force: true });
+  }
+}
+
+/** Reads one line of an exit file; undefined when it is none of ours. */
+export function parseEnd(text: string): KeeperEnd | undefined {
+  const match = /^(?:(aborted)|exited (\d{1,3})|signaled (\d{1,2}))\n$/.exec(text);
+  if (match === null) return undefined;
+  if (match[1] !== undefined) return { kind: "aborted" };
+  if (match[2] !== undefined) return { kind: "exited", code: Number(match[2]) };
+  return { kind: "signaled", signal: Number(match[3]) };
+}
+
+/** A line is complete only with its end; the keeper may be writing at this moment. */
+function identityOf(line: string): ProcessIdentity | undefined {
+  if (!line.endsWith("\n")) return undefined;
+  const stat = parseProcessStat(line);
+  return stat === undefined ? undefined : { pid: stat.pid, startTicks: stat.startTicks };
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    // A folder that does not exist yet holds nothing.
+    return [];
+  }
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    // Not written yet, or removed already: both mean that there is nothing to know.
+    return undefined;
+  }
+}
+
+function modifiedAtMs(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs;
+}

@@ -1,0 +1,32 @@
+/** Bounds of starting, watching and ending containers, each with its reason. */
+
+/** Keepers being started at one time: more only queue for the processors and hold three pipes each. */
+export const LAUNCHES_AT_ONCE = 32;
+
+/** A keeper starts in a few milliseconds; on a host that needs this long nothing else works either. */
+export const LAUNCH_DEADLINE_MS = 30_000;
+
+/** Between two looks for ends that no file event told of (lost event, keeper killed by hand). */
+export const EXIT_POLL_MS = 5_000;
+
+/** As long as Mesos tries to destroy a container's processes (semantics 7.3). */
+export const DESTROY_DEADLINE_MS = 60_000;
+/** Pause after the first round of SIGKILL, doubling up to the second figure. */
+export const DESTROY_PAUSE_MS_MIN = 2;
+export const DESTROY_PAUSE_MS_MAX = 200;
+
+/** After a restart: time for a keeper caught in the middle of its start to say how it went on. */
+export const ADOPTION_DEADLINE_MS = 2_000;
+export const ADOPTION_PAUSE_MS = 5;
+
+/** Reading /proc is cut into slices of this length, so that the event loop stays responsive. */
+export const SCAN_SLICE_MS = 4;
+
+/** Longest single argument or variable the kernel takes (MAX_ARG_STRLEN, terminator included). */
+export const ARGUMENT_BYTES_MAX = 131_072;
+
+/** Users whose numbers are remembered; a host has far fewer that run tasks. */
+export const REMEMBERED_USERS = 1_000;
+
+/** Helper programs answer at once; a directory service that hangs must not hang launches. */
+export const HELPER_DEADLINE_MS = 10_000;

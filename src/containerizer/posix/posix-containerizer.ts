@@ -1,0 +1,521 @@
+/**
+ * The posix containerizer: a sandbox, a keeper and a tree of processes, measured but not limited.
+ * It works without root; what it cannot do is hold a process that hides (leaves its session, clears
+ * its environment and loses its parent between two looks). Source: DESIGN §7; semantics 7.10.
+ */
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import type { ContainerId } from "../../base/ids.ts";
+import type { Clock, Log } from "../../base/ports.ts";
+import type { ContainerStatus, Resource, ResourceStatistics } from "../../protocol/v1/types.ts";
+import {
+  type Containerizer,
+  ContainerizerError,
+  type ContainerResult,
+  type ContainerSpec,
+  type Isolator,
+  type KnownContainer,
+  type Limitation,
+  type RecoveredContainers,
+} from "../containerizer.ts";
+import { watchExits } from "../keeper/exit-watch.ts";
+import { findHostTools } from "../keeper/host-tools.ts";
+import { Keepers } from "../keeper/keeper.ts";
+import {
+  type KeeperEnd,
+  type KeeperRecord,
+  KeeperRecords,
+  type ProcessIdentity,
+} from "../keeper/records.ts";
+import {
+  ADOPTION_DEADLINE_MS,
+  ADOPTION_PAUSE_MS,
+  DESTROY_DEADLINE_MS,
+  DESTROY_PAUSE_MS_MAX,
+  DESTROY_PAUSE_MS_MIN,
+  LAUNCHES_AT_ONCE,
+} from "../limits.ts";
+import { HostUsers } from "./host-users.ts";
+import { type PosixIsolation, posixIsolator } from "./posix-isolators.ts";
+import { isDead, type ProcessStat, readProcessStat } from "./process-stat.ts";
+import { ProcessTable, signalProcess } from "./process-table.ts";
+import type { TrackedContainer } from "./process-tree.ts";
+import { giveSandbox, makeSandbox } from "./sandbox.ts";
+import { TurnQueue } from "./turn-queue.ts";
+
+export interface PosixContainerizerOptions {
+  /** The agent's `--work_dir`; its absolute path tells this agent's processes from another's. */
+  readonly workDir: string;
+  /** The agent's `--runtime_dir`: keepers' records and ends of containers. Best on a tmpfs. */
+  readonly runtimeDir: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The agent's `--isolation`, as far as it is posix. */
+  readonly isolation: readonly PosixIsolation[];
+  /** Further isolators, run after those of `isolation`. */
+  readonly isolators?: readonly Isolator[] | undefined;
+  /** Shell of the keepers; the smallest one found when left out. */
+  readonly shell?: string | undefined;
+}
+
+interface Container {
+  readonly containerId: ContainerId;
+  readonly result: Promise<ContainerResult>;
+  readonly resolve: (result: ContainerResult) => void;
+  readonly stopWatching: (() => void)[];
+  keeper: ProcessIdentity | undefined;
+  task: ProcessIdentity | undefined;
+  limitation: Limitation | undefined;
+  /** Settles when the launch has succeeded or failed; never rejects. */
+  launch: Promise<void>;
+  phase: "launching" | "running" | "ending" | "ended";
+  /** Destroyed before its command was started. */
+  isUnwanted: boolean;
+}
+
+interface Parts {
+  readonly keepers: Keepers;
+  readonly users: HostUsers;
+  readonly bootId: string;
+  readonly stopWatching: () => void;
+}
+
+export class PosixContainerizer implements Containerizer {
+  readonly name: string = "posix";
+  readonly #options: PosixContainerizerOptions;
+  readonly #records: KeeperRecords;
+  readonly #mark: string;
+  readonly #table: ProcessTable;
+  readonly #isolators: readonly Isolator[];
+  readonly #containers = new Map<ContainerId, Container>();
+  readonly #launches = new TurnQueue(LAUNCHES_AT_ONCE);
+  #parts: Promise<Parts> | undefined;
+
+  constructor(options: PosixContainerizerOptions) {
+    const { clock } = options;
+    this.#options = options;
+    this.#mark = agentMark(options.workDir);
+    this.#records = new KeeperRecords(resolve(options.runtimeDir), this.#mark);
+    this.#table = new ProcessTable({ clock, mark: this.#mark, containers: () => this.#tracked() });
+    const measuring = {
+      processesOf: (containerId: ContainerId) => this.#processesOf(containerId),
+      wallMs: () => clock.wallMs(),
+    };
+    this.#isolators = [
+      ...options.isolation.map((name) => posixIsolator(name, measuring)),
+      ...(options.isolators ?? []),
+    ];
+  }
+
+  async launch(spec: ContainerSpec): Promise<{ readonly pid: number }> {
+    const { containerId } = spec;
+    checkId(containerId);
+    if (this.#containers.has(containerId)) {
+      throw new ContainerizerError(`Container ${containerId} exists already`);
+    }
+    const container = newContainer(containerId, "launching");
+    this.#containers.set(containerId, container);
+    const launch = this.#launches.run(() => this.#launch(spec, container));
+    container.launch = launch.then(
+      () => undefined,
+      () => undefined,
+    );
+    try {
+      return await launch;
+    } catch (cause) {
+      await this.#undoLaunch(container);
+      if (cause instanceof ContainerizerError) throw cause;
+      throw new ContainerizerError(cause instanceof Error ? cause.message : String(cause), {
+        cause,
+      });
+    }
+  }
+
+  wait(containerId: ContainerId): Promise<ContainerResult> {
+    const container = this.#containers.get(containerId);
+    return container === undefined ? Promise.reject(unknownError(containerId)) : container.result;
+  }
+
+  async signal(containerId: ContainerId, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    const container = this.#find(containerId);
+    await container.launch;
+    if (container.phase === "ended") return;
+    this.#signalAll(await this.#processesOf(containerId), container, signal);
+  }
+
+  async destroy(containerId: ContainerId): Promise<void> {
+    const container = this.#containers.get(containerId);
+    if (container === undefined) return;
+    container.isUnwanted = true;
+    await container.launch;
+    if (container.phase === "ended" || !this.#containers.has(containerId)) return;
+    await this.#killAll(container);
+    // The keeper has seen its command end and is writing that down, or was killed itself.
+    await container.result;
+  }
+
+  async usage(containerId: ContainerId): Promise<ResourceStatistics> {
+    this.#find(containerId);
+    const all = await Promise.all(this.#isolators.map((isolator) => isolator.usage(containerId)));
+    const timestamp = this.#options.clock.wallMs() / 1000;
+    return all.reduce((total, part) => ({ ...total, ...part }), { timestamp });
+  }
+
+  async status(containerId: ContainerId): Promise<ContainerStatus> {
+    const { task } = this.#find(containerId);
+    return {
+      container_id: { value: containerId },
+      ...(task === undefined ? {} : { executor_pid: task.pid }),
+    };
+  }
+
+  async update(containerId: ContainerId, resources: readonly Resource[]): Promise<void> {
+    this.#find(containerId);
+    for (const isolator of this.#isolators) await isolator.update(containerId, resources);
+  }
+
+  async recover(known: readonly KnownContainer[]): Promise<RecoveredContainers> {
+    const { bootId } = await this.#open();
+    const knownIds = new Set(known.map(({ containerId }) => containerId));
+    const alive = new Map<ContainerId, { readonly pid: number; readonly startedAtMs?: number }>();
+    const ended = new Map<ContainerId, ContainerResult>();
+    const adopted = await Promise.all(
+      known.map(({ containerId }) => this.#adopt(containerId, bootId)),
+    );
+    for (const isolator of this.#isolators) await isolator.recover(known);
+    for (const { container, record } of adopted) {
+      if (container.phase === "running" && container.task !== undefined) {
+        alive.set(container.containerId, {
+          pid: container.task.pid,
+          ...(record.startedAtMs === undefined ? {} : { startedAtMs: record.startedAtMs }),
+        });
+        this.#watchLimits(container);
+        continue;
+      }
+      ended.set(container.containerId, await container.result);
+    }
+    const orphans = await this.#destroyOrphans(knownIds, bootId);
+    // An end that fell into the recovery itself was before the eyes of nobody.
+    this.#lookAtAll();
+    return { alive, ended, orphans };
+  }
+
+  async cleanup(containerId: ContainerId): Promise<void> {
+    const container = this.#containers.get(containerId);
+    if (container !== undefined && container.phase !== "ended") {
+      throw new ContainerizerError(`Container ${containerId} still runs; destroy it first`);
+    }
+    checkId(containerId);
+    for (const isolator of this.#isolators) await isolator.cleanup(containerId);
+    this.#records.remove(containerId);
+    this.#containers.delete(containerId);
+  }
+
+  async close(): Promise<void> {
+    const parts = await this.#parts;
+    parts?.stopWatching();
+    for (const container of this.#containers.values()) stopWatchingLimits(container);
+  }
+
+  /** Finds tools, makes folders and starts watching, once. */
+  #open(): Promise<Parts> {
+    this.#parts ??= this.#openNow();
+    return this.#parts;
+  }
+
+  async #openNow(): Promise<Parts> {
+    const { clock, log, shell } = this.#options;
+    const records = this.#records;
+    const runtimeDir = resolve(this.#options.runtimeDir);
+    const tools = await findHostTools(shell);
+    if (!tools.canResetSignals) {
+      log.write("warning", "env has no --default-signal: ends by SIGINT and SIGPIPE read as exits");
+    }
+    mkdirSync(records.containersFolder, { recursive: true, mode: 0o755 });
+    mkdirSync(records.exitsFolder, { recursive: true, mode: 0o755 });
+    const stopWatching = watchExits({
+      folder: records.exitsFolder,
+      clock,
+      log,
+      onExit: (containerId) => this.#look(containerId),
+      onPoll: () => this.#lookAtAll(),
+    });
+    return {
+      keepers: new Keepers({ runtimeDir, records, tools, mark: this.#mark, clock }),
+      users: new HostUsers(tools),
+      bootId: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
+      stopWatching,
+    };
+  }
+
+  async #launch(spec: ContainerSpec, container: Container): Promise<{ readonly pid: number }> {
+    const { keepers, users } = await this.#open();
+    const user = spec.user === undefined ? undefined : await users.resolve(spec.user);
+    makeSandbox(spec.directory);
+    let environment = spec.environment;
+    for (const isolator of this.#isolators) {
+      environment = { ...environment, ...(await isolator.prepare(spec)).environment };
+    }
+    assertWanted(container);
+    const keeper = await keepers.start({ ...spec, environment, user });
+    try {
+      container.keeper = this.#records.read(spec.containerId).keeper;
+      giveSandbox(spec.directory, user);
+      for (const isolator of this.#isolators) await isolator.isolate(spec.containerId, keeper.pid);
+      assertWanted(container);
+      await keeper.go();
+    } catch (error) {
+      keeper.abandon();
+      throw error;
+    }
+    const task = this.#records.read(spec.containerId).task;
+    if (task === undefined) throw new ContainerizerError("The keeper did not record its command");
+    container.task = task;
+    container.phase = "running";
+    this.#watchLimits(container);
+    keeper.onEnd(() => this.#look(spec.containerId));
+    this.#look(spec.containerId);
+    return { pid: task.pid };
+  }
+
+  /** After a failed launch nothing may be left: neither processes nor records. */
+  async #undoLaunch(container: Container): Promise<void> {
+    const { containerId } = container;
+    const { keeper } = container;
+    if (keeper !== undefined) signalProcess(keeper, "SIGKILL", "process");
+    await this.#killAll(container);
+    container.phase = "ended";
+    container.resolve({ exit: { kind: "unknown", message: "The container was never started" } });
+    await this.cleanup(containerId);
+  }
+
+  #watchLimits(container: Container): void {
+    for (const isolator of this.#isolators) {
+      const stop = isolator.watch(container.containerId, (limitation) => {
+        container.limitation ??= limitation;
+        this.#inBackground("ending a container at its limit", this.destroy(container.containerId));
+      });
+      container.stopWatching.push(stop);
+    }
+  }
+
+  #lookAtAll(): void {
+    for (const containerId of this.#containers.keys()) this.#look(containerId);
+  }
+
+  /** Has this container ended? */
+  #look(containerId: ContainerId): void {
+    const container = this.#containers.get(containerId);
+    if (container?.phase !== "running") return;
+    // The order matters: a keeper writes the end first and is gone after.
+    const isKeeperAlive = isAlive(container.keeper);
+    const end = this.#records.readEnd(containerId);
+    if (end === undefined && isKeeperAlive) return;
+    this.#inBackground("ending a container", this.#finish(container, exitOf(end)));
+  }
+
+  /** The command has ended: ends what it left behind, then tells whoever waits. */
+  async #finish(container: Container, exit: ContainerResult["exit"]): Promise<void> {
+    container.phase = "ending";
+    stopWatchingLimits(container);
+    try {
+      await this.#killAll(container);
+    } catch (error) {
+      this.#options.log.write("error", "processes of an ended container remain", {
+        container: container.containerId,
+        error,
+      });
+    }
+    container.phase = "ended";
+    container.resolve({ exit, limitation: container.limitation });
+  }
+
+  /** SIGKILL until nothing is left. Errors: `ContainerizerError` when something stays. */
+  async #killAll(container: Container): Promise<void> {
+    const { clock } = this.#options;
+    const { containerId } = container;
+    const deadlineMs = clock.monotonicMs() + DESTROY_DEADLINE_MS;
+    let pauseMs = DESTROY_PAUSE_MS_MIN;
+    for (;;) {
+      const processes = await this.#processesOf(containerId);
+      if (processes.length === 0) return;
+      if (clock.monotonicMs() > deadlineMs) {
+        const pids = processes.map(({ pid }) => pid).join(", ");
+        throw new ContainerizerError(`Processes ${pids} of ${containerId} do not end on SIGKILL`);
+      }
+      this.#signalAll(processes, container, "SIGKILL");
+      const pause = pauseMs;
+      await new Promise<void>((wake) => clock.schedule(pause, wake));
+      pauseMs = Math.min(pauseMs * 2, DESTROY_PAUSE_MS_MAX);
+    }
+  }
+
+  #signalAll(
+    processes: readonly ProcessStat[],
+    container: Container,
+    signal: "SIGTERM" | "SIGKILL",
+  ): void {
+    for (const stat of processes) {
+      // In the command's own session every group is ours, and a group is ended in one stroke,
+      // which leaves no time to fork.
+      const isOwnSession = stat.sessionId === container.task?.pid;
+      const target = signal === "SIGKILL" && isOwnSession ? "group" : "process";
+      if (signalProcess(stat, signal, target)) continue;
+      this.#options.log.write("warning", "a process of a container may not be signalled", {
+        container: container.containerId,
+        pid: stat.pid,
+        signal,
+      });
+    }
+  }
+
+  async #processesOf(containerId: ContainerId): Promise<readonly ProcessStat[]> {
+    const processes = (await this.#table.scan()).get(containerId) ?? [];
+    return processes.filter((stat) => !isDead(stat));
+  }
+
+  *#tracked(): Generator<TrackedContainer> {
+    for (const { containerId, keeper, task, phase } of this.#containers.values()) {
+      const isWatched = phase === "running" || phase === "ending";
+      if (phase !== "ended") yield { containerId, keeper, task, isWatched };
+    }
+  }
+
+  /** Takes back one container after a restart of the agent. */
+  async #adopt(
+    containerId: ContainerId,
+    bootId: string,
+  ): Promise<{ readonly container: Container; readonly record: KeeperRecord }> {
+    const container = newContainer(containerId, "launching");
+    this.#containers.set(containerId, container);
+    const record = await this.#settledRecord(containerId, bootId);
+    const isThisBoot = record.bootId === bootId;
+    container.keeper = isThisBoot ? record.keeper : undefined;
+    container.task = isThisBoot ? record.task : undefined;
+    if (record.end === undefined && container.task !== undefined && isAlive(container.keeper)) {
+      container.phase = "running";
+      return { container, record };
+    }
+    if (record.end === undefined && container.keeper !== undefined) {
+      signalProcess(container.keeper, "SIGKILL", "process");
+    }
+    // While it is `launching`, its session is trusted only as long as the command itself is there.
+    await this.#killAll(container);
+    container.phase = "ended";
+    const message = lossMessage(record, isThisBoot);
+    container.resolve({
+      exit: record.end === undefined ? { kind: "unknown", message } : exitOf(record.end),
+    });
+    return { container, record };
+  }
+
+  /** A keeper whose agent died in the middle of a launch says within moments how it went on. */
+  async #settledRecord(containerId: ContainerId, bootId: string): Promise<KeeperRecord> {
+    const { clock } = this.#options;
+    const deadlineMs = clock.monotonicMs() + ADOPTION_DEADLINE_MS;
+    for (;;) {
+      const before = this.#records.read(containerId);
+      const isOpen =
+        before.end === undefined &&
+        before.task === undefined &&
+        before.bootId === bootId &&
+        isAlive(before.keeper);
+      if (!isOpen || clock.monotonicMs() > deadlineMs) {
+        // Read anew: the end may have been written between reading it and looking at the keeper.
+        return this.#records.read(containerId);
+      }
+      await new Promise<void>((wake) => clock.schedule(ADOPTION_PAUSE_MS, wake));
+    }
+  }
+
+  /** Ends and removes what carries our mark or has a record, but is not known to the agent. */
+  async #destroyOrphans(known: ReadonlySet<ContainerId>, bootId: string): Promise<ContainerId[]> {
+    const marked = [...(await this.#table.scan()).keys()];
+    const orphans = new Set([...this.#records.list(), ...marked].filter((id) => !known.has(id)));
+    await Promise.all([...orphans].map((containerId) => this.#destroyOrphan(containerId, bootId)));
+    return [...orphans];
+  }
+
+  async #destroyOrphan(containerId: ContainerId, bootId: string): Promise<void> {
+    const { container } = await this.#adopt(containerId, bootId);
+    if (container.phase === "running") await this.destroy(containerId);
+    await this.cleanup(containerId);
+  }
+
+  #find(containerId: ContainerId): Container {
+    const container = this.#containers.get(containerId);
+    if (container === undefined) throw unknownError(containerId);
+    return container;
+  }
+
+  #inBackground(what: string, work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      this.#options.log.write("error", `${what} failed`, { error });
+    });
+  }
+}
+
+/** Names one agent on its host: two agents have two work folders. */
+function agentMark(workDir: string): string {
+  return createHash("sha256").update(resolve(workDir)).digest("hex").slice(0, 16);
+}
+
+function newContainer(containerId: ContainerId, phase: Container["phase"]): Container {
+  const { promise, resolve } = Promise.withResolvers<ContainerResult>();
+  return {
+    containerId,
+    result: promise,
+    resolve,
+    stopWatching: [],
+    keeper: undefined,
+    task: undefined,
+    limitation: undefined,
+    launch: Promise.resolve(),
+    phase,
+    isUnwanted: false,
+  };
+}
+
+function stopWatchingLimits(container: Container): void {
+  for (const stop of container.stopWatching.splice(0)) stop();
+}
+
+function isAlive(identity: ProcessIdentity | undefined): boolean {
+  if (identity === undefined) return false;
+  const stat = readProcessStat(identity.pid);
+  return stat !== undefined && stat.startTicks === identity.startTicks && !isDead(stat);
+}
+
+function exitOf(end: KeeperEnd | undefined): ContainerResult["exit"] {
+  if (end === undefined) {
+    return { kind: "unknown", message: "The keeper of the container was killed" };
+  }
+  if (end.kind !== "aborted") return end;
+  return { kind: "unknown", message: "The agent ended before the command was started" };
+}
+
+function lossMessage(record: KeeperRecord, isThisBoot: boolean): string {
+  if (record.bootId === undefined) return "The container left no trace on this host";
+  return isThisBoot
+    ? "The keeper of the container was killed while the agent was away"
+    : "The host restarted while the container ran";
+}
+
+/** Container ids are names of files here. */
+function checkId(containerId: ContainerId): void {
+  if (/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$/.test(containerId)) return;
+  throw new ContainerizerError(`Container id ${JSON.stringify(containerId)} cannot be a file name`);
+}
+
+function assertWanted(container: Container): void {
+  if (container.isUnwanted) {
+    throw new ContainerizerError(
+      `Container ${container.containerId} was destroyed during its launch`,
+    );
+  }
+}
+
+function unknownError(containerId: ContainerId): ContainerizerError {
+  return new ContainerizerError(`Container ${containerId} is unknown`);
+}

@@ -1,0 +1,75 @@
+/**
+ * Makes a sandbox: parents 0755, the folder itself 0750 and the task user's own, with its `stdout`
+ * and `stderr`. Source: semantics 7.5.
+ */
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  fchownSync,
+  mkdirSync,
+  openSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import process from "node:process";
+import { ContainerizerError } from "../containerizer.ts";
+import type { HostUser } from "./host-users.ts";
+
+const OUTPUT_FILES = ["stdout", "stderr"] as const;
+
+/**
+ * Makes the folder and its output files, still the agent's own. It is given away only when the
+ * keeper has opened the files, so that no process of the user can put a link in their place and
+ * have a privileged keeper write elsewhere. Errors: `ContainerizerError`.
+ */
+export function makeSandbox(directory: string): void {
+  const flags = constants.O_CREAT | constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW;
+  try {
+    makeParents(dirname(directory));
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    chmodSync(directory, 0o700);
+    const [uid, gid] = [process.geteuid?.(), process.getegid?.()];
+    if (uid !== undefined && gid !== undefined) chownSync(directory, uid, gid);
+    for (const name of OUTPUT_FILES) closeSync(openSync(join(directory, name), flags, 0o644));
+  } catch (cause) {
+    throw sandboxError(directory, cause);
+  }
+}
+
+/** The mode is set as well as asked for, since the umask takes away from the latter. */
+function makeParents(folder: string): void {
+  const first = mkdirSync(folder, { recursive: true });
+  if (first === undefined) return;
+  for (let made = folder; made.length >= first.length; made = dirname(made)) {
+    chmodSync(made, 0o755);
+  }
+}
+
+/** Gives the sandbox to the user who is to work in it. Errors: `ContainerizerError`. */
+export function giveSandbox(directory: string, user: HostUser | undefined): void {
+  try {
+    for (const name of user === undefined ? [] : OUTPUT_FILES) {
+      giveFile(join(directory, name), user);
+    }
+    chmodSync(directory, 0o750);
+    if (user !== undefined) chownSync(directory, user.uid, user.gid);
+  } catch (cause) {
+    throw sandboxError(directory, cause);
+  }
+}
+
+function giveFile(path: string, user: HostUser | undefined): void {
+  if (user === undefined) return;
+  const file = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW);
+  try {
+    fchownSync(file, user.uid, user.gid);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function sandboxError(directory: string, cause: unknown): ContainerizerError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new ContainerizerError(`Sandbox ${directory} could not be made: ${reason}`, { cause });
+}

@@ -1,0 +1,80 @@
+/** `POST /api/v1` of the agent: the operator calls of reference/http-api.md 7.1 that exist so far. */
+import type { AgentRuntime } from "../../agent/runtime/agent-runtime.ts";
+import {
+  getAgent,
+  getExecutors,
+  getFrameworks,
+  getHealth,
+  getState,
+  getTasks,
+} from "../../agent/core/views/v1-views.ts";
+import type { Codec } from "../../protocol/codec.ts";
+import { responseMediaType } from "../../protocol/media-types.ts";
+import type { AgentCall, AgentResponse } from "../../protocol/v1/types.ts";
+import { readCall } from "../body.ts";
+import type { ProcessFacts } from "../process-facts.ts";
+import { encodedResponse, methodNotAllowed, refusalResponse, textResponse } from "../responses.ts";
+
+/** Answers one operator request. */
+export async function handleAgentCall(
+  runtime: AgentRuntime,
+  codec: Codec,
+  facts: ProcessFacts,
+  request: Request,
+): Promise<Response> {
+  if (request.method !== "POST") return methodNotAllowed(request.method);
+  const call = await readCall(request, codec, "mesos.v1.agent.Call");
+  if (!call.ok) return refusalResponse(call.error);
+  if (call.value.type === undefined) {
+    return textResponse(400, "Failed to validate agent::Call: Expecting 'type' to be present");
+  }
+  const mediaType = responseMediaType(request.headers.get("accept"));
+  if (!mediaType.ok) return refusalResponse(mediaType.error);
+  const answer = await read(runtime, facts, call.value);
+  if (answer === undefined) {
+    return textResponse(501, `${call.value.type} is not implemented by this version of allot`);
+  }
+  return encodedResponse(
+    mediaType.value,
+    codec.encode("mesos.v1.agent.Response", mediaType.value, answer),
+  );
+}
+
+async function read(
+  runtime: AgentRuntime,
+  facts: ProcessFacts,
+  call: AgentCall,
+): Promise<AgentResponse | undefined> {
+  const { state } = runtime;
+  switch (call.type) {
+    case "GET_HEALTH":
+      return getHealth();
+    case "GET_VERSION":
+      return { type: "GET_VERSION", get_version: { version_info: facts.version } };
+    case "GET_FLAGS": {
+      const flags = Object.entries(facts.flags).map(([name, value]) => ({ name, value }));
+      return { type: "GET_FLAGS", get_flags: { flags } };
+    }
+    case "GET_METRICS": {
+      const metrics = Object.entries(facts.metrics()).map(([name, value]) => ({ name, value }));
+      return { type: "GET_METRICS", get_metrics: { metrics } };
+    }
+    case "GET_STATE":
+      return getState(state);
+    case "GET_TASKS":
+      return getTasks(state);
+    case "GET_EXECUTORS":
+      return getExecutors(state);
+    case "GET_FRAMEWORKS":
+      return getFrameworks(state);
+    case "GET_AGENT":
+      return getAgent(state);
+    case "GET_CONTAINERS":
+      return {
+        type: "GET_CONTAINERS",
+        get_containers: { containers: await runtime.containers() },
+      };
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * The composition root and the only program: `allot VERB …` is a client, `allot --role=…` a
+ * master, an agent or both in one process.
+ */
+import process from "node:process";
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { posix as paths } from "node:path";
+import type { Log } from "./base/ports.ts";
+import { runCommand } from "./cli/main.ts";
+import { parseRoleFlags } from "./cli/role-flags.ts";
+import type { ParsedFlags } from "./cli/flags/parse-flags.ts";
+import { loadServe } from "./platform/server.ts";
+import { loadSqlite } from "./platform/sqlite.ts";
+import { stderrLog, systemClock, systemRng } from "./platform/system.ts";
+import { createCodec } from "./protocol/codec.ts";
+import { createLinkCodec } from "./protocol/link-codec.ts";
+import { startRoles } from "./roles/start-roles.ts";
+import type { RoleContext } from "./roles/role-context.ts";
+
+/** Set by the build; from source the version is that of the working tree. */
+declare const ALLOT_VERSION: string | undefined;
+const VERSION: string = typeof ALLOT_VERSION === "string" ? ALLOT_VERSION : "0.1.0-source";
+
+async function main(): Promise<number> {
+  const argv = process.argv.slice(2);
+  const [first] = argv;
+  if (first !== undefined && !first.startsWith("-")) return await runCommand(argv, process.env);
+  const parsed = parseRoleFlags({
+    argv,
+    environment: process.env,
+    version: VERSION,
+    readFile: (path) => readFileSync(path, "utf8"),
+  });
+  if (parsed.kind === "print") {
+    process.stdout.write(`${parsed.text}\n`);
+    return 0;
+  }
+  if (parsed.kind === "refused") {
+    process.stderr.write(`allot: ${parsed.message}\n`);
+    return 2;
+  }
+  return await runRoles(parsed.flags);
+}
+
+async function runRoles(flags: ParsedFlags): Promise<number> {
+  const log = logOf(flags);
+  for (const warning of flags.warnings) log.write("warning", warning);
+  let finish: (code: number) => void = () => undefined;
+  const finished = new Promise<number>((resolve) => {
+    finish = resolve;
+  });
+  const context: RoleContext = {
+    flags,
+    allotVersion: VERSION,
+    workDir: workDirOf(flags),
+    clock: systemClock,
+    rng: systemRng,
+    log,
+    codec: createCodec(),
+    linkCodec: createLinkCodec(),
+    openSql: await loadSqlite(),
+    serve: await loadServe(),
+    onFatal: (error) => {
+      log.write("error", "cannot go on", {
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
+      process.exit(1);
+    },
+  };
+  const started = await startRoles(context, (reason) => {
+    log.write("error", "the agent has to end", { reason });
+    finish(1);
+  });
+  if (!started.ok) {
+    process.stderr.write(`allot: ${started.error.message}\n`);
+    return 2;
+  }
+  process.stdout.write(started.value.banner);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => finish(0));
+  const code = await finished;
+  await started.value.stop();
+  return code;
+}
+
+function logOf(flags: ParsedFlags): Log {
+  if (flags.boolean("quiet") === true) return stderrLog("error");
+  const level = flags.string("logging_level")?.toLowerCase();
+  if (level === "debug" || level === "warning" || level === "error") return stderrLog(level);
+  return stderrLog("info");
+}
+
+function workDirOf(flags: ParsedFlags): string {
+  const given = flags.string("work_dir");
+  if (given !== undefined) return paths.resolve(given);
+  if (process.getuid?.() === 0) return "/var/lib/allot";
+  const state = process.env["XDG_STATE_HOME"] ?? paths.join(homedir(), ".local", "state");
+  return paths.join(state, "allot");
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    process.stderr.write(`allot: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  },
+);

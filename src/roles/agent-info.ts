@@ -1,0 +1,39 @@
+/** What an agent says it is: address, attributes and resources from flags and detection. */
+import { completeResources, detectResources } from "../agent/runtime/detect-resources.ts";
+import { type Result, ok, refuse } from "../base/result.ts";
+import type { AgentInfo } from "../protocol/v1/types.ts";
+import { parseAttributes } from "../resources/attributes.ts";
+import { parseResources } from "../resources/parse.ts";
+import { toPostRefinement } from "../resources/refinement.ts";
+import type { RoleAddress } from "./address.ts";
+import type { RoleContext } from "./role-context.ts";
+
+/** Without `id`. Errors: `invalid`, naming the flag. */
+export async function agentInfo(
+  context: RoleContext,
+  address: RoleAddress,
+  port: number,
+): Promise<Result<AgentInfo>> {
+  const { flags, codec, workDir } = context;
+  const defaultRole = flags.string("default_role") ?? "*";
+  const configured = parseResources(flags.string("resources") ?? "", defaultRole, codec);
+  if (!configured.ok) {
+    return refuse("invalid", `--resources: ${configured.error.message}`, "resources");
+  }
+  const attributes = parseAttributes(flags.string("attributes") ?? "");
+  if (!attributes.ok) {
+    return refuse("invalid", `--attributes: ${attributes.error.message}`, "attributes");
+  }
+  const mentioned = new Set(configured.value.map(({ name }) => name));
+  const detected = await detectResources(workDir);
+  const complete = completeResources(configured.value, mentioned, detected, defaultRole);
+  const resources = complete
+    .filter((resource) => resource.type !== "SCALAR" || (resource.scalar?.value ?? 0) > 0)
+    .map(toPostRefinement);
+  return ok({
+    hostname: address.hostname,
+    port: flags.integer("advertise_port") ?? port,
+    resources,
+    attributes: attributes.value,
+  });
+}

@@ -1,0 +1,172 @@
+/** Joins the parts of an agent: checkpoint, containerizer, core, runtime, link and HTTP. */
+import { mkdirSync } from "node:fs";
+import { posix as paths } from "node:path";
+import process from "node:process";
+import { AgentRuntime } from "../agent/runtime/agent-runtime.ts";
+import { readBootId } from "../agent/runtime/boot-id.ts";
+import { Checkpoint } from "../agent/checkpoint/checkpoint.ts";
+import { type AgentOptions, DEFAULT_CAPABILITIES } from "../agent/core/agent-options.ts";
+import { type Result, ok } from "../base/result.ts";
+import { PosixContainerizer } from "../containerizer/posix/posix-containerizer.ts";
+import { AGENT_ACTOR, createAgentApp } from "../http/agent/agent-app.ts";
+import { type ProcessFacts, sortedMetrics, systemMetrics } from "../http/process-facts.ts";
+import { textResponse } from "../http/responses.ts";
+import { LinkClient } from "../link/client.ts";
+import type { StreamSource } from "../link/streams.ts";
+import { CODEC_LIMITS } from "../protocol/limits.ts";
+import { MAX_PACKET_BYTES } from "../protocol/link-limits.ts";
+import type { MasterInfo } from "../protocol/v1/types.ts";
+import { type RoleAddress, roleAddress } from "./address.ts";
+import { agentInfo } from "./agent-info.ts";
+import {
+  MESOS_API_VERSION,
+  type RoleContext,
+  type RunningRole,
+  versionInfo,
+} from "./role-context.ts";
+
+const DEFAULT_PORT = 5051;
+
+export interface AgentRoleOptions {
+  /** Port to listen on. */
+  readonly port: number | undefined;
+  /** `host:port` of the leading master as far as known. */
+  masterAddress(): string | undefined;
+  /** The agent has to end: the master shut it down, or it may not join. */
+  onExit(reason: string): void;
+}
+
+/** Starts an agent. Errors: a refusal for bad flags; rejects when disk or port cannot be had. */
+export async function startAgent(
+  context: RoleContext,
+  role: AgentRoleOptions,
+): Promise<Result<RunningRole>> {
+  const { flags, clock, codec, log, workDir } = context;
+  const startedMs = clock.wallMs();
+  const address = roleAddress(flags);
+  mkdirSync(workDir, { recursive: true, mode: 0o755 });
+  let handle = (_request: Request): Response | Promise<Response> =>
+    textResponse(503, "Agent has not finished recovery");
+  const server = await context.serve({
+    ip: address.listenIp,
+    port: role.port ?? DEFAULT_PORT,
+    maxBodyBytes: CODEC_LIMITS.bodyBytes,
+    maxSocketMessageBytes: MAX_PACKET_BYTES,
+    fetch: (request) => handle(request),
+  });
+  const options = await agentOptions(context, address, server.port);
+  if (!options.ok) {
+    await server.stop();
+    return options;
+  }
+  const containerizer = new PosixContainerizer({
+    workDir,
+    runtimeDir: flags.string("runtime_dir") ?? paths.join(workDir, "runtime"),
+    clock,
+    log,
+  });
+  const checkpoint = await Checkpoint.open({
+    path: paths.join(workDir, "agent", "checkpoint.db"),
+    open: context.openSql,
+    log,
+  });
+  let master: MasterInfo | undefined;
+  const runtime: AgentRuntime = new AgentRuntime({
+    options: options.value,
+    environment: {
+      agentPort: server.port,
+      recoveryTimeoutMs: flags.durationMs("recovery_timeout") ?? 900_000,
+      executorEnvironmentVariables: undefined,
+      libprocessIp: undefined,
+    },
+    bootId: await readBootId(),
+    containerizer,
+    checkpoint,
+    link: {
+      send: (message) => link.send(message),
+      reconnect: (reason) => link.reconnect(reason),
+    },
+    clock,
+    rng: context.rng,
+    log,
+    onExit: role.onExit,
+    onFatal: context.onFatal,
+  });
+  const link: LinkClient = new LinkClient({
+    version: context.allotVersion,
+    codec,
+    linkCodec: context.linkCodec,
+    clock,
+    rng: context.rng,
+    log,
+    streams: sandboxStreams(runtime),
+    masterAddress: role.masterAddress,
+    agentId: () => runtime.state.info.id?.value,
+    onUp: (epoch, info) => {
+      master = info;
+      runtime.input({ kind: "linkUp", epoch });
+    },
+    onMessage: (message) => runtime.input({ kind: "masterMessage", message }),
+    onDown: () => runtime.input({ kind: "linkDown" }),
+  });
+  const facts = agentFacts(context, runtime, startedMs);
+  handle = createAgentApp({
+    runtime,
+    codec,
+    facts,
+    pid: `${AGENT_ACTOR}@${address.ip}:${server.port}`,
+    startTime: startedMs / 1000,
+    masterHostname: () => master?.hostname,
+  });
+  await runtime.start();
+  link.start();
+  return ok({
+    url: `http://${address.ip}:${server.port}`,
+    port: server.port,
+    stop: async () => {
+      link.stop();
+      await runtime.stop();
+      await server.stop();
+    },
+  });
+}
+
+async function agentOptions(
+  context: RoleContext,
+  address: RoleAddress,
+  port: number,
+): Promise<Result<AgentOptions>> {
+  const { flags, workDir } = context;
+  const info = await agentInfo(context, address, port);
+  if (!info.ok) return info;
+  return ok({
+    info: info.value,
+    version: MESOS_API_VERSION,
+    capabilities: DEFAULT_CAPABILITIES,
+    workDir,
+    ip: address.ip,
+    executorRegistrationTimeoutMs: flags.durationMs("executor_registration_timeout") ?? 60_000,
+    executorReregistrationTimeoutMs: flags.durationMs("executor_reregistration_timeout") ?? 2000,
+    executorShutdownGraceMs: flags.durationMs("executor_shutdown_grace_period") ?? 5000,
+    isUserSwitched: (flags.boolean("switch_user") ?? true) && process.getuid?.() === 0,
+    areLimitsEnforced: false,
+    reconfigurationPolicy:
+      flags.string("reconfiguration_policy") === "additive" ? "additive" : "equal",
+  });
+}
+
+/** What the master may read through the link: files in sandboxes. */
+function sandboxStreams(runtime: AgentRuntime): StreamSource {
+  return (request, signal) => {
+    if (request.kind !== "tailFile") throw new Error(`streams of ${request.kind} are not served yet`);
+    return runtime.files.tail(request.path, request.offset, request.follow, signal);
+  };
+}
+
+function agentFacts(context: RoleContext, runtime: AgentRuntime, startedMs: number): ProcessFacts {
+  return {
+    version: versionInfo(context, startedMs),
+    flags: context.flags.toFlagStrings(),
+    metrics: () => sortedMetrics(systemMetrics(), runtime.metrics()),
+  };
+}

@@ -1,0 +1,64 @@
+/** Turns flags into the settings of the master's core, with refusals that name the flag. */
+import { type Result, ok, refuse } from "../base/result.ts";
+import type { ParsedFlags } from "../cli/flags/parse-flags.ts";
+import type { MasterOptions } from "../master/core/master-options.ts";
+import { validateRole } from "../protocol/validation/roles.ts";
+import { toMilli } from "../resources/bundle.ts";
+import { parseResources } from "../resources/parse.ts";
+
+/** Everything but `info`. Errors: `invalid`, naming the flag. */
+export function masterOptions(flags: ParsedFlags): Result<Omit<MasterOptions, "info">> {
+  const roles = rolesOf(flags.string("roles"));
+  if (!roles.ok) return roles;
+  const minAllocatable = minAllocatableOf(
+    flags.string("min_allocatable_resources") ?? "cpus:0.01|mem:32",
+  );
+  if (!minAllocatable.ok) return minAllocatable;
+  const excluded = flags.string("fair_sharing_excluded_resource_names") ?? "";
+  return ok({
+    cluster: flags.string("cluster"),
+    allocationIntervalMs: flags.durationMs("allocation_interval") ?? 1000,
+    agentPingTimeoutMs: flags.durationMs("agent_ping_timeout") ?? 15_000,
+    maxAgentPingTimeouts: flags.integer("max_agent_ping_timeouts") ?? 5,
+    agentReregisterTimeoutMs: flags.durationMs("agent_reregister_timeout") ?? 600_000,
+    offerTimeoutMs: flags.durationMs("offer_timeout"),
+    maxCompletedFrameworks: flags.integer("max_completed_frameworks") ?? 50,
+    maxCompletedTasksPerFramework: flags.integer("max_completed_tasks_per_framework") ?? 1000,
+    maxUnreachableTasksPerFramework: flags.integer("max_unreachable_tasks_per_framework") ?? 1000,
+    roles: roles.value,
+    isRootSubmissionAllowed: flags.boolean("root_submissions") ?? true,
+    isGpuFiltered: flags.boolean("filter_gpu_resources") ?? true,
+    minAllocatable: minAllocatable.value,
+    fairSharingExcluded: new Set(excluded.split(",").filter((name) => name !== "")),
+    registryGcIntervalMs: flags.durationMs("registry_gc_interval") ?? 900_000,
+    registryMaxAgentAgeMs: flags.durationMs("registry_max_agent_age") ?? 1_209_600_000,
+    registryMaxAgentCount: flags.integer("registry_max_agent_count") ?? 102_400,
+  });
+}
+
+function rolesOf(text: string | undefined): Result<ReadonlySet<string> | undefined> {
+  if (text === undefined) return ok(undefined);
+  const roles = text.split(",").map((role) => role.trim());
+  for (const role of roles) {
+    const valid = validateRole(role, "roles");
+    if (!valid.ok) return refuse("invalid", `--roles: ${valid.error.message}`, "roles");
+  }
+  return ok(new Set([...roles, "*"]));
+}
+
+function minAllocatableOf(text: string): Result<readonly Readonly<Record<string, number>>[]> {
+  const sets: Record<string, number>[] = [];
+  for (const part of text.split("|").filter((piece) => piece.trim() !== "")) {
+    const parsed = parseResources(part, "*");
+    if (!parsed.ok) {
+      const message = `--min_allocatable_resources: ${parsed.error.message}`;
+      return refuse("invalid", message, "min_allocatable_resources");
+    }
+    sets.push(
+      Object.fromEntries(
+        parsed.value.map(({ name, scalar }) => [name, toMilli(scalar?.value ?? 0)]),
+      ),
+    );
+  }
+  return ok(sets);
+}
