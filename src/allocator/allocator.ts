@@ -4,8 +4,8 @@
  * Source: semantics 4.1–4.6.
  */
 import type { AgentId, FrameworkId } from "../base/ids.ts";
-import type { Bundle } from "../resources/bundle.ts";
 import type { AgentInfo, FrameworkInfoCapabilityType, OfferFilters } from "../protocol/v1/types.ts";
+import type { Bundle } from "../resources/bundle.ts";
 
 export interface AllocatorFramework {
   readonly roles: readonly string[];
@@ -50,7 +50,12 @@ export interface Allocator {
   /** No more offers; its filters are forgotten. */
   deactivateFramework(id: FrameworkId): void;
   /** `used` by framework, allocated form; frameworks not yet known may appear. */
-  addAgent(id: AgentId, info: AgentInfo, total: Bundle, used: ReadonlyMap<FrameworkId, Bundle>): void;
+  addAgent(
+    id: AgentId,
+    info: AgentInfo,
+    total: Bundle,
+    used: ReadonlyMap<FrameworkId, Bundle>,
+  ): void;
   updateAgent(id: AgentId, info: AgentInfo, total: Bundle): void;
   removeAgent(id: AgentId): void;
   activateAgent(id: AgentId): void;

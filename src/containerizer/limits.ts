@@ -19,8 +19,8 @@ export const DESTROY_PAUSE_MS_MAX = 200;
 export const ADOPTION_DEADLINE_MS = 2_000;
 export const ADOPTION_PAUSE_MS = 5;
 
-/** Reading /proc is cut into slices of this length, so that the event loop stays responsive. */
-export const SCAN_SLICE_MS = 4;
+/** Looking at every process or container is cut into slices, far below the 20 ms of DESIGN §8. */
+export const SLICE_MS = 4;
 
 /** Longest single argument or variable the kernel takes (MAX_ARG_STRLEN, terminator included). */
 export const ARGUMENT_BYTES_MAX = 131_072;

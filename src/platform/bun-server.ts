@@ -1,11 +1,16 @@
-/** The server on Bun. Idle streams live for hours, so Bun's own idle time-out is off. */
+/**
+ * The server on Bun. Idle streams live for hours, so Bun's idle time-out is off; a request's header
+ * is bounded all the same, as Bun cuts a connection that has not sent one whole within 12 seconds.
+ */
+import { SOCKET_BACKLOG_BYTES } from "./limits.ts";
 import {
   ListenError,
+  plainIp,
   type Server,
   type ServerOptions,
   type ServerSocket,
   type SocketHandler,
-} from "./server.ts";
+} from "./server-types.ts";
 
 interface SocketData {
   readonly remoteIp: string;
@@ -29,9 +34,11 @@ function listen(options: ServerOptions): Server {
     idleTimeout: 0,
     maxRequestBodySize: options.maxBodyBytes,
     development: false,
+    // Off by itself only in development: two masters would share one port and neither would know.
+    reusePort: false,
     fetch(request, bun) {
-      const remoteIp = bun.requestIP(request)?.address ?? "";
-      if (webSocket !== undefined && new URL(request.url).pathname === webSocket.path) {
+      const remoteIp = plainIp(bun.requestIP(request)?.address ?? "");
+      if (webSocket !== undefined && pathOf(request.url) === webSocket.path) {
         const data: SocketData = { remoteIp, handler: undefined };
         if (bun.upgrade(request, { data })) return undefined;
       }
@@ -39,12 +46,17 @@ function listen(options: ServerOptions): Server {
     },
     websocket: {
       maxPayloadLength: options.maxSocketMessageBytes,
+      backpressureLimit: SOCKET_BACKLOG_BYTES,
+      closeOnBackpressureLimit: true,
       idleTimeout: 0,
       sendPings: false,
       perMessageDeflate: false,
       open(socket) {
         socket.binaryType = "uint8array";
-        socket.data.handler = webSocket?.accept(wrap(socket));
+        const handler = webSocket?.accept(wrap(socket));
+        // `accept` may have closed it; the close event has come and gone then.
+        if (socket.readyState === WebSocket.OPEN) socket.data.handler = handler;
+        else handler?.closed();
       },
       message(socket, message) {
         const data = typeof message === "string" ? new TextEncoder().encode(message) : message;
@@ -54,8 +66,9 @@ function listen(options: ServerOptions): Server {
         socket.data.handler?.drained();
       },
       close(socket) {
-        socket.data.handler?.closed();
+        const { handler } = socket.data;
         socket.data.handler = undefined;
+        handler?.closed();
       },
     },
   });
@@ -63,6 +76,13 @@ function listen(options: ServerOptions): Server {
     port: server.port ?? options.port,
     stop: () => server.stop(true),
   };
+}
+
+/** The path without the cost of a URL object; Bun's request URLs are always absolute. */
+function pathOf(url: string): string {
+  const start = url.indexOf("/", url.indexOf("://") + 3);
+  const query = url.indexOf("?", start);
+  return url.slice(start, query < 0 ? undefined : query);
 }
 
 function wrap(socket: Bun.ServerWebSocket<SocketData>): ServerSocket {

@@ -1,23 +1,26 @@
 /**
  * The server on Deno, which runs from source. Deno's types are not installed beside Bun's, so the
- * few calls used here are declared by hand.
+ * few calls used here are declared by hand. Deno bounds bodies of unknown length nowhere: who reads
+ * one must count (`http/body.ts` does).
  */
+import { SOCKET_BACKLOG_BYTES } from "./limits.ts";
 import {
   ListenError,
+  plainIp,
   type Server,
   type ServerOptions,
   type ServerSocket,
   type SocketHandler,
-} from "./server.ts";
+} from "./server-types.ts";
 
 interface DenoApi {
   serve(
-    options: { hostname: string; port: number; onListen(): void },
+    options: { hostname: string; port: number; signal: AbortSignal; onListen(): void },
     handler: (
       request: Request,
       info: { remoteAddr: { hostname: string } },
     ) => Response | Promise<Response>,
-  ): { addr: { port: number }; shutdown(): Promise<void>; finished: Promise<void> };
+  ): { addr: { port: number }; finished: Promise<void> };
   upgradeWebSocket(
     request: Request,
     options: { idleTimeout: number },
@@ -35,11 +38,17 @@ export function serveOnDeno(options: ServerOptions): Promise<Server> {
 
 function listen(options: ServerOptions): Server {
   const deno = (globalThis as unknown as { Deno: DenoApi }).Deno;
-  const sockets = new Set<WebSocket>();
+  const stopper = new AbortController();
+  const sockets = new Set<ServerSocket>();
   const server = deno.serve(
-    { hostname: options.ip, port: options.port, onListen: () => undefined },
+    {
+      hostname: options.ip,
+      port: options.port,
+      signal: stopper.signal,
+      onListen: () => undefined,
+    },
     (request, info) => {
-      const remoteIp = info.remoteAddr.hostname;
+      const remoteIp = plainIp(info.remoteAddr.hostname);
       if (isUpgrade(request, options)) {
         const { socket, response } = deno.upgradeWebSocket(request, { idleTimeout: 0 });
         attach(socket, remoteIp, options, sockets);
@@ -53,9 +62,9 @@ function listen(options: ServerOptions): Server {
   return {
     port: server.addr.port,
     stop: async () => {
-      for (const socket of sockets) socket.close();
-      // Open event streams keep `shutdown` waiting for ever, so its end is not awaited.
-      await Promise.race([server.shutdown(), Promise.resolve()]);
+      for (const socket of sockets) socket.close(1001, "the server stops");
+      stopper.abort();
+      await server.finished;
     },
   };
 }
@@ -72,31 +81,48 @@ function attach(
   socket: WebSocket,
   remoteIp: string,
   options: ServerOptions,
-  sockets: Set<WebSocket>,
+  sockets: Set<ServerSocket>,
 ): void {
-  socket.binaryType = "arraybuffer";
-  sockets.add(socket);
   let handler: SocketHandler | undefined;
-  const wrapped: ServerSocket = {
-    remoteIp,
-    send: (data) => socket.send(data as Uint8Array<ArrayBuffer>),
-    bufferedBytes: () => socket.bufferedAmount,
-    close: (code, reason) => socket.close(code, reason),
+  const finish = (): void => {
+    const last = handler;
+    handler = undefined;
+    sockets.delete(wrapped);
+    last?.closed();
   };
+  const wrapped = wrap(socket, remoteIp, finish);
+  socket.binaryType = "arraybuffer";
+  sockets.add(wrapped);
   socket.addEventListener("open", () => {
     handler = options.webSocket?.accept(wrapped);
+    if (socket.readyState !== WebSocket.OPEN) finish();
   });
   socket.addEventListener("message", (event: MessageEvent<ArrayBuffer | string>) => {
     const data =
       typeof event.data === "string"
         ? new TextEncoder().encode(event.data)
         : new Uint8Array(event.data);
-    if (data.byteLength > options.maxSocketMessageBytes) socket.close(1009, "message too large");
+    if (data.byteLength > options.maxSocketMessageBytes) wrapped.close(1009, "message too large");
     else handler?.message(data);
   });
-  socket.addEventListener("close", () => {
-    sockets.delete(socket);
-    handler?.closed();
-    handler = undefined;
-  });
+  socket.addEventListener("close", finish);
+}
+
+/** `finish` is called on `close` at once, since a peer that is stuck never answers it. */
+function wrap(socket: WebSocket, remoteIp: string, finish: () => void): ServerSocket {
+  const close = (code: number, reason: string): void => {
+    if (socket.readyState !== WebSocket.OPEN && socket.readyState !== WebSocket.CONNECTING) return;
+    socket.close(code, reason);
+    finish();
+  };
+  return {
+    remoteIp,
+    send: (data) => {
+      if (socket.readyState !== WebSocket.OPEN) return;
+      if (socket.bufferedAmount > SOCKET_BACKLOG_BYTES) close(1008, "too much is left unread");
+      else socket.send(data as Uint8Array<ArrayBuffer>);
+    },
+    bufferedBytes: () => socket.bufferedAmount,
+    close,
+  };
 }

@@ -62,6 +62,7 @@ export async function startAgent(
   const containerizer = new PosixContainerizer({
     workDir,
     runtimeDir: flags.string("runtime_dir") ?? paths.join(workDir, "runtime"),
+    isolation: ["posix/cpu", "posix/mem"],
     clock,
     log,
   });

@@ -8,12 +8,11 @@ import type { AgentOptions } from "./agent-options.ts";
 import { receiveCommand, shutdownFramework } from "./commands.ts";
 import { newCounters } from "./counters.ts";
 import type { AgentEffect } from "./effects.ts";
+import { executorCall, executorSubscribed } from "./executor-calls.ts";
 import {
   containerLaunched,
   containerLaunchFailed,
   containerTerminated,
-  executorCall,
-  executorSubscribed,
   registrationTimedOut,
   shutdownTimedOut,
 } from "./executors.ts";

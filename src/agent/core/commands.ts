@@ -14,6 +14,7 @@ import { loseLink } from "./registration.ts";
 import { type FrameworkState, isCheckpointing, isPartitionAware } from "./state.ts";
 import { checkpoint, findFramework, log, type Step, send } from "./step.ts";
 import { reportAbsentTask } from "./tasks.ts";
+import { dropStream } from "./updates.ts";
 
 /** Carries out a command unless it was before, and tells the master that it is done. */
 export function receiveCommand(step: Step, number: number, command: AgentCommand): void {
@@ -73,6 +74,7 @@ function carryOut(step: Step, command: AgentCommand): void {
       break;
     case "shutdownFramework": {
       const framework = findFramework(step, command.frameworkId);
+      dropAbsentTasks(step, command.frameworkId);
       if (framework !== undefined) shutdownFramework(step, framework);
       break;
     }
@@ -87,6 +89,15 @@ function carryOut(step: Step, command: AgentCommand): void {
       break;
     default:
       unreachable(command, "command");
+  }
+}
+
+/** Answers for tasks that were never here have no reader once their framework is removed. */
+function dropAbsentTasks(step: Step, frameworkId: string): void {
+  const tasks = findFramework(step, frameworkId)?.tasks;
+  for (const stream of [...step.state.streams.values()]) {
+    if (stream.frameworkId !== frameworkId || tasks?.has(stream.taskId) === true) continue;
+    dropStream(step, stream);
   }
 }
 

@@ -5,9 +5,8 @@
  */
 import { assert } from "../../base/assert.ts";
 import type { ContainerId } from "../../base/ids.ts";
-import { ok, type Result, refuse } from "../../base/result.ts";
 import { describeProcessEnd, rawWaitStatus, taskEndOf } from "../../protocol/task-exit.ts";
-import type { ExecutorCall, ExecutorEvent, TaskStatus } from "../../protocol/v1/types.ts";
+import type { ExecutorEvent } from "../../protocol/v1/types.ts";
 import type { ContainerLaunch } from "./effects.ts";
 import { forgetFrameworkIfIdle, rememberExecutor, rememberTask } from "./history.ts";
 import { type ContainerTermination, isTerminalState } from "./inputs.ts";
@@ -20,16 +19,8 @@ import {
   type TaskRecord,
 } from "./state.ts";
 import { cancelTimer, checkpoint, findFramework, log, type Step, send, setTimer } from "./step.ts";
-import {
-  type AgentReport,
-  checkpointTask,
-  completeStatus,
-  droppedState,
-  goneState,
-  recordStatus,
-  reportTask,
-} from "./tasks.ts";
-import { acknowledgeUpdate, dropStream, findStream, isKnownUpdate } from "./updates.ts";
+import { type AgentReport, checkpointTask, droppedState, goneState, reportTask } from "./tasks.ts";
+import { acknowledgeUpdate, dropStream } from "./updates.ts";
 
 /** The container's first process runs. */
 export function containerLaunched(step: Step, containerId: ContainerId, pid: number): void {
@@ -71,59 +62,6 @@ export function containerTerminated(
   endExecutor(step, executor, termination);
 }
 
-/** Carries out a call of an executor; the result goes back to it. */
-export function executorCall(step: Step, call: ExecutorCall): Result<void> {
-  const framework = findFramework(step, call.framework_id.value);
-  const executor = framework?.executors.get(call.executor_id.value);
-  if (call.type === "HEARTBEAT") return ok(undefined);
-  if (framework === undefined || executor === undefined || executor.phase === "terminated") {
-    return refuse("notFound", "Executor cannot be found", "executor_id");
-  }
-  switch (call.type) {
-    case "SUBSCRIBE":
-      return ok(undefined);
-    case "UPDATE":
-      if (call.update === undefined) return refuse("invalid", "'update' is missing", "update");
-      return acceptUpdate(step, framework, executor, call.update.status);
-    case "MESSAGE":
-      return acceptMessage(step, executor, call);
-    default:
-      return refuse("invalid", `Unknown call type ${call.type ?? "(none)"}`, "type");
-  }
-}
-
-/**
- * A custom executor has opened its stream: tell it who it is, take in what it could not tell
- * before, and hand over the tasks that waited for it. Runs after the call was answered.
- */
-export function executorSubscribed(step: Step, call: ExecutorCall): void {
-  const framework = findFramework(step, call.framework_id.value);
-  const executor = framework?.executors.get(call.executor_id.value);
-  if (framework === undefined || executor === undefined) return;
-  cancelTimer(step, { kind: "executorRegistration", containerId: executor.containerId });
-  sendEvent(step, executor, {
-    type: "SUBSCRIBED",
-    subscribed: {
-      executor_info: executor.info,
-      framework_info: framework.info,
-      agent_info: step.state.info,
-      container_id: { value: executor.containerId },
-    },
-  });
-  if (executor.phase === "terminating") {
-    sendEvent(step, executor, { type: "SHUTDOWN" });
-    return;
-  }
-  executor.phase = "running";
-  executor.isAwaited = false;
-  for (const update of call.subscribe?.unacknowledged_updates ?? []) {
-    acceptUpdate(step, framework, executor, update.status);
-  }
-  dropUndeliveredTasks(step, framework, executor, call);
-  deliverQueuedTasks(step, executor);
-  if (!executor.hasHadTask) shutdownExecutor(step, framework, executor);
-}
-
 /**
  * Ends an executor with its grace period, then by force. `pendingEnd` says what tasks that are
  * alive at its end become; without one they end as the executor reports, or failed.
@@ -133,7 +71,12 @@ export function shutdownExecutor(
   framework: FrameworkState,
   executor: ExecutorState,
 ): void {
-  if (executor.phase === "terminating" || executor.phase === "terminated") return;
+  if (executor.phase === "terminating") return;
+  if (executor.phase === "terminated") {
+    // Nobody may acknowledge any more when its framework has just been removed.
+    removeExecutorIfDone(step, framework, executor);
+    return;
+  }
   if (executor.phase === "registering") {
     killQueuedTasks(
       step,
@@ -168,7 +111,7 @@ export function destroyExecutor(
 }
 
 /** Ends tasks that their executor has never seen (semantics 6.3, killed during launch). */
-export function killQueuedTasks(
+function killQueuedTasks(
   step: Step,
   framework: FrameworkState,
   executor: ExecutorState,
@@ -273,88 +216,6 @@ export function completeTask(step: Step, framework: FrameworkState, task: TaskRe
     });
   }
   removeExecutorIfDone(step, framework, executor);
-}
-
-function acceptMessage(step: Step, executor: ExecutorState, call: ExecutorCall): Result<void> {
-  if (executor.phase === "registering") return refuse("forbidden", "Executor is not subscribed");
-  send(step, {
-    kind: "executorMessage",
-    frameworkId: executor.frameworkId,
-    executorId: executor.executorId,
-    data: call.message?.data ?? "",
-  });
-  return ok(undefined);
-}
-
-function acceptUpdate(
-  step: Step,
-  framework: FrameworkState,
-  executor: ExecutorState,
-  status: TaskStatus,
-): Result<void> {
-  const counters = step.state.counters;
-  if (executor.phase === "registering" && !executor.isCommandExecutor) {
-    return refuse("forbidden", "Executor is not subscribed");
-  }
-  if (status.state === "TASK_STAGING") {
-    counters["slave/invalid_status_updates"] += 1;
-    shutdownExecutor(step, framework, executor);
-    return refuse("invalid", "An executor must not send TASK_STAGING", "update.status.state");
-  }
-  const complete = completeStatus(step, executor, status);
-  const task = executor.tasks.get(status.task_id.value);
-  const stream = findStream(step, {
-    frameworkId: framework.frameworkId,
-    taskId: status.task_id.value,
-  });
-  const isNews =
-    task !== undefined &&
-    !framework.isTerminating &&
-    !isTerminalState(task.state) &&
-    !isKnownUpdate(stream, complete.uuid ?? "") &&
-    (!task.isQueued || executor.isCommandExecutor || isTerminalState(status.state));
-  counters[isNews ? "slave/valid_status_updates" : "slave/invalid_status_updates"] += 1;
-  if (isNews) recordStatus(step, framework, task, complete);
-  // Late and repeated updates are acknowledged too, so that the executor stops sending them.
-  sendEvent(step, executor, {
-    type: "ACKNOWLEDGED",
-    acknowledged: { task_id: status.task_id, uuid: complete.uuid ?? "" },
-  });
-  return ok(undefined);
-}
-
-/** After a restart of the agent: a task the executor does not know of never reached it. */
-function dropUndeliveredTasks(
-  step: Step,
-  framework: FrameworkState,
-  executor: ExecutorState,
-  call: ExecutorCall,
-): void {
-  const received = new Set(
-    (call.subscribe?.unacknowledged_tasks ?? []).map((task) => task.task_id.value),
-  );
-  for (const task of [...executor.tasks.values()]) {
-    if (task.isQueued || task.state !== "TASK_STAGING" || received.has(task.taskId)) continue;
-    reportTask(step, framework, executor, task, restartReport(framework));
-  }
-}
-
-function deliverQueuedTasks(step: Step, executor: ExecutorState): void {
-  for (const task of executor.tasks.values()) {
-    if (!task.isQueued) continue;
-    executor.hasHadTask = true;
-    const group = task.taskGroup;
-    if (group === undefined) {
-      task.isQueued = false;
-      sendEvent(step, executor, { type: "LAUNCH", launch: { task: task.info } });
-      continue;
-    }
-    for (const member of group.tasks ?? []) {
-      const record = executor.tasks.get(member.task_id.value);
-      if (record !== undefined) record.isQueued = false;
-    }
-    sendEvent(step, executor, { type: "LAUNCH_GROUP", launch_group: { task_group: group } });
-  }
 }
 
 /** For a task that was on disk but had not reached its executor when the agent ended. */

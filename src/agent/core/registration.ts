@@ -2,6 +2,7 @@
  * Being known to the leading master: registering on each new link with all the agent runs, pings,
  * and what the master may answer. Source: semantics 2.2–2.5, 2.8.
  */
+import { must } from "../../base/assert.ts";
 import type { MasterToAgent, ReportedExecutor, ReportedTask } from "../../protocol/link-frames.ts";
 import { taskOf } from "./history.ts";
 import { PING_TIMEOUT_MS, REGISTER_RETRY_MS_MAX, REGISTER_RETRY_MS_MIN } from "./limits.ts";
@@ -76,6 +77,9 @@ export function registered(
   if (own === undefined) {
     state.info = { ...state.info, id: { value: message.agentId } };
     checkpoint(step, { kind: "putAgent", agentInfo: state.info, bootId: state.bootId });
+    // A number of an earlier agent in this work folder must not be taken for one of this agent's.
+    const epoch = must(state.epoch, "epoch of an open link");
+    checkpoint(step, { kind: "putCommand", epoch, number: state.lastCommand });
   }
   cancelTimer(step, { kind: "register" });
   state.pingTimeoutMs = message.totalPingTimeoutMs || PING_TIMEOUT_MS;

@@ -127,7 +127,6 @@ export function completeStatus(
   return {
     ...status,
     source: "SOURCE_EXECUTOR",
-    uuid: status.uuid ?? newStatusUuid(step),
     timestamp: status.timestamp ?? step.nowMs / 1000,
     agent_id: { value: agentIdOf(step.state) },
     executor_id: { value: executor.executorId },
@@ -146,7 +145,7 @@ export function goneState(info: FrameworkInfo): TaskState {
 }
 
 /** The container as frameworks see it: its id, pid, and the agent's address on the host network. */
-export function containerStatusOf(step: Step, executor: ExecutorState): ContainerStatus {
+function containerStatusOf(step: Step, executor: ExecutorState): ContainerStatus {
   return {
     container_id: { value: executor.containerId },
     network_infos: [

@@ -25,10 +25,9 @@ import {
   ContainerHost,
   type EnvironmentOptions,
   type Survivor,
-  survivorOf,
 } from "./container-host.ts";
 import { SandboxFiles } from "./files.ts";
-import { COALESCE_MS, INPUTS_PER_BATCH, STOP_TIMEOUT_MS } from "./limits.ts";
+import { COALESCE_MS, INPUTS_PER_BATCH, QUEUED_INPUTS, STOP_TIMEOUT_MS } from "./limits.ts";
 import type { CheckpointStore, ExecutorStream, MasterLink } from "./ports.ts";
 import { AgentTimers } from "./timers.ts";
 
@@ -68,7 +67,7 @@ export class AgentRuntime {
   readonly #streams = new Map<string, ExecutorStream>();
   readonly #startWallMs: number;
   readonly #startMonotonicMs: number;
-  readonly #survivors = new Map<string, Survivor>();
+  #survivors: ReadonlyMap<ContainerId, Survivor> = new Map();
   #lastRequest = BUILT_IN_REQUEST;
   #isDrainScheduled = false;
   #lastBatchMs = Number.NEGATIVE_INFINITY;
@@ -117,10 +116,7 @@ export class AgentRuntime {
     if (orphans.length > 0) {
       this.#deps.log.write("info", "destroyed orphaned containers", { count: orphans.length });
     }
-    for (const { containerId, directory } of found.executors) {
-      const pid = alive.get(containerId as ContainerId)?.pid;
-      if (pid !== undefined) this.#survivors.set(containerId, await survivorOf(pid, directory));
-    }
+    this.#survivors = alive;
     this.input({
       kind: "recovered",
       checkpoint: found,
@@ -134,6 +130,10 @@ export class AgentRuntime {
   /** Queues something that happened. Handled soon, in order of arrival. */
   input(input: AgentInput): void {
     if (this.#isStopped) return;
+    if (input.kind === "masterMessage" && this.#queue.length >= QUEUED_INPUTS) {
+      this.#deps.link.reconnect("the agent does not keep up with its master");
+      return;
+    }
     this.#queue.push(input);
     this.#scheduleDrain();
   }
@@ -144,6 +144,9 @@ export class AgentRuntime {
    */
   executorCall(call: ExecutorCall, stream: ExecutorStream | undefined): Promise<Result<void>> {
     if (this.#isStopped) return Promise.resolve(refuse("notReady", "The agent is stopping"));
+    if (this.#queue.length >= QUEUED_INPUTS) {
+      return Promise.resolve(refuse("notReady", "The agent is busy, try again later"));
+    }
     this.#lastRequest += 1;
     const requestId = this.#lastRequest;
     return new Promise((resolve) => {
@@ -271,7 +274,6 @@ export class AgentRuntime {
   #adopt(effect: Extract<AgentEffect, { kind: "adoptContainer" }>): void {
     const { containerId } = effect.launch;
     this.#host.adopt(effect, must(this.#survivors.get(containerId), "an adopted container"));
-    this.#survivors.delete(containerId);
   }
 
   #deliver(effect: Extract<AgentEffect, { kind: "executorEvent" }>): void {

@@ -1,9 +1,9 @@
 /**
- * The containers of one agent process and the built-in executors that live beside them: launches
- * with bounded concurrency, adoption after a restart, signals, ends. Whatever happens goes to the
+ * The containers of one agent process and the built-in executors that live beside them: launch,
+ * adoption after a restart, signals, end. Whatever happens goes to the
  * core as inputs, the executor's last word always before the end of its container.
  */
-import { mkdir, rename, rm, stat, symlink } from "node:fs/promises";
+import { mkdir, rename, rm, symlink } from "node:fs/promises";
 import { posix as paths } from "node:path";
 import { must } from "../../base/assert.ts";
 import type { ContainerId } from "../../base/ids.ts";
@@ -21,7 +21,6 @@ import type { AgentOptions } from "../core/agent-options.ts";
 import type { AgentEffect, ContainerLaunch } from "../core/effects.ts";
 import type { AgentInput } from "../core/inputs.ts";
 import { isCheckpointing } from "../core/state.ts";
-import { CONCURRENT_LAUNCHES } from "./limits.ts";
 
 /** Settings that end up in the environment of executors (flags of the same names). */
 export interface EnvironmentOptions {
@@ -47,15 +46,13 @@ export interface ContainerHostDependencies {
 /** A container found alive at recovery. */
 export interface Survivor {
   readonly pid: number;
-  /** When its sandbox was made, if the file system knows; milliseconds since the epoch. */
-  readonly launchedAtMs: number | undefined;
+  /** Milliseconds since the epoch, if known. */
+  readonly startedAtMs?: number | undefined;
 }
 
 interface HostedContainer {
   readonly launch: ContainerLaunch;
   readonly executor: CommandExecutor | undefined;
-  phase: "waiting" | "launching" | "running";
-  isDestroyWanted: boolean;
   cancelTimer: () => void;
 }
 
@@ -66,28 +63,32 @@ export class ContainerHost {
   readonly #deps: ContainerHostDependencies;
   readonly #containers = new Map<ContainerId, HostedContainer>();
   readonly #byExecutor = new Map<string, HostedContainer>();
-  readonly #waiting: HostedContainer[] = [];
   readonly #background = new Set<Promise<void>>();
-  #launching = 0;
   #isStopped = false;
 
   constructor(dependencies: ContainerHostDependencies) {
     this.#deps = dependencies;
   }
 
-  /** Starts a container as soon as there is room for one more launch. */
+  /** Starts a container; the containerizer bounds how many start at once. */
   launch(launch: ContainerLaunch): void {
-    this.#waiting.push(this.#add(launch, "waiting"));
-    this.#launchMore();
+    const container = this.#add(launch);
+    this.#run("launch", () => this.#launchNow(container));
   }
 
   /** Takes back a container that outlived the agent process that started it. */
   adopt(effect: Extract<AgentEffect, { kind: "adoptContainer" }>, survivor: Survivor): void {
-    const container = this.#add(effect.launch, "running");
+    const container = this.#add(effect.launch);
     const { kill, isRunningReported } = effect;
     const { containerId } = effect.launch;
     this.#deps.input({ kind: "containerLaunched", containerId, pid: survivor.pid });
-    this.#drive(container, { kind: "adopted", ...survivor, isRunningReported, kill });
+    this.#drive(container, {
+      kind: "adopted",
+      pid: survivor.pid,
+      launchedAtMs: survivor.startedAtMs,
+      isRunningReported,
+      kill,
+    });
     this.#watch(container);
   }
 
@@ -99,13 +100,12 @@ export class ContainerHost {
     return true;
   }
 
-  /** Ends a container by force, now or as soon as it exists. Safe to repeat. */
+  /**
+   * Ends a container by force. Safe to repeat; one that does not exist yet is asked for again by
+   * the core once it does.
+   */
   destroy(containerId: ContainerId): void {
-    const container = this.#containers.get(containerId);
-    if (container === undefined) return;
-    container.isDestroyWanted = true;
-    if (container.phase === "waiting") this.#dropWaiting(container);
-    else if (container.phase === "running") this.#destroyNow(containerId);
+    this.#run("destroy", () => this.#deps.containerizer.destroy(containerId));
   }
 
   /** Releases what the container holds outside its sandbox. */
@@ -122,18 +122,16 @@ export class ContainerHost {
     const ends: Promise<void>[] = [];
     for (const [containerId, container] of this.#containers) {
       container.cancelTimer();
-      if (container.phase === "waiting" || isCheckpointing(container.launch.framework)) continue;
+      if (isCheckpointing(container.launch.framework)) continue;
       ends.push(this.#deps.containerizer.destroy(containerId));
     }
     await Promise.allSettled([...ends, ...this.#background]);
   }
 
-  #add(launch: ContainerLaunch, phase: HostedContainer["phase"]): HostedContainer {
+  #add(launch: ContainerLaunch): HostedContainer {
     const container: HostedContainer = {
       launch,
       executor: this.#executorOf(launch),
-      phase,
-      isDestroyWanted: false,
       cancelTimer: () => undefined,
     };
     this.#containers.set(launch.containerId, container);
@@ -161,23 +159,6 @@ export class ContainerHost {
     });
   }
 
-  #launchMore(): void {
-    while (this.#launching < CONCURRENT_LAUNCHES && !this.#isStopped) {
-      const container = this.#waiting.shift();
-      if (container === undefined) return;
-      container.phase = "launching";
-      this.#launching += 1;
-      this.#run("launch", async () => {
-        try {
-          await this.#launchNow(container);
-        } finally {
-          this.#launching -= 1;
-          this.#launchMore();
-        }
-      });
-    }
-  }
-
   async #launchNow(container: HostedContainer): Promise<void> {
     const { containerId } = container.launch;
     let pid: number;
@@ -190,11 +171,9 @@ export class ContainerHost {
       this.#deps.input({ kind: "containerLaunchFailed", containerId, message });
       return;
     }
-    container.phase = "running";
     this.#deps.input({ kind: "containerLaunched", containerId, pid });
     this.#drive(container, { kind: "launched", pid });
     this.#watch(container);
-    if (container.isDestroyWanted) this.#destroyNow(containerId);
   }
 
   async #start(launch: ContainerLaunch): Promise<number> {
@@ -256,20 +235,6 @@ export class ContainerHost {
     this.#remove(container);
     const { containerId } = container.launch;
     this.#deps.input({ kind: "containerTerminated", containerId, termination });
-  }
-
-  #dropWaiting(container: HostedContainer): void {
-    this.#waiting.splice(this.#waiting.indexOf(container), 1);
-    this.#remove(container);
-    this.#deps.input({
-      kind: "containerTerminated",
-      containerId: container.launch.containerId,
-      termination: { exit: { kind: "unknown", message: "container was never started" } },
-    });
-  }
-
-  #destroyNow(containerId: ContainerId): void {
-    this.#run("destroy", () => this.#deps.containerizer.destroy(containerId));
   }
 
   #drive(container: HostedContainer, input: CommandExecutorInput): void {
@@ -344,15 +309,4 @@ async function linkLatest(directory: string): Promise<void> {
   await rm(temporary, { force: true });
   await symlink(paths.basename(directory), temporary);
   await rename(temporary, paths.join(runs, "latest"));
-}
-
-/** Looks up what adoption needs beside the pid. Never fails. */
-export async function survivorOf(pid: number, directory: string): Promise<Survivor> {
-  try {
-    const { birthtimeMs } = await stat(directory);
-    return { pid, launchedAtMs: birthtimeMs > 0 ? birthtimeMs : undefined };
-  } catch {
-    // A sandbox that somebody removed says nothing about its age.
-    return { pid, launchedAtMs: undefined };
-  }
 }

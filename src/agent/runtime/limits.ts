@@ -12,8 +12,12 @@ export const INPUTS_PER_BATCH = 512;
  */
 export const COALESCE_MS = 2;
 
-/** Container launches under way at once; more would only fight for the same processors. */
-export const CONCURRENT_LAUNCHES = 16;
+/**
+ * Inputs that may wait. Beyond this executors are told to come back, and the link is given up, which
+ * loses nothing since the master resends what was not done; what happens inside the agent is always
+ * taken in.
+ */
+export const QUEUED_INPUTS = 20_000;
 
 /** Bytes per answer of `/files/read` and READ_FILE: 16 pages (http-api 11). */
 export const FILE_READ_BYTES = 65_536;

@@ -70,7 +70,7 @@ fi
 note=
 read -r note <"$folder/note"
 case $note in
-  '' | *Done*) finish exited "$status" ;;
+  '' | *Done* | *Exit*) finish exited "$status" ;;
   *) finish signaled "$((status - 128))" ;;
 esac
 `;

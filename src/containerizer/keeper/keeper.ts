@@ -7,12 +7,14 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setImmediate } from "node:timers";
 import type { ContainerId } from "../../base/ids.ts";
 import type { Clock } from "../../base/ports.ts";
 import type { CommandInfo } from "../../protocol/v1/types.ts";
 import { ContainerizerError } from "../containerizer.ts";
 import { LAUNCH_DEADLINE_MS } from "../limits.ts";
 import type { HostUser } from "../posix/host-users.ts";
+import { TurnQueue } from "../turn-queue.ts";
 import { HELPER_PATH, type HostTools } from "./host-tools.ts";
 import { KEEPER_SCRIPT } from "./keeper-script.ts";
 import { AGENT_VARIABLE, CONTAINER_VARIABLE, planText } from "./launch-plan.ts";
@@ -52,6 +54,7 @@ export interface KeepersOptions {
 export class Keepers {
   readonly #options: KeepersOptions;
   readonly #script: string;
+  readonly #spawns = new TurnQueue(1);
 
   /** Writes the script into the runtime folder, under a name made from its text. */
   constructor(options: KeepersOptions) {
@@ -70,6 +73,8 @@ export class Keepers {
   async start(spec: KeeperSpec): Promise<WaitingKeeper> {
     const { records, tools, mark } = this.#options;
     const folder = records.folderOf(spec.containerId);
+    // Making a process holds everything up for a millisecond or more: one per turn of the loop.
+    await this.#spawns.run(nextTurn);
     records.create(spec.containerId, planText({ ...spec, tools }));
     const child = spawn(tools.shell, this.#arguments(spec, folder), {
       cwd: spec.directory,
@@ -113,6 +118,10 @@ export class Keepers {
       tools.shell,
     ];
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** The keeper stays with the agent's rights, so that a task cannot forge its own end. */

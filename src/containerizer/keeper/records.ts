@@ -68,6 +68,11 @@ export class KeeperRecords {
       .map((name) => brand<ContainerId>(name));
   }
 
+  /** Containers whose end is on disk, of whichever agent. */
+  listEnds(): ContainerId[] {
+    return namesIn(this.exitsFolder).map((name) => brand<ContainerId>(name));
+  }
+
   read(containerId: ContainerId): KeeperRecord {
     const folder = this.folderOf(containerId);
     const [bootId, ...stat] = (readText(join(folder, "keeper")) ?? "").split(" ");

@@ -36,13 +36,14 @@ import {
   DESTROY_PAUSE_MS_MIN,
   LAUNCHES_AT_ONCE,
 } from "../limits.ts";
+import { TurnQueue } from "../turn-queue.ts";
 import { HostUsers } from "./host-users.ts";
 import { type PosixIsolation, posixIsolator } from "./posix-isolators.ts";
 import { isDead, type ProcessStat, readProcessStat } from "./process-stat.ts";
 import { ProcessTable, signalProcess } from "./process-table.ts";
 import type { TrackedContainer } from "./process-tree.ts";
 import { giveSandbox, makeSandbox } from "./sandbox.ts";
-import { TurnQueue } from "./turn-queue.ts";
+import { Slices } from "./slices.ts";
 
 export interface PosixContainerizerOptions {
   /** The agent's `--work_dir`; its absolute path tells this agent's processes from another's. */
@@ -89,12 +90,14 @@ export class PosixContainerizer implements Containerizer {
   readonly #table: ProcessTable;
   readonly #isolators: readonly Isolator[];
   readonly #containers = new Map<ContainerId, Container>();
+  readonly #slices: Slices;
   readonly #launches = new TurnQueue(LAUNCHES_AT_ONCE);
   #parts: Promise<Parts> | undefined;
 
   constructor(options: PosixContainerizerOptions) {
     const { clock } = options;
     this.#options = options;
+    this.#slices = new Slices(clock);
     this.#mark = agentMark(options.workDir);
     this.#records = new KeeperRecords(resolve(options.runtimeDir), this.#mark);
     this.#table = new ProcessTable({ clock, mark: this.#mark, containers: () => this.#tracked() });
@@ -158,8 +161,7 @@ export class PosixContainerizer implements Containerizer {
   async usage(containerId: ContainerId): Promise<ResourceStatistics> {
     this.#find(containerId);
     const all = await Promise.all(this.#isolators.map((isolator) => isolator.usage(containerId)));
-    const timestamp = this.#options.clock.wallMs() / 1000;
-    return all.reduce((total, part) => ({ ...total, ...part }), { timestamp });
+    return Object.assign({ timestamp: this.#options.clock.wallMs() / 1000 }, ...all);
   }
 
   async status(containerId: ContainerId): Promise<ContainerStatus> {
@@ -197,7 +199,7 @@ export class PosixContainerizer implements Containerizer {
     }
     const orphans = await this.#destroyOrphans(knownIds, bootId);
     // An end that fell into the recovery itself was before the eyes of nobody.
-    this.#lookAtAll();
+    await this.#lookAtAll();
     return { alive, ended, orphans };
   }
 
@@ -239,7 +241,7 @@ export class PosixContainerizer implements Containerizer {
       clock,
       log,
       onExit: (containerId) => this.#look(containerId),
-      onPoll: () => this.#lookAtAll(),
+      onPoll: () => this.#inBackground("looking at containers", this.#lookAtAll()),
     });
     return {
       keepers: new Keepers({ runtimeDir, records, tools, mark: this.#mark, clock }),
@@ -300,18 +302,29 @@ export class PosixContainerizer implements Containerizer {
     }
   }
 
-  #lookAtAll(): void {
-    for (const containerId of this.#containers.keys()) this.#look(containerId);
+  /** Makes good for lost file events, and finds keepers that ended without a word. */
+  async #lookAtAll(): Promise<void> {
+    const slices = new Slices(this.#options.clock);
+    for (const containerId of this.#records.listEnds()) {
+      this.#look(containerId);
+      if (slices.isOver) await slices.next();
+    }
+    for (const { containerId, keeper } of [...this.#containers.values()]) {
+      if (!isAlive(keeper)) this.#look(containerId);
+      if (slices.isOver) await slices.next();
+    }
   }
 
   /** Has this container ended? */
   #look(containerId: ContainerId): void {
     const container = this.#containers.get(containerId);
     if (container?.phase !== "running") return;
-    // The order matters: a keeper writes the end first and is gone after.
-    const isKeeperAlive = isAlive(container.keeper);
-    const end = this.#records.readEnd(containerId);
-    if (end === undefined && isKeeperAlive) return;
+    let end = this.#records.readEnd(containerId);
+    if (end === undefined) {
+      if (isAlive(container.keeper)) return;
+      // A keeper writes the end first and is gone after: only now is its silence final.
+      end = this.#records.readEnd(containerId);
+    }
     this.#inBackground("ending a container", this.#finish(container, exitOf(end)));
   }
 
@@ -372,6 +385,8 @@ export class PosixContainerizer implements Containerizer {
 
   async #processesOf(containerId: ContainerId): Promise<readonly ProcessStat[]> {
     const processes = (await this.#table.scan()).get(containerId) ?? [];
+    // A thousand may have waited for the same scan, and each has work to do now.
+    while (this.#slices.isOver) await this.#slices.next();
     return processes.filter((stat) => !isDead(stat));
   }
 

@@ -5,15 +5,14 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
-import { setImmediate } from "node:timers";
 import type { ContainerId } from "../../base/ids.ts";
 import { brand } from "../../base/ids.ts";
 import type { Clock } from "../../base/ports.ts";
 import { AGENT_VARIABLE, CONTAINER_VARIABLE } from "../keeper/launch-plan.ts";
 import type { ProcessIdentity } from "../keeper/records.ts";
-import { SCAN_SLICE_MS } from "../limits.ts";
 import { type ProcessStat, readProcessStat } from "./process-stat.ts";
 import { type ScannedProcess, sortByContainer, type TrackedContainer } from "./process-tree.ts";
+import { Slices } from "./slices.ts";
 
 export interface ProcessTableOptions {
   readonly clock: Clock;
@@ -79,17 +78,13 @@ export class ProcessTable {
   }
 
   async #readAll(): Promise<Map<number, ScannedProcess>> {
-    const { clock } = this.#options;
+    const slices = new Slices(this.#options.clock);
     const found = new Map<number, ScannedProcess>();
     const memories = new Map<number, Memory>();
-    let sliceEndMs = clock.monotonicMs() + SCAN_SLICE_MS;
     for (const name of readdirSync("/proc")) {
       const pid = Number(name);
       if (!Number.isInteger(pid)) continue;
-      if (clock.monotonicMs() >= sliceEndMs) {
-        await new Promise<void>((resolve) => setImmediate(resolve));
-        sliceEndMs = clock.monotonicMs() + SCAN_SLICE_MS;
-      }
+      if (slices.isOver) await slices.next();
       const stat = readProcessStat(pid);
       if (stat === undefined || stat.isKernelThread) continue;
       const memory = this.#remember(stat);

@@ -21,6 +21,7 @@ import { noteUnusedOffers, refuseMsOf, removeOffer, returnOffer } from "./offers
 import { allocatedResources, emptyBundle, resourceMessages } from "./resource-forms.ts";
 import {
   type AgentEntry,
+  type ExecutorEntry,
   executorKey,
   type FrameworkEntry,
   isAgentActive,
@@ -202,57 +203,55 @@ function performLaunch(ctx: MasterContext, launch: Launch, operation: OfferOpera
 }
 
 /** Launches one task, or says why not. */
-function launchTask(ctx: MasterContext, launch: Launch, wanted: TaskInfo): string | undefined {
+function launchTask(ctx: MasterContext, launch: Launch, task: TaskInfo): string | undefined {
   const { framework, agent, role, remaining } = launch;
-  const executor = completeExecutor(framework, wanted.executor);
-  const known =
-    executor === undefined
-      ? undefined
-      : agent.executors.get(executorKey(framework.id, brand(executor.executor_id.value)));
-  const fault = faultOfTask(ctx, {
-    framework,
-    agent,
-    role,
-    remaining,
-    task: wanted,
-    executor,
-    known,
-  });
+  const executor = completeExecutor(framework, task.executor);
+  const known = executor === undefined ? undefined : knownExecutor(launch, executor);
+  const candidate = { framework, agent, role, remaining, task, executor, known };
+  const fault = faultOfTask(ctx, candidate);
   if (fault !== undefined) return fault;
-  const resources = allocatedResources(ctx.kinds, wanted.resources ?? [], role);
+  const resources = allocatedResources(ctx.kinds, task.resources ?? [], role);
   remaining.subtract(resources);
-  const executorResources = allocatedResources(ctx.kinds, executor?.resources ?? [], role);
-  const sentExecutor =
-    executor === undefined
-      ? undefined
-      : { ...executor, resources: resourceMessages(executorResources) };
-  if (sentExecutor !== undefined && known === undefined) {
-    remaining.subtract(executorResources);
-    addExecutor(agent, {
-      id: brand<ExecutorId>(sentExecutor.executor_id.value),
-      frameworkId: framework.id,
-      agentId: agent.id,
-      info: sentExecutor,
-      resources: executorResources,
-    });
-  }
-  const task: TaskInfo = {
-    ...wanted,
+  const running =
+    executor === undefined ? undefined : (known ?? startExecutor(ctx, launch, executor));
+  const order: TaskInfo = {
+    ...task,
     resources: resourceMessages(resources),
-    ...(sentExecutor !== undefined && { executor: known?.info ?? sentExecutor }),
+    ...(running !== undefined && { executor: running.info }),
   };
   const entry = newTaskEntry({
     frameworkId: framework.id,
     agentId: agent.id,
-    executorId: executor === undefined ? undefined : brand<ExecutorId>(executor.executor_id.value),
-    description: describe(framework, task),
+    executorId: running?.id,
+    description: describe(framework, order),
     resources,
     isDuplicate: false,
   });
   addTask(ctx, framework, agent, entry);
   launch.launchedCount += 1;
-  command(ctx, agent, { kind: "runTask", framework: framework.info, task });
+  command(ctx, agent, { kind: "runTask", framework: framework.info, task: order });
   return undefined;
+}
+
+function knownExecutor(launch: Launch, executor: ExecutorInfo): ExecutorEntry | undefined {
+  const { framework, agent } = launch;
+  return agent.executors.get(executorKey(framework.id, brand(executor.executor_id.value)));
+}
+
+/** The first task of a custom executor brings it along, and it takes its own share of the offer. */
+function startExecutor(ctx: MasterContext, launch: Launch, executor: ExecutorInfo): ExecutorEntry {
+  const { framework, agent, role, remaining } = launch;
+  const resources = allocatedResources(ctx.kinds, executor.resources ?? [], role);
+  remaining.subtract(resources);
+  const entry: ExecutorEntry = {
+    id: brand<ExecutorId>(executor.executor_id.value),
+    frameworkId: framework.id,
+    agentId: agent.id,
+    info: { ...executor, resources: resourceMessages(resources) },
+    resources,
+  };
+  addExecutor(agent, entry);
+  return entry;
 }
 
 /** The executor as it will run: with the framework's id filled in. */

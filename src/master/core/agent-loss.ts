@@ -9,15 +9,17 @@
  * | unregistered, replaced at its address | LOST | completed |
  */
 import { must } from "../../base/assert.ts";
-import type { AgentId, FrameworkId } from "../../base/ids.ts";
+import type { AgentId } from "../../base/ids.ts";
 import type { TaskState, TaskStatus } from "../../protocol/v1/types.ts";
 import { cancelTimer, commit, log, type MasterContext, sendEvent, setTimer } from "./context.ts";
 import { shutdownFrameworkOn } from "./frameworks.ts";
 import { rescindOffersOfAgent } from "./offers.ts";
 import {
   type AgentEntry,
+  addressOf,
   type FrameworkEntry,
   isCheckpointing,
+  type MasterState,
   type PendingCommit,
   type TaskEntry,
 } from "./state.ts";
@@ -120,6 +122,14 @@ export function removalCommitted(ctx: MasterContext, agentId: AgentId, cause: st
   forgetAgent(ctx, agent, { kind: "removed", cause, unreachableMs: undefined });
 }
 
+/** The agent no longer stands for its address. */
+export function forgetAddress(state: MasterState, agent: AgentEntry): void {
+  const address = addressOf(agent.info);
+  if (address !== undefined && state.addresses.get(address) === agent.id) {
+    state.addresses.delete(address);
+  }
+}
+
 /** Tells every connected framework that an agent is lost. */
 export function tellAgentLost(ctx: MasterContext, agentId: AgentId): void {
   for (const framework of ctx.state.frameworks.values()) {
@@ -146,6 +156,7 @@ function forgetAgent(ctx: MasterContext, agent: AgentEntry, loss: Loss): void {
   cancelTimer(ctx, { kind: "ping", agentId: agent.id });
   cancelTimer(ctx, { kind: "reregister", agentId: agent.id });
   state.agents.delete(agent.id);
+  forgetAddress(state, agent);
   const link = agent.linkId === undefined ? undefined : state.links.get(agent.linkId);
   if (link !== undefined) {
     link.agentId = undefined;
@@ -207,7 +218,7 @@ function loseFragile(ctx: MasterContext, framework: FrameworkEntry, agent: Agent
     framework.completedExecutors.add(executor);
     count += 1;
   }
-  if (count > 0) shutdownFrameworkOn(ctx, agent, framework.id as FrameworkId);
+  if (count > 0) shutdownFrameworkOn(ctx, agent, framework.id);
 }
 
 function loseFragileTask(

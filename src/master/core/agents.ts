@@ -42,7 +42,7 @@ export function recover(ctx: MasterContext, registry: RegistryState): void {
 }
 
 export function linkOpened(ctx: MasterContext, linkId: LinkId, remoteIp: string): void {
-  ctx.state.links.set(linkId, { id: linkId, remoteIp, agentId: undefined });
+  ctx.state.links.set(linkId, { id: linkId, remoteIp, agentId: undefined, isBeingAdmitted: false });
 }
 
 export function linkClosed(ctx: MasterContext, linkId: LinkId): void {

@@ -19,6 +19,7 @@ import type {
   SchedulerCallSubscribe,
   SchedulerCallUpdateFramework,
 } from "../../protocol/v1/types.ts";
+import { isSameMessage } from "../../registry/core/same-message.ts";
 import { command, isPending } from "./commands.ts";
 import {
   cancelTimer,
@@ -269,8 +270,7 @@ function resubscribe(ctx: MasterContext, framework: FrameworkEntry, wanted: Fram
 /** Takes over a new info, telling the agents that have the framework when it differs. */
 function replaceInfo(ctx: MasterContext, framework: FrameworkEntry, wanted: FrameworkInfo): void {
   const info: FrameworkInfo = { ...wanted, id: { value: framework.id } };
-  const isChanged = JSON.stringify(info) !== JSON.stringify(framework.info);
-  if (!isChanged) return;
+  if (isSameMessage(info, framework.info)) return;
   if (info.name !== framework.info.name) ctx.counters.forgetFramework(framework);
   framework.info = info;
   framework.roles = rolesOf(info);

@@ -25,7 +25,7 @@ import { Counters } from "./counters.ts";
 import type { MasterEffect } from "./effects.ts";
 import { failoverTimedOut, heartbeat, streamClosed, subscribe } from "./frameworks.ts";
 import type { MasterInput, MasterTimer } from "./inputs.ts";
-import { assertAgentWithinTotal, assertMasterInvariants } from "./invariants.ts";
+import { assertMasterInvariants } from "./invariants.ts";
 import type { MasterOptions } from "./master-options.ts";
 import { rescindOffer, runAllocation, scheduleAllocation } from "./offers.ts";
 import { pingTimedOut } from "./pings.ts";
@@ -102,7 +102,6 @@ function apply(ctx: MasterContext, input: MasterInput): void {
       return;
     case "agentMessage":
       agentMessage(ctx, input.linkId, input.message);
-      checkAgentOfLink(ctx, input.linkId);
       return;
     case "registryCommitted":
       registryCommitted(ctx, input.token, input.results);
@@ -153,11 +152,4 @@ function timerFired(ctx: MasterContext, timer: MasterTimer): void {
     default:
       unreachable(timer, "master timer");
   }
-}
-
-/** The cheap part of the invariants, on in production: the one agent that an agent's message touched. */
-function checkAgentOfLink(ctx: MasterContext, linkId: Parameters<typeof linkClosed>[1]): void {
-  const agentId = ctx.state.links.get(linkId)?.agentId;
-  const agent = agentId === undefined ? undefined : ctx.state.agents.get(agentId);
-  if (agent !== undefined) assertAgentWithinTotal(ctx, agent);
 }

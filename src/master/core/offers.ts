@@ -9,6 +9,7 @@ import { assert, must } from "../../base/assert.ts";
 import type { FrameworkId } from "../../base/ids.ts";
 import type { ExecutorID, Filters, Offer } from "../../protocol/v1/types.ts";
 import { cancelTimer, type MasterContext, newOfferId, sendEvent, setTimer } from "./context.ts";
+import { assertAgentWithinTotal } from "./invariants.ts";
 import { REFUSE_SECONDS_DEFAULT, REFUSE_SECONDS_MAX } from "./limits.ts";
 import { resourcesForFramework } from "./resource-forms.ts";
 import {
@@ -28,12 +29,16 @@ export function runAllocation(ctx: MasterContext): void {
   schedule.timerMs = undefined;
   ctx.counters.count("allocator/mesos/allocation_runs");
   const offersOf = new Map<FrameworkId, Offer[]>();
+  const touched = new Set<AgentEntry>();
   for (const allocation of ctx.allocator.allocate(ctx.nowMs)) {
     const offer = addOffer(ctx, allocation);
+    touched.add(must(ctx.state.agents.get(offer.agentId), "agent of an offer"));
     const offers = offersOf.get(offer.frameworkId);
     if (offers === undefined) offersOf.set(offer.frameworkId, [offer.message]);
     else offers.push(offer.message);
   }
+  // The cheap part of the invariants, on in production: only offers make an agent's account grow.
+  for (const agent of touched) assertAgentWithinTotal(ctx, agent);
   for (const [frameworkId, offers] of offersOf) {
     const framework = must(ctx.state.frameworks.get(frameworkId), "framework of an offer");
     ctx.counters.countOffers(framework, "sent", offers.length);

@@ -16,8 +16,9 @@ import type { AgentCommand, RegisterMessage } from "../../protocol/link-frames.t
 import type { AgentInfo, Resource } from "../../protocol/v1/types.ts";
 import { validateId } from "../../protocol/validation/ids.ts";
 import type { RegistryOperation } from "../../registry/core/registry-state.ts";
+import { isSameMessage } from "../../registry/core/same-message.ts";
 import type { Bundle } from "../../resources/bundle.ts";
-import { disconnectAgent, removalCommitted } from "./agent-loss.ts";
+import { disconnectAgent, forgetAddress, removalCommitted } from "./agent-loss.ts";
 import { command, isPending, newCommandQueue, resendCommands, settleCommands } from "./commands.ts";
 import { cancelTimer, commit, log, type MasterContext } from "./context.ts";
 import { addRecoveredFramework, shutdownFrameworkOn } from "./frameworks.ts";
@@ -31,10 +32,12 @@ import {
 } from "./resource-forms.ts";
 import {
   type AgentEntry,
+  addressOf,
   executorKey,
   type FrameworkEntry,
   isPartitionAware,
   type LinkEntry,
+  type MasterState,
   type PendingCommit,
 } from "./state.ts";
 import {
@@ -78,6 +81,7 @@ export function admissionCommitted(
     commit(ctx, [{ kind: "removeAgent", agentId }], { kind: "discard", agentId });
     return;
   }
+  link.isBeingAdmitted = false;
   ctx.counters.count("master/slave_registrations");
   // An agent without an id has nothing of ours, whatever it says.
   const message = { ...pending.message, frameworks: [], executors: [], tasks: [] };
@@ -132,9 +136,8 @@ function registerNew(ctx: MasterContext, link: LinkEntry, message: RegisterMessa
     welcome(ctx, known, { isReregistration: false });
     return;
   }
-  for (const pending of ctx.state.commits.values()) {
-    if (pending.kind === "admit" && pending.linkId === link.id) return;
-  }
+  if (link.isBeingAdmitted) return;
+  link.isBeingAdmitted = true;
   const agentId = brand<AgentId>(`${ctx.options.info.id}-S${ctx.state.nextAgent++}`);
   const info: AgentInfo = { ...message.agentInfo, id: { value: agentId } };
   const replacedId = replacedAgent(ctx, link, info);
@@ -152,13 +155,12 @@ function registerNew(ctx: MasterContext, link: LinkEntry, message: RegisterMessa
 
 /** An agent that lost its memory comes anew from the address of one that is away. */
 function replacedAgent(ctx: MasterContext, link: LinkEntry, info: AgentInfo): AgentId | undefined {
-  if (info.port === undefined || info.port === 0) return undefined;
-  for (const agent of ctx.state.agents.values()) {
-    const isThere = agent.info.hostname === info.hostname && agent.info.port === info.port;
-    if (!isThere || agent.remoteIp !== link.remoteIp || agent.linkId !== undefined) continue;
-    if (!ctx.state.transitions.has(agent.id)) return agent.id;
-  }
-  return undefined;
+  const { state } = ctx;
+  const agentId = state.addresses.get(addressOf(info) ?? "");
+  const agent = agentId === undefined ? undefined : state.agents.get(agentId);
+  if (agent === undefined || agent.linkId !== undefined) return undefined;
+  const isSame = agent.remoteIp === link.remoteIp && !state.transitions.has(agent.id);
+  return isSame ? agent.id : undefined;
 }
 
 function registerAgain(
@@ -185,7 +187,7 @@ function registerAgain(
     return;
   }
   const admitted = known?.info ?? state.recoveredAgents.get(agentId)?.info;
-  if (admitted !== undefined && JSON.stringify(admitted) === JSON.stringify(info)) {
+  if (admitted !== undefined && isSameMessage(admitted, info)) {
     completeReturn(ctx, link, message, info);
     return;
   }
@@ -249,8 +251,13 @@ function returnKnown(
   }
   if (agent.linkId === link.id) rescindOffersOfAgent(ctx, agent, { isAgentLeaving: false });
   else if (agent.linkId !== undefined) replaceLink(ctx, agent, agent.linkId);
-  agent.info = info;
-  agent.total = total;
+  if (!isSameMessage(agent.info, info)) {
+    forgetAddress(ctx.state, agent);
+    agent.info = info;
+    rememberAddress(ctx.state, agent);
+    agent.total = total;
+    ctx.allocator.updateAgent(agent.id, info, total.clone());
+  }
   agent.version = message.version;
   agent.capabilities = message.capabilities;
   agent.linkId = link.id;
@@ -264,7 +271,6 @@ function returnKnown(
   reconcileKnown(ctx, agent, message);
   resendCommands(ctx, agent);
   settleFrameworks(ctx, agent, message);
-  ctx.allocator.updateAgent(agent.id, info, total.clone());
   if (!agent.isDeactivated) ctx.allocator.activateAgent(agent.id);
   startPinging(ctx, agent);
 }
@@ -420,6 +426,7 @@ function addAgent(
   state.recoveredAgents.delete(id);
   state.unreachableAgents.delete(id);
   state.agents.set(id, agent);
+  rememberAddress(state, agent);
   adoptReports(ctx, agent, message);
   const used = new Map(
     [...agent.used].map(([frameworkId, bundle]) => [frameworkId, bundle.clone()]),
@@ -533,7 +540,7 @@ function settleFrameworks(ctx: MasterContext, agent: AgentEntry, message: Regist
       continue;
     }
     agent.frameworks.add(frameworkId);
-    const isCurrent = JSON.stringify(info) === JSON.stringify(framework.info);
+    const isCurrent = isSameMessage(info, framework.info);
     if (isCurrent || isUpdatePending(agent, frameworkId)) continue;
     command(ctx, agent, { kind: "updateFramework", framework: framework.info });
   }
@@ -563,6 +570,11 @@ function welcome(
       isReregistration,
     },
   });
+}
+
+function rememberAddress(state: MasterState, agent: AgentEntry): void {
+  const address = addressOf(agent.info);
+  if (address !== undefined) state.addresses.set(address, agent.id);
 }
 
 function faultOfMessage(message: RegisterMessage): string | undefined {

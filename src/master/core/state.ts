@@ -141,6 +141,8 @@ export interface LinkEntry {
   readonly id: LinkId;
   readonly remoteIp: string;
   agentId: AgentId | undefined;
+  /** A first registration over it is on its way to the registry. */
+  isBeingAdmitted: boolean;
 }
 
 /** What to do when a commit comes back. */
@@ -200,6 +202,8 @@ export interface MasterState {
   readonly completedFrameworks: Map<FrameworkId, FrameworkEntry>;
   readonly streams: Map<StreamId, FrameworkId>;
   readonly agents: Map<AgentId, AgentEntry>;
+  /** The newest registered agent at each address that has one, by `addressOf`. */
+  readonly addresses: Map<string, AgentId>;
   /** In the registry as admitted, not registered since this master started. */
   readonly recoveredAgents: Map<AgentId, AdmittedAgent>;
   readonly unreachableAgents: Map<AgentId, UnreachableAgent>;
@@ -231,6 +235,7 @@ export function emptyMasterState(
     completedFrameworks: new Map(),
     streams: new Map(),
     agents: new Map(),
+    addresses: new Map(),
     recoveredAgents: new Map(),
     unreachableAgents: new Map(),
     goneAgents: new Map(),
@@ -255,6 +260,11 @@ export function emptyMasterState(
 /** Key of an executor on its agent. Neither id may hold a control character, so none collide. */
 export function executorKey(frameworkId: FrameworkId, executorId: ExecutorId): string {
   return `${frameworkId}\n${executorId}`;
+}
+
+/** Where an agent says it listens; undefined when nowhere. */
+export function addressOf(info: AgentInfo): string | undefined {
+  return info.port === undefined || info.port === 0 ? undefined : `${info.hostname}:${info.port}`;
 }
 
 /** May be offered: connected, not deactivated, and not on its way out of the registry. */

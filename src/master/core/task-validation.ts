@@ -2,6 +2,7 @@
  * Whether a task may be launched on an offer: the first fault in the order Mesos looks for them, as
  * the message of its TASK_ERROR. Source: semantics 6.7 (`src/master/validation.cpp`).
  */
+import { brand, type TaskId } from "../../base/ids.ts";
 import type {
   CheckInfo,
   CommandInfo,
@@ -14,6 +15,7 @@ import type {
   TaskInfo,
 } from "../../protocol/v1/types.ts";
 import { validateId } from "../../protocol/validation/ids.ts";
+import { isSameMessage } from "../../registry/core/same-message.ts";
 import type { Bundle } from "../../resources/bundle.ts";
 import type { MasterContext } from "./context.ts";
 import {
@@ -62,8 +64,9 @@ function faultOfTaskId({ framework, task }: TaskCandidate): string | undefined {
   const id = task.task_id.value;
   const checked = validateId(id, "task_id");
   if (!checked.ok) return `Task ID is not valid: ${checked.error.message}`;
-  const isTaken = framework.tasks.has(checked.value as never);
-  if (isTaken || framework.unreachableTasks.has(checked.value as never)) {
+  const taskId = brand<TaskId>(id);
+  const isTaken = framework.tasks.has(taskId);
+  if (isTaken || framework.unreachableTasks.has(taskId)) {
     return `Task has duplicate ID: ${id}`;
   }
   return undefined;
@@ -264,22 +267,19 @@ function faultOfIdentity(
   executor: ExecutorInfo,
   known: ExecutorEntry | undefined,
 ): string | undefined {
-  if (known === undefined || fingerprint(executor) === fingerprint(known.info)) return undefined;
+  if (known === undefined) return undefined;
+  // What it holds was settled when it was first launched.
+  const { resources: _wanted, ...wanted } = executor;
+  const { resources: _held, ...held } = known.info;
+  if (isSameMessage(wanted, held)) return undefined;
   const id = executor.executor_id.value;
   return `ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID ${id}`;
 }
 
-/** Same text for infos that mean the same but for resources, which the first launch settled. */
-function fingerprint(executor: ExecutorInfo): string {
-  const { resources: _, ...rest } = executor;
-  return JSON.stringify(rest, (_key, value: unknown) => {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-    return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
-  });
-}
-
 function faultOfAmount(ctx: MasterContext, candidate: TaskCandidate): string | undefined {
   const { task, executor, known, remaining, role } = candidate;
+  const absent = absentResource(candidate);
+  if (absent !== undefined) return `Task (or executor) uses ${absent}, which is not offered`;
   const needed = emptyBundle(ctx.kinds);
   needed.add(allocatedResources(ctx.kinds, task.resources ?? [], role));
   if (known === undefined) {
@@ -289,4 +289,17 @@ function faultOfAmount(ctx: MasterContext, candidate: TaskCandidate): string | u
   const wanted = printResources(needed);
   const offered = printResources(remaining);
   return `Total resources ${wanted} required by task and its executor is more than available ${offered}`;
+}
+
+/**
+ * A resource name that the offers do not have. Looked for first, because every new kind of resource
+ * is remembered for good and a scheduler must not be able to invent them.
+ */
+function absentResource({ task, executor, known, remaining }: TaskCandidate): string | undefined {
+  const offered = new Set([...remaining.presentKinds()].map(({ name }) => name));
+  const wanted = [
+    ...(task.resources ?? []),
+    ...(known === undefined ? (executor?.resources ?? []) : []),
+  ];
+  return wanted.find(({ name }) => !offered.has(name))?.name;
 }

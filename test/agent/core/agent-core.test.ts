@@ -435,6 +435,29 @@ describe("frameworks", () => {
     expect(agent.disk.frameworks.size + agent.disk.tasks.size + agent.disk.updates.size).toBe(0);
   });
 
+  test("answers for tasks of a removed framework are not repeated for ever [semantics 2.4]", () => {
+    const agent = AgentHarness.registered();
+    const tasks = [{ frameworkId: F, taskId: "x", isPartitionAware: false }];
+    agent.command({ kind: "reconcileTasks", tasks });
+    agent.command({ kind: "shutdownFramework", frameworkId: F });
+    agent.take();
+    agent.advance(70_000);
+    expect(agent.take()).toEqual([]);
+    expect(agent.disk.updates.size).toBe(0);
+  });
+
+  test("a removed framework's ended tasks do not wait for acknowledgements [semantics 6.4.6]", () => {
+    const agent = AgentHarness.registered();
+    agent.runToRunning(framework(F), commandTask("t"));
+    agent.update(F, "t", "TASK_FINISHED");
+    agent.terminated(F, "t", 0);
+    agent.take();
+    agent.command({ kind: "shutdownFramework", frameworkId: F });
+    expect(agent.take()).toEqual(["cleanup"]);
+    expect(agent.core.state.frameworks.size + agent.core.state.streams.size).toBe(0);
+    expect(agent.disk.frameworks.size + agent.disk.tasks.size + agent.disk.updates.size).toBe(0);
+  });
+
   test("unknown tasks of a reconciliation are answered reliably, known ones not [semantics 2.4]", () => {
     const agent = AgentHarness.registered();
     agent.runToRunning(framework(F), commandTask("t"));
@@ -683,6 +706,27 @@ describe("recovery", () => {
       "update t TASK_FAILED SOURCE_AGENT REASON_EXECUTOR_TERMINATED",
     ]);
     expect(agent.disk).toMatchObject({ bootId: "boot-2", agentInfo: { id: { value: AGENT_ID } } });
+  });
+
+  test("an agent that starts anew after a reboot does not inherit command numbers [link-frames]", () => {
+    const old = AgentHarness.registered();
+    old.runToRunning(framework(F), commandTask("t"));
+    const base = agentOptions();
+    const agent = new AgentHarness(agentOptions({ info: { ...base.info, hostname: "other" } }));
+    agent.disk.apply([
+      { kind: "putAgent", agentInfo: old.disk.agentInfo ?? base.info, bootId: "boot-0" },
+      { kind: "putCommand", epoch: "master-1", number: old.disk.lastCommand },
+      ...[...old.disk.tasks.values()].map((task) => ({ kind: "putTask", task }) as const),
+    ]);
+    agent.recover();
+    agent.input({ kind: "linkUp", epoch: "master-1" });
+    expect(agent.sent()).toMatchObject([{ agentInfo: { hostname: "other" }, tasks: [] }]);
+    agent.connect();
+    agent.crash();
+    agent.recover();
+    agent.input({ kind: "linkUp", epoch: "master-1" });
+    expect(agent.sent()).toMatchObject([{ lastCommand: 0, tasks: [] }]);
+    expect(agent.disk.tasks.size).toBe(0);
   });
 
   test("fewer cpus than before stop the start, more are fine when additive [item 59]", () => {

@@ -12,6 +12,7 @@ import type {
   ContainerTermination,
 } from "../../../src/agent/core/inputs.ts";
 import { brand } from "../../../src/base/ids.ts";
+import { uuidToBase64 } from "../../../src/protocol/base64.ts";
 import type { AgentCommand, AgentToMaster } from "../../../src/protocol/link-frames.ts";
 import type {
   ExecutorCall,
@@ -192,7 +193,13 @@ export class AgentHarness {
     this.call(frameworkId, executorId, {
       type: "UPDATE",
       update: {
-        status: { task_id: { value: taskId }, state, source: "SOURCE_EXECUTOR", ...fields },
+        status: {
+          uuid: uuidToBase64(this.#uuid()),
+          task_id: { value: taskId },
+          state,
+          source: "SOURCE_EXECUTOR",
+          ...fields,
+        },
       },
     });
   }
@@ -264,11 +271,13 @@ export class AgentHarness {
   #newCore(): AgentCore {
     return new AgentCore({
       options: this.options,
-      uuid: () => {
-        this.#uuids += 1;
-        return `00000000-0000-4000-8000-${this.#uuids.toString(16).padStart(12, "0")}`;
-      },
+      uuid: () => this.#uuid(),
     });
+  }
+
+  #uuid(): string {
+    this.#uuids += 1;
+    return `00000000-0000-4000-8000-${this.#uuids.toString(16).padStart(12, "0")}`;
   }
 }
 

@@ -11,9 +11,9 @@ import {
   resourcesOf,
   scalarsOf,
   statusesOf,
-  taskFor,
   type TestAgent,
   type TestStream,
+  taskFor,
   World,
 } from "./harness.ts";
 
@@ -128,22 +128,95 @@ describe("launch", () => {
 
 describe("refusals", () => {
   const invalid: readonly [string, string, (task: TaskInfo) => TaskInfo, string][] = [
-    ["an id of 256 characters", "10.38", (task) => ({ ...task, task_id: { value: "x".repeat(256) } }), "Task ID is not valid"],
-    ["an id with a slash", "10.38", (task) => ({ ...task, task_id: { value: "a/b" } }), "Task ID is not valid"],
-    ["another agent", "6.7", (task) => ({ ...task, agent_id: { value: "S9" } }), "Task uses invalid agent S9 while agent"],
-    ["a negative grace period", "6.7", (task) => ({ ...task, kill_policy: { grace_period: { nanoseconds: -1 } } }), "kill_policy.grace_period"],
-    ["a negative completion time", "6.7", (task) => ({ ...task, max_completion_time: { nanoseconds: -1 } }), "max_completion_time"],
+    [
+      "an id of 256 characters",
+      "10.38",
+      (task) => ({ ...task, task_id: { value: "x".repeat(256) } }),
+      "Task ID is not valid",
+    ],
+    [
+      "an id with a slash",
+      "10.38",
+      (task) => ({ ...task, task_id: { value: "a/b" } }),
+      "Task ID is not valid",
+    ],
+    [
+      "another agent",
+      "6.7",
+      (task) => ({ ...task, agent_id: { value: "S9" } }),
+      "Task uses invalid agent S9 while agent",
+    ],
+    [
+      "a negative grace period",
+      "6.7",
+      (task) => ({ ...task, kill_policy: { grace_period: { nanoseconds: -1 } } }),
+      "kill_policy.grace_period",
+    ],
+    [
+      "a negative completion time",
+      "6.7",
+      (task) => ({ ...task, max_completion_time: { nanoseconds: -1 } }),
+      "max_completion_time",
+    ],
     ["a check without a type", "6.7", (task) => ({ ...task, check: {} }), "invalid check"],
-    ["an ambiguous health check", "6.7", (task) => ({ ...task, health_check: {} }), "invalid health check"],
+    [
+      "an ambiguous health check",
+      "6.7",
+      (task) => ({ ...task, health_check: {} }),
+      "invalid health check",
+    ],
     ["no resources", "6.7", (task) => ({ ...task, resources: [] }), "Task uses no resources"],
-    ["neither command nor executor", "10.39", ({ command: _, ...task }) => task, "at least one (but not both)"],
-    ["both command and executor", "10.39", (task) => ({ ...task, executor: { executor_id: { value: "e" } } }), "at least one (but not both)"],
-    ["more than offered", "10.40", (task) => ({ ...task, resources: resourcesOf("cpus:4.001;mem:1") }), "is more than available"],
-    ["a foreign allocation role", "4.11", (task) => ({ ...task, resources: resourcesOf("cpus:1").map((one) => ({ ...one, allocation_info: { role: "x" } })) }), "allocated to role 'x'"],
-    ["a variable without a value", "6.7", (task) => ({ ...task, command: { environment: { variables: [{ name: "A" }] } } }), "needs a value"],
-    ["a docker container without docker", "6.7", (task) => ({ ...task, container: { type: "DOCKER" } }), "'docker' is not set"],
-    ["limits the agent cannot hold", "6.7", (task) => ({ ...task, limits: { cpus: { value: 2 } } }), "does not support resource limits"],
-    ["its own cgroups outside a group", "6.7", (task) => ({ ...task, container: { type: "MESOS", linux_info: { share_cgroups: false } } }), "share_cgroups"],
+    [
+      "neither command nor executor",
+      "10.39",
+      ({ command: _, ...task }) => task,
+      "at least one (but not both)",
+    ],
+    [
+      "both command and executor",
+      "10.39",
+      (task) => ({ ...task, executor: { executor_id: { value: "e" } } }),
+      "at least one (but not both)",
+    ],
+    [
+      "more than offered",
+      "10.40",
+      (task) => ({ ...task, resources: resourcesOf("cpus:4.001;mem:1") }),
+      "is more than available",
+    ],
+    [
+      "a foreign allocation role",
+      "4.11",
+      (task) => ({
+        ...task,
+        resources: resourcesOf("cpus:1").map((one) => ({ ...one, allocation_info: { role: "x" } })),
+      }),
+      "allocated to role 'x'",
+    ],
+    [
+      "a variable without a value",
+      "6.7",
+      (task) => ({ ...task, command: { environment: { variables: [{ name: "A" }] } } }),
+      "needs a value",
+    ],
+    [
+      "a docker container without docker",
+      "6.7",
+      (task) => ({ ...task, container: { type: "DOCKER" } }),
+      "'docker' is not set",
+    ],
+    [
+      "limits the agent cannot hold",
+      "6.7",
+      (task) => ({ ...task, limits: { cpus: { value: 2 } } }),
+      "does not support resource limits",
+    ],
+    [
+      "its own cgroups outside a group",
+      "6.7",
+      (task) => ({ ...task, container: { type: "MESOS", linux_info: { share_cgroups: false } } }),
+      "share_cgroups",
+    ],
   ];
   for (const [what, rule, change, text] of invalid) {
     test(`a task with ${what} is TASK_ERROR [semantics ${rule}]`, () => {
@@ -168,7 +241,11 @@ describe("refusals", () => {
     const stream = world.subscribe();
     const launch = (limits: TaskInfo["limits"]): void => {
       world.call(stream, { type: "REVIVE" });
-      world.launch(stream, lastOffer(stream), taskFor(lastOffer(stream), "t", "cpus:1", { limits }));
+      world.launch(
+        stream,
+        lastOffer(stream),
+        taskFor(lastOffer(stream), "t", "cpus:1", { limits }),
+      );
     };
     launch({ mem: { value: 1 } });
     expect(lastStatus(stream).message).toContain("needs a request of mem");

@@ -3,7 +3,8 @@
  * fire when time is advanced, a registry that really applies its operations. After every step all
  * invariants of the core are checked.
  */
-import { DrfAllocator } from "./tmp-allocator.ts";
+
+import { DrfAllocator } from "../../../src/allocator/drf-allocator.ts";
 import { assert, must } from "../../../src/base/assert.ts";
 import { brand, type LinkId, type StreamId } from "../../../src/base/ids.ts";
 import { ok, type Result } from "../../../src/base/result.ts";
@@ -31,12 +32,12 @@ import type {
   TaskState,
   TaskStatus,
 } from "../../../src/protocol/v1/types.ts";
+import { applyOperation } from "../../../src/registry/core/registry-operations.ts";
 import {
   emptyRegistry,
   type RegistryOperation,
   type RegistryState,
 } from "../../../src/registry/core/registry-state.ts";
-import { applyOperation } from "../../../src/registry/core/registry-operations.ts";
 import { ResourceKinds } from "../../../src/resources/kinds.ts";
 
 export const MASTER_ID = "11111111-2222-4333-8444-555555555555";
@@ -69,6 +70,19 @@ export function masterOptions(changes: Partial<MasterOptions> = {}): MasterOptio
     registryMaxAgentCount: 102_400,
     ...changes,
   };
+}
+
+/** A core that has not been told of its registry yet. */
+export function newCore(changes: Partial<MasterOptions> = {}): MasterCore {
+  const options = masterOptions(changes);
+  const kinds = new ResourceKinds();
+  const allocator = new DrfAllocator(kinds, {
+    minAllocatable: options.minAllocatable,
+    isGpuFiltered: options.isGpuFiltered,
+    fairSharingExcluded: options.fairSharingExcluded,
+    allocationIntervalMs: options.allocationIntervalMs,
+  });
+  return new MasterCore({ options, allocator, kinds });
 }
 
 /** A scheduler's stream as the test sees it. */
@@ -107,15 +121,7 @@ export class World {
 
   constructor(changes: Partial<MasterOptions> = {}, registry: RegistryState = emptyRegistry()) {
     this.registry = registry;
-    const options = masterOptions(changes);
-    const kinds = new ResourceKinds();
-    const allocator = new DrfAllocator(kinds, {
-      minAllocatable: options.minAllocatable,
-      isGpuFiltered: options.isGpuFiltered,
-      fairSharingExcluded: options.fairSharingExcluded,
-      allocationIntervalMs: options.allocationIntervalMs,
-    });
-    this.core = new MasterCore({ options, allocator, kinds });
+    this.core = newCore(changes);
     const { admitted, unreachable, gone } = registry;
     this.step({
       kind: "recovered",
@@ -215,7 +221,8 @@ export class World {
     operations: readonly OfferOperation[],
     refuseSeconds?: number,
   ): Result<void> {
-    const filters = refuseSeconds === undefined ? {} : { filters: { refuse_seconds: refuseSeconds } };
+    const filters =
+      refuseSeconds === undefined ? {} : { filters: { refuse_seconds: refuseSeconds } };
     const offer_ids = offers.map((offer) => offer.id);
     return this.call(stream, { type: "ACCEPT", accept: { offer_ids, operations, ...filters } });
   }
@@ -225,7 +232,8 @@ export class World {
   }
 
   decline(stream: TestStream, offers: readonly Offer[], refuseSeconds?: number): void {
-    const filters = refuseSeconds === undefined ? {} : { filters: { refuse_seconds: refuseSeconds } };
+    const filters =
+      refuseSeconds === undefined ? {} : { filters: { refuse_seconds: refuseSeconds } };
     const offer_ids = offers.map((offer) => offer.id);
     this.call(stream, { type: "DECLINE", decline: { offer_ids, ...filters } });
   }
@@ -361,6 +369,9 @@ export class TestAgent {
 
   /** Opens a link and registers with everything the agent has. */
   connect(changes: Partial<RegisterMessage> = {}): void {
+    this.#hearId();
+    // An agent lets go of its old link before it tries anew; a second one is for those with an id.
+    if (this.id === undefined) this.disconnect();
     this.link = this.world.openLink();
     this.register(changes);
   }
@@ -383,9 +394,7 @@ export class TestAgent {
       tasks: [...this.tasks.values()].map((task) => ({ task })),
       ...changes,
     });
-    for (const message of this.link.messages) {
-      if (message.kind === "registered") this.id = message.agentId;
-    }
+    this.#hearId();
   }
 
   disconnect(): void {
@@ -439,6 +448,12 @@ export class TestAgent {
       status,
       latestState: state,
     });
+  }
+
+  #hearId(): void {
+    for (const message of this.link.messages) {
+      if (message.kind === "registered") this.id = message.agentId;
+    }
   }
 
   #perform(command: AgentCommand): void {
@@ -513,7 +528,9 @@ export function lastOffer(stream: TestStream): Offer {
 
 /** All statuses a stream got so far, oldest first. */
 export function statusesOf(stream: TestStream): TaskStatus[] {
-  return stream.events.flatMap((event) => (event.update === undefined ? [] : [event.update.status]));
+  return stream.events.flatMap((event) =>
+    event.update === undefined ? [] : [event.update.status],
+  );
 }
 
 export function lastStatus(stream: TestStream): TaskStatus {

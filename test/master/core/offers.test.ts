@@ -9,10 +9,10 @@ import {
   MASTER_ID,
   offersOf,
   resourcesOf,
-  scalarsOf,
   SUCCESS,
-  taskFor,
+  scalarsOf,
   type TestStream,
+  taskFor,
   World,
 } from "./harness.ts";
 
@@ -100,8 +100,9 @@ describe("answers", () => {
     world.addAgent();
     const stream = world.subscribe();
     for (let round = 0; round < 12; round++) {
-      world.decline(stream, [lastOffer(stream)], 0);
+      const offer = lastOffer(stream);
       forget(stream);
+      world.decline(stream, [offer], 0);
       world.advance(1000);
       expect(offersOf(stream)).toHaveLength(1);
     }
@@ -172,7 +173,9 @@ describe("answers", () => {
     const world = new World();
     const roles = { roles: ["a"], capabilities: [{ type: "MULTI_ROLE" }] } as const;
     const stream = world.subscribe(roles);
-    expect(world.call(stream, { type: "SUPPRESS", suppress: { roles: ["a", "b"] } })).toEqual(SUCCESS);
+    expect(world.call(stream, { type: "SUPPRESS", suppress: { roles: ["a", "b"] } })).toEqual(
+      SUCCESS,
+    );
     expect(frameworkOf(world, stream).suppressedRoles.size).toBe(0);
   });
 

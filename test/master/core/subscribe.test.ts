@@ -10,8 +10,8 @@ import {
   lastStatus,
   MASTER_ID,
   offersOf,
-  statusesOf,
   SUCCESS,
+  statusesOf,
   taskFor,
   World,
 } from "./harness.ts";
@@ -51,17 +51,42 @@ describe("subscribe", () => {
   });
 
   const faults: readonly [string, object, object, string][] = [
-    ["role beside roles", { role: "a", roles: ["a"], capabilities: [{ type: "MULTI_ROLE" }] }, {}, "'FrameworkInfo.role' must not be set"],
+    [
+      "role beside roles",
+      { role: "a", roles: ["a"], capabilities: [{ type: "MULTI_ROLE" }] },
+      {},
+      "'FrameworkInfo.role' must not be set",
+    ],
     ["roles without MULTI_ROLE", { roles: ["a"] }, {}, "'FrameworkInfo.roles' must not be set"],
-    ["a duplicate role", { roles: ["a", "a"], capabilities: [{ type: "MULTI_ROLE" }] }, {}, "duplicate"],
+    [
+      "a duplicate role",
+      { roles: ["a", "a"], capabilities: [{ type: "MULTI_ROLE" }] },
+      {},
+      "duplicate",
+    ],
     ["an invalid role", { role: "/a" }, {}, "/a"],
     ["an invalid id", { id: { value: "a/b" } }, {}, "must not contain"],
-    ["an infinite failover_timeout", { failover_timeout: Number.POSITIVE_INFINITY }, {}, "failover_timeout"],
-    ["an empty quantity", { offer_filters: { "*": { min_allocatable_resources: { quantities: [{}] } } } }, {}, "offer_filters"],
+    [
+      "an infinite failover_timeout",
+      { failover_timeout: Number.POSITIVE_INFINITY },
+      {},
+      "failover_timeout",
+    ],
+    [
+      "an empty quantity",
+      { offer_filters: { "*": { min_allocatable_resources: { quantities: [{}] } } } },
+      {},
+      "offer_filters",
+    ],
     ["a role that is not known", { role: "other" }, {}, "--roles"],
     ["the user root", { user: "root" }, {}, "root"],
     ["a foreign suppressed role", {}, { suppressed_roles: ["b"] }, "Suppressed role 'b'"],
-    ["a foreign constraint", {}, { offer_constraints: { role_constraints: { b: {} } } }, "role 'b'"],
+    [
+      "a foreign constraint",
+      {},
+      { offer_constraints: { role_constraints: { b: {} } } },
+      "role 'b'",
+    ],
   ];
   for (const [what, info, more, text] of faults) {
     test(`${what} ends the stream with ERROR [semantics 3.2 rule 3]`, () => {
@@ -273,7 +298,9 @@ describe("update of a framework", () => {
     );
     const invalid = world.call(stream, {
       type: "UPDATE_FRAMEWORK",
-      update_framework: { framework_info: { ...multiRole, id, user: "alice", name: "n", roles: [""] } },
+      update_framework: {
+        framework_info: { ...multiRole, id, user: "alice", name: "n", roles: [""] },
+      },
     });
     expect(invalid.ok ? "" : invalid.error.message).toStartWith(
       "Supplied FrameworkInfo is not valid: ",

@@ -1,0 +1,67 @@
+/** Frameworks as the allocator sees them: one client per role, and what decides its appetite. */
+import { assert, must } from "../base/assert.ts";
+import type { FrameworkId } from "../base/ids.ts";
+import type { OfferFilters } from "../protocol/v1/types.ts";
+import { toMilli } from "../resources/bundle.ts";
+import type { AllocatorFramework } from "./allocator.ts";
+import { capabilityBits } from "./candidates.ts";
+import type { Client, Minimum, RoleTree } from "./role-tree.ts";
+
+/** A framework that was added. Those only named by agents have clients and no record. */
+export interface FrameworkRecord {
+  readonly id: FrameworkId;
+  isActive: boolean;
+  /** By role, in the order of subscription. */
+  clients: Map<string, Client>;
+}
+
+/** The clients named by `roles`, all when there are none; asserts that they are subscribed. */
+export function clientsOf(framework: FrameworkRecord, roles: readonly string[]): Client[] {
+  if (roles.length === 0) return [...framework.clients.values()];
+  return roles.map((role) =>
+    must(framework.clients.get(role), `role ${role} of framework ${framework.id}`),
+  );
+}
+
+/**
+ * Brings the clients in line with what the framework says of itself. Returns the clients of roles
+ * it left and those whose appetite may have grown without a change of suppression.
+ */
+export function subscribe(
+  tree: RoleTree,
+  framework: FrameworkRecord,
+  wanted: AllocatorFramework,
+): { readonly left: readonly Client[]; readonly changed: readonly Client[] } {
+  const capabilities = capabilityBits(wanted.capabilities);
+  const changed: Client[] = [];
+  const before = framework.clients;
+  framework.clients = new Map();
+  for (const role of wanted.roles) {
+    assert(!framework.clients.has(role), () => `framework ${framework.id} has ${role} once`);
+    const client = tree.client(framework.id, role);
+    framework.clients.set(role, client);
+    const minimum = minimumOf(wanted.offerFilters[role]);
+    const isSame =
+      client.capabilities === capabilities &&
+      JSON.stringify(client.minimum) === JSON.stringify(minimum);
+    if (!isSame) changed.push(client);
+    client.isSubscribed = true;
+    client.isSuppressed = wanted.suppressedRoles.includes(role);
+    client.capabilities = capabilities;
+    client.minimum = minimum;
+  }
+  const left = [...before.values()].filter((client) => !framework.clients.has(client.role.name));
+  for (const client of left) client.isSubscribed = false;
+  return { left, changed };
+}
+
+/** Thousandths; undefined when the role has no minimum of its own. */
+function minimumOf(filters: OfferFilters | undefined): Minimum | undefined {
+  return filters?.min_allocatable_resources?.quantities?.map((entry) => {
+    const milli: Record<string, number> = {};
+    for (const [name, scalar] of Object.entries(entry.quantities ?? {})) {
+      milli[name] = toMilli(scalar.value);
+    }
+    return milli;
+  });
+}

@@ -1,0 +1,299 @@
+/**
+ * The flags of an agent alone, with Mesos' names and defaults. Source: reference/flags.md.
+ */
+import { acts, type Flag, group, later, never } from "./flag-table.ts";
+
+/** In the order in which help shows them. */
+export const AGENT_FLAGS: readonly Flag[] = [
+  ...group("Resources of the agent", [
+    acts(
+      "resources",
+      "string",
+      undefined,
+      "total resources, JSON or name(role):value;...; missing ones auto-detected",
+      { isPathRead: true },
+    ),
+    acts("attributes", "string", undefined, "agent attributes, key:value;..."),
+    acts("default_role", "string", "*", "role of resources without one"),
+    later("resource_provider_config_dir", "path", undefined, "configs of local resource providers"),
+    later("csi_plugin_config_dir", "path", undefined, "configs of CSI plugins"),
+    never("disk_profile_adaptor", "string", undefined, "disk profile module name", {
+      note: "there are no loadable modules",
+    }),
+    never("resource_estimator", "string", undefined, "oversubscription estimator module", {
+      note: "there are no loadable modules",
+    }),
+    never("qos_controller", "string", undefined, "QoS controller module", {
+      note: "there are no loadable modules",
+    }),
+    later(
+      "qos_correction_interval_min",
+      "duration",
+      "0ns",
+      "shortest time between QoS corrections",
+    ),
+    later(
+      "oversubscribed_resources_interval",
+      "duration",
+      "15secs",
+      "period of oversubscription reports",
+    ),
+    later("nvidia_gpu_devices", "string", undefined, "GPU device list"),
+  ]),
+  ...group("Executors and tasks", [
+    acts("switch_user", "boolean", "true", "run tasks as their user (needs root)"),
+    acts(
+      "executor_registration_timeout",
+      "duration",
+      "1mins",
+      "kill executors not subscribed within this",
+      { min: "1ms" },
+    ),
+    acts(
+      "executor_reregistration_timeout",
+      "duration",
+      "2secs",
+      "wait for executors after agent restart; max 15secs",
+      { max: "15secs" },
+    ),
+    acts("executor_shutdown_grace_period", "duration", "5secs", "SHUTDOWN to forced kill"),
+    never(
+      "executor_reregistration_retry_interval",
+      "duration",
+      undefined,
+      "resend reconnect to v0 executors",
+      { note: "there are no v0 executors" },
+    ),
+    later(
+      "executor_environment_variables",
+      "json",
+      undefined,
+      "JSON env of executors, replaces inherited",
+      { isPathRead: true },
+    ),
+    later("max_completed_executors_per_framework", "integer", "150", "completed executors kept"),
+    never("http_command_executor", "boolean", "false", "command executor uses the HTTP API", {
+      note: "command tasks run inside the agent",
+    }),
+    later("http_executor_domain_sockets", "boolean", "false", "executors talk over unix socket"),
+    later("domain_socket_location", "path", undefined, "path of executor unix socket"),
+    later("http_heartbeat_interval", "duration", "30secs", "heartbeat of attach-output streams"),
+    never("frameworks_home", "path", undefined, "deprecated prefix of relative executor URIs", {
+      note: "Mesos itself deprecated it",
+    }),
+    never("launcher_dir", "path", undefined, "helper binaries", {
+      note: "the helpers are part of the binary",
+    }),
+    never("container_logger", "string", undefined, "container logger module", {
+      note: "there are no loadable modules",
+    }),
+    never("secret_resolver", "string", undefined, "secret resolver module", {
+      note: "there are no loadable modules",
+    }),
+  ]),
+  ...group("Registration and recovery", [
+    later(
+      "registration_backoff_factor",
+      "duration",
+      "1secs",
+      "b: first (re)registration within [0,b], doubling to 1mins",
+    ),
+    later("recover", "string", "reconnect", "reconnect or cleanup", {
+      choices: ["reconnect", "cleanup"],
+      note: "agents always reconnect",
+    }),
+    later("recovery_timeout", "duration", "15mins", "longest recovery; executors then exit"),
+    later(
+      "reconfiguration_policy",
+      "string",
+      "equal",
+      "equal or additive changes allowed at restart",
+      { choices: ["equal", "additive"] },
+    ),
+    later("strict", "boolean", "true", "any recovery error is fatal", {
+      note: "recovery is always strict",
+    }),
+    later("agent_features", "json", undefined, "capabilities to announce, JSON", {
+      isPathRead: true,
+    }),
+    later(
+      "authentication_backoff_factor",
+      "duration",
+      "1secs",
+      "authentication timeout growth step",
+    ),
+    later("authentication_timeout_min", "duration", "5secs", "shortest authentication timeout"),
+    later("authentication_timeout_max", "duration", "1mins", "longest authentication timeout"),
+    never("authenticatee", "string", "crammd5", "SASL client name", {
+      note: "there are no loadable modules",
+    }),
+    later("credential", "path", undefined, "principal/secret towards the master", {
+      note: "the agent does not authenticate",
+    }),
+  ]),
+  ...group("Sandboxes, disk and fetching", [
+    later("gc_delay", "duration", "1weeks", "longest keep time of sandboxes"),
+    later("gc_disk_headroom", "float", "0.1", "disk share kept free when ageing sandboxes"),
+    later(
+      "gc_non_executor_container_sandboxes",
+      "boolean",
+      "false",
+      "GC sandboxes of API-launched containers",
+    ),
+    later("disk_watch_interval", "duration", "1mins", "disk usage check period"),
+    later("container_disk_watch_interval", "duration", "15secs", "disk quota check period"),
+    later("enforce_container_disk_quota", "boolean", "false", "kill containers over disk quota"),
+    later(
+      "sandbox_directory",
+      "path",
+      "/mnt/mesos/sandbox",
+      "sandbox mount point inside containers",
+    ),
+    later("fetcher_cache_size", "size", "2GB", "fetcher cache size"),
+    later("fetcher_cache_dir", "path", undefined, "fetcher cache; emptied at start"),
+    later("fetcher_stall_timeout", "duration", "1mins", "abort stalled downloads after this"),
+    never("hadoop_home", "path", undefined, "Hadoop install for fetching", {
+      note: "Hadoop is not used to fetch",
+    }),
+    later("xfs_project_range", "string", "[5000-10000]", "XFS project id range"),
+    later("xfs_kill_containers", "boolean", "false", "kill over-quota containers (disk/xfs)"),
+    later("xfs_quota_headroom", "size", "10MB", "hard quota above limit"),
+    later("volume_gid_range", "string", undefined, "gids for shared volumes of non-root tasks"),
+    later(
+      "host_path_volume_force_creation",
+      "string",
+      undefined,
+      "directories where host_path volumes may be created",
+    ),
+  ]),
+  ...group("Isolation", [
+    later("isolation", "string", "posix/cpu,posix/mem", "isolator list", {
+      note: "tasks are not isolated from each other",
+    }),
+    later("launcher", "string", undefined, "container launcher: linux or posix", {
+      choices: ["linux", "posix"],
+      note: "the posix launcher is used",
+    }),
+    later("cgroups_destroy_timeout", "duration", "1mins", "deadline of cgroup removal"),
+    later("cgroups_hierarchy", "path", "/sys/fs/cgroup", "cgroup mount root"),
+    later("cgroups_root", "string", "allot", "root cgroup name"),
+    later("cgroups_enable_cfs", "boolean", "false", "hard CPU limits by CFS quota"),
+    later("cgroups_limit_swap", "boolean", "false", "limit memory plus swap"),
+    later(
+      "cgroups_cpu_enable_pids_and_tids_count",
+      "boolean",
+      "false",
+      "export process/thread counts",
+    ),
+    later("cgroups_net_cls_primary_handle", "string", undefined, "net_cls primary handle"),
+    later("cgroups_net_cls_secondary_handles", "string", undefined, "net_cls secondary range"),
+    later("allowed_devices", "json", undefined, "extra devices for containers, JSON", {
+      isPathRead: true,
+    }),
+    later("agent_subsystems", "string", undefined, "cgroup subsystems for the agent itself", {
+      oldNames: ["slave_subsystems"],
+    }),
+    later("perf_events", "string", undefined, "perf events to sample"),
+    later("perf_interval", "duration", "1mins", "perf sampling period"),
+    later("perf_duration", "duration", "10secs", "perf sample length"),
+    later("revocable_cpu_low_priority", "boolean", "true", "lower priority for revocable CPU"),
+    never("systemd_enable_support", "boolean", "true", "use systemd features", {
+      note: "allot adapts to systemd by itself",
+    }),
+    later("systemd_runtime_directory", "path", "/run/systemd/system", "systemd runtime directory"),
+    later("effective_capabilities", "json", undefined, "capabilities granted by default, JSON", {
+      oldNames: ["allowed_capabilities"],
+      isPathRead: true,
+    }),
+    later("bounding_capabilities", "json", undefined, "capability ceiling, JSON", {
+      isPathRead: true,
+    }),
+    later("default_container_shm_size", "size", undefined, "default private /dev/shm size"),
+    later("disallow_sharing_agent_ipc_namespace", "boolean", "false", "forbid agent IPC namespace"),
+    later("disallow_sharing_agent_pid_namespace", "boolean", "false", "forbid agent PID namespace"),
+    later("seccomp_config_dir", "path", undefined, "seccomp profile directory"),
+    later("seccomp_profile_name", "string", undefined, "default seccomp profile"),
+  ]),
+  ...group("Images and Docker", [
+    later("containerizers", "string", "mesos", "mesos and/or docker, in order", {
+      note: "command tasks run without containers",
+    }),
+    later("image_providers", "string", undefined, "APPC and/or DOCKER"),
+    later(
+      "image_provisioner_backend",
+      "string",
+      undefined,
+      "overlay, aufs, bind or copy; auto when unset",
+    ),
+    later("image_gc_config", "json", undefined, "automatic image GC JSON", { isPathRead: true }),
+    never("appc_simple_discovery_uri_prefix", "string", "http://", "Appc discovery URI prefix", {
+      note: "Appc images are not supported",
+    }),
+    never("appc_store_dir", "path", undefined, "Appc image store", {
+      note: "Appc images are not supported",
+    }),
+    later(
+      "docker_registry",
+      "string",
+      "https://registry-1.docker.io",
+      "registry URL or local image directory",
+    ),
+    later("docker_store_dir", "path", undefined, "Docker image store"),
+    later("docker_volume_checkpoint_dir", "path", undefined, "docker volume isolator state"),
+    later("docker_volume_chown", "boolean", "false", "chown docker volume mount to container user"),
+    later(
+      "docker_ignore_runtime",
+      "boolean",
+      "false",
+      "ignore image runtime config (entrypoint, env...)",
+    ),
+    never("docker", "string", "docker", "docker CLI path", {
+      note: "Docker is reached through its socket",
+    }),
+    later("docker_remove_delay", "duration", "6hrs", "delay before docker rm"),
+    later("docker_kill_orphans", "boolean", "true", "kill unknown Docker containers"),
+    later("docker_mesos_image", "string", undefined, "image of the agent when itself in Docker"),
+    later("docker_socket", "path", "/var/run/docker.sock", "docker daemon socket"),
+    later("docker_config", "json", undefined, "default docker config, path or JSON", {
+      isPathRead: true,
+    }),
+    later("docker_stop_timeout", "duration", "0ns", "deprecated stop-to-kill wait of docker"),
+    later("default_container_info", "json", undefined, "ContainerInfo for executors without one", {
+      isPathRead: true,
+    }),
+  ]),
+  ...group("Network of containers", [
+    later("ip6", "string", undefined, "IPv6 address given to containers"),
+    later("ip6_discovery_command", "string", undefined, "program printing the IPv6 address"),
+    later("default_container_dns", "json", undefined, "DNS defaults per network, JSON", {
+      isPathRead: true,
+    }),
+    later("container_ports_watch_interval", "duration", "30secs", "check period of network/ports"),
+    later(
+      "check_agent_port_range_only",
+      "boolean",
+      "false",
+      "network/ports: only agent range counts",
+    ),
+    later("enforce_container_ports", "boolean", "false", "network/ports: kill offenders"),
+    later("container_ports_isolated_range", "string", undefined, "network/ports: only these ports"),
+    later("network_cni_plugins_dir", "path", undefined, "CNI plugin search path"),
+    later("network_cni_config_dir", "path", undefined, "CNI network configs"),
+    later("network_cni_root_dir_persist", "boolean", "false", "keep CNI state over reboot"),
+    later("network_cni_metrics", "boolean", "true", "export CNI isolator metrics"),
+  ]),
+  ...group("Security of the agent", [
+    never("authorizer", "string", "local", "authorizer name", {
+      note: "there are no loadable modules",
+    }),
+    later("authenticate_http_executors", "boolean", "false", "auth on executor API (SSL builds)", {
+      note: "executors are NOT authenticated",
+    }),
+    later("http_credentials", "path", undefined, "credentials file for HTTP", {
+      note: "nobody is authenticated",
+    }),
+    later("jwt_secret_key", "path", undefined, "key file for JWTs (SSL builds)", {
+      oldNames: ["executor_secret_key"],
+    }),
+  ]),
+];

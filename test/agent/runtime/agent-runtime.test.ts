@@ -1,0 +1,279 @@
+/** The agent with real processes and a real disk, from a command to an acknowledged end. */
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir, readFile, readlink } from "node:fs/promises";
+import { join } from "node:path";
+import { commandTask, framework } from "../core/agent-harness.ts";
+import { AgentFixture } from "./agent-fixture.ts";
+
+let agent: AgentFixture;
+
+beforeEach(async () => {
+  agent = await AgentFixture.make();
+  await mkdir(join(agent.folder, "work", "meta"), { recursive: true });
+});
+
+afterEach(() => agent.dispose());
+
+const FRAMEWORK = framework("fw", { capabilities: [{ type: "TASK_KILLING_STATE" }] });
+
+function shell(id: string, value: string): ReturnType<typeof commandTask> {
+  return commandTask(id, { command: { value } });
+}
+
+function sandboxOf(taskId: string): string {
+  const directory = agent.runtime.state.frameworks.get("fw")?.executors.get(taskId)?.directory;
+  if (directory === undefined) throw new Error(`no sandbox of ${taskId}`);
+  return directory;
+}
+
+/** A zombie that its new parent has not reaped yet is not alive. */
+function isAlive(pid: number): boolean {
+  if (!existsSync(`/proc/${pid}`)) return false;
+  return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+}
+
+describe("one task", () => {
+  test("runs in its sandbox with the promised environment and reports its end [semantics 7.4, 7.5]", async () => {
+    await agent.start();
+    agent.master.run(FRAMEWORK, shell("t", "pwd; env; echo oops >&2; sleep 0.2"));
+    await agent.master.untilState("t", "TASK_RUNNING");
+    const sandbox = sandboxOf("t");
+    await agent.master.untilState("t", "TASK_FINISHED");
+    expect(agent.master.statesOf("t")).toEqual(["TASK_STARTING", "TASK_RUNNING", "TASK_FINISHED"]);
+    const stdout = await readFile(join(sandbox, "stdout"), "utf8");
+    expect(stdout.split("\n")[0]).toBe(sandbox);
+    expect(stdout).toContain(`MESOS_SANDBOX=${sandbox}\n`);
+    expect(stdout).toContain("MESOS_EXECUTOR_ID=t\n");
+    expect(await readFile(join(sandbox, "stderr"), "utf8")).toBe("oops\n");
+    expect(join(sandbox, "..", await readlink(join(sandbox, "..", "latest")))).toBe(sandbox);
+    await agent.master.until("removal", () => agent.runtime.state.frameworks.size === 0);
+  });
+
+  test("a failing command tells its exit status [semantics 6.6]", async () => {
+    await agent.start();
+    agent.master.run(FRAMEWORK, shell("t", "exit 42"));
+    await agent.master.untilState("t", "TASK_FAILED");
+    expect(agent.master.statusesOf("t").at(-1)).toMatchObject({
+      source: "SOURCE_EXECUTOR",
+      message: "Command exited with status 42",
+    });
+  });
+
+  test("a kill ends the whole process tree and is TASK_KILLED [item 52, 53]", async () => {
+    await agent.start();
+    agent.master.run(FRAMEWORK, shell("t", "sleep 1000 & echo $!; wait"));
+    await agent.master.untilState("t", "TASK_RUNNING");
+    const stdout = join(sandboxOf("t"), "stdout");
+    let child = 0;
+    while (child === 0) child = Number(await readFile(stdout, "utf8"));
+    agent.master.command({ kind: "killTask", frameworkId: "fw", taskId: "t" });
+    await agent.master.untilState("t", "TASK_KILLED");
+    expect(agent.master.statesOf("t").slice(-2)).toEqual(["TASK_KILLING", "TASK_KILLED"]);
+    expect(isAlive(child)).toBe(false);
+  });
+
+  test("a task that ignores SIGTERM is ended by force after its grace [item 52]", async () => {
+    await agent.start();
+    agent.master.run(FRAMEWORK, shell("t", "trap '' TERM; echo up; while :; do sleep 0.05; done"));
+    await agent.master.untilState("t", "TASK_RUNNING");
+    const stdout = join(sandboxOf("t"), "stdout");
+    while ((await readFile(stdout, "utf8")) === "") await Bun.sleep(5);
+    const killPolicy = { grace_period: { nanoseconds: 300_000_000 } };
+    const start = Date.now();
+    agent.master.command({ kind: "killTask", frameworkId: "fw", taskId: "t", killPolicy });
+    await agent.master.untilState("t", "TASK_KILLED");
+    expect(Date.now() - start).toBeGreaterThanOrEqual(295);
+    expect(agent.master.statusesOf("t").at(-1)?.message).toBe(
+      "Command terminated with signal Killed",
+    );
+  });
+
+  test("what this agent cannot give fails the launch with its reason [semantics 6.3]", async () => {
+    await agent.start();
+    agent.master.run(
+      FRAMEWORK,
+      commandTask("t", { command: { value: "true", uris: [{ value: "http://x/y" }] } }),
+    );
+    await agent.master.untilState("t", "TASK_FAILED");
+    expect(agent.master.statusesOf("t").at(-1)).toMatchObject({
+      reason: "REASON_CONTAINER_LAUNCH_FAILED",
+      message: "Failed to launch container: this agent fetches no URIs",
+    });
+  });
+
+  test("its output can be followed to the end while it runs", async () => {
+    await agent.start();
+    agent.master.run(FRAMEWORK, shell("t", "for i in 1 2 3; do echo $i; sleep 0.1; done"));
+    await agent.master.untilState("t", "TASK_RUNNING");
+    const path = "/frameworks/fw/executors/t/runs/latest/stdout";
+    let text = "";
+    for await (const chunk of agent.runtime.files.tail(
+      path,
+      0,
+      true,
+      new AbortController().signal,
+    )) {
+      text += new TextDecoder().decode(chunk);
+    }
+    expect(text).toBe("1\n2\n3\n");
+  });
+
+  test("usage and status are shown while it runs [http-api 7.1]", async () => {
+    await agent.start();
+    agent.master.run(FRAMEWORK, shell("t", "sleep 1000"));
+    await agent.master.untilState("t", "TASK_RUNNING");
+    const [container] = await agent.runtime.containers();
+    expect(container?.container_status?.executor_pid).toBeGreaterThan(0);
+    expect(container?.resource_statistics?.mem_rss_bytes).toBeGreaterThan(0);
+    expect(agent.runtime.metrics()["slave/tasks_running"]).toBe(1);
+  });
+});
+
+describe("users", () => {
+  const isRoot = process.getuid?.() === 0;
+
+  test.if(isRoot)("an unknown user fails the launch by name [semantics 7.5]", async () => {
+    await agent.dispose();
+    agent = await AgentFixture.make({ isUserSwitched: true });
+    await mkdir(join(agent.folder, "work", "meta"), { recursive: true });
+    await agent.start();
+    const command = { value: "true", user: "nobody-of-this-name" };
+    agent.master.run(FRAMEWORK, commandTask("t", { command }));
+    await agent.master.untilState("t", "TASK_FAILED");
+    expect(agent.master.statusesOf("t").at(-1)?.message).toContain("nobody-of-this-name");
+  });
+});
+
+describe("restart", () => {
+  test("tasks run on, ends meanwhile are told exactly, nothing is restarted or lost [semantics 7.7, item 58]", async () => {
+    const count = 20;
+    await agent.start();
+    for (let number = 0; number < count; number++) {
+      const script = `echo started; while [ ! -e "${agent.folder}/go-${number % 4}" ]; do sleep 0.05; done; exit ${number % 4}`;
+      agent.master.run(FRAMEWORK, shell(`t${number}`, script));
+    }
+    for (let number = 0; number < count; number++) {
+      await agent.master.untilState(`t${number}`, "TASK_RUNNING");
+    }
+    const sandboxes = Array.from({ length: count }, (_, number) => sandboxOf(`t${number}`));
+    await agent.master.until("acknowledgements", () =>
+      [...agent.runtime.state.streams.values()].every(({ pending }) => pending.length === 0),
+    );
+    await agent.stop();
+    const before = agent.master.updates.length;
+    await Bun.write(join(agent.folder, "go-0"), "");
+    await Bun.write(join(agent.folder, "go-3"), "");
+    await Bun.sleep(300);
+    await agent.start();
+    for (let number = 0; number < count; number++) {
+      if (number % 4 === 0) await agent.master.untilState(`t${number}`, "TASK_FINISHED");
+      if (number % 4 === 3) await agent.master.untilState(`t${number}`, "TASK_FAILED");
+    }
+    expect(agent.master.updates.length).toBe(before + count / 2);
+    expect(agent.master.registrations.at(-1)?.tasks.length).toBe(count);
+    await Bun.write(join(agent.folder, "go-1"), "");
+    await Bun.write(join(agent.folder, "go-2"), "");
+    for (let number = 0; number < count; number++) {
+      await agent.master.untilState(
+        `t${number}`,
+        number % 4 === 0 ? "TASK_FINISHED" : "TASK_FAILED",
+      );
+      const last = agent.master.statusesOf(`t${number}`).at(-1);
+      expect(last?.message).toBe(`Command exited with status ${number % 4}`);
+      expect(agent.master.statesOf(`t${number}`).length).toBe(3);
+      const stdout = await readFile(join(sandboxes[number] ?? "", "stdout"), "utf8");
+      expect(stdout).toBe("started\n");
+    }
+  });
+
+  test("kill -9 of the agent with 50 tasks: each is reported exactly as it was [DESIGN 9]", async () => {
+    const count = 50;
+    const script = join(import.meta.dir, "agent-process.ts");
+    const victim = Bun.spawn([process.execPath, script, agent.folder, String(count)], {
+      stdout: "pipe",
+      stderr: "inherit",
+    });
+    for await (const chunk of victim.stdout) {
+      if (new TextDecoder().decode(chunk).includes("ready")) break;
+    }
+    victim.kill("SIGKILL");
+    await victim.exited;
+    await Bun.write(join(agent.folder, "go-early"), "");
+    await Bun.sleep(400);
+    await agent.start();
+    const ends = (): number => agent.master.updates.length;
+    await agent.master.until("the ends meanwhile", () => ends() === count / 2);
+    const [registration] = agent.master.registrations;
+    expect(registration?.agentInfo.id?.value).toBe("master-1-S0");
+    expect(registration?.tasks.length).toBe(count);
+    await Bun.write(join(agent.folder, "go-late"), "");
+    await agent.master.until("the other ends", () => ends() === count);
+    for (let number = 0; number < count; number++) {
+      const code = number % 4;
+      expect(agent.master.statusesOf(`t${number}`)).toMatchObject([
+        {
+          state: code === 0 ? "TASK_FINISHED" : "TASK_FAILED",
+          message: `Command exited with status ${code}`,
+        },
+      ]);
+    }
+  }, 30_000);
+
+  test("a kill that was under way goes on after it [semantics 6.6]", async () => {
+    await agent.start();
+    agent.master.run(FRAMEWORK, shell("t", "trap '' TERM; while :; do sleep 0.05; done"));
+    await agent.master.untilState("t", "TASK_RUNNING");
+    const killPolicy = { grace_period: { nanoseconds: 700_000_000 } };
+    agent.master.command({ kind: "killTask", frameworkId: "fw", taskId: "t", killPolicy });
+    await agent.master.untilState("t", "TASK_KILLING");
+    await agent.stop();
+    await agent.start();
+    await agent.master.untilState("t", "TASK_KILLED");
+  });
+
+  test("tasks of a framework that does not checkpoint end with the agent [semantics 2.8]", async () => {
+    await agent.start();
+    agent.master.run({ ...FRAMEWORK, checkpoint: false }, shell("t", "sleep 1000"));
+    await agent.master.untilState("t", "TASK_RUNNING");
+    const pid = agent.master.statusesOf("t").at(-1)?.container_status?.executor_pid ?? 0;
+    expect(isAlive(pid)).toBe(true);
+    await agent.stop();
+    expect(isAlive(pid)).toBe(false);
+    await agent.start();
+    expect(agent.runtime.state.frameworks.size).toBe(0);
+  });
+
+  test("an update nobody acknowledged is sent again with its uuid [semantics 6.4]", async () => {
+    agent.master.isAcknowledging = false;
+    await agent.start();
+    agent.master.run(FRAMEWORK, shell("t", "exit 0"));
+    await agent.master.untilState("t", "TASK_STARTING");
+    await agent.stop();
+    agent.master.isAcknowledging = true;
+    await agent.start();
+    await agent.master.untilState("t", "TASK_FINISHED");
+    expect(agent.master.statesOf("t").filter((state) => state === "TASK_STARTING").length).toBe(1);
+    expect(new Set(agent.master.statusesOf("t").map(({ uuid }) => uuid)).size).toBe(
+      agent.master.statusesOf("t").length,
+    );
+  });
+});
+
+test("a disk that fails stops the agent before anyone sees an effect [DESIGN 7]", async () => {
+  let isBroken = false;
+  await agent.start((store) => ({
+    load: () => store.load(),
+    close: () => store.close(),
+    apply: (operations) => {
+      if (isBroken) throw new Error("no space left on device");
+      store.apply(operations);
+    },
+  }));
+  await agent.master.until("registration", () => agent.runtime.state.phase === "running");
+  isBroken = true;
+  agent.master.run(FRAMEWORK, shell("t", "true"));
+  await agent.master.until("the fatal end", () => agent.fatal !== undefined);
+  expect(String(agent.fatal)).toContain("no space left on device");
+  expect(agent.master.updates).toEqual([]);
+});

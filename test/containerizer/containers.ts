@@ -1,0 +1,92 @@
+/** What tests of containerizers share: a folder of their own, short specs, and waiting for facts. */
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { brand, type ContainerId } from "../../src/base/ids.ts";
+import type { Log } from "../../src/base/ports.ts";
+import type { ContainerSpec } from "../../src/containerizer/containerizer.ts";
+import {
+  PosixContainerizer,
+  type PosixContainerizerOptions,
+} from "../../src/containerizer/posix/posix-containerizer.ts";
+import { systemClock } from "../../src/platform/system.ts";
+import type { CommandInfo } from "../../src/protocol/v1/types.ts";
+
+export const silentLog: Log = { write: () => undefined };
+
+/** A fresh folder with `work` and `run` inside, removed by `removeRoots`. */
+export function newRoot(): string {
+  const root = mkdtempSync(join(tmpdir(), "allot-containers-"));
+  roots.push(root);
+  return root;
+}
+
+const roots: string[] = [];
+
+export function removeRoots(): void {
+  for (const root of roots.splice(0)) rmSync(root, { recursive: true, force: true });
+}
+
+/** An agent's containerizer below `root`. */
+export function posixIn(
+  root: string,
+  options: Partial<PosixContainerizerOptions> = {},
+): PosixContainerizer {
+  return new PosixContainerizer({
+    workDir: join(root, "work"),
+    runtimeDir: join(root, "run"),
+    clock: systemClock,
+    log: silentLog,
+    isolation: ["posix/cpu", "posix/mem"],
+    ...options,
+  });
+}
+
+/** A spec of a shell command (text) or of any other command. */
+export function specIn(
+  root: string,
+  name: string,
+  command: string | CommandInfo,
+  more: Partial<ContainerSpec> = {},
+): ContainerSpec {
+  return {
+    containerId: brand<ContainerId>(name),
+    command: typeof command === "string" ? { value: command } : command,
+    environment: { PATH: "/usr/local/bin:/usr/bin:/bin" },
+    directory: join(root, "work", "sandboxes", name),
+    user: undefined,
+    resources: [],
+    ...more,
+  };
+}
+
+export function outputOf(spec: ContainerSpec, file: string = "stdout"): string {
+  const path = join(spec.directory, file);
+  return existsSync(path) ? readFileSync(path, "utf8") : "";
+}
+
+/** Waits until `fact` holds; fails with its name after ten seconds. */
+export async function until(what: string, fact: () => boolean): Promise<void> {
+  const deadlineMs = performance.now() + 10_000;
+  while (!fact()) {
+    if (performance.now() > deadlineMs) throw new Error(`waited in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 3));
+  }
+}
+
+/** True while the process exists and is no zombie. */
+export function isRunning(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return !/\) [ZX] /.test(stat);
+  } catch {
+    return false;
+  }
+}
+
+/** The process ids a task has written into its output, once there are `count` of them. */
+export async function pidsIn(spec: ContainerSpec, count: number): Promise<number[]> {
+  const read = (): number[] => (outputOf(spec).match(/\d+(?=\n)/g) ?? []).map(Number);
+  await until(`${spec.containerId} has written ${count} pids`, () => read().length >= count);
+  return read();
+}

@@ -1,0 +1,233 @@
+/**
+ * Random frameworks, agents, operators and faults against one master. After every step the harness
+ * checks all invariants of the core; here it is also checked what frameworks may rely on.
+ */
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import {
+  offersOf,
+  statusesOf,
+  type TestAgent,
+  type TestStream,
+  taskFor,
+  World,
+} from "./harness.ts";
+
+/** One random act; numbers pick among what exists at that moment. */
+type Act = readonly [kind: (typeof KINDS)[number], first: number, second: number, third: number];
+
+const KINDS = [
+  "subscribe",
+  "resubscribe",
+  "hangUp",
+  "teardown",
+  "addAgent",
+  "disconnect",
+  "connect",
+  "reconnect",
+  "silence",
+  "unregister",
+  "launch",
+  "launch",
+  "launch",
+  "decline",
+  "work",
+  "work",
+  "update",
+  "update",
+  "acknowledge",
+  "acknowledge",
+  "kill",
+  "reconcile",
+  "suppress",
+  "revive",
+  "advance",
+  "holdCommits",
+  "releaseCommits",
+  "forgetTask",
+  "masterEpoch",
+] as const;
+
+const STATES = ["TASK_RUNNING", "TASK_FINISHED", "TASK_FAILED", "TASK_STARTING"] as const;
+
+const acts: fc.Arbitrary<Act[]> = fc.array(
+  fc.tuple(fc.constantFrom(...KINDS), fc.nat(50), fc.nat(50), fc.nat(50)),
+  { minLength: 20, maxLength: 120, size: "max" },
+);
+
+function pick<Item>(items: readonly Item[], number: number): Item | undefined {
+  return items[number % Math.max(items.length, 1)];
+}
+
+class Play {
+  readonly world = new World({ maxCompletedFrameworks: 3, maxUnreachableTasksPerFramework: 5 });
+  readonly streams: TestStream[] = [];
+  readonly agents: TestAgent[] = [];
+  nextTask = 0;
+
+  perform([kind, first, second, third]: Act): void {
+    const { world } = this;
+    const stream = pick(this.streams, first);
+    const agent = pick(this.agents, second);
+    const offer = stream === undefined ? undefined : pick(offersOf(stream), second);
+    switch (kind) {
+      case "subscribe":
+        if (this.streams.length < 6) this.streams.push(world.subscribe(this.#info(first, second)));
+        return;
+      case "resubscribe":
+        if (stream === undefined) return;
+        this.streams.push(
+          world.subscribe({ ...this.#info(second, third), id: { value: stream.frameworkId } }),
+        );
+        return;
+      case "hangUp":
+        if (stream !== undefined) world.hangUp(stream);
+        return;
+      case "teardown":
+        if (stream !== undefined && third % 4 === 0) world.operatorTeardown(stream.frameworkId);
+        return;
+      case "addAgent":
+        if (this.agents.length < 4) this.agents.push(world.addAgent("cpus:4;mem:512;ports:[1-9]"));
+        return;
+      case "disconnect":
+        agent?.disconnect();
+        return;
+      case "connect":
+        if (agent !== undefined && !world.links.has(agent.link.id)) agent.connect();
+        return;
+      case "reconnect":
+        if (third % 2 === 0) agent?.connect();
+        else if (agent !== undefined && world.links.has(agent.link.id)) agent.register();
+        return;
+      case "silence":
+        if (agent !== undefined) agent.link.answersPings = !agent.link.answersPings;
+        return;
+      case "unregister":
+        if (agent !== undefined && third % 5 === 0) world.tell(agent.link, { kind: "unregister" });
+        return;
+      case "launch": {
+        if (stream === undefined || offer === undefined) return;
+        const id = third % 5 === 0 ? "same" : `t${this.nextTask++}`;
+        const resources = ["cpus:1;mem:100", "cpus:0.5;ports:[2-3]", "cpus:9"][third % 3] ?? "";
+        world.accept(
+          stream,
+          [offer],
+          [{ type: "LAUNCH", launch: { task_infos: [taskFor(offer, id, resources)] } }],
+          third % 2,
+        );
+        return;
+      }
+      case "decline":
+        if (stream !== undefined && offer !== undefined) world.decline(stream, [offer], third % 3);
+        return;
+      case "work":
+        if (agent !== undefined && world.links.has(agent.link.id)) agent.work();
+        return;
+      case "update": {
+        const key = agent === undefined ? undefined : pick([...agent.tasks.keys()], first);
+        if (agent === undefined || key === undefined || !world.links.has(agent.link.id)) return;
+        const [frameworkId = "", taskId = ""] = key.split("/");
+        agent.update({ frameworkId }, taskId, pick(STATES, third) ?? "TASK_RUNNING");
+        return;
+      }
+      case "acknowledge": {
+        const status = stream === undefined ? undefined : statusesOf(stream).at(-1 - (third % 3));
+        if (stream === undefined || status?.uuid === undefined) return;
+        const { task_id, uuid, agent_id = { value: "" } } = status;
+        world.call(stream, { type: "ACKNOWLEDGE", acknowledge: { agent_id, task_id, uuid } });
+        return;
+      }
+      case "kill":
+        if (stream === undefined) return;
+        world.call(stream, { type: "KILL", kill: { task_id: { value: `t${third}` } } });
+        return;
+      case "reconcile":
+        if (stream !== undefined) world.call(stream, { type: "RECONCILE", reconcile: {} });
+        return;
+      case "suppress":
+        if (stream !== undefined) world.call(stream, { type: "SUPPRESS" });
+        return;
+      case "revive":
+        if (stream !== undefined) world.call(stream, { type: "REVIVE" });
+        return;
+      case "advance":
+        world.advance([1, 1000, 6000, 40_000, 100_000][third % 5] ?? 1);
+        return;
+      case "holdCommits":
+        world.holdsCommits = true;
+        return;
+      case "releaseCommits":
+        world.releaseCommits();
+        return;
+      case "forgetTask":
+        if (agent !== undefined) agent.tasks.delete(pick([...agent.tasks.keys()], first) ?? "");
+        return;
+      case "masterEpoch":
+        if (agent !== undefined && third % 6 === 0) agent.epoch = "another-master";
+        return;
+    }
+  }
+
+  #info(first: number, second: number): Parameters<World["subscribe"]>[0] {
+    return {
+      checkpoint: first % 2 === 0,
+      failover_timeout: second % 3 === 0 ? 0 : 50,
+      ...(second % 2 === 0
+        ? { roles: ["a", "b"], capabilities: [{ type: "MULTI_ROLE" }, { type: "PARTITION_AWARE" }] }
+        : { role: "a" }),
+    };
+  }
+}
+
+describe("any sequence of calls, faults and returns", () => {
+  test("keeps every invariant of the master [DESIGN §10]", () => {
+    fc.assert(
+      fc.property(acts, (sequence) => {
+        const play = new Play();
+        for (const act of sequence) play.perform(act);
+        play.world.releaseCommits();
+        play.world.core.assertInvariants();
+        const { admitted, unreachable } = play.world.registry;
+        const known = [...play.world.state.agents.keys()].map(String);
+        // Promise 1: whatever the master lets run is in the registry.
+        for (const id of known) expect(admitted.has(id)).toBe(true);
+        for (const id of known) expect(unreachable.has(id)).toBe(false);
+      }),
+      { numRuns: 300 },
+    );
+  }, 60_000);
+
+  test("in quiet times every agent that returns shows what it runs, and nothing else", () => {
+    fc.assert(
+      fc.property(acts, (sequence) => {
+        const play = new Play();
+        const { world } = play;
+        for (const act of sequence) play.perform(act);
+        world.releaseCommits();
+        for (const agent of play.agents) {
+          agent.epoch = world.state.info.id;
+          if (world.links.has(agent.link.id)) agent.disconnect();
+          agent.connect();
+          // An agent that the master was just removing asks once more.
+          if (agent.link.messages.some(({ kind }) => kind === "refused")) agent.register();
+          agent.work();
+        }
+        for (const framework of world.state.frameworks.values()) {
+          for (const task of framework.tasks.values()) {
+            const agent = play.agents.find(({ id }) => id === task.agentId);
+            const isAsked = agent
+              ?.orders("reconcileTasks")
+              .some(({ tasks }) =>
+                tasks.some(
+                  ({ taskId, frameworkId }) => taskId === task.id && frameworkId === framework.id,
+                ),
+              );
+            const isReported = agent?.tasks.has(`${framework.id}/${task.id}`);
+            expect(isAsked === true || isReported === true).toBe(true);
+          }
+        }
+      }),
+      { numRuns: 200 },
+    );
+  }, 60_000);
+});
