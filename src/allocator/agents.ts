@@ -40,11 +40,12 @@ export class AgentRecord {
   /** Replaces the total, which must cover what is held. */
   setTotal(total: Bundle): void {
     const free = total.filter((kind) => !kind.isShared);
-    free.subtract(this.heldWithoutShared());
+    free.subtract(this.#heldWithoutShared());
     this.total = total;
     this.free = free;
     this.shared = total.filter((kind) => kind.isShared);
     this.hasGpus = total.scalarMilli("gpus") > 0;
+    for (const held of this.held.values()) this.#assertSharedPresent(held);
     this.hasReservations = false;
     for (const kind of total.presentKinds()) {
       if (kind.reservationRole !== "*") this.hasReservations = true;
@@ -53,18 +54,11 @@ export class AgentRecord {
 
   /** Moves resources (allocated form) from free to a client; asserts that they are free. */
   hold(client: Client, resources: Bundle): void {
-    const wanted = resources.withoutAllocation();
-    if (!this.shared.isEmpty()) {
-      const sharedWanted = wanted.filter((kind) => kind.isShared);
-      for (const kind of sharedWanted.presentKinds()) {
-        const size = this.shared.filter((own) => own.kind === kind.kind);
-        assert(!size.isEmpty(), () => `agent ${this.id} has the shared ${kind.name}`);
-      }
-    }
-    this.free.subtract(wanted.filter((kind) => !kind.isShared));
+    this.free.subtract(this.#withoutShared(resources));
     const held = this.held.get(client);
     if (held === undefined) this.held.set(client, resources.clone());
     else held.add(resources);
+    if (!this.shared.isEmpty()) this.#assertSharedPresent(resources);
   }
 
   /** Moves resources (allocated form) of a client back; asserts that the client holds them. */
@@ -73,11 +67,22 @@ export class AgentRecord {
     assert(held !== undefined, () => `${client.path} holds something on agent ${this.id}`);
     held.subtract(resources);
     if (held.isEmpty()) this.held.delete(client);
-    this.free.add(resources.withoutAllocation().filter((kind) => !kind.isShared));
+    this.free.add(this.#withoutShared(resources));
   }
 
-  /** Everything held but shared resources, unallocated form. Promise 2 breaks if it is over total. */
-  heldWithoutShared(): Bundle {
+  /** Asserts promise 2 of the design: what is free and what is held are the total. */
+  assertInvariants(): void {
+    const left = this.total.filter((kind) => !kind.isShared);
+    left.subtract(this.#heldWithoutShared());
+    assert(left.equals(this.free), () => `agent ${this.id} is free of what nobody holds`);
+    for (const held of this.held.values()) this.#assertSharedPresent(held);
+  }
+
+  hasNothingToOffer(): boolean {
+    return !this.isActive || (this.free.isEmpty() && this.shared.isEmpty());
+  }
+
+  #heldWithoutShared(): Bundle {
     const sum = Bundle.empty(this.total.kinds);
     for (const held of this.held.values()) {
       sum.add(held.withoutAllocation().filter((kind) => !kind.isShared));
@@ -85,8 +90,18 @@ export class AgentRecord {
     return sum;
   }
 
-  hasNothingToOffer(): boolean {
-    return !this.isActive || (this.free.isEmpty() && this.shared.isEmpty());
+  /** Unallocated form. */
+  #withoutShared(resources: Bundle): Bundle {
+    const plain = resources.withoutAllocation();
+    return this.shared.isEmpty() ? plain : plain.filter((kind) => !kind.isShared);
+  }
+
+  #assertSharedPresent(resources: Bundle): void {
+    const taken = resources.withoutAllocation().filter((kind) => kind.isShared);
+    for (const { kind, name } of taken.presentKinds()) {
+      const own = this.shared.filter((shared) => shared.kind === kind);
+      assert(!own.isEmpty(), () => `agent ${this.id} has the shared ${name} that is held`);
+    }
   }
 }
 

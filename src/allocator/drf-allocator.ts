@@ -12,12 +12,13 @@ import type { ResourceKinds } from "../resources/kinds.ts";
 import { AgentPool, AgentRecord } from "./agents.ts";
 import type { Allocation, Allocator, AllocatorFramework, AllocatorOptions } from "./allocator.ts";
 import { type Candidate, Candidates, isGpuCapable } from "./candidates.ts";
-import { clientsOf, type FrameworkRecord, subscribe } from "./frameworks.ts";
-import { Account, ScalarNames } from "./quantities.ts";
 import { Filters } from "./filters.ts";
+import { clientsOf, type FrameworkRecord, subscribe } from "./frameworks.ts";
+import { Account, type Quantities, ScalarNames } from "./quantities.ts";
 import { type Client, RoleTree } from "./role-tree.ts";
 
 export class DrfAllocator implements Allocator {
+  readonly #kinds: ResourceKinds;
   readonly #options: AllocatorOptions;
   readonly #names: ScalarNames;
   readonly #tree: RoleTree;
@@ -33,7 +34,8 @@ export class DrfAllocator implements Allocator {
   readonly #choosyClients = new Set<Client>();
 
   /** `kinds` is the table of all bundles that come in. */
-  constructor(_kinds: ResourceKinds, options: AllocatorOptions) {
+  constructor(kinds: ResourceKinds, options: AllocatorOptions) {
+    this.#kinds = kinds;
     this.#options = options;
     this.#names = new ScalarNames(options.fairSharingExcluded);
     this.#tree = new RoleTree(this.#names);
@@ -98,9 +100,10 @@ export class DrfAllocator implements Allocator {
     total: Bundle,
     used: ReadonlyMap<FrameworkId, Bundle>,
   ): void {
+    assert(total.kinds === this.#kinds, () => `agent ${id} is described by the allocator's kinds`);
     const agent = new AgentRecord(id, info, total);
     this.#agents.add(agent);
-    this.#tree.addTotal(this.#names.quantitiesOf(total, id));
+    this.#tree.addTotal(this.#names.quantitiesOn(id, total));
     for (const [frameworkId, resources] of used) this.#hold(agent, frameworkId, resources);
     this.#markAgent(agent);
   }
@@ -114,8 +117,8 @@ export class DrfAllocator implements Allocator {
       this.#markAgent(agent);
     }
     if (agent.total.equals(total)) return;
-    this.#tree.subtractTotal(this.#names.quantitiesOf(agent.total, id));
-    this.#tree.addTotal(this.#names.quantitiesOf(total, id));
+    this.#tree.subtractTotal(this.#names.quantitiesOn(id, agent.total));
+    this.#tree.addTotal(this.#names.quantitiesOn(id, total));
     agent.setTotal(total);
     this.#markAgent(agent);
   }
@@ -126,7 +129,7 @@ export class DrfAllocator implements Allocator {
     this.#markAgent(agent);
     this.#filters.clearAgent(agent);
     for (const [client, held] of [...agent.held]) this.#release(agent, client, held.clone());
-    this.#tree.subtractTotal(this.#names.quantitiesOf(agent.total, id));
+    this.#tree.subtractTotal(this.#names.quantitiesOn(id, agent.total));
     this.#agents.remove(agent);
   }
 
@@ -227,10 +230,10 @@ export class DrfAllocator implements Allocator {
     const accounts = new Map<Client, Account>();
     for (const agent of this.#agents.all()) {
       this.#assertAgent(agent);
-      totals.add(this.#names.quantitiesOf(agent.total, agent.id));
+      totals.add(this.#names.quantitiesOn(agent.id, agent.total));
       for (const [client, held] of agent.held) {
         const account = accounts.get(client) ?? new Account();
-        account.add(this.#names.quantitiesOf(held, agent.id));
+        account.add(this.#names.quantitiesOn(agent.id, held));
         accounts.set(client, account);
       }
     }
@@ -251,7 +254,7 @@ export class DrfAllocator implements Allocator {
     if (this.#choosyClients.size === 0 && !this.#candidates.isWorthwhile(agent)) return;
     this.#tree.settle();
     // Each shared volume goes into one offer per agent and cycle.
-    const shared = agent.shared.clone();
+    const shared = agent.shared.isEmpty() ? agent.shared : agent.shared.clone();
     const isOpenToAll = agent.isDirty;
     const tryClient = (client: Client): boolean => {
       if (!isOpenToAll && !client.isDirty) return false;
@@ -310,17 +313,23 @@ export class DrfAllocator implements Allocator {
   #take(agent: AgentRecord, client: Client, resources: Bundle): void {
     agent.hold(client, resources);
     client.holdings.add(agent.id);
-    this.#tree.allocated(client, this.#names.quantitiesOf(resources, agent.id));
+    this.#tree.allocated(client, this.#quantitiesOn(agent, resources));
   }
 
   #release(agent: AgentRecord, client: Client, resources: Bundle): void {
     agent.release(client, resources);
-    this.#tree.unallocated(client, this.#names.quantitiesOf(resources, agent.id));
+    this.#tree.unallocated(client, this.#quantitiesOn(agent, resources));
     if (!agent.held.has(client)) {
       client.holdings.delete(agent.id);
       this.#tree.release(client);
     }
     this.#markAgent(agent);
+  }
+
+  #quantitiesOn(agent: AgentRecord, resources: Bundle): Quantities {
+    return agent.shared.isEmpty()
+      ? this.#names.quantitiesOf(resources)
+      : this.#names.quantitiesOn(agent.id, resources);
   }
 
   // ---- who wants what -------------------------------------------------------------------------
@@ -370,9 +379,7 @@ export class DrfAllocator implements Allocator {
   // ---- checks ---------------------------------------------------------------------------------
 
   #assertAgent(agent: AgentRecord): void {
-    const left = agent.total.filter((kind) => !kind.isShared);
-    left.subtract(agent.heldWithoutShared());
-    assert(left.equals(agent.free), () => `agent ${agent.id} is free of what nobody holds`);
+    agent.assertInvariants();
     for (const [client, held] of agent.held) {
       assert(!held.isEmpty(), () => `${client.path} holds something on agent ${agent.id}`);
       const isNoted = client.holdings.has(agent.id);

@@ -5,13 +5,10 @@
  * piece by piece makes one each; beyond this the one that ends first is forgotten, which at worst
  * makes an offer too early.
  */
-export const FILTERS_PER_KEY = 32;
+export const FILTERS_PER_KEY: number = 32;
 
 /**
- * Ended or forgotten filters may stay in the expiry queue up to this many before it is tidied;
+ * Ended or forgotten filters may stay in the wake queue up to this many before it is tidied;
  * after that up to half of the queue. Filters live for up to a year, so they cannot be waited for.
  */
-export const DEAD_FILTERS_MIN = 256;
-
-/** Up to this many moved siblings are put into place one by one; more are sorted together. */
-export const MOVES_ONE_BY_ONE = 8;
+export const DEAD_FILTERS_MIN: number = 256;

@@ -33,16 +33,19 @@ export class ScalarNames {
     return this.#isExcluded[index] ?? false;
   }
 
-  /** The scalars of a bundle on one agent. */
-  quantitiesOf(bundle: Bundle, agentId: string): Quantities {
-    let hasShared = false;
-    for (const kind of bundle.presentKinds()) hasShared ||= kind.isShared;
-    const plain = hasShared ? bundle.filter((kind) => !kind.isShared) : bundle;
+  /** The scalars of a bundle without shared resources. */
+  quantitiesOf(bundle: Bundle): Quantities {
     const amounts: Amount[] = [];
-    for (const [name, milli] of plain.scalarTotals()) {
+    for (const [name, milli] of bundle.scalarTotals()) {
       amounts.push({ index: this.indexOf(name), milli });
     }
-    return { amounts, shared: hasShared ? this.#sharedOf(bundle, agentId) : [] };
+    return { amounts, shared: [] };
+  }
+
+  /** The scalars of a bundle on one agent, which may have shared resources. */
+  quantitiesOn(agentId: string, bundle: Bundle): Quantities {
+    const { amounts } = this.quantitiesOf(bundle.filter((kind) => !kind.isShared));
+    return { amounts, shared: this.#sharedOf(bundle, agentId) };
   }
 
   #sharedOf(bundle: Bundle, agentId: string): SharedAmount[] {

@@ -5,13 +5,19 @@
  */
 import type { Clock } from "../base/ports.ts";
 import type { LinkCodec } from "../protocol/link-codec.ts";
-import type { LinkFrame } from "../protocol/link-frames.ts";
+import type { LinkFrame, LinkPacket } from "../protocol/link-frames.ts";
 import {
   HEARTBEATS_MISSED,
-  LINK_WINDOW_BYTES,
   MAX_MESSAGES_PER_FRAME,
+  MAX_PACKET_BYTES,
+  MAX_QUEUED_BYTES,
   MAX_QUEUED_MESSAGES,
+  PACKET_FULL_BYTES,
+  PACKET_OVERHEAD_BYTES,
 } from "../protocol/link-limits.ts";
+
+/** Bytes a WebSocket close reason may have are 123; ours are ASCII. */
+const CLOSE_REASON_LENGTH = 120;
 
 /** The WebSocket below, of either side. */
 export interface ChannelSocket {
@@ -30,9 +36,9 @@ export interface ChannelOptions {
   readonly clock: Clock;
   readonly epoch: string;
   readonly heartbeatMs: number;
-  /** What the other side lets be in flight. */
+  /** Bytes either side may have in flight; the master says how many, for both directions. */
   readonly windowBytes: number;
-  /** In order of arrival; messages are not yet checked. */
+  /** In order of arrival; messages are not yet checked. Never called once the channel is closed. */
   onMessages(messages: readonly unknown[]): void;
   onStreamFrame(frame: StreamFrame): void;
   /** The channel gave up by itself; the socket is being closed. */
@@ -41,58 +47,78 @@ export interface ChannelOptions {
 
 export class Channel<Out> {
   readonly #options: ChannelOptions;
-  readonly #queue: Out[] = [];
+  /** Encoded, oldest first; those before `#head` have been sent. */
+  #queue: Uint8Array[] = [];
+  #head = 0;
+  #queuedBytes = 0;
   #inFlightBytes = 0;
   #uncreditedBytes = 0;
   #isFlushQueued = false;
   #isClosed = false;
   #lastSentMs: number;
-  #lastReceivedMs: number;
+  #hasHeard = true;
+  #silentBeats = 0;
   #cancelHeartbeat: () => void;
 
   constructor(options: ChannelOptions) {
     this.#options = options;
     this.#lastSentMs = options.clock.monotonicMs();
-    this.#lastReceivedMs = this.#lastSentMs;
     this.#cancelHeartbeat = options.clock.schedule(options.heartbeatMs, () => this.#beat());
   }
 
-  /** Queues a message; it leaves with others of the same turn. Dropped once the channel is closed. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Bytes of messages that wait for the other side's credit. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /**
+   * Queues a message; it leaves with others of the same turn, and what happens to it later does
+   * not matter. Dropped once the channel is closed. Never calls back.
+   */
   post(message: Out): void {
     if (this.#isClosed) return;
-    this.#queue.push(message);
-    if (this.#queue.length > MAX_QUEUED_MESSAGES) {
-      this.break(`the other side did not take ${MAX_QUEUED_MESSAGES} messages`);
-    } else if (!this.#isFlushQueued) {
-      this.#isFlushQueued = true;
-      queueMicrotask(() => this.#flush());
-    }
+    const bytes = this.#options.codec.encodeMessage(message);
+    this.#queue.push(bytes);
+    this.#queuedBytes += bytes.length;
+    if (this.#isFlushQueued) return;
+    this.#isFlushQueued = true;
+    queueMicrotask(() => this.#flush());
   }
 
   /** Sends stream frames at once; streams have windows of their own. */
   sendStreamFrame(frame: StreamFrame): void {
-    if (!this.#isClosed) this.#sendPacket([frame]);
+    if (!this.#isClosed) this.#sendPacket(this.#encode(frame));
   }
 
   /** Takes one WebSocket message. A packet that cannot be read breaks the channel. */
   receive(data: Uint8Array): void {
     if (this.#isClosed) return;
-    this.#lastReceivedMs = this.#options.clock.monotonicMs();
+    this.#hasHeard = true;
     const packet = this.#options.codec.decode(data);
     if (!packet.ok) {
       this.break(packet.error.message);
       return;
     }
-    if (packet.value.epoch === this.#options.epoch) {
-      for (const frame of packet.value.frames) this.#take(frame);
+    const { epoch, frames } = packet.value;
+    if (epoch === this.#options.epoch) {
+      for (const frame of frames) {
+        if (this.#isClosed) return;
+        this.#take(frame);
+      }
     }
-    this.#credit(data.byteLength);
+    if (!isCreditOnly(packet.value)) this.#credit(data.byteLength);
   }
 
   /** Ends the channel without telling `onBroken`; for a socket that is already gone. */
   close(): void {
     this.#isClosed = true;
-    this.#queue.length = 0;
+    this.#queue = [];
+    this.#head = 0;
+    this.#queuedBytes = 0;
     this.#cancelHeartbeat();
   }
 
@@ -100,7 +126,7 @@ export class Channel<Out> {
   break(reason: string): void {
     if (this.#isClosed) return;
     this.close();
-    this.#options.socket.close(1008, reason.slice(0, 120));
+    this.#options.socket.close(1008, closeReason(reason));
     this.#options.onBroken(reason);
   }
 
@@ -128,40 +154,88 @@ export class Channel<Out> {
 
   #flush(): void {
     this.#isFlushQueued = false;
-    while (this.#queue.length > 0 && this.#inFlightBytes < this.#options.windowBytes) {
+    const { codec, epoch, windowBytes } = this.#options;
+    while (this.#head < this.#queue.length && this.#inFlightBytes < windowBytes) {
+      this.#sendPacket(codec.joinMessages(epoch, this.#takeBatch()));
       if (this.#isClosed) return;
-      const messages = this.#queue.splice(0, MAX_MESSAGES_PER_FRAME);
-      this.#sendPacket([{ kind: "messages", messages }]);
+    }
+    this.#checkQueue();
+  }
+
+  /** The oldest messages, at least one, up to a full packet. */
+  #takeBatch(): readonly Uint8Array[] {
+    const start = this.#head;
+    let byteCount = 0;
+    while (this.#head < this.#queue.length && this.#head - start < MAX_MESSAGES_PER_FRAME) {
+      const size = this.#queue[this.#head]?.length ?? 0;
+      if (byteCount > 0 && byteCount + size > PACKET_FULL_BYTES) break;
+      byteCount += size;
+      this.#head += 1;
+    }
+    const batch = this.#queue.slice(start, this.#head);
+    this.#queuedBytes -= byteCount;
+    if (this.#head * 2 >= this.#queue.length) {
+      this.#queue = this.#queue.slice(this.#head);
+      this.#head = 0;
+    }
+    return batch;
+  }
+
+  /** What is left has no room in the window; too much of it means that nobody reads. */
+  #checkQueue(): void {
+    const count = this.#queue.length - this.#head;
+    if (count > MAX_QUEUED_MESSAGES || this.#queuedBytes > MAX_QUEUED_BYTES) {
+      this.break(`the other side left ${count} messages of ${this.#queuedBytes} bytes waiting`);
     }
   }
 
-  #sendPacket(frames: readonly LinkFrame<unknown>[]): void {
-    const data = this.#options.codec.encode({ epoch: this.#options.epoch, frames });
+  #sendPacket(data: Uint8Array): void {
+    if (data.length > MAX_PACKET_BYTES - PACKET_OVERHEAD_BYTES) {
+      this.break(`a message of ${data.length} bytes is above the limit of ${MAX_PACKET_BYTES}`);
+      return;
+    }
     this.#inFlightBytes += data.byteLength;
     this.#lastSentMs = this.#options.clock.monotonicMs();
     this.#options.socket.send(data);
   }
 
+  #encode(frame: LinkFrame<unknown>): Uint8Array {
+    return this.#options.codec.encode({ epoch: this.#options.epoch, frames: [frame] });
+  }
+
   /** Credit packets are not counted by either side: they would call for credit themselves. */
   #credit(bytes: number): void {
     this.#uncreditedBytes += bytes;
-    if (this.#isClosed || this.#uncreditedBytes < LINK_WINDOW_BYTES / 4) return;
-    const frame = { kind: "credit", bytes: this.#uncreditedBytes } as const;
+    if (this.#isClosed || this.#uncreditedBytes < this.#options.windowBytes / 4) return;
+    const credit = this.#encode({ kind: "credit", bytes: this.#uncreditedBytes });
     this.#uncreditedBytes = 0;
-    this.#options.socket.send(
-      this.#options.codec.encode({ epoch: this.#options.epoch, frames: [frame] }),
-    );
+    this.#options.socket.send(credit);
   }
 
+  /**
+   * Counts beats without a word and not milliseconds: after a stall of our own process one beat
+   * runs late, and what the other side sent meanwhile is read after it.
+   */
   #beat(): void {
     if (this.#isClosed) return;
     const { clock, heartbeatMs } = this.#options;
-    const nowMs = clock.monotonicMs();
-    if (nowMs - this.#lastReceivedMs > heartbeatMs * HEARTBEATS_MISSED) {
-      this.break(`nothing heard for ${Math.round(nowMs - this.#lastReceivedMs)} ms`);
+    this.#silentBeats = this.#hasHeard ? 0 : this.#silentBeats + 1;
+    this.#hasHeard = false;
+    if (this.#silentBeats >= HEARTBEATS_MISSED) {
+      this.break(`nothing was heard for ${HEARTBEATS_MISSED} heartbeats of ${heartbeatMs} ms`);
       return;
     }
-    if (nowMs - this.#lastSentMs >= heartbeatMs / 2) this.#sendPacket([{ kind: "heartbeat" }]);
+    const idleMs = clock.monotonicMs() - this.#lastSentMs;
+    if (idleMs >= heartbeatMs / 2) this.#sendPacket(this.#encode({ kind: "heartbeat" }));
     this.#cancelHeartbeat = clock.schedule(heartbeatMs, () => this.#beat());
   }
+}
+
+/** A reason as the close frame of a WebSocket takes it: short ASCII. */
+export function closeReason(reason: string): string {
+  return reason.replace(/[^\x20-\x7e]/g, "?").slice(0, CLOSE_REASON_LENGTH);
+}
+
+function isCreditOnly(packet: LinkPacket<unknown>): boolean {
+  return packet.frames.length === 1 && packet.frames[0]?.kind === "credit";
 }

@@ -21,6 +21,8 @@ import { StreamServer, type StreamSource } from "./streams.ts";
 
 /** First back-off; doubles with each failure. */
 const FIRST_BACKOFF_MS = 250;
+/** A link that breaks sooner counts as a failure, so that a bad agent does not hammer the master. */
+const STABLE_LINK_MS = 30_000;
 /** Back-off never grows beyond this, or twice the master's spread where that is more. */
 const MAX_BACKOFF_MS = 3000;
 
@@ -46,6 +48,7 @@ export class LinkClient {
   #channel: Channel<AgentToMaster> | undefined;
   #streamServer: StreamServer | undefined;
   #failures = 0;
+  #upSinceMs = 0;
   #spreadMs = 0;
   #cancelTimer: () => void = () => undefined;
   #isStopped = false;
@@ -65,17 +68,22 @@ export class LinkClient {
     this.#channel?.post(message);
   }
 
-  /** Gives up the present connection and looks for the master anew. */
+  /** Gives up the present connection and looks for the master anew, as one who has not failed. */
   reconnect(reason: string): void {
+    this.#failures = 0;
     this.#lose(reason);
   }
 
+  /** Ends for good; `onDown` is not called. Safe to repeat. */
   stop(): void {
     this.#isStopped = true;
     this.#cancelTimer();
     this.#channel?.close();
     this.#streamServer?.close();
-    this.#socket?.close(1000, "agent stops");
+    if (this.#socket !== undefined) closeSocket(this.#socket, 1000, "agent stops");
+    this.#channel = undefined;
+    this.#streamServer = undefined;
+    this.#socket = undefined;
   }
 
   #connect(): void {
@@ -85,7 +93,11 @@ export class LinkClient {
       this.#lose("no leading master is known");
       return;
     }
-    const socket = new WebSocket(`ws://${address}${LINK_PATH}`);
+    const socket = openSocket(`ws://${address}${LINK_PATH}`);
+    if (socket === undefined) {
+      this.#lose(`${address} is not an address of the form host:port`);
+      return;
+    }
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
     const lose = (reason: string): void => {
@@ -94,7 +106,11 @@ export class LinkClient {
     this.#cancelTimer = this.#options.clock.schedule(HANDSHAKE_TIMEOUT_MS, () =>
       lose(`no welcome from ${address}`),
     );
-    socket.addEventListener("open", () => this.#hello(socket));
+    socket.addEventListener("open", () => {
+      // A connection that was given up while it was being made is closed for good now.
+      if (this.#socket === socket) this.#hello(socket);
+      else closeSocket(socket, 1000, "agent reconnects");
+    });
     socket.addEventListener("close", () => lose(`connection to ${address} closed`));
     socket.addEventListener("error", () => lose(`cannot connect to ${address}`));
     socket.addEventListener("message", (event: MessageEvent<unknown>) => {
@@ -117,7 +133,9 @@ export class LinkClient {
     }
     const packet = this.#options.linkCodec.decode(data);
     const frame = packet.ok ? packet.value.frames[0] : undefined;
-    if (frame?.kind === "welcome") this.#open(socket, frame);
+    if (frame?.kind === "welcome" && frame.protocol !== LINK_PROTOCOL) {
+      this.#lose(`the master speaks link protocol ${frame.protocol}, this agent ${LINK_PROTOCOL}`);
+    } else if (frame?.kind === "welcome") this.#open(socket, frame);
     else if (frame?.kind === "rejected") this.#lose(`the master refused the link: ${frame.message}`);
     else this.#lose("the master did not answer with a welcome");
   }
@@ -130,8 +148,8 @@ export class LinkClient {
       return;
     }
     this.#cancelTimer();
-    this.#failures = 0;
     this.#lastProblem = "";
+    this.#upSinceMs = clock.monotonicMs();
     this.#spreadMs = welcome.reconnectSpreadMs;
     const channel = new Channel<AgentToMaster>({
       socket: {
@@ -143,9 +161,11 @@ export class LinkClient {
       epoch: welcome.epoch,
       heartbeatMs: Math.max(100, welcome.heartbeatMs),
       windowBytes: Math.max(1024, welcome.windowBytes),
-      onMessages: (messages) => this.#deliver(messages),
+      onMessages: (messages) => this.#deliver(channel, messages),
       onStreamFrame: (frame) => this.#takeStreamFrame(frame),
-      onBroken: (reason) => this.#lose(reason),
+      onBroken: (reason) => {
+        if (this.#channel === channel) this.#lose(reason);
+      },
     });
     this.#channel = channel;
     this.#streamServer = new StreamServer(
@@ -155,8 +175,10 @@ export class LinkClient {
     this.#options.onUp(welcome.epoch, master.value);
   }
 
-  #deliver(messages: readonly unknown[]): void {
+  #deliver(channel: Channel<AgentToMaster>, messages: readonly unknown[]): void {
     for (const message of messages) {
+      // A message may have led to `stop` or `reconnect`.
+      if (this.#channel !== channel) return;
       const checked = checkMasterMessage(message, this.#options.codec);
       if (!checked.ok) {
         this.#lose(`the master sent a message this agent cannot read: ${checked.error.message}`);
@@ -193,19 +215,26 @@ export class LinkClient {
       this.#options.log.write("warning", "no link to the master", { reason });
     }
     this.#lastProblem = reason;
-    if (wasUp) this.#options.onDown();
     this.#cancelTimer = this.#options.clock.schedule(this.#backoffMs(wasUp), () => this.#connect());
+    if (wasUp) this.#options.onDown();
   }
 
-  /** Uniform in [0, b]: b is the master's spread after a loss, then doubles with each failure. */
+  /** After a loss anywhere in the master's spread; otherwise doubling with each failure. */
   #backoffMs(wasUp: boolean): number {
-    const { rng } = this.#options;
-    if (wasUp) return rng.next() * Math.max(FIRST_BACKOFF_MS, this.#spreadMs);
+    const { rng, clock } = this.#options;
+    const isStable = wasUp && clock.monotonicMs() - this.#upSinceMs >= STABLE_LINK_MS;
+    if (isStable) this.#failures = 0;
     const ceilingMs = Math.max(MAX_BACKOFF_MS, 2 * this.#spreadMs);
     const spanMs = Math.min(ceilingMs, FIRST_BACKOFF_MS * 2 ** this.#failures);
-    this.#failures += 1;
+    if (!isStable) this.#failures += 1;
+    if (wasUp) return rng.next() * Math.max(spanMs, this.#spreadMs);
     return spanMs * (0.5 + 0.5 * rng.next());
   }
+}
+
+/** Undefined when the address makes no URL. */
+function openSocket(url: string): WebSocket | undefined {
+  return URL.canParse(url) ? new WebSocket(url) : undefined;
 }
 
 function sendBytes(socket: WebSocket, bytes: Uint8Array): void {

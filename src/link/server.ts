@@ -3,15 +3,22 @@
  * message and hands it to the runtime. An agent that breaks the protocol is cut, never obeyed.
  */
 import type { LinkId } from "../base/ids.ts";
-import type { Clock, Log } from "../base/ports.ts";
+import type { Clock, Log, LogLevel } from "../base/ports.ts";
+import { excerpt } from "../base/text.ts";
 import type { AgentLink } from "../master/runtime/ports.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { LinkCodec } from "../protocol/link-codec.ts";
-import type { AgentToMaster, HelloFrame, LinkFrame, MasterToAgent } from "../protocol/link-frames.ts";
+import type {
+  AgentToMaster,
+  HelloFrame,
+  LinkFrame,
+  MasterToAgent,
+  WelcomeFrame,
+} from "../protocol/link-frames.ts";
 import { HANDSHAKE_TIMEOUT_MS, LINK_PROTOCOL, LINK_WINDOW_BYTES } from "../protocol/link-limits.ts";
 import { checkAgentMessage } from "../protocol/link-messages.ts";
 import type { MasterInfo } from "../protocol/v1/types.ts";
-import { Channel, type ChannelSocket } from "./channel.ts";
+import { Channel, type ChannelSocket, closeReason } from "./channel.ts";
 import { StreamReader } from "./streams.ts";
 
 /** Where agents connect on the master's port. */
@@ -53,6 +60,7 @@ export function acceptLink(
   return new ServerLink(options, socket);
 }
 
+/** Shaking hands until `#channel` is there, then open; over once `#isOver`. */
 class ServerLink implements LinkConnection {
   readonly #options: LinkServerOptions;
   readonly #socket: ChannelSocket & { readonly remoteIp: string };
@@ -60,16 +68,18 @@ class ServerLink implements LinkConnection {
   #channel: Channel<MasterToAgent> | undefined;
   #streams: StreamReader | undefined;
   #linkId: LinkId | undefined;
+  #isOver = false;
 
   constructor(options: LinkServerOptions, socket: ChannelSocket & { readonly remoteIp: string }) {
     this.#options = options;
     this.#socket = socket;
     this.#cancelHandshake = options.clock.schedule(HANDSHAKE_TIMEOUT_MS, () =>
-      this.#reject("no hello arrived in time"),
+      this.#reject("no hello arrived in time", "warning"),
     );
   }
 
   message(data: Uint8Array): void {
+    if (this.#isOver) return;
     if (this.#channel !== undefined) this.#channel.receive(data);
     else this.#handshake(data);
   }
@@ -78,25 +88,29 @@ class ServerLink implements LinkConnection {
     // The channel's own window paces the sender; the socket's buffer needs no attention.
   }
 
+  /** The socket is gone, or we have given it up; what comes first counts. */
   closed(): void {
+    this.#isOver = true;
     this.#cancelHandshake();
     this.#channel?.close();
     this.#streams?.close();
-    if (this.#linkId !== undefined) this.#options.host.linkClosed(this.#linkId);
+    const linkId = this.#linkId;
     this.#linkId = undefined;
+    if (linkId !== undefined) this.#options.host.linkClosed(linkId);
   }
 
   #handshake(data: Uint8Array): void {
     this.#cancelHandshake();
     const packet = this.#options.linkCodec.decode(data);
     const hello = packet.ok ? packet.value.frames[0] : undefined;
-    if (hello?.kind !== "hello") return this.#reject("expecting a hello frame first");
-    if (hello.protocol !== LINK_PROTOCOL) {
-      return this.#reject(
-        `agent ${hello.version} speaks link protocol ${hello.protocol}, this master speaks ${LINK_PROTOCOL}; bring both to the same version`,
-      );
+    if (hello?.kind !== "hello") {
+      this.#reject("expecting a hello frame first", "warning");
+    } else if (hello.protocol !== LINK_PROTOCOL) {
+      const versions = `agent ${excerpt(hello.version)} speaks link protocol ${hello.protocol}, this master speaks ${LINK_PROTOCOL}`;
+      this.#reject(`${versions}; bring both to the same version`, "warning");
+    } else {
+      this.#open(hello);
     }
-    return this.#open(hello);
   }
 
   #open(hello: HelloFrame): void {
@@ -113,10 +127,20 @@ class ServerLink implements LinkConnection {
     );
     if (linkId === undefined) {
       channel.close();
-      this.#reject("this master does not lead");
+      this.#reject("this master does not lead", "debug");
       return;
     }
-    this.#sendFrame({
+    this.#channel = channel;
+    this.#streams = streams;
+    this.#linkId = linkId;
+    // What the host posted already leaves after this turn, so behind the welcome.
+    this.#sendFrame(this.#welcome());
+    log.write("debug", "agent connected", { agent: hello.agentId, from: this.#socket.remoteIp });
+  }
+
+  #welcome(): WelcomeFrame {
+    const { host } = this.#options;
+    return {
       kind: "welcome",
       protocol: LINK_PROTOCOL,
       version: host.version,
@@ -125,11 +149,7 @@ class ServerLink implements LinkConnection {
       heartbeatMs: host.heartbeatMs,
       reconnectSpreadMs: host.reconnectSpreadMs(),
       windowBytes: LINK_WINDOW_BYTES,
-    });
-    this.#channel = channel;
-    this.#streams = streams;
-    this.#linkId = linkId;
-    log.write("debug", "agent connected", { agent: hello.agentId, from: this.#socket.remoteIp });
+    };
   }
 
   #makeChannel(): Channel<MasterToAgent> {
@@ -145,24 +165,32 @@ class ServerLink implements LinkConnection {
       onStreamFrame: (frame) => this.#streams?.take(frame),
       onBroken: (reason) => {
         log.write("warning", "link to an agent was cut", { from: this.#socket.remoteIp, reason });
+        // The socket of an agent that is stuck may take long to close; the link is over now.
+        this.closed();
       },
     });
   }
 
   #deliver(messages: readonly unknown[]): void {
     for (const message of messages) {
+      // The host may close the link while it takes a message.
+      if (this.#linkId === undefined) return;
       const checked = checkAgentMessage(message, this.#options.codec);
       if (!checked.ok) {
         this.#channel?.break(checked.error.message);
         return;
       }
-      if (this.#linkId !== undefined) this.#options.host.linkMessage(this.#linkId, checked.value);
+      this.#options.host.linkMessage(this.#linkId, checked.value);
     }
   }
 
-  #reject(message: string): void {
+  #reject(message: string, level: LogLevel): void {
+    if (this.#isOver) return;
+    const from = this.#socket.remoteIp;
+    this.#options.log.write(level, "link of an agent was refused", { from, reason: message });
     this.#sendFrame({ kind: "rejected", message });
-    this.#socket.close(1008, message.slice(0, 120));
+    this.#socket.close(1008, closeReason(message));
+    this.closed();
   }
 
   #sendFrame(frame: LinkFrame<never>): void {

@@ -1,9 +1,10 @@
 /**
  * Byte streams multiplexed on a link, opened by the master's side and served by the agent (files,
- * logs). Each has its own credit window, so that a reader who stops holds up nobody else.
+ * logs). Each has its own credit window, so that a reader who stops holds up nobody else, and each
+ * costs one window of memory at most.
  */
 import type { StreamRequest } from "../protocol/link-frames.ts";
-import { MAX_STREAMS, STREAM_WINDOW_BYTES } from "../protocol/link-limits.ts";
+import { MAX_STREAMS, STREAM_PIECE_BYTES, STREAM_WINDOW_BYTES } from "../protocol/link-limits.ts";
 import type { StreamFrame } from "./channel.ts";
 
 type SendFrame = (frame: StreamFrame) => void;
@@ -13,72 +14,106 @@ export class StreamError extends Error {
   override readonly name: string = "StreamError";
 }
 
+interface OpenStream {
+  readonly controller: ReadableStreamDefaultController<Uint8Array>;
+  receivedBytes: number;
+  creditedBytes: number;
+}
+
 /** The master's end: opens streams and reads them. */
 export class StreamReader {
   readonly #send: SendFrame;
-  readonly #controllers = new Map<number, ReadableStreamDefaultController<Uint8Array>>();
+  readonly #streams = new Map<number, OpenStream>();
   #nextStream = 1;
+  #isClosed = false;
 
   constructor(send: SendFrame) {
     this.#send = send;
   }
 
-  /** Opens a stream; cancelling the result ends it at the agent. Errors: `StreamError`. */
+  /** Opens a stream; cancelling the result ends it at the agent. It fails with a `StreamError`. */
   open(request: StreamRequest): ReadableStream<Uint8Array> {
-    if (this.#controllers.size >= MAX_STREAMS) {
-      throw new StreamError(`more than ${MAX_STREAMS} streams are open to this agent; try again later`);
+    if (this.#isClosed) return failedStream(LINK_LOST);
+    if (this.#streams.size >= MAX_STREAMS) {
+      return failedStream(`${MAX_STREAMS} streams are open to this agent; try again later`);
     }
     const stream = this.#nextStream++;
     return new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
-          this.#controllers.set(stream, controller);
+          this.#streams.set(stream, { controller, receivedBytes: 0, creditedBytes: 0 });
           this.#send({ kind: "streamOpen", stream, request });
         },
-        cancel: () => {
-          this.#controllers.delete(stream);
-          this.#send({ kind: "streamEnd", stream, error: undefined });
-        },
+        pull: () => this.#grant(stream),
+        cancel: () => this.#forget(stream),
       },
       { highWaterMark: STREAM_WINDOW_BYTES, size: (chunk) => chunk?.byteLength ?? 0 },
-    ).pipeThrough(this.#creditor(stream));
-  }
-
-  take(frame: StreamFrame): void {
-    const controller = this.#controllers.get(frame.stream);
-    if (controller === undefined) return;
-    if (frame.kind === "streamData") controller.enqueue(frame.data);
-    if (frame.kind === "streamEnd") {
-      this.#controllers.delete(frame.stream);
-      if (frame.error === undefined) controller.close();
-      else controller.error(new StreamError(frame.error));
-    }
-  }
-
-  /** The link is gone: every open stream fails. */
-  close(): void {
-    for (const controller of this.#controllers.values()) {
-      controller.error(new StreamError("the connection to the agent was lost"));
-    }
-    this.#controllers.clear();
-  }
-
-  /** Grants the agent new credit for each chunk that the consumer has really taken. */
-  #creditor(stream: number): TransformStream<Uint8Array, Uint8Array> {
-    return new TransformStream<Uint8Array, Uint8Array>(
-      {
-        transform: (chunk, controller) => {
-          controller.enqueue(chunk);
-          this.#send({ kind: "streamCredit", stream, bytes: chunk.byteLength });
-        },
-      },
-      { highWaterMark: 1 },
-      { highWaterMark: 0 },
     );
+  }
+
+  /** Takes a frame of the agent. Frames of streams that are over are in flight still; ignored. */
+  take(frame: StreamFrame): void {
+    const open = this.#streams.get(frame.stream);
+    if (open === undefined) return;
+    if (frame.kind === "streamData") this.#receive(frame.stream, open, frame.data);
+    if (frame.kind === "streamEnd") {
+      this.#streams.delete(frame.stream);
+      if (frame.error === undefined) open.controller.close();
+      else open.controller.error(new StreamError(frame.error));
+    }
+  }
+
+  /** The link is gone: every open stream fails, and so does each one opened later. */
+  close(): void {
+    this.#isClosed = true;
+    for (const open of this.#streams.values()) open.controller.error(new StreamError(LINK_LOST));
+    this.#streams.clear();
+  }
+
+  #receive(stream: number, open: OpenStream, data: Uint8Array): void {
+    // An empty chunk would take memory and no credit.
+    if (data.byteLength === 0) return;
+    if (queuedBytes(open) + data.byteLength > STREAM_WINDOW_BYTES + STREAM_PIECE_BYTES) {
+      open.controller.error(new StreamError("the agent sent more than it was asked for"));
+      this.#forget(stream);
+      return;
+    }
+    open.receivedBytes += data.byteLength;
+    open.controller.enqueue(data);
+  }
+
+  /** Gives credit for what the consumer has really taken, in parts worth a frame. */
+  #grant(stream: number): void {
+    const open = this.#streams.get(stream);
+    if (open === undefined) return;
+    const bytes = open.receivedBytes - queuedBytes(open) - open.creditedBytes;
+    if (bytes < STREAM_WINDOW_BYTES / 4) return;
+    open.creditedBytes += bytes;
+    this.#send({ kind: "streamCredit", stream, bytes });
+  }
+
+  #forget(stream: number): void {
+    if (!this.#streams.delete(stream)) return;
+    this.#send({ kind: "streamEnd", stream, error: undefined });
   }
 }
 
-/** Gives the bytes for a request; ends early when `signal` aborts. Throws with a clear message. */
+const LINK_LOST = "the connection to the agent was lost";
+
+function queuedBytes(open: OpenStream): number {
+  return STREAM_WINDOW_BYTES - (open.controller.desiredSize ?? STREAM_WINDOW_BYTES);
+}
+
+function failedStream(message: string): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>({
+    start: (controller) => controller.error(new StreamError(message)),
+  });
+}
+
+/**
+ * Gives the bytes for a request. Once `signal` aborts it must end soon, also while it waits for
+ * more; what it throws goes to the reader as it stands.
+ */
 export type StreamSource = (
   request: StreamRequest,
   signal: AbortSignal,
@@ -102,11 +137,11 @@ export class StreamServer {
   }
 
   take(frame: StreamFrame): void {
+    const served = this.#streams.get(frame.stream);
     if (frame.kind === "streamOpen") {
-      this.#open(frame.stream, frame.request);
+      if (served === undefined) this.#open(frame.stream, frame.request);
       return;
     }
-    const served = this.#streams.get(frame.stream);
     if (served === undefined) return;
     if (frame.kind === "streamEnd") served.abort.abort();
     if (frame.kind === "streamCredit") {
@@ -122,7 +157,8 @@ export class StreamServer {
 
   #open(stream: number, request: StreamRequest): void {
     if (this.#streams.size >= MAX_STREAMS) {
-      this.#send({ kind: "streamEnd", stream, error: `more than ${MAX_STREAMS} streams are open` });
+      const error = `${MAX_STREAMS} streams are open to this agent; try again later`;
+      this.#send({ kind: "streamEnd", stream, error });
       return;
     }
     const served: ServedStream = {
@@ -131,19 +167,14 @@ export class StreamServer {
       onCredit: undefined,
     };
     this.#streams.set(stream, served);
-    // The promise never rejects: `#pump` turns every failure into a streamEnd frame.
-    void this.#pump(stream, request, served);
+    // The promise never rejects: `#serve` turns every failure into a streamEnd frame.
+    void this.#serve(stream, request, served);
   }
 
-  async #pump(stream: number, request: StreamRequest, served: ServedStream): Promise<void> {
+  async #serve(stream: number, request: StreamRequest, served: ServedStream): Promise<void> {
     let error: string | undefined;
     try {
-      for await (const chunk of this.#source(request, served.abort.signal)) {
-        await this.#credit(served);
-        if (served.abort.signal.aborted) break;
-        served.creditBytes -= chunk.byteLength;
-        this.#send({ kind: "streamData", stream, data: chunk });
-      }
+      await this.#pump(stream, request, served);
     } catch (cause) {
       error = cause instanceof Error ? cause.message : String(cause);
     }
@@ -151,16 +182,33 @@ export class StreamServer {
     this.#send({ kind: "streamEnd", stream, error });
   }
 
-  #credit(served: ServedStream): Promise<void> {
-    if (served.creditBytes > 0 || served.abort.signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        served.onCredit = undefined;
-        served.abort.signal.removeEventListener("abort", wake);
-        resolve();
-      };
-      served.onCredit = wake;
-      served.abort.signal.addEventListener("abort", wake);
-    });
+  async #pump(stream: number, request: StreamRequest, served: ServedStream): Promise<void> {
+    const { signal } = served.abort;
+    for await (const chunk of this.#source(request, signal)) {
+      for (let start = 0; start < chunk.byteLength; start += STREAM_PIECE_BYTES) {
+        if (served.creditBytes <= 0) await creditOf(served);
+        if (signal.aborted) return;
+        const data = chunk.subarray(start, start + STREAM_PIECE_BYTES);
+        served.creditBytes -= data.byteLength;
+        this.#send({ kind: "streamData", stream, data });
+      }
+      if (signal.aborted) return;
+    }
   }
+}
+
+/** Resolves when there is credit again, or the stream is aborted. */
+function creditOf(served: ServedStream): Promise<void> {
+  const { signal } = served.abort;
+  return new Promise((resolve) => {
+    const wake = (): void => {
+      if (served.creditBytes <= 0 && !signal.aborted) return;
+      served.onCredit = undefined;
+      signal.removeEventListener("abort", wake);
+      resolve();
+    };
+    served.onCredit = wake;
+    signal.addEventListener("abort", wake);
+    wake();
+  });
 }

@@ -1,40 +1,72 @@
 /**
- * CBOR of link packets: `[epoch, frame, …]`. The only place that knows cbor-x, imported in its pure
- * form because the native part corrupts memory on Bun (reference/stack.md §7). What comes out of
- * `decode` has the shape of a packet; the messages inside are checked by link-messages.ts.
+ * CBOR of link packets: `[epoch, frame, …]`. The only place that knows cbor-x, which writes them,
+ * imported in its pure form because the native part corrupts memory on Bun (reference/stack.md §7).
+ * What comes out of `decode` has the shape of a packet; link-messages.ts checks what is inside.
  */
-import { Encoder, setSizeLimits } from "cbor-x/index-no-eval";
+import { Encoder } from "cbor-x/index-no-eval";
 import { ok, type Result, refuse } from "../base/result.ts";
+import { encodeUtf8 } from "../base/text.ts";
+import { CborReader } from "./cbor-reader.ts";
 import type { LinkFrame, LinkPacket } from "./link-frames.ts";
-import { MAX_FRAMES_PER_PACKET, MAX_LINK_ARRAY } from "./link-limits.ts";
+import { MAX_FRAMES_PER_PACKET } from "./link-limits.ts";
 
 export interface LinkCodec {
   encode(packet: LinkPacket<unknown>): Uint8Array;
+  /** One message by itself, for `joinMessages`; so that a queue knows how many bytes it holds. */
+  encodeMessage(message: unknown): Uint8Array;
+  /** A packet with one `messages` frame of messages from `encodeMessage`. */
+  joinMessages(epoch: string, messages: readonly Uint8Array[]): Uint8Array;
   /** Errors: `invalid`, when the bytes are not a packet. Never throws on input. */
   decode(bytes: Uint8Array): Result<LinkPacket<unknown>>;
 }
 
-/** Makes a codec; the size limits it sets hold for the whole process. */
+/** Makes a codec; one per process is enough. */
 export function createLinkCodec(): LinkCodec {
-  setSizeLimits({
-    maxArraySize: MAX_LINK_ARRAY,
-    maxMapSize: MAX_LINK_ARRAY,
-    maxObjectSize: MAX_LINK_ARRAY,
+  const encoder = new Encoder({
+    useRecords: false,
+    variableMapSize: true,
+    mapsAsObjects: true,
+    tagUint8Array: false,
   });
-  const encoder = new Encoder({ useRecords: false, variableMapSize: true, mapsAsObjects: true });
+  const reader = new CborReader();
   return {
     encode: (packet) => encoder.encode([packet.epoch, ...packet.frames]),
+    encodeMessage: (message) => encoder.encode(message),
+    joinMessages,
     decode: (bytes) => {
-      let value: unknown;
-      try {
-        value = encoder.decode(bytes);
-      } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        return refuse("invalid", `Link packet is not CBOR: ${reason}`);
-      }
-      return toPacket(value);
+      const value = reader.read(bytes);
+      return value.ok ? toPacket(value.value) : value;
     },
   };
+}
+
+/** The map `{kind: "messages", messages: …}` up to its list, as CBOR. */
+const MESSAGES_HEAD: readonly number[] = [
+  0xa2,
+  ...[0x64, ...encodeUtf8("kind")],
+  ...[0x68, ...encodeUtf8("messages")],
+  ...[0x68, ...encodeUtf8("messages")],
+];
+
+function joinMessages(epoch: string, messages: readonly Uint8Array[]): Uint8Array {
+  const epochBytes = encodeUtf8(epoch);
+  const head = [0x82, ...cborHead(0x60, epochBytes.length), ...epochBytes, ...MESSAGES_HEAD];
+  head.push(...cborHead(0x80, messages.length));
+  const length = messages.reduce((sum, message) => sum + message.length, head.length);
+  const packet = new Uint8Array(length);
+  packet.set(head);
+  let position = head.length;
+  for (const message of messages) {
+    packet.set(message, position);
+    position += message.length;
+  }
+  return packet;
+}
+
+/** First bytes of a CBOR text (0x60) or array (0x80) of a 16-bit length. */
+function cborHead(type: number, length: number): readonly number[] {
+  if (length < 24) return [type | length];
+  return length < 256 ? [type | 24, length] : [type | 25, length >> 8, length & 0xff];
 }
 
 function toPacket(value: unknown): Result<LinkPacket<unknown>> {
@@ -89,5 +121,6 @@ function isFrame(value: unknown): value is LinkFrame<unknown> {
     : undefined;
   if (fields === undefined) return false;
   const record = value as Readonly<Record<string, unknown>>;
-  return Object.entries(fields).every(([name, check]) => check(record[name]));
+  for (const name in fields) if (fields[name]?.(record[name]) !== true) return false;
+  return true;
 }

@@ -5,100 +5,161 @@
 import { ok, type Result, refuse } from "../base/result.ts";
 import type { Codec } from "./codec.ts";
 import type { AgentCommand, AgentToMaster, MasterToAgent, StreamRequest } from "./link-frames.ts";
-import type { V1Messages } from "./v1/types.ts";
+import { canonicalBase64 } from "./base64.ts";
+import type { TaskState, V1Messages } from "./v1/types.ts";
 
-type Check = (value: unknown, path: string, codec: Codec) => Result<unknown>;
+/** Gives back the checked value; throws `BadLinkValue`, whose path each level completes. */
+type Check = (value: unknown, codec: Codec) => unknown;
 type Shape = Readonly<Record<string, Check>>;
-type Shapes = Readonly<Record<string, Shape>>;
+type Shapes = ReadonlyMap<string, Check>;
 
 /** Checks one message that came from an agent. Errors: `invalid`, naming the path. */
 export function checkAgentMessage(value: unknown, codec: Codec): Result<AgentToMaster> {
-  return checkUnion(AGENT_MESSAGES, value, "message", codec) as Result<AgentToMaster>;
+  return run<AgentToMaster>(AGENT_MESSAGE, value, "message", codec);
 }
 
 /** Checks one message that came from the master. Errors: `invalid`, naming the path. */
 export function checkMasterMessage(value: unknown, codec: Codec): Result<MasterToAgent> {
-  return checkUnion(MASTER_MESSAGES, value, "message", codec) as Result<MasterToAgent>;
+  return run<MasterToAgent>(MASTER_MESSAGE, value, "message", codec);
 }
 
 /** Checks what a stream is opened for. Errors: `invalid`, naming the path. */
 export function checkStreamRequest(value: unknown, codec: Codec): Result<StreamRequest> {
-  return checkUnion(STREAM_REQUESTS, value, "request", codec) as Result<StreamRequest>;
+  return run<StreamRequest>(STREAM_REQUEST, value, "request", codec);
 }
 
-const text: Check = (value, path) =>
-  typeof value === "string" ? ok(value) : refuse("invalid", `Expecting ${path} to be text`, path);
+/** Thrown by checks; paths are put together only then, as a registration has 100,000 values. */
+class BadLinkValue extends Error {
+  override readonly name: string = "BadLinkValue";
+  /** From the innermost outwards: `.name` or `[index]`. */
+  readonly path: string[] = [];
+}
 
-const count: Check = (value, path) =>
-  Number.isSafeInteger(value) && Number(value) >= 0
-    ? ok(value)
-    : refuse("invalid", `Expecting ${path} to be a whole number`, path);
+function run<T>(check: Check, value: unknown, root: string, codec: Codec): Result<T> {
+  try {
+    return ok(check(value, codec) as T);
+  } catch (error) {
+    if (!(error instanceof BadLinkValue)) throw error;
+    const path = root + error.path.reverse().join("");
+    return refuse("invalid", `${path}: ${error.message}`, path);
+  }
+}
 
-const flag: Check = (value, path) =>
-  typeof value === "boolean"
-    ? ok(value)
-    : refuse("invalid", `Expecting ${path} to be true or false`, path);
+/** Runs the check of a part; what it throws learns where the part is. */
+function checkPart(check: Check, value: unknown, codec: Codec, name: string | number): unknown {
+  try {
+    return check(value, codec);
+  } catch (error) {
+    if (error instanceof BadLinkValue) {
+      error.path.push(typeof name === "number" ? `[${name}]` : `.${name}`);
+    }
+    throw error;
+  }
+}
+
+const text: Check = (value) => {
+  if (typeof value === "string" && value.isWellFormed()) return value;
+  throw new BadLinkValue("Expecting text");
+};
+
+const count: Check = (value) => {
+  if (Number.isSafeInteger(value) && Number(value) >= 0) return value;
+  throw new BadLinkValue("Expecting a whole number, 0 or more");
+};
+
+const flag: Check = (value) => {
+  if (typeof value === "boolean") return value;
+  throw new BadLinkValue("Expecting true or false");
+};
+
+/** Canonical base64, as every `bytes` field has; it goes into v1 messages unchanged. */
+const base64: Check = (value) => {
+  const canonical = typeof value === "string" ? canonicalBase64(value) : undefined;
+  if (canonical !== undefined) return canonical;
+  throw new BadLinkValue("Expecting base64");
+};
+
+const taskState: Check = (value) => {
+  if (typeof value === "string" && Object.hasOwn(TASK_STATES, value)) return value;
+  throw new BadLinkValue("Expecting the name of a task state");
+};
+
+const TASK_STATES: Readonly<Record<TaskState, true>> = {
+  TASK_STAGING: true,
+  TASK_STARTING: true,
+  TASK_RUNNING: true,
+  TASK_KILLING: true,
+  TASK_FINISHED: true,
+  TASK_FAILED: true,
+  TASK_KILLED: true,
+  TASK_ERROR: true,
+  TASK_LOST: true,
+  TASK_DROPPED: true,
+  TASK_UNREACHABLE: true,
+  TASK_GONE: true,
+  TASK_GONE_BY_OPERATOR: true,
+  TASK_UNKNOWN: true,
+};
 
 function v1(name: keyof V1Messages): Check {
-  return (value, path, codec) => {
+  return (value, codec) => {
     const result = codec.fromJson(name, value);
-    if (result.ok) return result;
-    const field = result.error.field === undefined ? path : `${path}.${result.error.field}`;
-    return refuse(result.error.code, `${path}: ${result.error.message}`, field);
+    if (result.ok) return result.value;
+    const bad = new BadLinkValue(result.error.message);
+    if (result.error.field !== undefined) bad.path.push(`.${result.error.field}`);
+    throw bad;
   };
 }
 
 function optional(check: Check): Check {
-  return (value, path, codec) =>
-    value === undefined || value === null ? ok(undefined) : check(value, path, codec);
+  return (value, codec) =>
+    value === undefined || value === null ? undefined : check(value, codec);
 }
 
 function listOf(check: Check): Check {
-  return (value, path, codec) => {
-    if (!Array.isArray(value)) return refuse("invalid", `Expecting ${path} to be a list`, path);
+  return (value, codec) => {
+    if (!Array.isArray(value)) throw new BadLinkValue("Expecting a list");
     const items: unknown[] = [];
-    for (const [index, item] of (value as unknown[]).entries()) {
-      const result = check(item, `${path}[${index}]`, codec);
-      if (!result.ok) return result;
-      items.push(result.value);
+    for (let index = 0; index < value.length; index++) {
+      items.push(checkPart(check, value[index], codec, index));
     }
-    return ok(items);
+    return items;
   };
 }
 
 function record(shape: Shape): Check {
-  return (value, path, codec) => checkShape(shape, value, path, codec);
+  const fields = Object.entries(shape);
+  return (value, codec) => {
+    if (typeof value !== "object" || value === null) throw new BadLinkValue("Expecting a record");
+    const source = value as Readonly<Record<string, unknown>>;
+    const checked: Record<string, unknown> = {};
+    for (const [name, check] of fields) {
+      const result = checkPart(check, source[name], codec, name);
+      if (result !== undefined) checked[name] = result;
+    }
+    return checked;
+  };
 }
 
-function checkShape(shape: Shape, value: unknown, path: string, codec: Codec): Result<unknown> {
-  if (typeof value !== "object" || value === null) {
-    return refuse("invalid", `Expecting ${path} to be a record`, path);
-  }
-  const source = value as Readonly<Record<string, unknown>>;
-  const checked: Record<string, unknown> = {};
-  for (const [name, check] of Object.entries(shape)) {
-    const result = check(source[name], `${path}.${name}`, codec);
-    if (!result.ok) return result;
-    if (result.value !== undefined) checked[name] = result.value;
-  }
-  return ok(checked);
+/** A record whose `kind` says which of the shapes it has. */
+function union<Kind extends string>(shapes: Readonly<Record<Kind, Shape>>): Check {
+  const checks: Shapes = new Map(
+    Object.entries<Shape>(shapes).map(([kind, shape]) => [
+      kind,
+      record({ kind: (value) => value, ...shape }),
+    ]),
+  );
+  return (value, codec) => {
+    const kind = typeof value === "object" && value !== null && "kind" in value ? value.kind : "";
+    const check = typeof kind === "string" ? checks.get(kind) : undefined;
+    if (check !== undefined) return check(value, codec);
+    const bad = new BadLinkValue(`Expecting one of ${[...checks.keys()].join(", ")}`);
+    bad.path.push(".kind");
+    throw bad;
+  };
 }
 
-function checkUnion(shapes: Shapes, value: unknown, path: string, codec: Codec): Result<unknown> {
-  const kind = typeof value === "object" && value !== null && "kind" in value ? value.kind : "";
-  const shape = typeof kind === "string" && Object.hasOwn(shapes, kind) ? shapes[kind] : undefined;
-  if (shape === undefined) {
-    return refuse(
-      "invalid",
-      `Expecting ${path}.kind to be one of ${Object.keys(shapes).join(", ")}`,
-      `${path}.kind`,
-    );
-  }
-  const result = checkShape(shape, value, path, codec);
-  return result.ok ? ok({ kind, ...(result.value as object) }) : result;
-}
-
-const AGENT_MESSAGES: Readonly<Record<AgentToMaster["kind"], Shape>> = {
+const AGENT_MESSAGE = union<AgentToMaster["kind"]>({
   register: {
     agentInfo: v1("mesos.v1.AgentInfo"),
     version: text,
@@ -113,16 +174,16 @@ const AGENT_MESSAGES: Readonly<Record<AgentToMaster["kind"], Shape>> = {
   statusUpdate: {
     frameworkId: text,
     status: v1("mesos.v1.TaskStatus"),
-    latestState: text,
+    latestState: taskState,
   },
   executorExited: { frameworkId: text, executorId: text, status: count },
-  executorMessage: { frameworkId: text, executorId: text, data: text },
+  executorMessage: { frameworkId: text, executorId: text, data: base64 },
   resourcesChanged: { resources: listOf(v1("mesos.v1.Resource")) },
   pong: { number: count },
   unregister: {},
-};
+});
 
-const COMMANDS: Readonly<Record<AgentCommand["kind"], Shape>> = {
+const COMMAND = union<AgentCommand["kind"]>({
   runTask: { framework: v1("mesos.v1.FrameworkInfo"), task: v1("mesos.v1.TaskInfo") },
   runTaskGroup: {
     framework: v1("mesos.v1.FrameworkInfo"),
@@ -134,28 +195,25 @@ const COMMANDS: Readonly<Record<AgentCommand["kind"], Shape>> = {
     taskId: text,
     killPolicy: optional(v1("mesos.v1.KillPolicy")),
   },
-  acknowledgeUpdate: { frameworkId: text, taskId: text, uuid: text },
+  acknowledgeUpdate: { frameworkId: text, taskId: text, uuid: base64 },
   shutdownExecutor: { frameworkId: text, executorId: text },
   shutdownFramework: { frameworkId: text },
   updateFramework: { framework: v1("mesos.v1.FrameworkInfo") },
-  frameworkMessage: { frameworkId: text, executorId: text, data: text },
+  frameworkMessage: { frameworkId: text, executorId: text, data: base64 },
   reconcileTasks: {
     tasks: listOf(record({ frameworkId: text, taskId: text, isPartitionAware: flag })),
   },
-};
+});
 
-const MASTER_MESSAGES: Readonly<Record<MasterToAgent["kind"], Shape>> = {
+const MASTER_MESSAGE = union<MasterToAgent["kind"]>({
   registered: { agentId: text, totalPingTimeoutMs: count, isReregistration: flag },
-  command: {
-    number: count,
-    command: (value, path, codec) => checkUnion(COMMANDS, value, path, codec),
-  },
+  command: { number: count, command: COMMAND },
   ping: { number: count, connected: flag },
   shutdown: { message: text },
   refused: { message: text },
-};
+});
 
-const STREAM_REQUESTS: Readonly<Record<StreamRequest["kind"], Shape>> = {
+const STREAM_REQUEST = union<StreamRequest["kind"]>({
   http: { method: text, path: text, body: text },
   tailFile: { path: text, offset: count, follow: flag },
-};
+});

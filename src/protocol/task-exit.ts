@@ -59,6 +59,19 @@ export function describeProcessEnd(end: ProcessEnd): string {
   }
 }
 
+/** The process end that a status message tells of, or undefined when it tells of none. */
+export function parseProcessEnd(
+  message: string,
+): Exclude<ProcessEnd, { readonly kind: "unknown" }> | undefined {
+  const status = /^Command exited with status (\d{1,3})\b/.exec(message)?.[1];
+  if (status !== undefined) return { kind: "exited", code: Number(status) };
+  const text = /^Command terminated with signal (.+)$/.exec(message)?.[1];
+  if (text === undefined) return undefined;
+  const named = Object.entries(SIGNAL_TEXTS).find(([, known]) => known === text)?.[0];
+  const signal = Number(named ?? text);
+  return Number.isInteger(signal) && signal > 0 ? { kind: "signaled", signal } : undefined;
+}
+
 /** The raw wait status of `waitpid`, as EXITED executor messages carry it; -1 when unknown. */
 export function rawWaitStatus(end: ProcessEnd): number {
   switch (end.kind) {

@@ -1,6 +1,6 @@
 /** The rules of sorting, offers, filters and suppression, one by one, on small clusters. */
 import { expect, describe as group, test } from "bun:test";
-import { brand, type FrameworkId } from "../../src/base/ids.ts";
+import { type AgentId, brand, type FrameworkId } from "../../src/base/ids.ts";
 import { Bench, framework } from "./allocator-fixtures.ts";
 
 group("offers", () => {
@@ -287,7 +287,7 @@ group("failover", () => {
     const bench = new Bench();
     const id = brand<FrameworkId>("F1");
     const used = bench.bundle("cpus:2").withAllocation("*");
-    const agent = brand<import("../../src/base/ids.ts").AgentId>("A");
+    const agent = brand<AgentId>("A");
     bench.allocator.addAgent(
       agent,
       { hostname: "A" },

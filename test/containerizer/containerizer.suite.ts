@@ -3,7 +3,7 @@
  * real files; the only waiting is for facts to become true.
  */
 import { afterEach, expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { brand } from "../../src/base/ids.ts";
 import type { ContainerEnd, Containerizer } from "../../src/containerizer/containerizer.ts";
@@ -157,8 +157,14 @@ export function containerizerSuite(open: (root: string) => Containerizer): void 
 
   test("SIGTERM reaches the whole tree, also what left its session [semantics 6.6]", async () => {
     const { containerizer, root } = start();
-    const told = "trap 'echo told; exit 0' TERM; echo $$; while :; do sleep 0.01; done";
-    const spec = specIn(root, "term", `setsid sh -c "${told.replaceAll("$", "\\$")}" & ${told}`);
+    // The first process stays until both have been told: its end is the end of all.
+    const loop = "echo $$; while :; do sleep 0.01; done";
+    const both = 'while [ "$(grep -c told stdout)" -lt 2 ]; do sleep 0.01; done';
+    const spec = specIn(
+      root,
+      "term",
+      `setsid sh -c 'trap "echo told; exit 0" TERM; ${loop}' & trap 'echo told; ${both}; exit 0' TERM; ${loop}`,
+    );
     await containerizer.launch(spec);
     const pids = await pidsIn(spec, 2);
     await containerizer.signal(spec.containerId, "SIGTERM");
@@ -225,6 +231,23 @@ export function containerizerSuite(open: (root: string) => Containerizer): void 
     expect(usage.mem_limit_bytes).toBe(64 * 1024 * 1024);
     expect(await containerizer.status(spec.containerId)).toMatchObject({ executor_pid: pid });
     await containerizer.destroy(spec.containerId);
+  });
+
+  test("a launch that fails leaves nothing but the sandbox, and says why [DESIGN 7]", async () => {
+    const { containerizer, root } = start();
+    mkdirSync(join(root, "work", "sandboxes", "linked"), { recursive: true });
+    symlinkSync("/etc/passwd", join(root, "work", "sandboxes", "linked", "stdout"));
+    const linked = containerizer.launch(specIn(root, "linked", "true"));
+    await expect(linked).rejects.toThrow("Sandbox");
+    const inFile = specIn(root, "in-file", "true", { directory: "/etc/passwd/sandbox" });
+    await expect(containerizer.launch(inFile)).rejects.toThrow("Sandbox /etc/passwd/sandbox");
+    const climbing = specIn(root, "climbing", "true", { containerId: brand("../x") });
+    await expect(containerizer.launch(climbing)).rejects.toThrow("cannot be a file name");
+    // The same id can be used again.
+    const good = specIn(root, "in-file", "exit 9");
+    await containerizer.launch(good);
+    expect((await containerizer.wait(good.containerId)).exit).toEqual({ kind: "exited", code: 9 });
+    await expect(containerizer.launch(good)).rejects.toThrow("exists already");
   });
 
   test("a container destroyed during its launch never runs its command", async () => {

@@ -46,7 +46,8 @@ async function runOnDeno(
     stderr: "pipe",
     timeout: DENO_LIMIT_MS,
   });
-  const [output, errors] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+  const [output, errors] = await Promise.all([new Response(child.stdout).text(),
+    new Response(child.stderr).text()]);
   const results = new Map<string, string>();
   for (const line of output.split("\n").filter((text) => text.startsWith("{"))) {
     const { name, problem } = JSON.parse(line) as { name: string; problem: string };

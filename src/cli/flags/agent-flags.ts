@@ -102,8 +102,8 @@ export const AGENT_FLAGS: readonly Flag[] = [
       choices: ["reconnect", "cleanup"],
       note: "agents always reconnect",
     }),
-    later("recovery_timeout", "duration", "15mins", "longest recovery; executors then exit"),
-    later(
+    acts("recovery_timeout", "duration", "15mins", "longest recovery; executors then exit"),
+    acts(
       "reconfiguration_policy",
       "string",
       "equal",

@@ -1,9 +1,6 @@
 /** Bounds on what flags may cost, each with its reason. */
 
-/** Bytes of a configuration file: all flags with long comments stay far below. */
-export const CONFIG_BYTES_MAX: number = 1024 * 1024;
-
-/** Bytes of a file given as `file://` value: ACLs of a large site are a few hundred KB. */
+/** Bytes of a configuration file or `file://` value: ACLs of a large site are a few hundred KB. */
 export const VALUE_BYTES_MAX: number = 8 * 1024 * 1024;
 
 /** Words of a command line; the kernel allows far more, a flag table never needs them. */

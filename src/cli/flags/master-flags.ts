@@ -155,7 +155,7 @@ export const MASTER_FLAGS: readonly Flag[] = [
       note: "a single master needs none; several agree through ZooKeeper",
     }),
     never("registry_strict", "boolean", "false", "disabled flag; must stay false", {
-      note: "allot always refuses unknown agents safely",
+      note: "Mesos keeps it disabled",
     }),
     never("registry_fetch_timeout", "duration", "1mins", "registry read deadline", {
       note: "the registry is a local file",

@@ -32,21 +32,29 @@ export const DEFAULT_CONFIG_PATH = "/etc/allot/allot.conf";
  */
 export function parseFlags(table: FlagTable, input: FlagInput): Result<ParsedFlags> {
   const index = new FlagIndex(table);
-  const argv = readCommandLine(index, input.argv);
-  if (!argv.ok) return argv;
-  const environment = readEnvironment(index, input.environment);
-  if (!environment.ok) return environment;
-  const config = loadConfig(index, [argv.value, environment.value], input.readFile);
-  if (!config.ok) return config;
-  const sources = [argv.value, environment.value, config.value];
-  const entries = readEntries(table, sources, input.readFile);
+  const sources = collect(index, input);
+  if (!sources.ok) return sources;
+  const entries = readEntries(table, sources.value.all, input.readFile);
   if (!entries.ok) return entries;
-  const parsed = new ParsedFlags(entries.value, argv.value);
+  const parsed = new ParsedFlags(entries.value, sources.value.argv);
   const missing = missingFlag(table, parsed);
   if (missing !== undefined) {
     return refuse("invalid", `--${missing.name} is required: ${missing.meaning}`, missing.name);
   }
   return ok(parsed);
+}
+
+/**
+ * What was said about one flag, as text, before any value is read: for the flag on which the table
+ * itself depends. Errors: as `parseFlags` for names, not for values.
+ */
+export function settingText(
+  table: FlagTable,
+  input: FlagInput,
+  name: string,
+): Result<string | undefined> {
+  const sources = collect(new FlagIndex(table), input);
+  return sources.ok ? ok(strongest(name, sources.value.all)?.text) : sources;
 }
 
 /** One flag with its value, if it has one. */
@@ -87,23 +95,13 @@ export class ParsedFlags {
     return value.value;
   }
 
-  /** A duration in milliseconds of a flag that has a default. */
-  durationMs(name: string): number {
-    return this.#present(name, this.optionalDurationMs(name));
-  }
-
   /** A duration in milliseconds, or undefined when unset. */
-  optionalDurationMs(name: string): number | undefined {
+  durationMs(name: string): number | undefined {
     return this.#number(name, "duration");
   }
 
-  /** A whole number of a flag that has a default. */
-  integer(name: string): number {
-    return this.#present(name, this.optionalInteger(name));
-  }
-
   /** A whole number, or undefined when unset. */
-  optionalInteger(name: string): number | undefined {
+  integer(name: string): number | undefined {
     return this.#number(name, "integer");
   }
 
@@ -155,11 +153,22 @@ export class ParsedFlags {
     assert(value.type === type, `flag ${name} is not of type ${type}`);
     return value.value;
   }
+}
 
-  #present(name: string, value: number | undefined): number {
-    assert(value !== undefined, `flag ${name} has no default and is unset`);
-    return value;
-  }
+interface Sources {
+  readonly argv: Settings;
+  /** Strongest first. */
+  readonly all: readonly Settings[];
+}
+
+function collect(index: FlagIndex, input: FlagInput): Result<Sources> {
+  const argv = readCommandLine(index, input.argv);
+  if (!argv.ok) return argv;
+  const environment = readEnvironment(index, input.environment);
+  if (!environment.ok) return environment;
+  const config = loadConfig(index, [argv.value, environment.value], input.readFile);
+  if (!config.ok) return config;
+  return ok({ argv: argv.value, all: [argv.value, environment.value, config.value] });
 }
 
 function loadConfig(

@@ -12,7 +12,6 @@ export interface HostTools {
   readonly shell: string;
   readonly env: string;
   readonly setsid: string;
-  readonly mv: string;
   /** Undefined when the host has none; needed only to run tasks as other users. */
   readonly setpriv: string | undefined;
   readonly getent: string | undefined;
@@ -41,7 +40,6 @@ export async function findHostTools(shell?: string): Promise<HostTools> {
     shell: shell ?? find("dash") ?? "/bin/sh",
     env,
     setsid: required("setsid"),
-    mv: required("mv"),
     setpriv: find("setpriv"),
     getent: find("getent"),
     bash: bash ?? "",

@@ -6,7 +6,11 @@
 
 /**
  * Arguments: FOLDER (the container's records), EXITS (one file per ended container), ID, MODE,
- * MV (path of `mv`), then the programs that lead to the command. The working folder is the sandbox.
+ * then the programs that lead to the command. The working folder is the sandbox.
+ *
+ * The end is one line in one write, and counts only with its line end, so that nobody ever reads
+ * half of it. Nothing is started for that: a rename by `mv` would need a process, which a host
+ * short of memory or process numbers refuses just when many containers end.
  *
  * It speaks with the agent over stdin and stdout: `ready`, then the agent's `go`, then `started`.
  * When stdin ends without `go` the agent is gone, and the command is never started.
@@ -20,13 +24,13 @@
  */
 export const KEEPER_SCRIPT: string = `\
 # Guards one container of allot: starts its command, waits, writes down how it ended.
-folder=$1 exits=$2 id=$3 mode=$4 move=$5
-shift 5
+folder=$1 end=$2/$3 mode=$4
+shift 4
 signals='HUP INT QUIT ALRM TERM PIPE USR1 USR2 TSTP TTIN TTOU'
 trap '' $signals
 
 finish() {
-  echo "$*" >"$folder/exit" && "$move" -f "$folder/exit" "$exits/$id"
+  echo "$*" >"$end"
   exit
 }
 

@@ -111,7 +111,6 @@ export class Keepers {
       records.exitsFolder,
       spec.containerId,
       mode,
-      tools.mv,
       // A session of its own, so that a command that signals its group cannot end its keeper.
       tools.setsid,
       ...switchWords(spec.user, tools),

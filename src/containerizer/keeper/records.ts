@@ -1,7 +1,7 @@
 /**
  * What a keeper leaves on disk below the runtime folder, and how it is read:
- * `containers/<id>/{agent,plan,keeper,task,note}` while the container exists and `exits/<id>`, which
- * appears in one piece when the command has ended or will never start.
+ * `containers/<id>/{agent,plan,keeper,task,note}` while the container exists and `exits/<id>`, one
+ * line that is written when the command has ended or will never start.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -30,7 +30,7 @@ export interface ScannedProcess {
 }
 
 /**
- * Sorts the processes by container; keepers and their helpers are in none. Marked processes of
+ * Sorts the processes by container; keepers are in none. Marked processes of
  * containers that are not tracked are listed too, under the marked id.
  */
 export function sortByContainer(
@@ -111,7 +111,7 @@ function ownVerdict(process: ScannedProcess, roots: Roots): ContainerId | undefi
   if (roots.keepers.has(stat.pid)) return undefined;
   const guarded = roots.keepers.get(stat.sessionId);
   if (guarded !== undefined) {
-    // In a keeper's own session are its helpers, and its command for a moment before it leaves.
+    // A keeper's own session has nobody else but its command, for a moment before it leaves.
     return stat.pid === guarded.task?.pid ? guarded.containerId : undefined;
   }
   const verdict = roots.sessions.get(stat.sessionId) ?? earlierId ?? markedId;

@@ -33,11 +33,12 @@ export function createAgentApp(
 ): (request: Request) => Response | Promise<Response> {
   const { runtime, codec, facts } = options;
   const app = new Hono({ getPath: (request) => pathWithoutActor(request, AGENT_ACTOR) });
+  // Before the gate: recovery waits for the executors that subscribe again here.
+  app.all("/api/v1/executor", (c) => handleExecutorCall(runtime, codec, c.req.raw));
   app.use(async (_, next) => {
     if (runtime.state.phase !== "recovering") return await next();
     return textResponse(503, "Agent has not finished recovery");
   });
-  app.all("/api/v1/executor", (c) => handleExecutorCall(runtime, codec, c.req.raw));
   app.all("/api/v1", (c) => handleAgentCall(runtime, codec, facts, c.req.raw));
   app.all("/health", () => emptyResponse(200));
   app.all("/version", (c) => answer(c, facts.version));

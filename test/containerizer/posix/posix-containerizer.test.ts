@@ -304,6 +304,45 @@ describe("recovery", () => {
     expect(isRunning(stranger.pid ?? -1)).toBe(true);
   });
 
+  test("a keeper goes on through the signals that end other processes [DESIGN 7]", async () => {
+    const root = newRoot();
+    const containerizer = open(root);
+    const spec = specIn(root, "steadfast", "while [ ! -e go ]; do sleep 0.01; done; exit 6");
+    await containerizer.launch(spec);
+    for (const signal of ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1"] as const) {
+      process.kill(keeperPid(root, "steadfast"), signal);
+    }
+    writeFileSync(join(spec.directory, "go"), "");
+    expect((await containerizer.wait(spec.containerId)).exit).toEqual({ kind: "exited", code: 6 });
+  });
+
+  test("a launch whose isolator fails never runs the command and leaves no keeper", async () => {
+    const root = newRoot();
+    let keeper = -1;
+    const containerizer = open(root, {
+      isolators: [
+        {
+          name: "test/failing",
+          prepare: async () => ({ environment: {} }),
+          isolate: async (_containerId, pid) => {
+            keeper = pid;
+            throw new Error("no such cgroup");
+          },
+          usage: async () => ({ timestamp: 0 }),
+          update: async () => undefined,
+          recover: async () => undefined,
+          cleanup: async () => undefined,
+          watch: () => () => undefined,
+        },
+      ],
+    });
+    const spec = specIn(root, "failing", "touch ran");
+    await expect(containerizer.launch(spec)).rejects.toThrow("no such cgroup");
+    await until("the keeper is gone", () => !isRunning(keeper));
+    expect(existsSync(join(spec.directory, "ran"))).toBe(false);
+    expect(readdirSync(join(root, "run", "containers"))).toEqual([]);
+  });
+
   test("a keeper killed under a live agent is noticed and its command ended", async () => {
     const root = newRoot();
     const containerizer = open(root);

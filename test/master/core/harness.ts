@@ -102,7 +102,7 @@ export interface TestLink {
   answersPings: boolean;
 }
 
-/** Allocation runs that are due so soon happen at once, so that tests need not wait for offers. */
+/** Time passes for allocation runs that are due so soon, so that tests need not wait for offers. */
 const BATCHING_MS = 2;
 
 export class World {
@@ -118,6 +118,7 @@ export class World {
   readonly #timers = new Map<string, { timer: MasterTimer; atMs: number }>();
   readonly #outcomes = new Map<number, Result<void>>();
   #next = 1;
+  #isFiring = false;
 
   constructor(changes: Partial<MasterOptions> = {}, registry: RegistryState = emptyRegistry()) {
     this.registry = registry;
@@ -145,14 +146,14 @@ export class World {
       this.core.assertInvariants();
       for (const effect of effects) inputs.push(...this.#carryOut(effect));
     }
-    this.#fireDue(this.nowMs);
+    if (!this.#isFiring) this.#fireDue(this.nowMs);
   }
 
   /** Lets time pass, firing timers in order; what is due at the end still fires. */
   advance(ms: number): void {
     const endMs = this.nowMs + ms;
     this.#fireDue(endMs);
-    this.nowMs = endMs;
+    this.nowMs = Math.max(this.nowMs, endMs);
   }
 
   releaseCommits(): void {
@@ -342,8 +343,10 @@ export class World {
       if (first === undefined) return;
       const [key, { timer, atMs }] = first;
       this.#timers.delete(key);
-      this.nowMs = Math.max(this.nowMs, Math.min(atMs, untilMs));
+      this.nowMs = Math.max(this.nowMs, atMs);
+      this.#isFiring = true;
       this.step({ kind: "timer", timer });
+      this.#isFiring = false;
     }
   }
 }
@@ -479,7 +482,10 @@ export class TestAgent {
     if (command.kind === "acknowledgeUpdate") {
       const key = `${command.frameworkId}/${command.taskId}`;
       const state = this.tasks.get(key)?.state ?? "TASK_STAGING";
-      if (["TASK_FINISHED", "TASK_FAILED", "TASK_KILLED"].includes(state)) this.tasks.delete(key);
+      const isLast = command.uuid === uuidOf(`${command.taskId}${state}`);
+      if (isLast && ["TASK_FINISHED", "TASK_FAILED", "TASK_KILLED"].includes(state)) {
+        this.tasks.delete(key);
+      }
     }
   }
 }

@@ -4,6 +4,8 @@
  */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { brand } from "../../../src/base/ids.ts";
+import type { Offer } from "../../../src/protocol/v1/types.ts";
 import {
   offersOf,
   statusesOf,
@@ -65,11 +67,19 @@ class Play {
   readonly agents: TestAgent[] = [];
   nextTask = 0;
 
+  constructor() {
+    // A world in which something can happen from the first act on.
+    for (const second of [0, 1]) this.perform(["subscribe", 0, second, 0]);
+    for (const _ of [0, 1]) this.perform(["addAgent", 0, 0, 0]);
+    for (const first of [0, 1]) this.perform(["launch", first, first, 3]);
+    for (const second of [0, 1]) this.perform(["work", 0, second, 0]);
+  }
+
   perform([kind, first, second, third]: Act): void {
     const { world } = this;
     const stream = pick(this.streams, first);
     const agent = pick(this.agents, second);
-    const offer = stream === undefined ? undefined : pick(offersOf(stream), second);
+    const offer = stream === undefined ? undefined : this.#offerFor(stream, second);
     switch (kind) {
       case "subscribe":
         if (this.streams.length < 6) this.streams.push(world.subscribe(this.#info(first, second)));
@@ -166,6 +176,13 @@ class Play {
         if (agent !== undefined && third % 6 === 0) agent.epoch = "another-master";
         return;
     }
+  }
+
+  /** Mostly one that is outstanding, now and then one that is not any more. */
+  #offerFor(stream: TestStream, number: number): Offer | undefined {
+    const offers = offersOf(stream);
+    const outstanding = offers.filter(({ id }) => this.world.state.offers.has(brand(id.value)));
+    return pick(number % 10 === 9 ? offers : outstanding, number);
   }
 
   #info(first: number, second: number): Parameters<World["subscribe"]>[0] {

@@ -15,6 +15,7 @@ import {
   lastOffer,
   lastStatus,
   MASTER_ID,
+  START_MS,
   type TestAgent,
   type TestStream,
   taskFor,
@@ -207,7 +208,7 @@ describe("metrics", () => {
     const metrics = metricsSnapshot(world.state, world.nowMs);
     expect(metrics).toMatchObject({
       "master/elected": 1,
-      "master/uptime_secs": 1,
+      "master/uptime_secs": (world.nowMs - START_MS) / 1000,
       "master/slaves_active": 1,
       "master/frameworks_connected": 1,
       "master/tasks_running": 1,

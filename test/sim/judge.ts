@@ -1,0 +1,185 @@
+/**
+ * Watches a simulation from outside and knows nothing of how the cores work: what was offered and
+ * declined, what was started, what was told to whom. Says `Violation` when a promise is broken.
+ */
+import type { StreamId } from "../../src/base/ids.ts";
+import type { CheckpointOperation } from "../../src/agent/core/checkpoint-state.ts";
+import { isTerminalState } from "../../src/agent/core/inputs.ts";
+import type { MasterState } from "../../src/master/core/state.ts";
+import type { MasterToAgent } from "../../src/protocol/link-frames.ts";
+import type { Offer, SchedulerEvent } from "../../src/protocol/v1/types.ts";
+import type { MemoryCheckpoint } from "../agent/core/memory-checkpoint.ts";
+import { cpusMilliOf, type SimHost, type SimProcess } from "./sim-host.ts";
+import type { World } from "./world.ts";
+
+interface Refusal {
+  readonly cpusMilli: number;
+  readonly memMilli: number;
+  readonly untilMs: number;
+}
+
+export class Judge {
+  readonly #world: World;
+  /** How often a container was started, by framework and task. */
+  readonly #starts = new Map<string, number>();
+  /** uuid of the one terminal update, by framework and task. */
+  readonly #ends = new Map<string, string>();
+  /** Updates that reached a scheduler, by uuid. */
+  readonly #delivered = new Set<string>();
+  /** Updates that a scheduler acknowledged, by uuid. */
+  readonly #acknowledged = new Set<string>();
+  /** Frameworks that a master removed: nothing is owed to them any more. */
+  readonly #removed = new Set<string>();
+  /** By framework, role and agent. */
+  readonly #refusals = new Map<string, Refusal[]>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  isRemoved(frameworkId: string): boolean {
+    return this.#removed.has(frameworkId);
+  }
+
+  markRemoved(frameworkId: string): void {
+    this.#removed.add(frameworkId);
+  }
+
+  /** A container's process runs. */
+  started(host: SimHost, process: SimProcess): void {
+    const key = `${process.frameworkId}/${process.taskId}`;
+    const count = (this.#starts.get(key) ?? 0) + 1;
+    this.#starts.set(key, count);
+    this.#world.check(count === 1, () => `task ${key} was started ${count} times`);
+    // What a removed framework left is being killed; the master has given it away already, as Mesos.
+    const used = host.aliveCpusMilli((frameworkId) => !this.#removed.has(frameworkId));
+    this.#world.check(
+      used <= host.cpusMilli,
+      () => `${host.name} runs ${used} of ${host.cpusMilli} thousandths of cpus`,
+    );
+  }
+
+  /** Just before an agent's disk takes one change. */
+  checkpointed(disk: MemoryCheckpoint, operation: CheckpointOperation): void {
+    if (operation.kind === "appendUpdate") {
+      const { frameworkId, taskId, status } = operation.update;
+      if (!isTerminalState(status.state)) return;
+      const key = `${frameworkId}/${taskId}`;
+      const uuid = status.uuid ?? "";
+      const earlier = this.#ends.get(key);
+      this.#ends.set(key, uuid);
+      this.#world.check(earlier === undefined, () => `task ${key} ended twice`);
+    } else if (operation.kind === "removeUpdate") {
+      const { frameworkId, taskId, sequence } = operation;
+      const update = [...disk.updates.values()].find(
+        (candidate) =>
+          candidate.frameworkId === frameworkId &&
+          candidate.taskId === taskId &&
+          candidate.sequence === sequence,
+      );
+      const uuid = update?.status.uuid;
+      if (uuid === undefined || this.#removed.has(frameworkId)) return;
+      this.#world.check(
+        this.#acknowledged.has(uuid),
+        () =>
+          `update ${update?.status.state} of ${frameworkId}/${taskId} was forgotten ${this.#delivered.has(uuid) ? "before it was acknowledged" : "without having been delivered"}`,
+      );
+    }
+  }
+
+  /** The master says something to an agent. */
+  toAgent(message: MasterToAgent): void {
+    if (message.kind === "command" && message.command.kind === "shutdownFramework") {
+      this.#removed.add(message.command.frameworkId);
+    }
+  }
+
+  delivered(uuid: string): void {
+    this.#delivered.add(uuid);
+  }
+
+  acknowledged(uuid: string): void {
+    this.#acknowledged.add(uuid);
+  }
+
+  /** The master took a DECLINE of this offer with a filter of `refuseMs`. */
+  declined(offer: Offer, refuseMs: number): void {
+    if (refuseMs <= 0) return;
+    const refusal = { ...amountOf(offer), untilMs: this.#world.time.nowMs + refuseMs };
+    const key = refusalKey(offer);
+    this.#refusals.set(key, [...(this.#refusals.get(key) ?? []), refusal]);
+  }
+
+  /** Filters of the framework are void: it revived, or was deactivated. */
+  filtersCleared(frameworkId: string): void {
+    for (const key of this.#refusals.keys()) {
+      if (key.startsWith(`${frameworkId} `)) this.#refusals.delete(key);
+    }
+  }
+
+  /** All filters are void: another master process. */
+  allFiltersCleared(): void {
+    this.#refusals.clear();
+  }
+
+  /** The agent was removed from the allocator for a while. */
+  agentFiltersCleared(agentId: string): void {
+    for (const key of this.#refusals.keys()) {
+      if (key.endsWith(` ${agentId}`)) this.#refusals.delete(key);
+    }
+  }
+
+  /** Before an event travels to a scheduler. */
+  eventSent(state: MasterState, streamId: StreamId, event: SchedulerEvent): void {
+    if (event.type === "FAILURE" && event.failure?.agent_id !== undefined) {
+      this.agentFiltersCleared(event.failure.agent_id.value);
+    }
+    if (event.type === "SUBSCRIBED") {
+      this.filtersCleared(event.subscribed?.framework_id.value ?? "");
+    }
+    this.#world.check(
+      state.streams.has(streamId) || event.type === "ERROR",
+      () => `${event.type} was sent on a stream that belongs to nobody`,
+    );
+    for (const offer of event.offers?.offers ?? []) this.#offered(offer);
+  }
+
+  #offered(offer: Offer): void {
+    const { cpusMilli, memMilli } = amountOf(offer);
+    const refusals = this.#refusals.get(refusalKey(offer)) ?? [];
+    for (const refusal of refusals) {
+      if (refusal.untilMs <= this.#world.time.nowMs) continue;
+      this.#world.check(
+        cpusMilli > refusal.cpusMilli || memMilli > refusal.memMilli,
+        () =>
+          `${refusalKey(offer)} was offered ${cpusMilli}/${memMilli} again ${refusal.untilMs - this.#world.time.nowMs} ms before its filter ends`,
+      );
+    }
+  }
+
+  /** Offered and used together never exceed what an agent has, counted anew from the messages. */
+  masterStepped(state: MasterState): void {
+    for (const agent of state.agents.values()) {
+      let sum = 0;
+      for (const offerId of agent.offers) {
+        sum += cpusMilliOf(state.offers.get(offerId)?.message.resources ?? []);
+      }
+      for (const task of agent.tasks) {
+        if (task.holdsResources) sum += cpusMilliOf(task.description.resources ?? []);
+      }
+      const total = agent.total.scalarMilli("cpus");
+      this.#world.check(sum <= total, () => `${agent.id} has ${total} but gave away ${sum}`);
+    }
+  }
+}
+
+function amountOf(offer: Offer): { readonly cpusMilli: number; readonly memMilli: number } {
+  const memMilli = (offer.resources ?? [])
+    .filter(({ name }) => name === "mem")
+    .reduce((sum, { scalar }) => sum + Math.round((scalar?.value ?? 0) * 1000), 0);
+  return { cpusMilli: cpusMilliOf(offer.resources ?? []), memMilli };
+}
+
+function refusalKey(offer: Offer): string {
+  return `${offer.framework_id.value} ${offer.allocation_info?.role ?? "*"} ${offer.agent_id.value}`;
+}

@@ -1,0 +1,68 @@
+/**
+ * `npm run sim -- --seeds N --seed S [--steps K] [--plant NAME]`: runs N seeds from S on and says
+ * which failed, with the command that replays it.
+ */
+import process from "node:process";
+import { simulate } from "./simulation.ts";
+import { PLANTS, type Plant } from "./world.ts";
+
+const DEFAULT_STEPS = 4000;
+/** Events shown of a failing run. */
+const TAIL_LINES = 40;
+
+interface Settings {
+  seeds: number;
+  seed: number;
+  steps: number;
+  plant: Plant | undefined;
+}
+
+function parse(argv: readonly string[]): Settings {
+  const settings: Settings = { seeds: 1, seed: 1, steps: DEFAULT_STEPS, plant: undefined };
+  const words = argv.flatMap((word) => word.split(/=(.*)/s, 2));
+  for (let index = 0; index < words.length; index += 2) {
+    const name = words[index];
+    const value = words[index + 1] ?? "";
+    if (name === "--plant") {
+      settings.plant = PLANTS.find((plant) => plant === value);
+      if (settings.plant === undefined) fail(`--plant is one of ${PLANTS.join(", ")}`);
+    } else if (name === "--seeds" || name === "--seed" || name === "--steps") {
+      const number = Number(value);
+      if (!Number.isSafeInteger(number) || number < 0) fail(`${name} needs a whole number`);
+      settings[name.slice(2) as "seeds" | "seed" | "steps"] = number;
+    } else {
+      fail(`unknown option ${name}; known are --seeds, --seed, --steps and --plant`);
+    }
+  }
+  return settings;
+}
+
+function fail(message: string): never {
+  process.stderr.write(`sim: ${message}\n`);
+  process.exit(2);
+}
+
+function run(settings: Settings): number {
+  const startMs = Date.now();
+  let tasks = 0;
+  for (let index = 0; index < settings.seeds; index++) {
+    const seed = settings.seed + index;
+    const result = simulate({ seed, steps: settings.steps, plant: settings.plant });
+    tasks += result.tasks;
+    if (result.failure !== undefined) {
+      const plant = settings.plant === undefined ? "" : ` --plant ${settings.plant}`;
+      process.stdout.write(`${result.lines.slice(-TAIL_LINES).join("\n")}\n`);
+      process.stdout.write(`seed ${seed} failed: ${result.failure}\n`);
+      process.stdout.write(
+        `replay: npm run sim -- --seeds 1 --seed ${seed} --steps ${settings.steps}${plant}\n`,
+      );
+      return 1;
+    }
+    if (index % 20 === 19) process.stderr.write(`sim: ${index + 1} of ${settings.seeds} seeds\n`);
+  }
+  const seconds = ((Date.now() - startMs) / 1000).toFixed(1);
+  process.stdout.write(`${settings.seeds} seeds passed, ${tasks} tasks, ${seconds} s\n`);
+  return 0;
+}
+
+process.exit(run(parse(process.argv.slice(2))));

@@ -1,0 +1,301 @@
+/**
+ * A scheduler that acts at random: subscribes, takes and declines offers, kills, reconciles, goes
+ * quiet, breaks off and comes back. Remembers what it was told, as a real one would on its disk.
+ */
+import type { StreamId } from "../../src/base/ids.ts";
+import { isTerminalState } from "../../src/agent/core/inputs.ts";
+import type {
+  FrameworkInfo,
+  FrameworkInfoCapability,
+  Offer,
+  OfferOperation,
+  SchedulerCall,
+  SchedulerEvent,
+  TaskInfo,
+  TaskStatus,
+} from "../../src/protocol/v1/types.ts";
+import type { Judge } from "./judge.ts";
+import type { SimMaster } from "./sim-master.ts";
+import type { World } from "./world.ts";
+
+export interface KnownTask {
+  readonly taskId: string;
+  readonly agentId: string;
+  /** What it was last told; STAGING from the launch on. */
+  status: TaskStatus | undefined;
+  isKilled: boolean;
+}
+
+interface Habits {
+  readonly isPartitionAware: boolean;
+  readonly isCheckpointing: boolean;
+  readonly failoverTimeoutMs: number;
+  /** Never acknowledges while faults are on. */
+  readonly isSilent: boolean;
+  readonly role: string;
+}
+
+export class SimFramework {
+  readonly name: string;
+  readonly habits: Habits;
+  readonly tasks: Map<string, KnownTask> = new Map();
+  frameworkId: string | undefined;
+  /** The master removed it, or it tore itself down. */
+  isOver = false;
+  offersSeen = 0;
+  readonly #world: World;
+  readonly #judge: Judge;
+  readonly #master: SimMaster;
+  #streamId: StreamId | undefined;
+  #connection = 0;
+  #isSubscribed = false;
+  #isSuppressed = false;
+  #nextTask = 0;
+
+  constructor(world: World, judge: Judge, master: SimMaster, name: string) {
+    const { dice } = world;
+    this.name = name;
+    this.#world = world;
+    this.#judge = judge;
+    this.#master = master;
+    this.habits = {
+      isPartitionAware: dice.chance(0.6),
+      isCheckpointing: dice.chance(0.8),
+      failoverTimeoutMs: dice.pick([0, 60_000, 600_000, 1e9]) ?? 0,
+      isSilent: dice.chance(0.1),
+      role: dice.pick(["*", "web", "web/db", "batch"]) ?? "*",
+    };
+    world.log(`${name} ${JSON.stringify(this.habits)}`);
+    this.#connectLater(dice.below(2000));
+  }
+
+  get isSubscribed(): boolean {
+    return this.#isSubscribed;
+  }
+
+  /** Something a scheduler does by itself now and then. */
+  act(): void {
+    const { dice } = this.#world;
+    if (!this.#isSubscribed || this.isOver) return;
+    const choice = dice.next();
+    if (choice < 0.3) this.#killSome();
+    else if (choice < 0.45) this.reconcile(dice.chance(0.5));
+    else if (choice < 0.55) this.#suppress();
+    else if (choice < 0.75) this.revive();
+    else if (choice < 0.95) this.breakOff();
+    else if (this.#world.areFaultsOn) this.#tearDown();
+  }
+
+  revive(): void {
+    this.#isSuppressed = false;
+    const frameworkId = this.frameworkId ?? "";
+    this.#call({ type: "REVIVE", revive: { roles: [] } }, () => this.#judge.filtersCleared(frameworkId));
+  }
+
+  /** Asks for the state of all tasks it believes alive. */
+  reconcile(isExplicit: boolean): void {
+    const tasks = [...this.tasks.values()]
+      .filter((task) => !isOver(task))
+      .map(({ taskId, agentId }) => ({ task_id: { value: taskId }, agent_id: { value: agentId } }));
+    this.#call({ type: "RECONCILE", reconcile: isExplicit ? { tasks } : {} });
+  }
+
+  /** The connection breaks; master and scheduler notice each in their own time. */
+  breakOff(): void {
+    const streamId = this.#streamId;
+    if (streamId === undefined) return;
+    this.#world.log(`${this.name} breaks off`);
+    this.#streamId = undefined;
+    this.#isSubscribed = false;
+    this.#connection += 1;
+    const { dice, time } = this.#world;
+    const frameworkId = this.frameworkId ?? "";
+    time.after(dice.delayMs(), () => {
+      this.#judge.filtersCleared(frameworkId);
+      this.#master.streamClosed(streamId);
+    });
+    this.#connectLater(dice.chance(0.2) ? dice.below(120_000) : dice.below(5000));
+  }
+
+  #connectLater(delayMs: number): void {
+    const connection = this.#connection;
+    this.#world.time.after(delayMs, () => {
+      if (this.#connection === connection && !this.isOver) this.#connect();
+    });
+  }
+
+  #connect(): void {
+    this.#connection += 1;
+    const connection = this.#connection;
+    const info = this.#info();
+    const streamId = this.#master.subscribe(
+      { framework_info: info },
+      {
+        event: (event) => {
+          if (this.#connection === connection) this.#event(event);
+        },
+        closed: () => {
+          if (this.#connection !== connection) return;
+          this.#isSubscribed = false;
+          this.#streamId = undefined;
+          this.#connectLater(this.#world.dice.below(3000));
+        },
+      },
+    );
+    this.#streamId = streamId;
+    if (streamId === undefined) this.#connectLater(500 + this.#world.dice.below(3000));
+  }
+
+  #info(): FrameworkInfo {
+    const capabilities: FrameworkInfoCapability[] = [{ type: "MULTI_ROLE" }];
+    if (this.habits.isPartitionAware) capabilities.push({ type: "PARTITION_AWARE" });
+    return {
+      user: "root",
+      name: this.name,
+      ...(this.frameworkId === undefined ? {} : { id: { value: this.frameworkId } }),
+      roles: [this.habits.role],
+      checkpoint: this.habits.isCheckpointing,
+      failover_timeout: this.habits.failoverTimeoutMs / 1000,
+      capabilities,
+    };
+  }
+
+  #event(event: SchedulerEvent): void {
+    switch (event.type) {
+      case "SUBSCRIBED":
+        this.frameworkId = event.subscribed?.framework_id.value;
+        this.#isSubscribed = true;
+        this.#isSuppressed = false;
+        this.#world.log(`${this.name} is ${this.frameworkId}`);
+        break;
+      case "OFFERS":
+        for (const offer of event.offers?.offers ?? []) this.#answer(offer);
+        break;
+      case "UPDATE":
+        if (event.update !== undefined) this.#update(event.update.status);
+        break;
+      case "ERROR":
+        this.#world.log(`${this.name} error ${event.error?.message}`);
+        if (event.error?.message === "Framework has been removed") {
+          this.isOver = true;
+          this.#judge.markRemoved(this.frameworkId ?? "");
+        }
+        break;
+      default:
+        break;
+    }
+  }
+
+  #answer(offer: Offer): void {
+    const { dice } = this.#world;
+    this.offersSeen += 1;
+    const isWanted = this.#world.areFaultsOn && dice.chance(0.5);
+    const cpus = (offer.resources ?? []).find(({ name }) => name === "cpus")?.scalar?.value ?? 0;
+    if (!isWanted || cpus < 0.1) {
+      const refuse_seconds = dice.pick([0, 1, 5, 60, 600]) ?? 5;
+      const decline = { offer_ids: [offer.id], filters: { refuse_seconds } };
+      this.#callOnce({ type: "DECLINE", decline }, (before) => {
+        // A decline of an offer that was withdrawn meanwhile leaves no filter.
+        if (before.has(offer.id.value)) this.#judge.declined(offer, refuse_seconds * 1000);
+      });
+      return;
+    }
+    const tasks: TaskInfo[] = [];
+    const count = 1 + dice.below(2);
+    for (let index = 0; index < count; index++) tasks.push(this.#makeTask(offer, cpus / count / 2));
+    const operations: OfferOperation[] = [{ type: "LAUNCH", launch: { task_infos: tasks } }];
+    this.#callOnce({ type: "ACCEPT", accept: { offer_ids: [offer.id], operations } });
+  }
+
+  #makeTask(offer: Offer, cpus: number): TaskInfo {
+    const taskId = `${this.name}-t${this.#nextTask++}`;
+    const agentId = offer.agent_id.value;
+    this.tasks.set(taskId, { taskId, agentId, status: undefined, isKilled: false });
+    return {
+      name: taskId,
+      task_id: { value: taskId },
+      agent_id: { value: agentId },
+      command: { value: "sleep 1000", shell: true },
+      resources: [
+        {
+          name: "cpus",
+          type: "SCALAR",
+          scalar: { value: Math.max(0.01, Math.floor(cpus * 1000) / 1000) },
+          allocation_info: { role: this.habits.role },
+        },
+      ],
+    };
+  }
+
+  #update(status: TaskStatus): void {
+    const taskId = status.task_id.value;
+    const task = this.tasks.get(taskId);
+    const { uuid, agent_id } = status;
+    if (uuid !== undefined) this.#judge.delivered(uuid);
+    if (task !== undefined) {
+      const isFinal = task.status?.uuid !== undefined && isTerminalState(task.status.state);
+      this.#world.check(
+        !isFinal || uuid === undefined || isTerminalState(status.state),
+        () => `${taskId} is ${status.state} after it was ${task.status?.state}`,
+      );
+      if (!isFinal) task.status = status;
+    }
+    const isAcknowledging = !this.habits.isSilent || !this.#world.areFaultsOn;
+    if (uuid === undefined || agent_id === undefined || !isAcknowledging) return;
+    if (this.#world.isFault(0.05)) return;
+    this.#judge.acknowledged(uuid);
+    const acknowledge = { agent_id, task_id: status.task_id, uuid };
+    this.#call({ type: "ACKNOWLEDGE", acknowledge });
+  }
+
+  #killSome(): void {
+    const alive = [...this.tasks.values()].filter((task) => !isOver(task));
+    const task = this.#world.dice.pick(alive);
+    if (task === undefined) return;
+    task.isKilled = true;
+    this.#call({ type: "KILL", kill: { task_id: { value: task.taskId } } });
+  }
+
+  #suppress(): void {
+    this.#isSuppressed = true;
+    this.#call({ type: "SUPPRESS", suppress: { roles: [] } });
+  }
+
+  #tearDown(): void {
+    this.#world.log(`${this.name} tears down`);
+    this.#judge.markRemoved(this.frameworkId ?? "");
+    this.isOver = true;
+    this.#callOnce({ type: "TEARDOWN" });
+  }
+
+  get isSuppressed(): boolean {
+    return this.#isSuppressed;
+  }
+
+  /** May be lost on the way, or arrive twice. */
+  #call(call: SchedulerCall, done?: () => void): void {
+    this.#callOnce(call, done);
+    if (this.#world.isFault(0.05)) this.#callOnce(call, done);
+  }
+
+  /** May be lost on the way; `done` runs when the master has taken it, with the offers before. */
+  #callOnce(call: SchedulerCall, done?: (before: ReadonlySet<string>) => void): void {
+    const streamId = this.#streamId;
+    if (streamId === undefined || this.frameworkId === undefined) return;
+    const { time, dice } = this.#world;
+    const isLost = this.#world.isFault(0.01);
+    const full = { ...call, framework_id: { value: this.frameworkId } };
+    time.after(dice.delayMs(), () => {
+      if (isLost) return;
+      const before = new Set<string>(this.#master.core?.state.offers.keys() ?? []);
+      this.#master.call(full, streamId, (outcome) => {
+        if (outcome.ok) done?.(before);
+      });
+    });
+  }
+}
+
+/** The scheduler was told that the task is over. */
+export function isOver(task: KnownTask): boolean {
+  return task.status !== undefined && isTerminalState(task.status.state);
+}

@@ -1,0 +1,268 @@
+/**
+ * The one master: a registry on disk that may lose what was not yet synced, and a process with the
+ * real MasterCore and allocator that may die at any step.
+ */
+import type { Allocator } from "../../src/allocator/allocator.ts";
+import { DrfAllocator } from "../../src/allocator/drf-allocator.ts";
+import { brand, type LinkId, type StreamId } from "../../src/base/ids.ts";
+import type { Result } from "../../src/base/result.ts";
+import type { MasterEffect } from "../../src/master/core/effects.ts";
+import type { MasterInput, MasterTimer } from "../../src/master/core/inputs.ts";
+import { MasterCore } from "../../src/master/core/master-core.ts";
+import type { MasterOptions } from "../../src/master/core/master-options.ts";
+import type { AgentToMaster, MasterToAgent } from "../../src/protocol/link-frames.ts";
+import type {
+  SchedulerCall,
+  SchedulerCallSubscribe,
+  SchedulerEvent,
+} from "../../src/protocol/v1/types.ts";
+import { applyOperation } from "../../src/registry/core/registry-operations.ts";
+import { emptyRegistry, type RegistryState } from "../../src/registry/core/registry-state.ts";
+import { ResourceKinds } from "../../src/resources/kinds.ts";
+import type { Judge } from "./judge.ts";
+import { type LinkEnd, SimLink } from "./sim-link.ts";
+import type { World } from "./world.ts";
+
+/** A scheduler's end of its stream. */
+export interface StreamEnd {
+  event(event: SchedulerEvent): void;
+  closed(): void;
+}
+
+interface Process {
+  readonly core: MasterCore;
+  readonly allocator: Allocator;
+  readonly epoch: string;
+  readonly streams: Map<StreamId, { readonly end: StreamEnd; lastMs: number }>;
+  readonly links: Map<LinkId, SimLink>;
+  readonly timers: Map<string, () => void>;
+  readonly requests: Map<number, (outcome: Result<void>) => void>;
+}
+
+export class SimMaster {
+  /** What is on the disk. */
+  readonly registry: RegistryState = emptyRegistry();
+  readonly #world: World;
+  readonly #judge: Judge;
+  #process: Process | undefined;
+  #nextRequest = 1;
+  #nextLink = 1;
+
+  constructor(world: World, judge: Judge) {
+    this.#world = world;
+    this.#judge = judge;
+    this.start();
+  }
+
+  get epoch(): string {
+    return this.#process?.epoch ?? "";
+  }
+
+  get core(): MasterCore | undefined {
+    return this.#process?.core;
+  }
+
+  start(): void {
+    if (this.#process !== undefined) return;
+    const epoch = this.#world.dice.uuid();
+    this.#world.log(`master ${epoch} starts`);
+    const options = masterOptions(epoch);
+    const kinds = new ResourceKinds();
+    const allocator = new DrfAllocator(kinds, options);
+    if (this.#world.plant === "forgetFilter") forgetFilters(allocator);
+    this.#process = {
+      core: new MasterCore({ options, allocator, kinds }),
+      allocator,
+      epoch,
+      streams: new Map(),
+      links: new Map(),
+      timers: new Map(),
+      requests: new Map(),
+    };
+    const { admitted, unreachable, gone } = this.registry;
+    this.#input({
+      kind: "recovered",
+      registry: {
+        admitted: new Map(admitted),
+        unreachable: new Map(unreachable),
+        gone: new Map(gone),
+      },
+    });
+  }
+
+  crash(): void {
+    const process = this.#process;
+    if (process === undefined) return;
+    this.#world.log("master dies");
+    this.#process = undefined;
+    for (const cancel of process.timers.values()) cancel();
+    for (const link of process.links.values()) link.dropMaster();
+    for (const { end } of process.streams.values()) {
+      this.#world.time.after(this.#world.dice.delayMs(), () => end.closed());
+    }
+    this.#world.time.after(this.#world.dice.below(30_000), () => this.start());
+  }
+
+  /** Undefined while no master listens. */
+  openLink(remoteIp: string, agent: LinkEnd<MasterToAgent>): SimLink | undefined {
+    const process = this.#process;
+    if (process === undefined || this.#world.isFault(0.05)) return undefined;
+    const linkId = brand<LinkId>(`L${this.#nextLink++}`);
+    const link = new SimLink(this.#world, linkId, {
+      agent,
+      master: {
+        receive: (message: AgentToMaster) => {
+          if (this.#process === process) this.#input({ kind: "agentMessage", linkId, message });
+        },
+        closed: () => {
+          process.links.delete(linkId);
+          if (this.#process === process) this.#input({ kind: "linkClosed", linkId });
+        },
+      },
+    });
+    process.links.set(linkId, link);
+    this.#input({ kind: "linkOpened", linkId, remoteIp });
+    return link;
+  }
+
+  /** Undefined while no master listens. */
+  subscribe(subscribe: SchedulerCallSubscribe, end: StreamEnd): StreamId | undefined {
+    const process = this.#process;
+    if (process === undefined) return undefined;
+    const streamId = brand<StreamId>(this.#world.dice.uuid());
+    process.streams.set(streamId, { end, lastMs: 0 });
+    this.#input({ kind: "subscribe", streamId, subscribe, principal: undefined });
+    return streamId;
+  }
+
+  /** The scheduler's connection broke; the master notices now. */
+  streamClosed(streamId: StreamId): void {
+    if (this.#process?.streams.delete(streamId)) this.#input({ kind: "streamClosed", streamId });
+  }
+
+  /** `done` may never be called: the master died, or nobody listens. */
+  call(call: SchedulerCall, streamId: string, done: (outcome: Result<void>) => void): void {
+    if (this.#process === undefined) return;
+    const requestId = this.#nextRequest++;
+    this.#process.requests.set(requestId, done);
+    this.#input({ kind: "schedulerCall", requestId, call, streamId, principal: undefined });
+  }
+
+  #input(input: MasterInput): void {
+    const process = this.#process;
+    if (process === undefined) return;
+    const effects = process.core.step(structuredClone(input), this.#world.time.nowMs);
+    process.core.assertInvariants();
+    process.allocator.assertInvariants();
+    this.#judge.masterStepped(process.core.state);
+    for (const effect of effects) {
+      if (this.#process !== process) return;
+      this.#carryOut(process, effect);
+      if (this.#world.isFault(0.0002)) return this.crash();
+    }
+  }
+
+  #carryOut(process: Process, effect: MasterEffect): void {
+    switch (effect.kind) {
+      case "sendEvent":
+        this.#sendEvent(process, effect.streamId, effect.event);
+        break;
+      case "closeStream": {
+        const stream = process.streams.get(effect.streamId);
+        process.streams.delete(effect.streamId);
+        if (stream === undefined) break;
+        const atMs = Math.max(stream.lastMs, this.#world.time.nowMs + this.#world.dice.delayMs());
+        this.#world.time.after(atMs - this.#world.time.nowMs, () => stream.end.closed());
+        break;
+      }
+      case "send":
+        this.#judge.toAgent(effect.message);
+        process.links.get(effect.linkId)?.toAgent(effect.message);
+        break;
+      case "closeLink":
+        process.links.get(effect.linkId)?.break();
+        break;
+      case "commit":
+        this.#commit(process, effect);
+        break;
+      case "setTimer":
+        this.#setTimer(process, effect.timer, effect.atMs);
+        break;
+      case "cancelTimer":
+        process.timers.get(JSON.stringify(effect.timer))?.();
+        break;
+      case "respond":
+        process.requests.get(effect.requestId)?.(effect.outcome);
+        process.requests.delete(effect.requestId);
+        break;
+      case "log":
+        break;
+    }
+  }
+
+  #sendEvent(process: Process, streamId: StreamId, event: SchedulerEvent): void {
+    const stream = process.streams.get(streamId);
+    if (stream === undefined) return;
+    this.#judge.eventSent(process.core.state, streamId, event);
+    const { time, dice } = this.#world;
+    stream.lastMs = Math.max(stream.lastMs, time.nowMs + dice.delayMs());
+    const copy = structuredClone(event);
+    time.after(stream.lastMs - time.nowMs, () => stream.end.event(copy));
+  }
+
+  /** A crash before the sync loses the write; one after it loses only the news of it. */
+  #commit(process: Process, effect: Extract<MasterEffect, { kind: "commit" }>): void {
+    const { time, dice } = this.#world;
+    time.after(dice.below(10), () => {
+      if (this.#process !== process) return;
+      const results = effect.operations.map((operation) => applyOperation(this.registry, operation));
+      time.after(dice.below(10), () => {
+        if (this.#process !== process) return;
+        this.#input({ kind: "registryCommitted", token: effect.token, results });
+      });
+    });
+  }
+
+  #setTimer(process: Process, timer: MasterTimer, atMs: number): void {
+    const key = JSON.stringify(timer);
+    process.timers.get(key)?.();
+    const cancel = this.#world.time.after(atMs - this.#world.time.nowMs, () => {
+      process.timers.delete(key);
+      if (this.#process === process) this.#input({ kind: "timer", timer });
+    });
+    process.timers.set(key, cancel);
+  }
+}
+
+function masterOptions(id: string): MasterOptions {
+  return {
+    info: { id, ip: 16_777_343, port: 5050, hostname: "master" },
+    cluster: undefined,
+    allocationIntervalMs: 1000,
+    agentPingTimeoutMs: 15_000,
+    maxAgentPingTimeouts: 5,
+    agentReregisterTimeoutMs: 600_000,
+    offerTimeoutMs: undefined,
+    maxCompletedFrameworks: 50,
+    maxCompletedTasksPerFramework: 1000,
+    maxUnreachableTasksPerFramework: 1000,
+    roles: undefined,
+    isRootSubmissionAllowed: true,
+    isGpuFiltered: true,
+    minAllocatable: [{ cpus: 10 }, { mem: 32_000 }],
+    fairSharingExcluded: new Set(),
+    registryGcIntervalMs: 900_000,
+    registryMaxAgentAgeMs: 1_209_600_000,
+    registryMaxAgentCount: 102_400,
+  };
+}
+
+/** The planted fault: declined resources come back without their filter now and then. */
+function forgetFilters(allocator: Allocator): void {
+  const recover = allocator.recover.bind(allocator);
+  let count = 0;
+  allocator.recover = (frameworkId, agentId, resources, refuseMs, nowMs): void => {
+    count += 1;
+    recover(frameworkId, agentId, resources, count % 3 === 0 ? 0 : refuseMs, nowMs);
+  };
+}

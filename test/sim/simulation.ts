@@ -1,0 +1,159 @@
+/**
+ * One run from one seed: a master, some servers and schedulers, a stretch of time with every kind
+ * of fault, then peace, and in the end every account must balance. Source: DESIGN §10.
+ */
+import { isOver, SimFramework } from "./sim-framework.ts";
+import { SimHost, type SimProcess } from "./sim-host.ts";
+import { SimMaster } from "./sim-master.ts";
+import { Judge } from "./judge.ts";
+import { type Plant, World } from "./world.ts";
+
+export interface SimulationOptions {
+  readonly seed: number;
+  /** Events with faults; peace comes after. */
+  readonly steps: number;
+  readonly plant: Plant | undefined;
+}
+
+export interface SimulationResult {
+  readonly seed: number;
+  readonly lines: readonly string[];
+  readonly tasks: number;
+  /** Undefined when nothing is wrong. */
+  readonly failure: string | undefined;
+}
+
+/** Virtual time for retries (10 s doubling to 10 min) and unreachable agents to settle. */
+const PEACE_MS = 45 * 60_000;
+/** Events that peace may take; more means that something never settles. */
+const PEACE_STEPS = 400_000;
+
+/** Runs one seed. Never throws: what is wrong is in `failure`. */
+export function simulate(options: SimulationOptions): SimulationResult {
+  const world = new World(options);
+  const cast = new Cast(world);
+  let failure: string | undefined;
+  try {
+    cast.storm(options.steps);
+    cast.peace();
+    cast.account();
+  } catch (error) {
+    failure = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    if (error instanceof Error && error.name !== "Violation") failure += `\n${error.stack ?? ""}`;
+  }
+  const tasks = cast.frameworks.reduce((sum, framework) => sum + framework.tasks.size, 0);
+  return { seed: options.seed, lines: world.lines, tasks, failure };
+}
+
+class Cast {
+  readonly frameworks: SimFramework[] = [];
+  readonly #world: World;
+  readonly #judge: Judge;
+  readonly #master: SimMaster;
+  readonly #hosts: SimHost[] = [];
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#judge = new Judge(world);
+    this.#master = new SimMaster(world, this.#judge);
+    const hosts = 1 + world.dice.below(3);
+    for (let index = 0; index < hosts; index++) {
+      const options = {
+        name: `h${index}`,
+        ip: `10.0.0.${index + 1}`,
+        cpus: 1 + world.dice.below(4),
+      };
+      this.#hosts.push(new SimHost(world, this.#judge, this.#master, options));
+    }
+    const frameworks = 1 + world.dice.below(4);
+    for (let index = 0; index < frameworks; index++) {
+      this.frameworks.push(new SimFramework(world, this.#judge, this.#master, `f${index}`));
+    }
+  }
+
+  /** Random acts and faults until `steps` events have happened. */
+  storm(steps: number): void {
+    this.#disturbLater();
+    for (let step = 0; step < steps; step++) {
+      if (!this.#world.time.step(Number.POSITIVE_INFINITY)) break;
+    }
+  }
+
+  /** No more faults: everything comes up, answers, and settles. */
+  peace(): void {
+    const { time } = this.#world;
+    this.#world.areFaultsOn = false;
+    this.#world.log("peace");
+    this.#master.start();
+    for (const host of this.#hosts) host.start();
+    this.#settle(PEACE_MS);
+    for (const framework of this.frameworks) {
+      framework.revive();
+      framework.reconcile(true);
+    }
+    this.#settle(10 * 60_000);
+    this.#world.log(`settled at ${time.nowMs}`);
+  }
+
+  /** What schedulers believe, what masters know and what runs must be one and the same. */
+  account(): void {
+    const alive = new Map<string, SimProcess>();
+    for (const host of this.#hosts) {
+      for (const process of host.processes.values()) {
+        if (process.isAlive) alive.set(`${process.frameworkId}/${process.taskId}`, process);
+      }
+    }
+    for (const framework of this.frameworks) this.#accountFramework(framework, alive);
+    for (const key of alive.keys()) this.#world.fail(`${key} runs, but no framework owns it`);
+    for (const host of this.#hosts) {
+      const waiting = [...(host.core?.state.streams.values() ?? [])].map(
+        ({ frameworkId, taskId }) => `${frameworkId}/${taskId}`,
+      );
+      this.#world.check(
+        waiting.length === 0,
+        () => `${host.name} still has unacknowledged updates of ${waiting.join(", ")}`,
+      );
+    }
+  }
+
+  #accountFramework(framework: SimFramework, alive: Map<string, SimProcess>): void {
+    const { frameworkId } = framework;
+    if (frameworkId === undefined || this.#judge.isRemoved(frameworkId) || framework.isOver) return;
+    this.#world.check(framework.isSubscribed, () => `${framework.name} cannot subscribe`);
+    this.#world.check(framework.offersSeen > 0, () => `${framework.name} never got an offer`);
+    for (const task of framework.tasks.values()) {
+      const key = `${frameworkId}/${task.taskId}`;
+      const isAlive = alive.delete(key);
+      const told = task.status?.state ?? "nothing";
+      if (isAlive) this.#world.check(!isOver(task), () => `${key} runs, but was told to be ${told}`);
+      else this.#world.check(isOver(task), () => `${key} does not run, but was told to be ${told}`);
+    }
+  }
+
+  #settle(durationMs: number): void {
+    const untilMs = this.#world.time.nowMs + durationMs;
+    for (let step = 0; this.#world.time.step(untilMs); step++) {
+      this.#world.check(step < PEACE_STEPS, () => "the cluster never settles");
+    }
+  }
+
+  #disturbLater(): void {
+    this.#world.time.after(this.#world.dice.below(4000), () => {
+      if (!this.#world.areFaultsOn) return;
+      this.#disturb();
+      this.#disturbLater();
+    });
+  }
+
+  #disturb(): void {
+    const { dice } = this.#world;
+    const host = dice.pick(this.#hosts);
+    const choice = dice.next();
+    if (choice < 0.4) host?.endSomeProcess();
+    else if (choice < 0.8) dice.pick(this.frameworks)?.act();
+    else if (choice < 0.88) host?.cutLink();
+    else if (choice < 0.94) host?.crash();
+    else if (choice < 0.95) host?.reboot();
+    else if (choice < 0.97) this.#master.crash();
+  }
+}
