@@ -117,9 +117,10 @@ export class DrfAllocator implements Allocator {
       this.#markAgent(agent);
     }
     if (agent.total.equals(total)) return;
-    this.#tree.subtractTotal(this.#names.quantitiesOn(id, agent.total));
-    this.#tree.addTotal(this.#names.quantitiesOn(id, total));
+    const before = this.#names.quantitiesOn(id, agent.total);
     agent.setTotal(total);
+    this.#tree.subtractTotal(before);
+    this.#tree.addTotal(this.#names.quantitiesOn(id, total));
     this.#markAgent(agent);
   }
 

@@ -2,7 +2,7 @@
 import { assert, must } from "../base/assert.ts";
 import type { FrameworkId } from "../base/ids.ts";
 import type { OfferFilters } from "../protocol/v1/types.ts";
-import { toMilli } from "../resources/bundle.ts";
+import { toMilli } from "../resources/milli.ts";
 import type { AllocatorFramework } from "./allocator.ts";
 import { capabilityBits } from "./candidates.ts";
 import type { Client, Minimum, RoleTree } from "./role-tree.ts";

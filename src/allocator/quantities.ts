@@ -4,7 +4,7 @@
  */
 import { assert } from "../base/assert.ts";
 import type { Bundle } from "../resources/bundle.ts";
-import { toMilli } from "../resources/bundle.ts";
+import { toMilli } from "../resources/milli.ts";
 
 /** Scalar names as small integers, in order of first sight. Never forgotten: names are few. */
 export class ScalarNames {

@@ -75,7 +75,7 @@ export class Ranking<T extends Contender> {
 const RESORT_FACTOR = 8;
 
 /** The order of semantics 4.2; a total one, since paths differ. */
-export function comesBefore(a: Contender, b: Contender): boolean {
+function comesBefore(a: Contender, b: Contender): boolean {
   if (a.share !== b.share) return a.share < b.share;
   if (a.count !== b.count) return a.count < b.count;
   return a.path < b.path;

@@ -9,8 +9,10 @@ export class RecordStream {
   readonly #bufferBytes: number;
   readonly #onClosed: () => void;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  /** Size of a record above the bound that was queued alone; counts until the reader takes it. */
+  #oversizeBytes = 0;
 
-  /** `onClosed` is called once when the reader goes away or is cut, not on `close`. */
+  /** `onClosed` is called once when the reader goes away; not on `close`, nor when `send` cuts. */
   constructor(options: { readonly bufferBytes: number; readonly onClosed: () => void }) {
     this.#bufferBytes = options.bufferBytes;
     this.#onClosed = options.onClosed;
@@ -29,12 +31,13 @@ export class RecordStream {
   send(record: Uint8Array): boolean {
     const controller = this.#controller;
     if (controller === undefined) return false;
-    if ((controller.desiredSize ?? 0) <= 0) {
+    const framed = frameRecord(record);
+    if (!this.#hasRoom(controller, framed.byteLength)) {
       this.#controller = undefined;
       controller.error(new Error("the subscriber does not keep up with its events"));
       return false;
     }
-    controller.enqueue(frameRecord(record));
+    controller.enqueue(framed);
     return true;
   }
 
@@ -48,6 +51,17 @@ export class RecordStream {
   /** The connection broke. Safe to repeat. */
   abort(): void {
     this.#lose();
+  }
+
+  /** Any record fits into an empty buffer, and then as much again as fits without it. */
+  #hasRoom(controller: ReadableStreamDefaultController<Uint8Array>, byteCount: number): boolean {
+    const queuedBytes = this.#bufferBytes - (controller.desiredSize ?? 0);
+    if (queuedBytes === 0) {
+      this.#oversizeBytes = byteCount > this.#bufferBytes ? byteCount : 0;
+      return true;
+    }
+    const excusedBytes = queuedBytes >= this.#oversizeBytes ? this.#oversizeBytes : 0;
+    return queuedBytes - excusedBytes + byteCount <= this.#bufferBytes;
   }
 
   #lose(): void {

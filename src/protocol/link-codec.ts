@@ -116,10 +116,9 @@ const FRAME_FIELDS: Readonly<Record<string, Readonly<Record<string, FieldCheck>>
 
 function isFrame(value: unknown): value is LinkFrame<unknown> {
   if (typeof value !== "object" || value === null || !("kind" in value)) return false;
-  const fields = Object.hasOwn(FRAME_FIELDS, String(value.kind))
-    ? FRAME_FIELDS[String(value.kind)]
-    : undefined;
-  if (fields === undefined) return false;
+  const { kind } = value;
+  if (typeof kind !== "string" || !Object.hasOwn(FRAME_FIELDS, kind)) return false;
+  const fields = FRAME_FIELDS[kind];
   const record = value as Readonly<Record<string, unknown>>;
   for (const name in fields) if (fields[name]?.(record[name]) !== true) return false;
   return true;

@@ -1,44 +1,61 @@
-/** Agent attributes: `name:value;…` with text, scalar and ranges values. Source: semantics 2.11. */
-import { type Result, ok, refuse } from "../base/result.ts";
+/**
+ * Agent attributes: `name:value;…` with text, scalar and ranges values; one name may come twice.
+ * Source: reference/semantics.md 2.11, reference/http-api.md 9.1.
+ */
+import { ok, type Result, refuse } from "../base/result.ts";
 import { excerpt } from "../base/text.ts";
 import type { Attribute } from "../protocol/v1/types.ts";
-import { formatRanges } from "./format.ts";
-import { RESOURCE_COUNT } from "./limits.ts";
+import { formatItems, formatRanges } from "./format.ts";
+import { RESOURCE_COUNT, RESOURCES_TEXT_LENGTH } from "./limits.ts";
 import { parseValue } from "./parse-value.ts";
 
 /** Parses the flag. Sets are refused, as in Mesos. Errors: `invalid`, naming the piece. */
 export function parseAttributes(text: string): Result<Attribute[]> {
+  if (text.length > RESOURCES_TEXT_LENGTH) {
+    return refuse("invalid", `attributes text is longer than ${RESOURCES_TEXT_LENGTH} characters`);
+  }
   const pieces = text.split(/[;\n]/).filter((piece) => piece.trim() !== "");
   if (pieces.length > RESOURCE_COUNT) {
     return refuse("invalid", `attributes text names more than ${RESOURCE_COUNT} attributes`);
   }
   const attributes: Attribute[] = [];
   for (const piece of pieces) {
-    const colon = piece.indexOf(":");
-    const name = piece.slice(0, colon).trim();
-    if (colon < 0 || name === "") {
-      return refuse("invalid", `${excerpt(piece)} is not an attribute; write name:value`);
-    }
-    const value = parseValue(piece.slice(colon + 1));
-    if (!value.ok) return refuse("invalid", `attribute ${name}: ${value.error.message}`, name);
-    if (value.value.type === "SET") {
-      return refuse("invalid", `attribute ${name}: sets are not possible; use text, a number or [ranges]`, name);
-    }
-    attributes.push({ name, ...value.value });
+    const attribute = parsePiece(piece.trim());
+    if (!attribute.ok) return attribute;
+    attributes.push(attribute.value);
   }
   return ok(attributes);
 }
 
-/** The ATTRIBUTES object of http-api 9.1; of attributes with one name the last is shown. */
+/** The ATTRIBUTES object; of attributes with one name the last is shown. */
 export function toEndpointAttributes(
   attributes: readonly Attribute[],
 ): Record<string, number | string> {
-  const result: Record<string, number | string> = {};
-  for (const { name, scalar, ranges, set, text } of attributes) {
-    if (scalar !== undefined) result[name] = scalar.value;
-    else if (ranges !== undefined) result[name] = formatRanges(ranges, ", ");
-    else if (set !== undefined) result[name] = `{${(set.item ?? []).join(", ")}}`;
-    else result[name] = text?.value ?? "";
+  // Through entries, since names come from outside and one may be `__proto__`.
+  return Object.fromEntries(
+    attributes.map((attribute) => [attribute.name, endpointValue(attribute)]),
+  );
+}
+
+/** The name ends at the first colon, so that a value may hold more of them. */
+function parsePiece(piece: string): Result<Attribute> {
+  const colon = piece.indexOf(":");
+  const name = piece.slice(0, Math.max(colon, 0)).trim();
+  if (name === "") {
+    return refuse("invalid", `'${excerpt(piece)}' is not an attribute; write name:value`);
   }
-  return result;
+  const value = parseValue(piece.slice(colon + 1));
+  const shown = `attribute ${excerpt(name)}`;
+  if (!value.ok) return refuse("invalid", `${shown}: ${value.error.message}`, name);
+  if (value.value.type === "SET") {
+    return refuse("invalid", `${shown} is a set; write text, a number or [ranges]`, name);
+  }
+  return ok({ name, ...value.value });
+}
+
+function endpointValue({ scalar, ranges, set, text }: Attribute): number | string {
+  if (scalar !== undefined) return scalar.value;
+  if (ranges !== undefined) return formatRanges(ranges, ", ");
+  if (set !== undefined) return formatItems(set.item ?? [], ", ");
+  return text?.value ?? "";
 }

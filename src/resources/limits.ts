@@ -1,7 +1,19 @@
-/** Bounds on resources given as text, each with its reason. */
+/** Bounds on resources and attributes from outside, each with its reason. */
 
-/** Characters of one `--resources` value: an agent with hundreds of disks fits many times over. */
+/** Characters of one `--resources` or `--attributes` value: hundreds of disks fit many times. */
 export const RESOURCES_TEXT_LENGTH: number = 256 * 1024;
 
-/** Resource objects of one text or one message. */
+/** Resources of one text or one message, attributes of one text. */
 export const RESOURCE_COUNT: number = 10_000;
+
+/**
+ * Largest scalar: 100 PB given in MB. Its thousandths leave room in a double for the sum of ninety
+ * such agents before whole thousandths are lost.
+ */
+export const SCALAR_MAX: number = 1e11;
+
+/** Most ranges, or set items, of one resource: every second port of a host fits. */
+export const PIECE_COUNT: number = 32_768;
+
+/** Reservations stacked on one resource: one per level of the role tree, which nobody nests so deep. */
+export const RESERVATION_COUNT: number = 64;

@@ -1,8 +1,8 @@
 /**
  * Resources as operators write them: `name(role):value;…` or a JSON array of Resource objects.
- * Source: semantics 2.11.
+ * Source: reference/semantics.md 2.11. That a value may be a file's path is the flag reader's matter.
  */
-import { type Result, ok, refuse } from "../base/result.ts";
+import { ok, type Result, refuse } from "../base/result.ts";
 import { excerpt } from "../base/text.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { Resource } from "../protocol/v1/types.ts";
@@ -11,8 +11,11 @@ import { parseValue } from "./parse-value.ts";
 import { toPostRefinement } from "./refinement.ts";
 import { validateResources } from "./validate.ts";
 
+const PIECE = /^([^:()\s]+)\s*(?:\(([^()]*)\)\s*)?:(.*)$/s;
+
 /**
- * Parses either form into validated post-refinement resources; those without a role get
+ * Parses either form into validated post-refinement resources, in the order written and not merged:
+ * `cpus:0` stays, since it keeps the agent from detecting cpus. Those without a role get
  * `defaultRole`. JSON needs the codec. Errors: `invalid`, naming the piece.
  */
 export function parseResources(
@@ -23,23 +26,44 @@ export function parseResources(
   if (text.length > RESOURCES_TEXT_LENGTH) {
     return refuse("invalid", `resources text is longer than ${RESOURCES_TEXT_LENGTH} characters`);
   }
-  const parsed =
-    codec !== undefined && text.trimStart().startsWith("[")
-      ? parseJsonForm(text, codec)
-      : parseTextForm(text);
+  const parsed = text.trimStart().startsWith("[")
+    ? parseJsonForm(text, codec)
+    : parseTextForm(text);
   if (!parsed.ok) return parsed;
-  const resources = parsed.value.map((resource) =>
-    toPostRefinement(
-      resource.role === undefined && resource.reservations === undefined
-        ? { ...resource, role: defaultRole }
-        : resource,
-    ),
-  );
+  const resources = parsed.value.map((resource) => withRole(resource, defaultRole));
   const valid = validateResources(resources, "resources");
-  return valid.ok ? ok(resources) : valid;
+  return valid.ok ? ok(resources.map(toPostRefinement)) : valid;
 }
 
-function parseJsonForm(text: string, codec: Codec): Result<Resource[]> {
+function withRole(resource: Resource, defaultRole: string): Resource {
+  const isSilent = resource.role === undefined && resource.reservations === undefined;
+  return isSilent ? { ...resource, role: defaultRole } : resource;
+}
+
+function parseJsonForm(text: string, codec: Codec | undefined): Result<Resource[]> {
+  if (codec === undefined) {
+    return refuse("invalid", "resources are given as JSON; here write name(role):value");
+  }
+  const items = parseJsonList(text);
+  if (!items.ok) return items;
+  const resources: Resource[] = [];
+  for (const [index, item] of items.value.entries()) {
+    const resource = codec.fromJson("mesos.v1.Resource", item);
+    if (!resource.ok) {
+      const { message, field } = resource.error;
+      const path = `resources[${index}]`;
+      return refuse(
+        "invalid",
+        `${path}: ${message}`,
+        field === undefined ? path : `${path}.${field}`,
+      );
+    }
+    resources.push(resource.value);
+  }
+  return ok(resources);
+}
+
+function parseJsonList(text: string): Result<readonly unknown[]> {
   let items: unknown;
   try {
     items = JSON.parse(text);
@@ -48,26 +72,17 @@ function parseJsonForm(text: string, codec: Codec): Result<Resource[]> {
     return refuse("invalid", `resources are not JSON: ${excerpt(reason)}`);
   }
   if (!Array.isArray(items) || items.length > RESOURCE_COUNT) {
-    return refuse("invalid", `Expecting resources to be a list of at most ${RESOURCE_COUNT} objects`);
+    return refuse("invalid", `resources must be a list of at most ${RESOURCE_COUNT} objects`);
   }
-  const resources: Resource[] = [];
-  for (const [index, item] of (items as unknown[]).entries()) {
-    const resource = codec.fromJson("mesos.v1.Resource", item);
-    if (!resource.ok) {
-      const { message, field } = resource.error;
-      return refuse("invalid", `resources[${index}]: ${message}`, `resources[${index}].${field ?? ""}`);
-    }
-    resources.push(resource.value);
-  }
-  return ok(resources);
+  return ok(items);
 }
 
 function parseTextForm(text: string): Result<Resource[]> {
-  const resources: Resource[] = [];
-  const pieces = text.split(/[;\n]/).filter((piece) => piece.trim() !== "");
+  const pieces = text.split(";").filter((piece) => piece.trim() !== "");
   if (pieces.length > RESOURCE_COUNT) {
     return refuse("invalid", `resources text names more than ${RESOURCE_COUNT} resources`);
   }
+  const resources: Resource[] = [];
   for (const piece of pieces) {
     const resource = parsePiece(piece.trim());
     if (!resource.ok) return resource;
@@ -77,21 +92,21 @@ function parseTextForm(text: string): Result<Resource[]> {
 }
 
 function parsePiece(piece: string): Result<Resource> {
-  const match = /^([^:()\s]+)(?:\(([^)]*)\))?\s*:(.*)$/s.exec(piece);
+  const match = PIECE.exec(piece);
   const name = match?.[1];
   const valueText = match?.[3];
   if (name === undefined || valueText === undefined) {
-    return refuse("invalid", `${excerpt(piece)} is not a resource; write name:value or name(role):value`);
+    const shown = excerpt(piece);
+    return refuse("invalid", `'${shown}' is not a resource; write name:value or name(role):value`);
   }
   const value = parseValue(valueText);
-  if (!value.ok) return refuse("invalid", `resource ${name}: ${value.error.message}`, name);
-  if (value.value.type === "TEXT") {
-    return refuse(
-      "invalid",
-      `resource ${name}: ${excerpt(valueText)} is neither a number nor [ranges] nor {a set}`,
-      name,
-    );
+  if (!value.ok) {
+    return refuse("invalid", `resource ${excerpt(name)}: ${value.error.message}`, name);
   }
-  const role = match?.[2];
+  if (value.value.type === "TEXT") {
+    const shown = `resource ${excerpt(name)}: '${excerpt(valueText.trim())}'`;
+    return refuse("invalid", `${shown} is neither a number nor [ranges] nor {a set}`, name);
+  }
+  const role = match?.[2]?.trim();
   return ok({ name, ...(role === undefined ? {} : { role }), ...value.value });
 }

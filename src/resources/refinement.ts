@@ -3,10 +3,12 @@
  * (`reservations` stack), pre-refinement (`role` + `reservation`) and endpoint (both). Inside allot
  * only the first is used; the others exist at the wire.
  */
+import { assert } from "../base/assert.ts";
 import type { Resource, ResourceReservationInfo } from "../protocol/v1/types.ts";
 
 /** Any of the three forms as post-refinement. Never fails on validated resources. */
 export function toPostRefinement(resource: Resource): Resource {
+  if (isPostRefinement(resource)) return resource;
   const { role, reservation, reservations, ...rest } = resource;
   if (reservations !== undefined && reservations.length > 0) return { ...rest, reservations };
   const owner = role ?? "*";
@@ -25,6 +27,7 @@ export function isRefined(resource: Resource): boolean {
 
 /** Post-refinement to pre-refinement. The resource must not be refined. */
 export function toPreRefinement(resource: Resource): Resource {
+  assert(!isRefined(resource), "a refined resource has no pre-refinement form");
   const { reservations, ...rest } = resource;
   const [only] = reservations ?? [];
   if (only === undefined) return { ...rest, role: "*" };
@@ -47,4 +50,9 @@ export function toEndpointFormat(resource: Resource): Resource {
   const { reservations } = resource;
   const pre = toPreRefinement(resource);
   return reservations === undefined ? pre : { ...pre, reservations };
+}
+
+function isPostRefinement({ role, reservation, reservations }: Resource): boolean {
+  const isStackClean = reservations === undefined || reservations.length > 0;
+  return role === undefined && reservation === undefined && isStackClean;
 }

@@ -12,9 +12,10 @@ import type {
   FrameworkInfoCapabilityType,
   Resource,
 } from "../../src/protocol/v1/types.ts";
-import { Bundle, toMilli } from "../../src/resources/bundle.ts";
+import { Bundle } from "../../src/resources/bundle.ts";
 import { ResourceKinds } from "../../src/resources/kinds.ts";
-import { type Amounts, Model, type ModelOffer } from "./model.ts";
+import { toMilli } from "../../src/resources/milli.ts";
+import { type Amounts, Model, type ModelAgent, type ModelOffer } from "./model.ts";
 
 const ROLES = ["*", "a", "a/b", "a/b/c", "ab"];
 const KEYS = ["cpus;;", "mem;;", "cpus;a;", "mem;a/b;", "cpus;a,a/b;", "cpus;;r", "gpus;;"];
@@ -66,6 +67,7 @@ const event = fc.oneof(
       slot,
       amounts,
       attributes: fc.constantFrom("x", "y"),
+      keepsTotal: fc.boolean(),
     }),
   },
   {
@@ -133,7 +135,7 @@ test("offers and shares are those of the slow model, whatever happens [semantics
       for (const each of events) twins.apply(each);
       twins.apply({ kind: "allocate", afterMs: 20_000 });
     }),
-    { numRuns: 200 },
+    { numRuns: 400 },
   );
 });
 
@@ -243,13 +245,8 @@ class Twins {
         this.#model.clearRefusals((_, __, other) => other === name);
       }
       agent.attributes = what.attributes;
-      // The agent may lose only what nobody holds.
-      const total = new Map(what.amounts);
-      for (const held of agent.held.values()) {
-        for (const [key, milli] of held) total.set(key, (total.get(key) ?? 0) + milli);
-      }
-      agent.total = total;
-      this.#real.updateAgent(agentId, infoOf(what.attributes), this.#bundle(total));
+      if (!what.keepsTotal) agent.total = withHeld(what.amounts, agent);
+      this.#real.updateAgent(agentId, infoOf(what.attributes), this.#bundle(agent.total));
     }
   }
 
@@ -443,6 +440,15 @@ function infoOf(attributes: string): AgentInfo {
     hostname: "host",
     attributes: [{ name: "n", type: "TEXT", text: { value: attributes } }],
   };
+}
+
+/** `from` and all that is held: an agent may lose only what nobody holds. */
+function withHeld(from: Amounts, agent: ModelAgent): Amounts {
+  const total = new Map(from);
+  for (const held of agent.held.values()) {
+    for (const [key, milli] of held) total.set(key, (total.get(key) ?? 0) + milli);
+  }
+  return total;
 }
 
 /** Half of each amount, in whole steps of 500; what is too small to halve stays out. */

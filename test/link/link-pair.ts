@@ -47,13 +47,13 @@ export interface MasterOptions {
 /** One master: its server and what came over its links. */
 export class TestMaster implements LinkHost {
   readonly info: MasterInfo;
-  readonly version = "1.0.0";
+  readonly version: string = "1.0.0";
   readonly heartbeatMs: number;
   readonly log: ListLog = new ListLog();
-  readonly links = new Map<LinkId, AgentLink>();
+  readonly links: Map<LinkId, AgentLink> = new Map();
   readonly received: AgentToMaster[] = [];
   readonly closed: LinkId[] = [];
-  isLeading = true;
+  isLeading: boolean = true;
   onMessage: (message: AgentToMaster, linkId: LinkId) => void = () => undefined;
   #spreadMs: number;
   #server: Server | undefined;

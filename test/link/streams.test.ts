@@ -28,6 +28,14 @@ async function start(streams: StreamSource) {
   return { master, agent };
 }
 
+/** Not `rejects` of bun:test: it turns the event loop inside the callback that it was called from. */
+function failureOf(promise: Promise<unknown>): Promise<string> {
+  return promise.then(
+    () => "it did not fail",
+    (error: unknown) => (error instanceof Error ? error.message : String(error)),
+  );
+}
+
 /** Bytes that tell their own position, so that loss and disorder show. */
 function pattern(start: number, length: number): Uint8Array {
   return Uint8Array.from({ length }, (_, index) => ((start + index) * 31) & 0xff);
@@ -118,7 +126,7 @@ describe("streams over a link", () => {
     });
     const reader = master.link().openStream(tail("a")).getReader();
     expect((await reader.read()).value).toEqual(new Uint8Array(3));
-    await expect(reader.read()).rejects.toThrow("/var/x: permission denied");
+    expect(await failureOf(reader.read())).toContain("/var/x: permission denied");
   });
 
   test("a lost link fails the readers at the master and stops the sources at the agent", async () => {
@@ -131,10 +139,10 @@ describe("streams over a link", () => {
     await reader.read();
     const failure = reader.read();
     agent.client.reconnect("test");
-    await expect(failure).rejects.toThrow("the connection to the agent was lost");
+    expect(await failureOf(failure)).toContain("the connection to the agent was lost");
     await until(() => ends.length === 1, "the source to end");
     const late = link.openStream(tail("b")).getReader();
-    await expect(late.read()).rejects.toThrow("the connection to the agent was lost");
+    expect(await failureOf(late.read())).toContain("the connection to the agent was lost");
   });
 
   test("streams above the limit fail with a message that says so, and places become free", async () => {
@@ -143,7 +151,7 @@ describe("streams over a link", () => {
     const readers = Array.from({ length: MAX_STREAMS }, () => link.openStream(tail("a")).getReader());
     await Promise.all(readers.map((reader) => reader.read()));
     const tooMany = link.openStream(tail("b")).getReader();
-    await expect(tooMany.read()).rejects.toThrow("256 streams are open");
+    expect(await failureOf(tooMany.read())).toContain("256 streams are open");
     await readers[0]?.cancel();
     await link.openStream(tail("c")).getReader().read();
   });
@@ -152,7 +160,7 @@ describe("streams over a link", () => {
     const { master, agent } = await start(() => produce(5, 5, () => undefined));
     const wrong = { kind: "tailFile", path: 7 } as unknown as StreamRequest;
     const reader = master.link().openStream(wrong).getReader();
-    await expect(reader.read()).rejects.toThrow("request.path: Expecting text");
+    expect(await failureOf(reader.read())).toContain("request.path: Expecting text");
     expect((await new Response(master.link().openStream(tail("a"))).bytes()).length).toBe(5);
     expect(agent.events).toEqual(["up epoch-1"]);
   });
@@ -166,7 +174,7 @@ describe("an end whose peer misbehaves", () => {
     const data = new Uint8Array(STREAM_PIECE_BYTES);
     for (let count = 0; count < 7; count++) streams.take({ kind: "streamData", stream: 1, data });
     expect(sent.map((frame) => frame.kind)).toEqual(["streamOpen", "streamEnd"]);
-    await expect(reader.read()).rejects.toThrow("more than it was asked for");
+    expect(await failureOf(reader.read())).toContain("more than it was asked for");
   });
 
   test("empty chunks and frames of unknown streams take no memory", async () => {

@@ -2,7 +2,7 @@
  * Watches a simulation from outside and knows nothing of how the cores work: what was offered and
  * declined, what was started, what was told to whom. Says `Violation` when a promise is broken.
  */
-import type { StreamId } from "../../src/base/ids.ts";
+import { brand, type StreamId } from "../../src/base/ids.ts";
 import type { CheckpointOperation } from "../../src/agent/core/checkpoint-state.ts";
 import { isTerminalState } from "../../src/agent/core/inputs.ts";
 import type { MasterState } from "../../src/master/core/state.ts";
@@ -28,6 +28,8 @@ export class Judge {
   readonly #delivered = new Set<string>();
   /** Updates that a scheduler acknowledged, by uuid. */
   readonly #acknowledged = new Set<string>();
+  /** Frameworks whose tasks a master ended on some agent, with the updates still to tell. */
+  readonly #shutDown = new Set<string>();
   /** Frameworks that a master removed: nothing is owed to them any more. */
   readonly #removed = new Set<string>();
   /** By framework, role and agent. */
@@ -52,7 +54,7 @@ export class Judge {
     this.#starts.set(key, count);
     this.#world.check(count === 1, () => `task ${key} was started ${count} times`);
     // What a removed framework left is being killed; the master has given it away already, as Mesos.
-    const used = host.aliveCpusMilli((frameworkId) => !this.#removed.has(frameworkId));
+    const used = host.aliveCpusMilli((frameworkId) => !this.#shutDown.has(frameworkId));
     this.#world.check(
       used <= host.cpusMilli,
       () => `${host.name} runs ${used} of ${host.cpusMilli} thousandths of cpus`,
@@ -78,7 +80,7 @@ export class Judge {
           candidate.sequence === sequence,
       );
       const uuid = update?.status.uuid;
-      if (uuid === undefined || this.#removed.has(frameworkId)) return;
+      if (uuid === undefined || this.#shutDown.has(frameworkId)) return;
       this.#world.check(
         this.#acknowledged.has(uuid),
         () =>
@@ -87,11 +89,15 @@ export class Judge {
     }
   }
 
-  /** The master says something to an agent. */
-  toAgent(message: MasterToAgent): void {
-    if (message.kind === "command" && message.command.kind === "shutdownFramework") {
-      this.#removed.add(message.command.frameworkId);
-    }
+  /**
+   * The master says something to an agent. It ends a framework's tasks on one agent when the
+   * framework does not checkpoint and the link was lost, everywhere when it removed the framework.
+   */
+  toAgent(state: MasterState, message: MasterToAgent): void {
+    if (message.kind !== "command" || message.command.kind !== "shutdownFramework") return;
+    const { frameworkId } = message.command;
+    this.#shutDown.add(frameworkId);
+    if (!state.frameworks.has(brand(frameworkId))) this.#removed.add(frameworkId);
   }
 
   delivered(uuid: string): void {
@@ -135,7 +141,10 @@ export class Judge {
       this.agentFiltersCleared(event.failure.agent_id.value);
     }
     if (event.type === "SUBSCRIBED") {
-      this.filtersCleared(event.subscribed?.framework_id.value ?? "");
+      const frameworkId = event.subscribed?.framework_id.value ?? "";
+      this.filtersCleared(frameworkId);
+      // A master that never knew of the removal takes the framework back (semantics 3.1).
+      this.#removed.delete(frameworkId);
     }
     this.#world.check(
       state.streams.has(streamId) || event.type === "ERROR",

@@ -148,6 +148,12 @@ export class SimMaster {
     this.#input({ kind: "schedulerCall", requestId, call, streamId, principal: undefined });
   }
 
+  /** An operator removes a framework that nobody will come back for. */
+  tearDown(frameworkId: string): void {
+    if (this.#process?.core.state.frameworks.has(brand(frameworkId)) !== true) return;
+    this.#input({ kind: "operatorTeardown", requestId: this.#nextRequest++, frameworkId });
+  }
+
   #input(input: MasterInput): void {
     const process = this.#process;
     if (process === undefined) return;
@@ -176,7 +182,7 @@ export class SimMaster {
         break;
       }
       case "send":
-        this.#judge.toAgent(effect.message);
+        this.#judge.toAgent(process.core.state, effect.message);
         process.links.get(effect.linkId)?.toAgent(effect.message);
         break;
       case "closeLink":

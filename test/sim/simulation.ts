@@ -2,7 +2,7 @@
  * One run from one seed: a master, some servers and schedulers, a stretch of time with every kind
  * of fault, then peace, and in the end every account must balance. Source: DESIGN §10.
  */
-import { isOver, SimFramework } from "./sim-framework.ts";
+import { isOver as isTaskOver, SimFramework } from "./sim-framework.ts";
 import { SimHost, type SimProcess } from "./sim-host.ts";
 import { SimMaster } from "./sim-master.ts";
 import { Judge } from "./judge.ts";
@@ -87,6 +87,10 @@ class Cast {
     this.#master.start();
     for (const host of this.#hosts) host.start();
     this.#settle(PEACE_MS);
+    // A new master learns of removed frameworks again from agents that were away (semantics 1.6).
+    for (const { isOver, frameworkId } of this.frameworks) {
+      if (isOver && frameworkId !== undefined) this.#master.tearDown(frameworkId);
+    }
     for (const framework of this.frameworks) {
       framework.revive();
       framework.reconcile(true);
@@ -106,9 +110,9 @@ class Cast {
     for (const framework of this.frameworks) this.#accountFramework(framework, alive);
     for (const key of alive.keys()) this.#world.fail(`${key} runs, but no framework owns it`);
     for (const host of this.#hosts) {
-      const waiting = [...(host.core?.state.streams.values() ?? [])].map(
-        ({ frameworkId, taskId }) => `${frameworkId}/${taskId}`,
-      );
+      const waiting = [...(host.core?.state.streams.values() ?? [])]
+        .filter(({ pending }) => pending.length > 0)
+        .map(({ frameworkId, taskId }) => `${frameworkId}/${taskId}`);
       this.#world.check(
         waiting.length === 0,
         () => `${host.name} still has unacknowledged updates of ${waiting.join(", ")}`,
@@ -125,8 +129,8 @@ class Cast {
       const key = `${frameworkId}/${task.taskId}`;
       const isAlive = alive.delete(key);
       const told = task.status?.state ?? "nothing";
-      if (isAlive) this.#world.check(!isOver(task), () => `${key} runs, but was told to be ${told}`);
-      else this.#world.check(isOver(task), () => `${key} does not run, but was told to be ${told}`);
+      if (isAlive) this.#world.check(!isTaskOver(task), () => `${key} runs, but was told to be ${told}`);
+      else this.#world.check(isTaskOver(task), () => `${key} does not run, but was told to be ${told}`);
     }
   }
 

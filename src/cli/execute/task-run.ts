@@ -87,7 +87,13 @@ export class TaskRun {
         await this.#subscription();
         if (this.#failure !== undefined) throw this.#failure.error;
         if (this.#ending !== undefined) return this.#ending;
+        // A master that hangs up at once must not be asked again without a breath.
+        await sleep(RECONNECT_PAUSE_MS_MIN);
       }
+    } catch (error) {
+      // Once the launch is sent nobody can say any more that the task never ran.
+      if (!(error instanceof ClientError) || this.#launched === undefined) throw error;
+      return { exitStatus: 1, notice: `gave up on the task: ${error.message}` };
     } finally {
       for (const timer of this.#timers) clearTimeout(timer);
       this.#session?.end();
@@ -99,8 +105,10 @@ export class TaskRun {
    * the result if there is no task yet, or when even that is not waited for (third time).
    */
   interrupt(exitStatus: number): void {
-    const isThird = this.#kill?.graceMs === 0;
-    if (isThird) return this.#end({ exitStatus, notice: "gave up waiting for the task to end" });
+    if (this.#kill?.graceMs === 0) {
+      this.#end({ exitStatus, notice: "gave up waiting for the task to end" });
+      return;
+    }
     const isSecond = this.#kill !== undefined;
     this.#kill = { graceMs: isSecond ? 0 : undefined };
     if (this.#launched === undefined) {
@@ -259,7 +267,9 @@ export class TaskRun {
 
   /** Shows all the output there is before the master may forget the task. */
   async #finish(status: TaskStatus, launched: Launched): Promise<void> {
-    const ending = readTaskEnding(status, this.#hasRun);
+    const told = readTaskEnding(status, this.#hasRun);
+    // Whoever asked for the end need not be told of it.
+    const ending = this.#kill === undefined ? told : { exitStatus: told.exitStatus };
     const isOutputExpected = this.#hasRun || ending.exitStatus !== NEVER_RAN;
     const isComplete = await Promise.all([
       launched.output.finish(isOutputExpected),
@@ -299,7 +309,7 @@ export class TaskRun {
   }
 
   #refused(message: string): void {
-    const exitStatus = this.#hasRun ? 1 : NEVER_RAN;
+    const exitStatus = this.#launched === undefined ? NEVER_RAN : 1;
     this.#end({ exitStatus, notice: `the master refuses the framework: ${message}` });
   }
 
@@ -347,7 +357,7 @@ export class TaskRun {
   /** A lost connection is taken up by the main loop; anything else ends the run. */
   #inBackground(work: Promise<void>): void {
     work.catch((error: unknown) => {
-      if (error instanceof ClientError && error.isRetriable) {
+      if (error instanceof ClientError) {
         this.#options.detail(error.message);
         return;
       }

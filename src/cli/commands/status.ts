@@ -1,0 +1,112 @@
+/** `allot status`: the pool at a glance. */
+import type { MasterResponse } from "../../protocol/v1/types.ts";
+import { group } from "../flags/flag-table.ts";
+import { type Command, type CommandContext, EXIT_DONE, JSON_FLAG } from "./command.ts";
+import { ageOf, isoTime, printJson } from "./listing.ts";
+import { amountsOf, type ResourceAmounts, shareText, sumAmounts } from "./resource-text.ts";
+
+/** What `allot status --json` prints. */
+interface Status {
+  readonly master: {
+    readonly address: string;
+    readonly id: string | null;
+    readonly version: string | null;
+    readonly started_at: string | null;
+  };
+  readonly agents: {
+    readonly active: number;
+    readonly inactive: number;
+    readonly recovering: number;
+  };
+  readonly frameworks: { readonly connected: number; readonly disconnected: number };
+  /** Live and unreachable tasks by state, as `TASK_RUNNING`. */
+  readonly tasks: Readonly<Record<string, number>>;
+  readonly resources: { readonly total: ResourceAmounts; readonly allocated: ResourceAmounts };
+}
+
+/** The verb. */
+export const STATUS: Command = {
+  name: "status",
+  summary: "show the pool at a glance",
+  synopsis: "[--json]",
+  description: [
+    "--json prints {master: {address, id, version, started_at}, agents: {active, inactive, recovering}, frameworks: {connected, disconnected}, tasks: {TASK_…: count}, resources: {total, allocated}}.",
+  ],
+  flags: group("Output", [JSON_FLAG]),
+  wordCount: 0,
+  run: showStatus,
+};
+
+async function showStatus({ client, console, flags }: CommandContext): Promise<number> {
+  const answers = await Promise.all([
+    client.call({ type: "GET_MASTER" }),
+    client.call({ type: "GET_VERSION" }),
+    client.call({ type: "GET_AGENTS" }),
+    client.call({ type: "GET_FRAMEWORKS" }),
+    client.call({ type: "GET_TASKS" }),
+  ]);
+  const status = readStatus(client.address, Object.assign({}, ...answers) as MasterResponse);
+  if (flags.boolean("json")) await printJson(console, status);
+  else await console.out(formatStatus(status));
+  return EXIT_DONE;
+}
+
+function readStatus(address: string, answer: MasterResponse): Status {
+  const agents = answer.get_agents?.agents ?? [];
+  const frameworks = answer.get_frameworks?.frameworks ?? [];
+  const active = agents.filter((agent) => agent.active).length;
+  const connected = frameworks.filter((framework) => framework.connected).length;
+  return {
+    master: {
+      address,
+      id: answer.get_master?.master_info?.id ?? null,
+      version: answer.get_version?.version_info.version ?? null,
+      started_at: isoTime(answer.get_master?.start_time),
+    },
+    agents: {
+      active,
+      inactive: agents.length - active,
+      recovering: answer.get_agents?.recovered_agents?.length ?? 0,
+    },
+    frameworks: { connected, disconnected: frameworks.length - connected },
+    tasks: countStates(answer),
+    resources: {
+      total: sumAmounts(agents.map((agent) => amountsOf(agent.total_resources))),
+      allocated: sumAmounts(agents.map((agent) => amountsOf(agent.allocated_resources))),
+    },
+  };
+}
+
+function countStates({ get_tasks: tasks }: MasterResponse): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { state } of [...(tasks?.tasks ?? []), ...(tasks?.unreachable_tasks ?? [])]) {
+    counts[state] = (counts[state] ?? 0) + 1;
+  }
+  return counts;
+}
+
+function formatStatus({ master, agents, frameworks, tasks, resources }: Status): string {
+  const states = Object.entries(tasks).map(
+    ([state, count]) => `${count} ${state.replace(/^TASK_/, "").toLowerCase()}`,
+  );
+  const share = (name: string): string => shareText(resources.allocated, resources.total, name);
+  const lines: readonly (readonly [string, string])[] = [
+    ["Master", `${master.address}, allot ${master.version ?? "?"}, up ${ageOf(master.started_at)}`],
+    ["Agents", counted({ active: agents.active }, agents)],
+    ["Frameworks", counted({ connected: frameworks.connected }, frameworks)],
+    ["Tasks", states.length === 0 ? "none" : states.join(", ")],
+    ["In use", `cpus ${share("cpus")}, memory ${share("mem")}, disk ${share("disk")}`],
+  ];
+  return lines.map(([name, text]) => `${`${name}:`.padEnd(12)}${text}\n`).join("");
+}
+
+/** `3 active, 1 inactive`: the first always, others when there are any. */
+function counted(
+  first: Readonly<Record<string, number>>,
+  all: Readonly<Record<string, number>>,
+): string {
+  return Object.entries({ ...first, ...all })
+    .filter(([name, count]) => name in first || count > 0)
+    .map(([name, count]) => `${count} ${name}`)
+    .join(", ");
+}

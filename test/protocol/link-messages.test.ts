@@ -1,0 +1,219 @@
+/**
+ * The messages of a link: every kind passes through CBOR and its check unchanged, and each that is
+ * malformed is refused with the path of what is wrong.
+ */
+import { describe, expect, test } from "bun:test";
+import { type Codec, createCodec } from "../../src/protocol/codec.ts";
+import { createLinkCodec } from "../../src/protocol/link-codec.ts";
+import type {
+  AgentCommand,
+  AgentToMaster,
+  MasterToAgent,
+  StreamRequest,
+} from "../../src/protocol/link-frames.ts";
+import {
+  checkAgentMessage,
+  checkMasterMessage,
+  checkStreamRequest,
+} from "../../src/protocol/link-messages.ts";
+import type { V1Messages } from "../../src/protocol/v1/types.ts";
+
+const codec: Codec = createCodec();
+const linkCodec = createLinkCodec();
+
+/** A v1 message with its defaults filled in, as messages in memory always are. */
+function v1<N extends keyof V1Messages>(name: N, value: unknown): V1Messages[N] {
+  const result = codec.fromJson(name, value);
+  if (!result.ok) throw new Error(result.error.message);
+  return result.value;
+}
+
+const framework = v1("mesos.v1.FrameworkInfo", { user: "u", name: "n", id: { value: "f" } });
+const executor = v1("mesos.v1.ExecutorInfo", { executor_id: { value: "e" } });
+const status = v1("mesos.v1.TaskStatus", {
+  task_id: { value: "t" },
+  state: "TASK_RUNNING",
+  timestamp: 1700000000.25,
+  uuid: "AAECAwQFBgcICQoLDA0ODw==",
+});
+const taskInfo = v1("mesos.v1.TaskInfo", {
+  name: "n",
+  task_id: { value: "t" },
+  agent_id: { value: "a" },
+  resources: [{ name: "cpus", type: "SCALAR", scalar: { value: 0.1 } }],
+});
+const task = v1("mesos.v1.Task", {
+  name: "n",
+  task_id: { value: "t" },
+  framework_id: { value: "f" },
+  agent_id: { value: "a" },
+  state: "TASK_RUNNING",
+  resources: [],
+  statuses: [status],
+});
+
+const AGENT_SAMPLES: { readonly [K in AgentToMaster["kind"]]: AgentToMaster & { kind: K } } = {
+  register: {
+    kind: "register",
+    agentInfo: v1("mesos.v1.AgentInfo", { hostname: "h", port: 5051 }),
+    version: "1.0.0",
+    capabilities: [v1("mesos.v1.AgentInfo.Capability", { type: "MULTI_ROLE" })],
+    lastCommand: 2 ** 53 - 1,
+    epoch: "e1",
+    frameworks: [framework],
+    executors: [{ frameworkId: "f", executorInfo: executor }],
+    tasks: [{ task }, { task }],
+  },
+  commandDone: { kind: "commandDone", number: 2 ** 40 },
+  statusUpdate: { kind: "statusUpdate", frameworkId: "f", status, latestState: "TASK_FINISHED" },
+  executorExited: { kind: "executorExited", frameworkId: "f", executorId: "e", status: 256 },
+  executorMessage: { kind: "executorMessage", frameworkId: "f", executorId: "e", data: "AAE=" },
+  resourcesChanged: {
+    kind: "resourcesChanged",
+    resources: [v1("mesos.v1.Resource", { name: "mem", type: "SCALAR", scalar: { value: 1e9 } })],
+  },
+  pong: { kind: "pong", number: 0 },
+  unregister: { kind: "unregister" },
+};
+
+const COMMAND_SAMPLES: { readonly [K in AgentCommand["kind"]]: AgentCommand & { kind: K } } = {
+  runTask: { kind: "runTask", framework, task: taskInfo },
+  runTaskGroup: {
+    kind: "runTaskGroup",
+    framework,
+    executor,
+    taskGroup: v1("mesos.v1.TaskGroupInfo", { tasks: [taskInfo] }),
+  },
+  killTask: {
+    kind: "killTask",
+    frameworkId: "f",
+    taskId: "t",
+    killPolicy: v1("mesos.v1.KillPolicy", { grace_period: { nanoseconds: 5e9 } }),
+  },
+  acknowledgeUpdate: {
+    kind: "acknowledgeUpdate",
+    frameworkId: "f",
+    taskId: "tä",
+    uuid: "AAECAwQFBgcICQoLDA0ODw==",
+  },
+  shutdownExecutor: { kind: "shutdownExecutor", frameworkId: "f", executorId: "e" },
+  shutdownFramework: { kind: "shutdownFramework", frameworkId: "f" },
+  updateFramework: { kind: "updateFramework", framework },
+  frameworkMessage: { kind: "frameworkMessage", frameworkId: "f", executorId: "e", data: "" },
+  reconcileTasks: {
+    kind: "reconcileTasks",
+    tasks: [{ frameworkId: "f", taskId: "t", isPartitionAware: true }],
+  },
+};
+
+const MASTER_SAMPLES: readonly MasterToAgent[] = [
+  { kind: "registered", agentId: "a", totalPingTimeoutMs: 75_000, isReregistration: false },
+  { kind: "ping", number: 3, connected: false },
+  { kind: "shutdown", message: "gone" },
+  { kind: "refused", message: "not yet" },
+  ...Object.values(COMMAND_SAMPLES).map(
+    (command, index) => ({ kind: "command", number: index, command }) as const,
+  ),
+];
+
+const REQUEST_SAMPLES: readonly StreamRequest[] = [
+  { kind: "http", method: "POST", path: "/api/v1", body: "{}" },
+  { kind: "tailFile", path: "/var/log/x", offset: 2 ** 45, follow: true },
+];
+
+/** What the other side decodes from a packet with this message. */
+function acrossTheWire(message: unknown): unknown {
+  const packet = linkCodec.joinMessages("e1", [linkCodec.encodeMessage(message)]);
+  const decoded = linkCodec.decode(packet);
+  if (!decoded.ok) throw new Error(decoded.error.message);
+  const [frame] = decoded.value.frames;
+  return frame?.kind === "messages" ? frame.messages[0] : undefined;
+}
+
+describe("every kind comes through unchanged", () => {
+  for (const sample of Object.values(AGENT_SAMPLES)) {
+    test(`from the agent: ${sample.kind}`, () => {
+      expect(checkAgentMessage(acrossTheWire(sample), codec)).toEqual({ ok: true, value: sample });
+    });
+  }
+  for (const sample of MASTER_SAMPLES) {
+    const name = sample.kind === "command" ? `command ${sample.command.kind}` : sample.kind;
+    test(`from the master: ${name}`, () => {
+      expect(checkMasterMessage(acrossTheWire(sample), codec)).toEqual({ ok: true, value: sample });
+    });
+  }
+  for (const sample of REQUEST_SAMPLES) {
+    test(`for a stream: ${sample.kind}`, () => {
+      expect(checkStreamRequest(acrossTheWire(sample), codec)).toEqual({ ok: true, value: sample });
+    });
+  }
+  test("optional fields may be absent, undefined or null, and are absent after", () => {
+    const { epoch: _, ...without } = AGENT_SAMPLES.register;
+    for (const message of [without, { ...without, epoch: undefined }, { ...without, epoch: null }]) {
+      const checked = checkAgentMessage(acrossTheWire(message), codec);
+      expect(checked.ok && "epoch" in checked.value).toBe(false);
+    }
+  });
+  test("what is not part of a message is left out", () => {
+    const checked = checkAgentMessage({ kind: "pong", number: 1, extra: [1] }, codec);
+    expect(checked).toEqual({ ok: true, value: { kind: "pong", number: 1 } });
+  });
+});
+
+describe("a malformed message is refused with the path to blame", () => {
+  const { register, statusUpdate, executorMessage } = AGENT_SAMPLES;
+  const cases: readonly (readonly [unknown, string])[] = [
+    [undefined, "message.kind"],
+    [null, "message.kind"],
+    ["pong", "message.kind"],
+    [[], "message.kind"],
+    [{ kind: "toString" }, "message.kind"],
+    [{ kind: "__proto__" }, "message.kind"],
+    [{ kind: 7 }, "message.kind"],
+    [{ kind: "pong" }, "message.number"],
+    [{ kind: "pong", number: -1 }, "message.number"],
+    [{ kind: "pong", number: 0.5 }, "message.number"],
+    [{ kind: "pong", number: 2 ** 53 }, "message.number"],
+    [{ kind: "pong", number: 5n }, "message.number"],
+    [{ kind: "pong", number: "5" }, "message.number"],
+    [{ ...register, version: 1 }, "message.version"],
+    [{ ...register, version: "\ud800" }, "message.version"],
+    [{ ...register, tasks: {} }, "message.tasks"],
+    [{ ...register, tasks: "x" }, "message.tasks"],
+    [{ ...register, tasks: [{ task }, 5] }, "message.tasks[1]"],
+    [{ ...register, tasks: [{ task }, { task: 5 }] }, "message.tasks[1].task"],
+    [
+      { ...register, tasks: [{ task }, { task: { ...task, statuses: [{}] } }] },
+      "message.tasks[1].task.statuses[0].task_id",
+    ],
+    [{ ...register, executors: [{ executorInfo: executor }] }, "message.executors[0].frameworkId"],
+    [{ ...statusUpdate, latestState: "TASK_DANCING" }, "message.latestState"],
+    [{ ...statusUpdate, latestState: "constructor" }, "message.latestState"],
+    [{ ...executorMessage, data: "not base64!" }, "message.data"],
+  ];
+  for (const [message, path] of cases) {
+    test(`${path}: ${Bun.inspect(message, { depth: 1 }).replace(/\s+/g, " ").slice(0, 60)}`, () => {
+      const checked = checkAgentMessage(message, codec);
+      if (checked.ok) throw new Error("it was accepted");
+      expect([checked.error.code, checked.error.field]).toEqual(["invalid", path]);
+      expect(checked.error.message).toStartWith(`${path}: `);
+    });
+  }
+  test("inside a command", () => {
+    const command = { kind: "killTask", frameworkId: "f", taskId: "t", killPolicy: 4 };
+    const checked = checkMasterMessage({ kind: "command", number: 1, command }, codec);
+    expect(!checked.ok && checked.error.field).toBe("message.command.killPolicy");
+  });
+  test("a request that is none", () => {
+    const checked = checkStreamRequest({ kind: "tailFile", path: "a", offset: -1 }, codec);
+    expect(!checked.ok && checked.error.field).toBe("request.offset");
+  });
+});
+
+test("a registration of 10,000 tasks is checked within a second", () => {
+  const tasks = Array.from({ length: 10_000 }, () => ({ task }));
+  const decoded = acrossTheWire({ ...AGENT_SAMPLES.register, tasks });
+  const startMs = performance.now();
+  expect(checkAgentMessage(decoded, codec).ok).toBe(true);
+  expect(performance.now() - startMs).toBeLessThan(1000);
+});
