@@ -1,0 +1,132 @@
+/**
+ * The client verbs: finds the verb, reads its flags, runs it and turns what goes wrong into one
+ * line and an exit status (0 done, 1 refused or failed, 2 wrong use).
+ */
+import { ClientError } from "./client/client-error.ts";
+import { parseMasterAddress } from "./client/master-address.ts";
+import { MasterClient } from "./client/master-client.ts";
+import { AGENTS } from "./commands/agents.ts";
+import { type Command, commandTable, EXIT_DONE, EXIT_FAILED, EXIT_USAGE } from "./commands/command.ts";
+import { EXECUTE } from "./commands/execute.ts";
+import { FRAMEWORKS } from "./commands/frameworks.ts";
+import { KILL } from "./commands/kill.ts";
+import { LOGS } from "./commands/logs.ts";
+import { STATUS } from "./commands/status.ts";
+import { TASKS } from "./commands/tasks.ts";
+import { completionScript } from "./completion.ts";
+import { type Console, ConsoleClosedError, processConsole } from "./console.ts";
+import { formatHelp } from "./flags/flag-help.ts";
+import { nearestName } from "./flags/nearest-name.ts";
+import { type ParsedFlags, parseFlags } from "./flags/parse-flags.ts";
+import { readTextFile } from "./flags/read-text-file.ts";
+
+const COMMANDS: readonly Command[] = [
+  EXECUTE,
+  STATUS,
+  AGENTS,
+  FRAMEWORKS,
+  TASKS,
+  KILL,
+  LOGS,
+];
+
+const DEFAULT_MASTER = "127.0.0.1:5050";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Runs `allot VERB …`; resolves with the exit status. */
+export async function runCommand(
+  argv: readonly string[],
+  environment: Environment,
+): Promise<number> {
+  const console = processConsole();
+  const [verb = "", ...rest] = argv;
+  if (verb === "help") {
+    await console.out(helpText());
+    return EXIT_DONE;
+  }
+  if (verb === "completion") return await printCompletion(console, rest);
+  const command = COMMANDS.find(({ name }) => name === verb);
+  if (command !== undefined) return await run(command, rest, environment, console);
+  const near = nearestName(verb, [...COMMANDS.map(({ name }) => name), "completion", "help"]);
+  const hint = near === undefined ? "`allot help` lists the verbs" : `did you mean ${near}?`;
+  await console.error(`allot: there is no verb ${verb}; ${hint}\n`);
+  return EXIT_USAGE;
+}
+
+async function run(
+  command: Command,
+  argv: readonly string[],
+  environment: Environment,
+  console: Console,
+): Promise<number> {
+  const complain = async (message: string, status: number): Promise<number> => {
+    await console.error(`allot ${command.name}: ${message}\n`);
+    return command.failureStatus ?? status;
+  };
+  const table = commandTable(command);
+  const isHelpWanted = argv.includes("--help") || argv.includes("-h");
+  if (isHelpWanted) {
+    await console.out(commandHelp(command));
+    return EXIT_DONE;
+  }
+  const parsed = parseFlags(table, { argv, environment, readFile: readTextFile });
+  if (!parsed.ok) return await complain(parsed.error.message, EXIT_USAGE);
+  const fault = wordFault(command, parsed.value);
+  if (fault !== undefined) return await complain(fault, EXIT_USAGE);
+  const root = parseMasterAddress(parsed.value.string("master") ?? DEFAULT_MASTER);
+  if (!root.ok) return await complain(root.error.message, EXIT_USAGE);
+  const { words, trailing } = parsed.value;
+  const client = new MasterClient(root.value);
+  const context = { flags: parsed.value, words, trailing, console, client, environment };
+  try {
+    return await command.run({ ...context, readFile: readTextFile });
+  } catch (error) {
+    if (error instanceof ConsoleClosedError) return EXIT_FAILED;
+    if (error instanceof ClientError) return await complain(error.message, EXIT_FAILED);
+    throw error;
+  }
+}
+
+function wordFault(command: Command, flags: ParsedFlags): string | undefined {
+  const usage = `usage: allot ${command.name} ${command.synopsis}`;
+  if (flags.words.length < command.wordCount) return usage;
+  if (flags.words.length > command.wordCount) {
+    return `${flags.words[command.wordCount]} is one word too many; ${usage}`;
+  }
+  if (flags.trailing.length > 0 && command.hasTrailing !== true) return usage;
+  return undefined;
+}
+
+function commandHelp(command: Command): string {
+  return formatHelp(commandTable(command), {
+    usage: [`allot ${command.name} ${command.synopsis}`],
+    introduction: [command.summary, ...command.description],
+    closing: [],
+  });
+}
+
+function helpText(): string {
+  const lines = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(12)}${summary}`);
+  return [
+    "Usage: allot VERB …            a client of a running cluster",
+    "       allot --role=both …     run a master, an agent or both (allot --help)",
+    "",
+    "Verbs:",
+    ...lines,
+    "  completion  print completion for bash, zsh or fish",
+    "",
+    "`allot VERB --help` says more. The master is --master, else ALLOT_MASTER, else 127.0.0.1:5050.",
+    "",
+  ].join("\n");
+}
+
+async function printCompletion(console: Console, words: readonly string[]): Promise<number> {
+  const script = completionScript(words[0] ?? "", COMMANDS);
+  if (script === undefined) {
+    await console.error("allot completion: say for which shell: bash, zsh or fish\n");
+    return EXIT_USAGE;
+  }
+  await console.out(script);
+  return EXIT_DONE;
+}
