@@ -24,7 +24,7 @@ export async function startRoles(
   const stop = async (): Promise<void> => {
     for (const started of running.reverse()) await started.stop();
   };
-  let masterAddress = context.flags.string("master");
+  let masterAddress = role === "agent" ? context.flags.string("master") : undefined;
   if (role !== "agent") {
     const master = await startMaster(context);
     if (!master.ok) return master;

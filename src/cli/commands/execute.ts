@@ -262,7 +262,7 @@ function readFramework(
   const isCheckpointing = flags.boolean("checkpoint");
   return ok({
     name: `allot execute ${taskName}`,
-    user: flags.string("user") ?? userInfo().username,
+    user: flags.string("user") ?? callerName(),
     hostname: hostname(),
     roles: [flags.string("role") ?? "*"],
     checkpoint: isCheckpointing,
@@ -276,4 +276,9 @@ function readFramework(
 function taskIdOf(name: string): string {
   const id = name.replace(/[^\w.-]/g, "_").slice(0, TASK_ID_LENGTH);
   return /^\.{0,2}$/.test(id) ? `task${id}` : id;
+}
+
+/** Bun knows the caller's name only from variables, which services and `env -i` do not set. */
+function callerName(): string {
+  return process.getuid?.() === 0 ? "root" : userInfo().username;
 }

@@ -290,8 +290,9 @@ export class TaskRun {
       try {
         if (session !== undefined && !session.isOver) {
           if (status !== undefined) await acknowledge(session, status);
+          // Known before the answer: the master ends the stream as it takes the framework away.
+          this.#ending = ending;
           await session.call({ type: "TEARDOWN" });
-          break;
         }
       } catch (error) {
         if (!(error instanceof ClientError)) throw error;
