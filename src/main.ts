@@ -2,21 +2,22 @@
  * The composition root and the only program: `allot VERB …` is a client, `allot --role=…` a
  * master, an agent or both in one process.
  */
-import process from "node:process";
+
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { posix as paths } from "node:path";
+import process from "node:process";
 import type { Log } from "./base/ports.ts";
+import type { ParsedFlags } from "./cli/flags/parse-flags.ts";
 import { runCommand } from "./cli/main.ts";
 import { parseRoleFlags } from "./cli/role-flags.ts";
-import type { ParsedFlags } from "./cli/flags/parse-flags.ts";
 import { loadServe } from "./platform/server.ts";
 import { loadSqlite } from "./platform/sqlite.ts";
 import { stderrLog, systemClock, systemRng } from "./platform/system.ts";
 import { createCodec } from "./protocol/codec.ts";
 import { createLinkCodec } from "./protocol/link-codec.ts";
-import { startRoles } from "./roles/start-roles.ts";
 import type { RoleContext } from "./roles/role-context.ts";
+import { startRoles } from "./roles/start-roles.ts";
 
 /** Set by the build; from source the version is that of the working tree. */
 declare const ALLOT_VERSION: string | undefined;
@@ -53,6 +54,7 @@ async function runRoles(flags: ParsedFlags): Promise<number> {
   const context: RoleContext = {
     flags,
     allotVersion: VERSION,
+    programName: programName(),
     workDir: workDirOf(flags),
     clock: systemClock,
     rng: systemRng,
@@ -81,6 +83,11 @@ async function runRoles(flags: ParsedFlags): Promise<number> {
   const code = await finished;
   await started.value.stop();
   return code;
+}
+
+function programName(): string {
+  const [program = "allot", script] = process.argv;
+  return script?.endsWith(".ts") ? `${program} run -A ${script}` : process.execPath;
 }
 
 function logOf(flags: ParsedFlags): Log {

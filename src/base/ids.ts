@@ -5,7 +5,6 @@
 
 type Brand<Name extends string> = string & { readonly __id: Name };
 
-export type MasterId = Brand<"master">;
 export type AgentId = Brand<"agent">;
 export type FrameworkId = Brand<"framework">;
 export type OfferId = Brand<"offer">;

@@ -2,7 +2,7 @@
  * Durations and sizes in the text forms of the Mesos flags (reference/flags.md): `ns us ms secs
  * mins hrs days weeks` and `B KB MB GB TB` (1024-based).
  */
-import { type Result, ok, refuse } from "./result.ts";
+import { ok, type Result, refuse } from "./result.ts";
 
 const DURATION_MS: Readonly<Record<string, number>> = {
   ns: 1e-6,
@@ -53,7 +53,10 @@ function parseQuantity(
   const factor = match?.[2] === undefined ? undefined : units[match[2]];
   if (match?.[1] === undefined || factor === undefined) {
     const known = Object.keys(units).join(", ");
-    return refuse("invalid", `${text} is not a ${what}; write a number and one of ${known}, as ${example}`);
+    return refuse(
+      "invalid",
+      `${text} is not a ${what}; write a number and one of ${known}, as ${example}`,
+    );
   }
   return ok(Number(match[1]) * factor);
 }

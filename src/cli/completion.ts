@@ -28,7 +28,10 @@ complete -F _allot allot
   const lines = commands.flatMap((command) =>
     flagsOf(command)
       .split(" ")
-      .map((flag) => `complete -c allot -n '__fish_seen_subcommand_from ${command.name}' -l ${flag.slice(2)}`),
+      .map(
+        (flag) =>
+          `complete -c allot -n '__fish_seen_subcommand_from ${command.name}' -l ${flag.slice(2)}`,
+      ),
   );
   return [`complete -c allot -f -n __fish_use_subcommand -a '${verbs}'`, ...lines, ""].join("\n");
 }

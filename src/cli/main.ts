@@ -3,10 +3,16 @@
  * line and an exit status (0 done, 1 refused or failed, 2 wrong use).
  */
 import { ClientError } from "./client/client-error.ts";
-import { parseMasterAddress } from "./client/master-address.ts";
+import { DEFAULT_MASTER, parseMasterAddress } from "./client/master-address.ts";
 import { MasterClient } from "./client/master-client.ts";
 import { AGENTS } from "./commands/agents.ts";
-import { type Command, commandTable, EXIT_DONE, EXIT_FAILED, EXIT_USAGE } from "./commands/command.ts";
+import {
+  type Command,
+  commandTable,
+  EXIT_DONE,
+  EXIT_FAILED,
+  EXIT_USAGE,
+} from "./commands/command.ts";
 import { EXECUTE } from "./commands/execute.ts";
 import { FRAMEWORKS } from "./commands/frameworks.ts";
 import { KILL } from "./commands/kill.ts";
@@ -20,17 +26,7 @@ import { nearestName } from "./flags/nearest-name.ts";
 import { type ParsedFlags, parseFlags } from "./flags/parse-flags.ts";
 import { readTextFile } from "./flags/read-text-file.ts";
 
-const COMMANDS: readonly Command[] = [
-  EXECUTE,
-  STATUS,
-  AGENTS,
-  FRAMEWORKS,
-  TASKS,
-  KILL,
-  LOGS,
-];
-
-const DEFAULT_MASTER = "127.0.0.1:5050";
+const COMMANDS: readonly Command[] = [EXECUTE, STATUS, AGENTS, FRAMEWORKS, TASKS, KILL, LOGS];
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

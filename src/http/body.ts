@@ -68,7 +68,8 @@ function inflate(bytes: Uint8Array, maxBytes: number): Result<Uint8Array> {
   try {
     return ok(gunzipSync(bytes, { maxOutputLength: maxBytes }));
   } catch (error) {
-    const isBomb = error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE";
+    const isBomb =
+      error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE";
     if (isBomb) return tooLarge(maxBytes);
     const reason = error instanceof Error ? error.message : String(error);
     return refuse("invalid", `The body is not gzip as Content-Encoding says: ${reason}`);

@@ -2,6 +2,3 @@
 
 /** Bytes an event stream may hold for a reader that lags: several state-sized events. */
 export const STREAM_BUFFER_BYTES: number = 16 * 1024 * 1024;
-
-/** Bytes of one file read through `/files/read` (Mesos: 16 pages). */
-export const FILE_READ_BYTES: number = 64 * 1024;

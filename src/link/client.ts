@@ -136,7 +136,8 @@ export class LinkClient {
     if (frame?.kind === "welcome" && frame.protocol !== LINK_PROTOCOL) {
       this.#lose(`the master speaks link protocol ${frame.protocol}, this agent ${LINK_PROTOCOL}`);
     } else if (frame?.kind === "welcome") this.#open(socket, frame);
-    else if (frame?.kind === "rejected") this.#lose(`the master refused the link: ${frame.message}`);
+    else if (frame?.kind === "rejected")
+      this.#lose(`the master refused the link: ${frame.message}`);
     else this.#lose("the master did not answer with a welcome");
   }
 

@@ -10,7 +10,7 @@ import type { StreamFrame } from "./channel.ts";
 type SendFrame = (frame: StreamFrame) => void;
 
 /** A stream could not be opened, or its far end failed. */
-export class StreamError extends Error {
+class StreamError extends Error {
   override readonly name: string = "StreamError";
 }
 

@@ -31,7 +31,9 @@ export class CborReader {
     this.#valueCount = 0;
     try {
       const value = this.#value();
-      return this.#position === bytes.length ? ok(value) : refuse("invalid", "Bytes follow the value");
+      return this.#position === bytes.length
+        ? ok(value)
+        : refuse("invalid", "Bytes follow the value");
     } catch (error) {
       if (!(error instanceof BadCbor)) throw error;
       return refuse("invalid", error.message);
@@ -41,7 +43,8 @@ export class CborReader {
   }
 
   #value(): unknown {
-    if (++this.#valueCount > MAX_LINK_VALUES) throw new BadCbor(`More than ${MAX_LINK_VALUES} values`);
+    if (++this.#valueCount > MAX_LINK_VALUES)
+      throw new BadCbor(`More than ${MAX_LINK_VALUES} values`);
     const first = this.#byte();
     const info = first & 0x1f;
     switch (first >> 5) {
@@ -110,12 +113,14 @@ export class CborReader {
 
   /** Each item takes a byte, so a length nobody sent is seen before memory is taken for it. */
   #enter(count: number, itemBytesMin: number): void {
-    if (count > MAX_LINK_ARRAY) throw new BadCbor(`A list has more than ${MAX_LINK_ARRAY} elements`);
+    if (count > MAX_LINK_ARRAY)
+      throw new BadCbor(`A list has more than ${MAX_LINK_ARRAY} elements`);
     if (count * itemBytesMin > this.#bytes.length - this.#position) {
       throw new BadCbor("The packet ends early");
     }
     this.#depth += 1;
-    if (this.#depth > MAX_LINK_DEPTH) throw new BadCbor(`Nested deeper than ${MAX_LINK_DEPTH} levels`);
+    if (this.#depth > MAX_LINK_DEPTH)
+      throw new BadCbor(`Nested deeper than ${MAX_LINK_DEPTH} levels`);
   }
 
   #array(length: number): unknown[] {

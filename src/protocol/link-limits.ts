@@ -34,7 +34,7 @@ export const LINK_WINDOW_BYTES: number = 8 * 1024 * 1024;
 export const MAX_QUEUED_MESSAGES: number = 100_000;
 
 /** Bytes that may wait for credit likewise; a full registration must fit. */
-export const MAX_QUEUED_BYTES: number = MAX_PACKET_BYTES;
+export const MAX_QUEUED_BYTES: number = 64 * 1024 * 1024;
 
 /** Time for the other side to send hello or welcome. */
 export const HANDSHAKE_TIMEOUT_MS: number = 10_000;

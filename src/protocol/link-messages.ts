@@ -3,9 +3,9 @@
  * them checked by the codec. What passes is exactly a message of link-frames.ts.
  */
 import { ok, type Result, refuse } from "../base/result.ts";
+import { canonicalBase64 } from "./base64.ts";
 import type { Codec } from "./codec.ts";
 import type { AgentCommand, AgentToMaster, MasterToAgent, StreamRequest } from "./link-frames.ts";
-import { canonicalBase64 } from "./base64.ts";
 import type { TaskState, V1Messages } from "./v1/types.ts";
 
 /** Gives back the checked value; throws `BadLinkValue`, whose path each level completes. */

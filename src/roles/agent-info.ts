@@ -1,6 +1,6 @@
 /** What an agent says it is: address, attributes and resources from flags and detection. */
 import { completeResources, detectResources } from "../agent/runtime/detect-resources.ts";
-import { type Result, ok, refuse } from "../base/result.ts";
+import { ok, type Result, refuse } from "../base/result.ts";
 import type { AgentInfo } from "../protocol/v1/types.ts";
 import { parseAttributes } from "../resources/attributes.ts";
 import { parseResources } from "../resources/parse.ts";

@@ -2,11 +2,11 @@
 import { mkdirSync } from "node:fs";
 import { posix as paths } from "node:path";
 import process from "node:process";
-import { AgentRuntime } from "../agent/runtime/agent-runtime.ts";
-import { readBootId } from "../agent/runtime/boot-id.ts";
 import { Checkpoint } from "../agent/checkpoint/checkpoint.ts";
 import { type AgentOptions, DEFAULT_CAPABILITIES } from "../agent/core/agent-options.ts";
-import { type Result, ok } from "../base/result.ts";
+import { AgentRuntime } from "../agent/runtime/agent-runtime.ts";
+import { readBootId } from "../agent/runtime/boot-id.ts";
+import { ok, type Result } from "../base/result.ts";
 import { PosixContainerizer } from "../containerizer/posix/posix-containerizer.ts";
 import { AGENT_ACTOR, createAgentApp } from "../http/agent/agent-app.ts";
 import { type ProcessFacts, sortedMetrics, systemMetrics } from "../http/process-facts.ts";
@@ -159,7 +159,8 @@ async function agentOptions(
 /** What the master may read through the link: files in sandboxes. */
 function sandboxStreams(runtime: AgentRuntime): StreamSource {
   return (request, signal) => {
-    if (request.kind !== "tailFile") throw new Error(`streams of ${request.kind} are not served yet`);
+    if (request.kind !== "tailFile")
+      throw new Error(`streams of ${request.kind} are not served yet`);
     return runtime.files.tail(request.path, request.offset, request.follow, signal);
   };
 }

@@ -1,5 +1,5 @@
 /** Turns flags into the settings of the master's core, with refusals that name the flag. */
-import { type Result, ok, refuse } from "../base/result.ts";
+import { ok, type Result, refuse } from "../base/result.ts";
 import type { ParsedFlags } from "../cli/flags/parse-flags.ts";
 import type { MasterOptions } from "../master/core/master-options.ts";
 import { validateRole } from "../protocol/validation/roles.ts";

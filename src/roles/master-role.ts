@@ -1,7 +1,7 @@
 /** Joins the parts of a master: registry, core, runtime, link server and HTTP on one port. */
 import { posix as paths } from "node:path";
 import { DrfAllocator } from "../allocator/drf-allocator.ts";
-import { type Result, ok } from "../base/result.ts";
+import { ok, type Result } from "../base/result.ts";
 import { createMasterApp } from "../http/master/master-app.ts";
 import { type ProcessFacts, sortedMetrics, systemMetrics } from "../http/process-facts.ts";
 import { textResponse } from "../http/responses.ts";

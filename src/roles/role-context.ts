@@ -16,6 +16,8 @@ export interface RoleContext {
   readonly flags: ParsedFlags;
   /** Version of allot itself. */
   readonly allotVersion: string;
+  /** How a person calls this very program again. */
+  readonly programName: string;
   readonly workDir: string;
   readonly clock: Clock;
   readonly rng: Rng;

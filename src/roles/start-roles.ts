@@ -1,6 +1,5 @@
 /** Starts what `--role` asks for, and says what a person wants to know once it is ready. */
-import process from "node:process";
-import { type Result, ok, refuse } from "../base/result.ts";
+import { ok, type Result, refuse } from "../base/result.ts";
 import { startAgent } from "./agent-role.ts";
 import { startMaster } from "./master-role.ts";
 import type { RoleContext, RunningRole } from "./role-context.ts";
@@ -62,13 +61,7 @@ function bannerOf(
     `  API   ${first?.url ?? ""}${second === undefined ? "" : `  (agent ${second.url})`}`,
     `  data  ${context.workDir}`,
     "Run a first task:",
-    `  ${programName()} execute --master=${masterAddress} --name=hello --command='echo hello from allot'`,
+    `  ${context.programName} execute --master=${masterAddress} --name=hello --command='echo hello from allot'`,
   ];
   return `${lines.join("\n")}\n`;
-}
-
-/** How the user can call this very program again. */
-function programName(): string {
-  const [program = "allot", script] = process.argv;
-  return script?.endsWith(".ts") ? `${program} run -A ${script}` : process.execPath;
 }

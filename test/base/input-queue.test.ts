@@ -33,7 +33,11 @@ test("a long queue is worked off in bounded batches that let others in between",
   const following = [];
   do following.push(deferred[0]?.isFollowing);
   while (runOne());
-  expect(batches).toEqual([[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]);
+  expect(batches).toEqual([
+    [0, 1, 2, 3],
+    [4, 5, 6, 7],
+    [8, 9],
+  ]);
   expect(following).toEqual([false, true, true, undefined]);
 });
 
@@ -45,7 +49,11 @@ test("inputs pushed while a batch is worked off wait for the next one", () => {
   });
   for (const input of [1, 2, 3]) queue.push(input);
   while (runOne());
-  expect(batches).toEqual([[1, 2], [3, 7], [8, 9]]);
+  expect(batches).toEqual([
+    [1, 2],
+    [3, 7],
+    [8, 9],
+  ]);
 });
 
 test("any mix of pushing and working off keeps every input once and in order", () => {

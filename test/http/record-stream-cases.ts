@@ -71,7 +71,11 @@ async function subscribe(port: number): Promise<{ sizes: number[]; isEnded(): bo
   return { sizes, isEnded: () => isEnded };
 }
 
-async function post(port: number, body: Uint8Array<ArrayBuffer>, encoding: string): Promise<string> {
+async function post(
+  port: number,
+  body: Uint8Array<ArrayBuffer>,
+  encoding: string,
+): Promise<string> {
   const headers = { "Content-Encoding": encoding };
   const response = await fetch(`http://127.0.0.1:${port}/`, { method: "POST", body, headers });
   return response.text();

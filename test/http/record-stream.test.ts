@@ -20,7 +20,12 @@ describe("the bound of a stream nobody reads", () => {
   test("behind a record above the bound there is room for one buffer more", () => {
     const stream = make();
     const sizes = [500, 47, 47, 0];
-    expect(sizes.map((size) => stream.send(new Uint8Array(size)))).toEqual([true, true, true, false]);
+    expect(sizes.map((size) => stream.send(new Uint8Array(size)))).toEqual([
+      true,
+      true,
+      true,
+      false,
+    ]);
   });
 
   test("a record above the bound does not fit behind another", () => {

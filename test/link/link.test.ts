@@ -181,7 +181,10 @@ describe("messages", () => {
     const link = await rawLink(master);
     link.send("", HELLO);
     await until(() => link.frames.length === 1, "the welcome");
-    const [good, bad] = [{ kind: "pong", number: 1 }, { kind: "pong", number: -1 }];
+    const [good, bad] = [
+      { kind: "pong", number: 1 },
+      { kind: "pong", number: -1 },
+    ];
     link.send(
       "epoch-1",
       { kind: "messages", messages: [good, bad, good] },
@@ -411,5 +414,4 @@ describe("loss and return", () => {
     }
     await until(() => master.links.size === 0, "the links to close");
   });
-
 });

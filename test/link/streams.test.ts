@@ -148,7 +148,9 @@ describe("streams over a link", () => {
   test("streams above the limit fail with a message that says so, and places become free", async () => {
     const { master } = await start((_request, signal) => waitFor(signal, () => undefined));
     const link = master.link();
-    const readers = Array.from({ length: MAX_STREAMS }, () => link.openStream(tail("a")).getReader());
+    const readers = Array.from({ length: MAX_STREAMS }, () =>
+      link.openStream(tail("a")).getReader(),
+    );
     await Promise.all(readers.map((reader) => reader.read()));
     const tooMany = link.openStream(tail("b")).getReader();
     expect(await failureOf(tooMany.read())).toContain("256 streams are open");

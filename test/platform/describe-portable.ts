@@ -46,8 +46,10 @@ async function runOnDeno(
     stderr: "pipe",
     timeout: DENO_LIMIT_MS,
   });
-  const [output, errors] = await Promise.all([new Response(child.stdout).text(),
-    new Response(child.stderr).text()]);
+  const [output, errors] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
   const results = new Map<string, string>();
   for (const line of output.split("\n").filter((text) => text.startsWith("{"))) {
     const { name, problem } = JSON.parse(line) as { name: string; problem: string };

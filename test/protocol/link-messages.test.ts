@@ -149,7 +149,11 @@ describe("every kind comes through unchanged", () => {
   }
   test("optional fields may be absent, undefined or null, and are absent after", () => {
     const { epoch: _, ...without } = AGENT_SAMPLES.register;
-    for (const message of [without, { ...without, epoch: undefined }, { ...without, epoch: null }]) {
+    for (const message of [
+      without,
+      { ...without, epoch: undefined },
+      { ...without, epoch: null },
+    ]) {
       const checked = checkAgentMessage(acrossTheWire(message), codec);
       expect(checked.ok && "epoch" in checked.value).toBe(false);
     }

@@ -2,9 +2,10 @@
  * Watches a simulation from outside and knows nothing of how the cores work: what was offered and
  * declined, what was started, what was told to whom. Says `Violation` when a promise is broken.
  */
-import { brand, type StreamId } from "../../src/base/ids.ts";
+
 import type { CheckpointOperation } from "../../src/agent/core/checkpoint-state.ts";
 import { isTerminalState } from "../../src/agent/core/inputs.ts";
+import { brand, type StreamId } from "../../src/base/ids.ts";
 import type { MasterState } from "../../src/master/core/state.ts";
 import type { MasterToAgent } from "../../src/protocol/link-frames.ts";
 import type { Offer, SchedulerEvent } from "../../src/protocol/v1/types.ts";

@@ -2,8 +2,9 @@
  * A scheduler that acts at random: subscribes, takes and declines offers, kills, reconciles, goes
  * quiet, breaks off and comes back. Remembers what it was told, as a real one would on its disk.
  */
-import type { StreamId } from "../../src/base/ids.ts";
+
 import { isTerminalState } from "../../src/agent/core/inputs.ts";
+import type { StreamId } from "../../src/base/ids.ts";
 import type {
   FrameworkInfo,
   FrameworkInfoCapability,
@@ -89,7 +90,9 @@ export class SimFramework {
   revive(): void {
     this.#isSuppressed = false;
     const frameworkId = this.frameworkId ?? "";
-    this.#call({ type: "REVIVE", revive: { roles: [] } }, () => this.#judge.filtersCleared(frameworkId));
+    this.#call({ type: "REVIVE", revive: { roles: [] } }, () =>
+      this.#judge.filtersCleared(frameworkId),
+    );
   }
 
   /** Asks for the state of all tasks it believes alive. */

@@ -182,7 +182,9 @@ export class SimHost {
       core.assertInvariants();
     }
     if (this.#world.isFault(0.002)) return this.crash();
-    this.#commit(effects.flatMap((effect) => (effect.kind === "checkpoint" ? [effect.operation] : [])));
+    this.#commit(
+      effects.flatMap((effect) => (effect.kind === "checkpoint" ? [effect.operation] : [])),
+    );
     for (const effect of effects) {
       if (this.#core !== core) return;
       if (effect.kind !== "checkpoint") this.#carryOut(effect);
@@ -398,7 +400,11 @@ export class SimHost {
       this.#drive(containerId, { kind: "exited", result: termination });
       hosted.cancelTimer();
       this.#hosted.delete(containerId);
-      this.#input({ kind: "containerTerminated", containerId: hosted.launch.containerId, termination });
+      this.#input({
+        kind: "containerTerminated",
+        containerId: hosted.launch.containerId,
+        termination,
+      });
     });
   }
 
@@ -438,4 +444,3 @@ export function cpusMilliOf(resources: readonly Resource[]): number {
     .filter(({ name }) => name === "cpus")
     .reduce((sum, { scalar }) => sum + Math.round((scalar?.value ?? 0) * 1000), 0);
 }
-

@@ -221,7 +221,9 @@ export class SimMaster {
     const { time, dice } = this.#world;
     time.after(dice.below(10), () => {
       if (this.#process !== process) return;
-      const results = effect.operations.map((operation) => applyOperation(this.registry, operation));
+      const results = effect.operations.map((operation) =>
+        applyOperation(this.registry, operation),
+      );
       time.after(dice.below(10), () => {
         if (this.#process !== process) return;
         this.#input({ kind: "registryCommitted", token: effect.token, results });

@@ -2,10 +2,11 @@
  * One run from one seed: a master, some servers and schedulers, a stretch of time with every kind
  * of fault, then peace, and in the end every account must balance. Source: DESIGN §10.
  */
+
+import { Judge } from "./judge.ts";
 import { isOver as isTaskOver, SimFramework } from "./sim-framework.ts";
 import { SimHost, type SimProcess } from "./sim-host.ts";
 import { SimMaster } from "./sim-master.ts";
-import { Judge } from "./judge.ts";
 import { type Plant, World } from "./world.ts";
 
 export interface SimulationOptions {
@@ -129,8 +130,13 @@ class Cast {
       const key = `${frameworkId}/${task.taskId}`;
       const isAlive = alive.delete(key);
       const told = task.status?.state ?? "nothing";
-      if (isAlive) this.#world.check(!isTaskOver(task), () => `${key} runs, but was told to be ${told}`);
-      else this.#world.check(isTaskOver(task), () => `${key} does not run, but was told to be ${told}`);
+      if (isAlive)
+        this.#world.check(!isTaskOver(task), () => `${key} runs, but was told to be ${told}`);
+      else
+        this.#world.check(
+          isTaskOver(task),
+          () => `${key} does not run, but was told to be ${told}`,
+        );
     }
   }
 

@@ -3,7 +3,7 @@
  * outside world into these and hands them to `AgentCore.step` one at a time.
  */
 import type { ContainerId } from "../../base/ids.ts";
-import type { AgentToMaster, MasterToAgent } from "../../protocol/link-frames.ts";
+import type { MasterToAgent } from "../../protocol/link-frames.ts";
 import type { ExecutorCall, Resource, TaskState } from "../../protocol/v1/types.ts";
 import type { CheckpointState } from "./checkpoint-state.ts";
 
@@ -72,9 +72,6 @@ export type AgentInput =
       readonly executorId: string;
     }
   | { readonly kind: "timer"; readonly timer: AgentTimer };
-
-/** Messages the core may send; named here so that users of the core need one import. */
-export type OutgoingMessage = AgentToMaster;
 
 /** Terminal means the task has ended for good (semantics 6.1). */
 export function isTerminalState(state: TaskState): boolean {

@@ -46,7 +46,7 @@ export interface CommandContext {
 }
 
 /** Flags of every verb. */
-export const COMMON_FLAGS: readonly Flag[] = group("Common", [
+const COMMON_FLAGS: readonly Flag[] = group("Common", [
   acts("master", "string", undefined, "the master's address as HOST:PORT", {
     defaultText: "ALLOT_MASTER, else 127.0.0.1:5050",
   }),

@@ -1,5 +1,5 @@
 /** Finds the one task that a person names by its id. */
-import { type Result, ok, refuse } from "../../base/result.ts";
+import { ok, type Result, refuse } from "../../base/result.ts";
 import type { Task } from "../../protocol/v1/types.ts";
 import type { MasterClient } from "../client/master-client.ts";
 

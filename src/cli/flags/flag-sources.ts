@@ -29,7 +29,7 @@ export interface Settings {
 }
 
 /** Prefix of the variables that set flags. */
-export const VARIABLE_PREFIX = "ALLOT_";
+const VARIABLE_PREFIX = "ALLOT_";
 
 const COMMAND_LINE = "the command line";
 

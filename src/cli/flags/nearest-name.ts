@@ -22,7 +22,7 @@ export function nearestName(name: string, candidates: Iterable<string>): string 
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours between two short texts. */
-export function editDistance(source: string, target: string): number {
+function editDistance(source: string, target: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: target.length + 1 }, (_, index) => index);
   for (let i = 1; i <= source.length; i++) {

@@ -51,7 +51,7 @@ export function readRoleFlags(input: RoleFlagInput): Result<RoleFlags> {
 }
 
 /** The table of one role; without a role every flag of all of them, for help. */
-export function roleTable(
+function roleTable(
   role: Role | undefined,
   host: Pick<RoleFlagInput, "environment" | "isRoot">,
 ): FlagTable {

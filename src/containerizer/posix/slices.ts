@@ -1,5 +1,5 @@
 /** Cuts long synchronous work into slices, so that the event loop stays responsive meanwhile. */
-import { setImmediate } from "node:timers";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock } from "../../base/ports.ts";
 import { SLICE_MS } from "../limits.ts";
 
@@ -18,7 +18,7 @@ export class Slices {
   }
 
   async next(): Promise<void> {
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await nextTurn();
     this.#endMs = this.#clock.monotonicMs() + SLICE_MS;
   }
 }

@@ -24,7 +24,10 @@ export async function handleExecutorCall(
   if (call.value.type === "HEARTBEAT") return emptyResponse(202);
   const payload = missingPayload(call.value);
   if (payload !== undefined) {
-    return textResponse(400, `Failed to validate Executor::Call: Expecting '${payload}' to be present`);
+    return textResponse(
+      400,
+      `Failed to validate Executor::Call: Expecting '${payload}' to be present`,
+    );
   }
   if (call.value.type === "SUBSCRIBE") {
     const mediaType = responseMediaType(request.headers.get("accept"));

@@ -1,8 +1,8 @@
 /** `/files/browse`, `/files/read`, `/files/download`, `/files/debug`: reference/http-api.md 11. */
 import { posix as paths } from "node:path";
+import type { SandboxFiles } from "../../agent/runtime/files.ts";
 import type { Refusal } from "../../base/result.ts";
 import type { FileInfo } from "../../protocol/v1/types.ts";
-import type { SandboxFiles } from "../../agent/runtime/files.ts";
 import { jsonResponse, refusalResponse, textResponse } from "../responses.ts";
 
 /** Content types by ending, for downloads that a browser shows. */
@@ -87,11 +87,7 @@ function optionalNumber(text: string | null): number | undefined {
   return /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
 }
 
-async function download(
-  files: SandboxFiles,
-  path: string,
-  signal: AbortSignal,
-): Promise<Response> {
+async function download(files: SandboxFiles, path: string, signal: AbortSignal): Promise<Response> {
   const source = files.tail(path, 0, false, signal);
   let first: IteratorResult<Uint8Array<ArrayBuffer>, void>;
   try {

@@ -1,5 +1,5 @@
 /** `POST /api/v1` of the agent: the operator calls of reference/http-api.md 7.1 that exist so far. */
-import type { AgentRuntime } from "../../agent/runtime/agent-runtime.ts";
+
 import {
   getAgent,
   getExecutors,
@@ -8,6 +8,7 @@ import {
   getState,
   getTasks,
 } from "../../agent/core/views/v1-views.ts";
+import type { AgentRuntime } from "../../agent/runtime/agent-runtime.ts";
 import type { Codec } from "../../protocol/codec.ts";
 import { responseMediaType } from "../../protocol/media-types.ts";
 import type { AgentCall, AgentResponse } from "../../protocol/v1/types.ts";

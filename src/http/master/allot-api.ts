@@ -16,7 +16,7 @@ export async function handleKill(runtime: MasterRuntime, request: Request): Prom
   try {
     body = JSON.parse(text);
   } catch {
-    return textResponse(400, "The body is not JSON; send {\"task_id\": …}");
+    return textResponse(400, 'The body is not JSON; send {"task_id": …}');
   }
   const fields = (typeof body === "object" && body !== null ? body : {}) as Readonly<
     Record<string, unknown>

@@ -1,5 +1,5 @@
 /** `POST /api/v1` of the master: the operator calls of reference/http-api.md 6.1 that exist so far. */
-import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
+
 import {
   getAgents,
   getExecutors,
@@ -9,6 +9,7 @@ import {
   getState,
   getTasks,
 } from "../../master/core/views/v1.ts";
+import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
 import type { Codec } from "../../protocol/codec.ts";
 import { responseMediaType } from "../../protocol/media-types.ts";
 import type { MasterCall, MasterResponse } from "../../protocol/v1/types.ts";
@@ -53,7 +54,10 @@ export async function handleMasterCall(
 
 function missingPayload(call: MasterCall): Response | undefined {
   if (call.type === "GET_METRICS" && call.get_metrics === undefined) {
-    return textResponse(400, "Failed to validate master::Call: Expecting 'get_metrics' to be present");
+    return textResponse(
+      400,
+      "Failed to validate master::Call: Expecting 'get_metrics' to be present",
+    );
   }
   return undefined;
 }

@@ -1,10 +1,11 @@
 /** `POST /api/v1/scheduler`: reference/http-api.md 2.2 (order of checks) and 4. */
+
+import type { StreamId } from "../../base/ids.ts";
+import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
 import type { Codec } from "../../protocol/codec.ts";
 import { type MediaType, responseMediaType } from "../../protocol/media-types.ts";
 import type { SchedulerEvent } from "../../protocol/v1/types.ts";
 import { validateSchedulerCall } from "../../protocol/validation/scheduler-call.ts";
-import type { StreamId } from "../../base/ids.ts";
-import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
 import { readCall } from "../body.ts";
 import { STREAM_BUFFER_BYTES } from "../limits.ts";
 import { RecordStream } from "../record-stream.ts";
@@ -28,7 +29,10 @@ export async function handleSchedulerCall(
     const mediaType = responseMediaType(request.headers.get("accept"));
     if (!mediaType.ok) return refusalResponse(mediaType.error);
     if (streamId !== undefined) {
-      return textResponse(400, `Subscribe calls should not include the '${STREAM_ID_HEADER}' header`);
+      return textResponse(
+        400,
+        `Subscribe calls should not include the '${STREAM_ID_HEADER}' header`,
+      );
     }
     const subscribe = { ...call.value.subscribe };
     return openStream(runtime, codec, request, subscribe, mediaType.value);

@@ -131,7 +131,7 @@ export function forgetAddress(state: MasterState, agent: AgentEntry): void {
 }
 
 /** Tells every connected framework that an agent is lost. */
-export function tellAgentLost(ctx: MasterContext, agentId: AgentId): void {
+function tellAgentLost(ctx: MasterContext, agentId: AgentId): void {
   for (const framework of ctx.state.frameworks.values()) {
     const failure = { agent_id: { value: agentId } };
     sendEvent(ctx, framework, { type: "FAILURE", failure });

@@ -195,7 +195,7 @@ function offerMessage(
 }
 
 /** Port of an agent that names none (`AgentInfo.port` default in mesos.proto). */
-export const AGENT_PORT_DEFAULT = 5051;
+const AGENT_PORT_DEFAULT = 5051;
 
 function executorIds(framework: FrameworkEntry, agent: AgentEntry): ExecutorID[] {
   const ids: ExecutorID[] = [];

@@ -3,7 +3,7 @@ import { ok, type Result, refuse } from "../../base/result.ts";
 import { excerpt } from "../../base/text.ts";
 
 /** White space, backspace and delete, which Mesos lists one by one. */
-const FORBIDDEN = new Set([0x08, 0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x20, 0x7f]);
+const FORBIDDEN: ReadonlySet<number> = new Set([0x08, 0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x20, 0x7f]);
 
 /** Accepts `*` and paths such as `eng/web`. `field` is the path of the role, for the refusal. */
 export function validateRole(role: string, field: string): Result<string> {
