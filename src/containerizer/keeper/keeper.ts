@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as afterOthers } from "node:timers/promises";
 import type { ContainerId } from "../../base/ids.ts";
 import type { Clock } from "../../base/ports.ts";
 import type { CommandInfo } from "../../protocol/v1/types.ts";
@@ -120,7 +120,7 @@ export class Keepers {
 }
 
 function nextTurn(): Promise<void> {
-  return nextTurn();
+  return afterOthers();
 }
 
 /** The keeper stays with the agent's rights, so that a task cannot forge its own end. */
