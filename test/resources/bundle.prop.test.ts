@@ -23,7 +23,7 @@ function sum(a: Bundle, b: Bundle): Bundle {
 
 describe("a bundle behaves as the model", () => {
   test("from and toResources keep the content [semantics 2.11]", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(RESOURCES, (resources) => {
         const kinds = new ResourceKinds();
         const bundle = Bundle.from(kinds, resources);
@@ -35,7 +35,7 @@ describe("a bundle behaves as the model", () => {
   });
 
   test("add, contains and subtract give what the model gives [DESIGN 3]", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(...THREE, (a, b, c) => {
         const kinds = new ResourceKinds();
         const bundle = Bundle.from(kinds, a);
@@ -53,7 +53,7 @@ describe("a bundle behaves as the model", () => {
   });
 
   test("any part can be taken out, and leaves what the model leaves [DESIGN 3]", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(RESOURCES, RESOURCES, (a, b) => {
         const kinds = new ResourceKinds();
         const bundle = sum(Bundle.from(kinds, a), Bundle.from(kinds, b));
@@ -67,7 +67,7 @@ describe("a bundle behaves as the model", () => {
   });
 
   test("two bundles intersect exactly when they have something in common", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(RESOURCES, RESOURCES, (a, b) => {
         const kinds = new ResourceKinds();
         const [one, two] = [modelOf(a), modelOf(b)];
@@ -84,7 +84,7 @@ describe("a bundle behaves as the model", () => {
 
 describe("the laws of addition", () => {
   test("add is commutative and associative", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(...THREE, (x, y, z) => {
         const kinds = new ResourceKinds();
         const [a, b, c] = [x, y, z].map((resources) => Bundle.from(kinds, resources));
@@ -96,7 +96,7 @@ describe("the laws of addition", () => {
   });
 
   test("subtracting the part and adding it again restores the whole", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(RESOURCES, RESOURCES, (x, y) => {
         const kinds = new ResourceKinds();
         const part = Bundle.from(kinds, y);
@@ -111,7 +111,7 @@ describe("the laws of addition", () => {
   });
 
   test("a clone and the operand of add are untouched by later changes", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(RESOURCES, RESOURCES, (x, y) => {
         const kinds = new ResourceKinds();
         const first = Bundle.from(kinds, x);
@@ -128,7 +128,7 @@ describe("the laws of addition", () => {
   });
 
   test("allocating and taking the allocation away restores the bundle [semantics 4.11]", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(RESOURCES, (x) => {
         const kinds = new ResourceKinds();
         const bundle = Bundle.from(kinds, x);
