@@ -144,7 +144,7 @@ describe("the laws of addition", () => {
 test("10,000 operations with values such as 0.1 and 0.001 do not drift [semantics 2.11]", () => {
   const value = fc.constantFrom(0.001, 0.1, 0.2, 0.3, 0.7, 1.001, 2.675, 1024.057);
   const steps = fc.array(value, { minLength: 5000, maxLength: 5000, size: "max" });
-  fc.assert(
+  void fc.assert(
     fc.property(steps, (values) => {
       const kinds = new ResourceKinds();
       const parts = values.map((cpus) => Bundle.from(kinds, [scalar(cpus)]));
@@ -163,7 +163,7 @@ test("10,000 operations with values such as 0.1 and 0.001 do not drift [semantic
 });
 
 test("what is printed parses to an equal bundle [semantics 2.11]", () => {
-  fc.assert(
+  void fc.assert(
     fc.property(FLAG_RESOURCES, (resources) => {
       const kinds = new ResourceKinds();
       const bundle = Bundle.from(kinds, resources);

@@ -30,7 +30,7 @@ const POST = fc
   });
 
 test("pre-refinement and back is the identity on what is not refined", () => {
-  fc.assert(
+  void fc.assert(
     fc.property(POST, (resource) => {
       if (isRefined(resource)) return expect(() => toPreRefinement(resource)).toThrow();
       const pre = toPreRefinement(resource);
@@ -42,7 +42,7 @@ test("pre-refinement and back is the identity on what is not refined", () => {
 });
 
 test("the endpoint format is valid input and comes back unchanged", () => {
-  fc.assert(
+  void fc.assert(
     fc.property(POST, (resource) => {
       const endpoint = toEndpointFormat(resource);
       expect(validateResources([endpoint], "r")).toEqual({ ok: true, value: undefined });
