@@ -46,8 +46,17 @@ export function stderrLog(minimum: LogLevel): Log {
   };
 }
 
+/** Quoted and escaped where needed, so that a value can neither forge a line nor move a cursor. */
 function printable(value: unknown): string {
-  if (value instanceof Error) return JSON.stringify(value.message);
-  const text = typeof value === "string" ? value : JSON.stringify(value);
-  return text === undefined || /[\s"=]/.test(text) ? JSON.stringify(String(text)) : text;
+  const text = value instanceof Error ? value.message : asText(value);
+  if (text !== "" && !/[\s"=\p{C}]/u.test(text)) return text;
+  return JSON.stringify(text).replace(/\p{C}/gu, escapeCharacter);
+}
+
+function asText(value: unknown): string {
+  return typeof value === "string" ? value : (JSON.stringify(value) ?? String(value));
+}
+
+function escapeCharacter(character: string): string {
+  return `\\u{${character.codePointAt(0)?.toString(16) ?? ""}}`;
 }

@@ -10,7 +10,7 @@ import type { MasterState } from "../../src/master/core/state.ts";
 import type { MasterToAgent } from "../../src/protocol/link-frames.ts";
 import type { Offer, SchedulerEvent } from "../../src/protocol/v1/types.ts";
 import type { MemoryCheckpoint } from "../agent/core/memory-checkpoint.ts";
-import { cpusMilliOf, type SimHost, type SimProcess } from "./sim-host.ts";
+import { cpusMilliOf } from "./cpus.ts";
 import type { World } from "./world.ts";
 
 interface Refusal {
@@ -49,7 +49,14 @@ export class Judge {
   }
 
   /** A container's process runs. */
-  started(host: SimHost, process: SimProcess): void {
+  started(
+    host: {
+      readonly name: string;
+      readonly cpusMilli: number;
+      aliveCpusMilli(isCounted: (frameworkId: string) => boolean): number;
+    },
+    process: { readonly frameworkId: string; readonly taskId: string },
+  ): void {
     const key = `${process.frameworkId}/${process.taskId}`;
     const count = (this.#starts.get(key) ?? 0) + 1;
     this.#starts.set(key, count);

@@ -15,6 +15,7 @@ import type { MasterToAgent } from "../../src/protocol/link-frames.ts";
 import type { Resource } from "../../src/protocol/v1/types.ts";
 import { agentOptions } from "../agent/core/agent-harness.ts";
 import { MemoryCheckpoint } from "../agent/core/memory-checkpoint.ts";
+import { cpusMilliOf } from "./cpus.ts";
 import type { Judge } from "./judge.ts";
 import type { SimLink } from "./sim-link.ts";
 import type { SimMaster } from "./sim-master.ts";
@@ -437,10 +438,4 @@ export class SimHost {
     this.#link = link;
     this.#input({ kind: "linkUp", epoch: this.#master.epoch });
   }
-}
-
-export function cpusMilliOf(resources: readonly Resource[]): number {
-  return resources
-    .filter(({ name }) => name === "cpus")
-    .reduce((sum, { scalar }) => sum + Math.round((scalar?.value ?? 0) * 1000), 0);
 }
