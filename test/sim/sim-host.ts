@@ -182,14 +182,20 @@ export class SimHost {
       effects.push(...this.#plantedAcknowledgement(core, input));
       core.assertInvariants();
     }
-    if (this.#world.isFault(0.002)) return this.crash();
+    if (this.#world.isFault(0.002)) {
+      this.crash();
+      return;
+    }
     this.#commit(
       effects.flatMap((effect) => (effect.kind === "checkpoint" ? [effect.operation] : [])),
     );
     for (const effect of effects) {
       if (this.#core !== core) return;
       if (effect.kind !== "checkpoint") this.#carryOut(effect);
-      if (this.#world.isFault(0.001)) return this.crash();
+      if (this.#world.isFault(0.001)) {
+        this.crash();
+        return;
+      }
     }
     if (this.#inputs.length > 0) {
       const next = this.#inputs.shift();
@@ -311,7 +317,10 @@ export class SimHost {
         return;
       }
       this.#startProcess(launch);
-      if (this.#world.isFault(0.01)) return this.crash();
+      if (this.#world.isFault(0.01)) {
+        this.crash();
+        return;
+      }
       this.#input({ kind: "containerLaunched", containerId, pid: 7 });
       this.#drive(containerId, { kind: "launched", pid: 7 });
     });

@@ -164,7 +164,10 @@ export class SimMaster {
     for (const effect of effects) {
       if (this.#process !== process) return;
       this.#carryOut(process, effect);
-      if (this.#world.isFault(0.0002)) return this.crash();
+      if (this.#world.isFault(0.0002)) {
+        this.crash();
+        return;
+      }
     }
   }
 
