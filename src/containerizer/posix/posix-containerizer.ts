@@ -215,7 +215,8 @@ export class PosixContainerizer implements Containerizer {
   }
 
   async close(): Promise<void> {
-    const parts = await this.#parts;
+    // What could not be opened needs no closing; whoever opened it was told.
+    const parts = await this.#parts?.catch(() => undefined);
     parts?.stopWatching();
     for (const container of this.#containers.values()) stopWatchingLimits(container);
   }

@@ -1,0 +1,25 @@
+/** Waiting for what happens in other processes. */
+import { setTimeout as sleep } from "node:timers/promises";
+
+const POLL_MS = 5;
+
+/** Milliseconds that a shared, busy machine may take for anything that is not measured. */
+export const PATIENCE_MS = 60_000;
+
+/**
+ * Polls until `look` gives something else than undefined or false, and returns it.
+ * Errors: after `timeoutMs`, naming what was waited for.
+ */
+export async function until<T>(
+  what: string,
+  look: () => T | undefined | false | Promise<T | undefined | false>,
+  timeoutMs = PATIENCE_MS,
+): Promise<T> {
+  const deadlineMs = performance.now() + timeoutMs;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined && found !== false) return found;
+    if (performance.now() > deadlineMs) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`);
+    await sleep(POLL_MS);
+  }
+}
