@@ -11,7 +11,7 @@ import { PLANTS, type Plant } from "./world.ts";
  * 198: a task launched while the agent ends what ran before a lost link, for a framework that does
  * not checkpoint, is dropped by the agent without a word (agent/core/launch.ts).
  */
-const OPEN_FINDINGS: ReadonlySet<number> = new Set([198]);
+const OPEN_FINDINGS: ReadonlySet<number> = new Set([]);
 
 const DEFAULT_STEPS = 4000;
 /** Events shown of a failing run. */

@@ -6,7 +6,7 @@
 import { unreachable } from "../../base/assert.ts";
 import type { AgentCommand } from "../../protocol/link-frames.ts";
 import type { FrameworkInfo } from "../../protocol/v1/types.ts";
-import { acknowledge, sendEvent, shutdownExecutor } from "./executors.ts";
+import { acknowledge, disownExecutor, sendEvent, shutdownExecutor } from "./executors.ts";
 import { forgetFrameworkIfIdle } from "./history.ts";
 import { killTask } from "./kill.ts";
 import { runTasks } from "./launch.ts";
@@ -36,11 +36,14 @@ export function receiveCommand(step: Step, number: number, command: AgentCommand
   send(step, { kind: "commandDone", number });
 }
 
-/** Shuts down all executors of a framework and forgets what it has not acknowledged. */
+/**
+ * Shuts down all that runs of a framework now and forgets what it has not acknowledged. The
+ * framework may be over, or live on and have been told that these tasks are lost: what it launches
+ * from here on is new.
+ */
 export function shutdownFramework(step: Step, framework: FrameworkState): void {
-  framework.isTerminating = true;
   for (const executor of [...framework.executors.values()]) {
-    shutdownExecutor(step, framework, executor);
+    disownExecutor(step, framework, executor);
   }
   forgetFrameworkIfIdle(step, framework);
 }

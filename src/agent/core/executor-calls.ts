@@ -100,7 +100,6 @@ function acceptUpdate(
   });
   const isNews =
     task !== undefined &&
-    !framework.isTerminating &&
     !isTerminalState(task.state) &&
     !isKnownUpdate(stream, complete.uuid ?? "") &&
     (!task.isQueued || executor.isCommandExecutor || isTerminalState(status.state));

@@ -71,19 +71,9 @@ export function shutdownExecutor(
   framework: FrameworkState,
   executor: ExecutorState,
 ): void {
-  if (executor.phase === "terminating") return;
-  if (executor.phase === "terminated") {
-    // Nobody may acknowledge any more when its framework has just been removed.
-    removeExecutorIfDone(step, framework, executor);
-    return;
-  }
+  if (executor.phase === "terminating" || executor.phase === "terminated") return;
   if (executor.phase === "registering") {
-    killQueuedTasks(
-      step,
-      framework,
-      executor,
-      "Executor was shut down before the task was launched",
-    );
+    if (!executor.isDisowned) killQueuedTasks(step, framework, executor);
     destroyExecutor(step, executor, undefined);
     return;
   }
@@ -96,6 +86,19 @@ export function shutdownExecutor(
   }
   sendEvent(step, executor, { type: "SHUTDOWN" });
   setTimer(step, { kind: "executorShutdown", containerId: executor.containerId }, graceMs);
+}
+
+/** Shuts an executor down whose tasks are no longer ours to report. */
+export function disownExecutor(
+  step: Step,
+  framework: FrameworkState,
+  executor: ExecutorState,
+): void {
+  executor.isDisowned = true;
+  // The grace period is its task's, so the task goes after.
+  shutdownExecutor(step, framework, executor);
+  dropTasks(step, framework, executor);
+  removeExecutorIfDone(step, framework, executor);
 }
 
 /** Ends an executor by force. */
@@ -111,18 +114,13 @@ export function destroyExecutor(
 }
 
 /** Ends tasks that their executor has never seen (semantics 6.3, killed during launch). */
-function killQueuedTasks(
-  step: Step,
-  framework: FrameworkState,
-  executor: ExecutorState,
-  message: string,
-): void {
+function killQueuedTasks(step: Step, framework: FrameworkState, executor: ExecutorState): void {
   for (const task of [...executor.tasks.values()]) {
     if (!task.isQueued) continue;
     reportTask(step, framework, executor, task, {
       state: "TASK_KILLED",
       reason: "REASON_TASK_KILLED_DURING_LAUNCH",
-      message,
+      message: "Executor was shut down before the task was launched",
     });
   }
 }
@@ -235,17 +233,9 @@ function endExecutor(step: Step, executor: ExecutorState, termination: Container
   step.state.counters["slave/executors_terminated"] += 1;
   cancelTimer(step, { kind: "executorRegistration", containerId: executor.containerId });
   cancelTimer(step, { kind: "executorShutdown", containerId: executor.containerId });
-  if (!framework.isTerminating) {
-    for (const task of [...executor.tasks.values()]) {
-      if (isTerminalState(task.state)) continue;
-      reportTask(
-        step,
-        framework,
-        executor,
-        task,
-        endReport(framework, executor, task, termination),
-      );
-    }
+  for (const task of [...executor.tasks.values()]) {
+    if (isTerminalState(task.state)) continue;
+    reportTask(step, framework, executor, task, endReport(framework, executor, task, termination));
   }
   if (!executor.isCommandExecutor) {
     send(step, {
@@ -298,7 +288,6 @@ function removeExecutorIfDone(
   executor: ExecutorState,
 ): void {
   if (executor.phase !== "terminated") return;
-  if (framework.isTerminating) dropTasks(step, framework, executor);
   if (executor.tasks.size > 0) return;
   framework.executors.delete(executor.executorId);
   step.state.containers.delete(executor.containerId);
@@ -323,7 +312,8 @@ function removeExecutorIfDone(
   }
 }
 
-function dropTasks(step: Step, framework: FrameworkState, executor: ExecutorState): void {
+/** Forgets the tasks of an executor with all that was to be told of them. */
+export function dropTasks(step: Step, framework: FrameworkState, executor: ExecutorState): void {
   for (const task of [...executor.tasks.values()]) {
     dropStream(step, { frameworkId: framework.frameworkId, taskId: task.taskId });
     // Nobody is told any more, but the history must not show it as alive.

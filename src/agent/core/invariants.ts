@@ -29,15 +29,13 @@ function checkFramework(state: AgentState, framework: FrameworkState): void {
       !executor.isCommandExecutor || executor.tasks.size <= 1,
       "a command executor has one task",
     );
+    assert(!executor.isDisowned || executor.tasks.size === 0, "a disowned executor has no tasks");
     const isOver = executor.phase === "terminated";
     assert(!isOver || executor.tasks.size > 0, "an executor that is over waits for something");
     for (const [taskId, task] of executor.tasks) {
       tasks += 1;
       assert(framework.tasks.get(taskId) === task, "a framework knows its executors' tasks");
-      assert(
-        !isOver || isTerminalState(task.state) || framework.isTerminating,
-        "no task outlives its executor",
-      );
+      assert(!isOver || isTerminalState(task.state), "no task outlives its executor");
       const stream = state.streams.get(streamKey(framework.frameworkId, taskId));
       assert(
         !isTerminalState(task.state) || (stream?.pending.length ?? 0) > 0,

@@ -25,7 +25,6 @@ export function killTask(
     });
     return;
   }
-  if (framework.isTerminating) return;
   const task = framework.tasks.get(taskId);
   const executor = task === undefined ? undefined : framework.executors.get(task.executorId);
   if (task === undefined || executor === undefined) {

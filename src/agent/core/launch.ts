@@ -40,12 +40,6 @@ export function runTasks(step: Step, request: RunRequest): void {
     return;
   }
   const known = step.state.frameworks.get(frameworkId);
-  if (known?.isTerminating === true) {
-    log(step, "info", "ignored tasks of a framework that is being shut down", {
-      framework: frameworkId,
-    });
-    return;
-  }
   const tasks = request.tasks.filter((task) => isNewTask(step, known, task));
   if (tasks.length === 0) return;
   const framework = known ?? addFramework(step, frameworkId, request.framework);
@@ -59,7 +53,6 @@ export function addFramework(step: Step, frameworkId: string, info: FrameworkInf
   const framework: FrameworkState = {
     frameworkId,
     info,
-    isTerminating: false,
     executors: new Map(),
     tasks: new Map(),
     completedExecutors: recallFramework(step, frameworkId),
@@ -209,6 +202,7 @@ function newExecutor(step: Step, framework: FrameworkState, request: RunRequest)
     isCommandExecutor: request.executor === undefined,
     directory: sandboxPath(step, framework.frameworkId, executorId, containerId),
     phase: "registering",
+    isDisowned: false,
     isAwaited: false,
     hasHadTask: false,
     pid: undefined,

@@ -10,6 +10,7 @@ import {
   completeTask,
   containerTerminated,
   destroyExecutor,
+  dropTasks,
   launchOf,
   restartReport,
 } from "./executors.ts";
@@ -154,6 +155,7 @@ function restoreExecutor(step: Step, found: CheckpointedExecutor): void {
     isCommandExecutor: found.isCommandExecutor,
     directory: found.directory,
     phase: "registering",
+    isDisowned: false,
     isAwaited: false,
     hasHadTask: true,
     pid: undefined,
@@ -190,7 +192,8 @@ function settleExecutor(
 ): void {
   if (!isCheckpointing(framework.info)) {
     // Its tasks ended with the agent process; the containerizer destroys what is left of them.
-    framework.isTerminating = true;
+    executor.isDisowned = true;
+    dropTasks(step, framework, executor);
   }
   // A terminal task without an update was acknowledged just before the agent ended.
   for (const task of [...executor.tasks.values()]) settleAcknowledged(step, framework, task);
@@ -208,7 +211,7 @@ function settleAcknowledged(step: Step, framework: FrameworkState, task: TaskRec
 function adopt(step: Step, framework: FrameworkState, executor: ExecutorState): void {
   const tasks = [...executor.tasks.values()];
   const [task] = tasks;
-  const isOver = framework.isTerminating || tasks.every((each) => isTerminalState(each.state));
+  const isOver = tasks.every((each) => isTerminalState(each.state));
   executor.phase = executor.isCommandExecutor ? "running" : "registering";
   step.effects.push({
     kind: "adoptContainer",
@@ -216,7 +219,7 @@ function adopt(step: Step, framework: FrameworkState, executor: ExecutorState): 
     kill: executor.isCommandExecutor ? task?.kill : undefined,
     isRunningReported: isOver || isRunningReported(task),
   });
-  if (isOver && (executor.isCommandExecutor || framework.isTerminating)) {
+  if (isOver && (executor.isCommandExecutor || executor.isDisowned)) {
     destroyExecutor(step, executor, undefined);
     return;
   }
@@ -244,7 +247,7 @@ function settleOver(
   };
   const isStartSeen = termination.exit.kind !== "unknown" || termination.limitation !== undefined;
   for (const task of [...executor.tasks.values()]) {
-    if (task.state !== "TASK_STAGING" || isStartSeen || framework.isTerminating) continue;
+    if (task.state !== "TASK_STAGING" || isStartSeen) continue;
     // A kill that was taken in before the launch keeps its promise, as nothing ran.
     if (task.kill === undefined) {
       reportTask(step, framework, executor, task, restartReport(framework));

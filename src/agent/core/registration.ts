@@ -115,8 +115,11 @@ function reportAll(step: Step): {
   const tasks: ReportedTask[] = [];
   const agentId = step.state.info.id?.value ?? "";
   for (const framework of step.state.frameworks.values()) {
+    const owned = [...framework.executors.values()].filter((executor) => !executor.isDisowned);
+    // A master that did not settle it would take it for a framework that is still to come back.
+    if (owned.length === 0) continue;
     frameworks.push(framework.info);
-    for (const executor of framework.executors.values()) {
+    for (const executor of owned) {
       if (!executor.isCommandExecutor && executor.phase !== "terminated") {
         executors.push({ frameworkId: framework.frameworkId, executorInfo: executor.info });
       }

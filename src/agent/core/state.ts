@@ -54,8 +54,6 @@ export interface AgentState {
 export interface FrameworkState {
   readonly frameworkId: string;
   info: FrameworkInfo;
-  /** The master has removed it: its executors are being shut down, its updates are dropped. */
-  isTerminating: boolean;
   readonly executors: Map<string, ExecutorState>;
   /** Every task of every executor, by task id. */
   readonly tasks: Map<string, TaskRecord>;
@@ -73,6 +71,8 @@ export interface ExecutorState {
   readonly isCommandExecutor: boolean;
   readonly directory: string;
   phase: ExecutorPhase;
+  /** The master has settled its tasks without us: it holds none any more and nothing of it is told. */
+  isDisowned: boolean;
   /** Found alive at recovery and not heard of since (custom executors only). */
   isAwaited: boolean;
   /** It was given a task at least once. */

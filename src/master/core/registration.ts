@@ -150,15 +150,20 @@ function registerNew(ctx: MasterContext, link: LinkEntry, message: RegisterMessa
     info,
     replacedId,
   });
-  if (replacedId !== undefined) ctx.state.transitions.set(replacedId, { kind: "removing", token });
+  if (replacedId === undefined) return;
+  ctx.state.transitions.set(replacedId, { kind: "removing", token });
+  ctx.allocator.deactivateAgent(replacedId);
 }
 
-/** An agent that lost its memory comes anew from the address of one that is away. */
+/**
+ * An agent that lost its memory, or never heard its id, comes anew from the address of one we have.
+ * Only one process can listen there, so the old one is over even if its link seems open still.
+ */
 function replacedAgent(ctx: MasterContext, link: LinkEntry, info: AgentInfo): AgentId | undefined {
   const { state } = ctx;
   const agentId = state.addresses.get(addressOf(info) ?? "");
   const agent = agentId === undefined ? undefined : state.agents.get(agentId);
-  if (agent === undefined || agent.linkId !== undefined) return undefined;
+  if (agent === undefined) return undefined;
   const isSame = agent.remoteIp === link.remoteIp && !state.transitions.has(agent.id);
   return isSame ? agent.id : undefined;
 }
