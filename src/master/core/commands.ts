@@ -72,6 +72,13 @@ export function isPending(agent: AgentEntry, test: (order: AgentCommand) => bool
   return false;
 }
 
+/** True for the commands that start something. */
+export function isLaunch(
+  order: AgentCommand,
+): order is Extract<AgentCommand, { readonly kind: "runTask" | "runTaskGroup" }> {
+  return order.kind === "runTask" || order.kind === "runTaskGroup";
+}
+
 /** A scheduler may repeat a kill for as long as the agent is away; one of them is enough. */
 function isRepeated(agent: AgentEntry, order: AgentCommand): boolean {
   if (order.kind !== "killTask") return false;

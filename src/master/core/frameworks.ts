@@ -20,7 +20,7 @@ import type {
   SchedulerCallUpdateFramework,
 } from "../../protocol/v1/types.ts";
 import { isSameMessage } from "../../registry/core/same-message.ts";
-import { command, isPending } from "./commands.ts";
+import { command, isLaunch } from "./commands.ts";
 import {
   cancelTimer,
   failStream,
@@ -164,16 +164,18 @@ export function removeFramework(ctx: MasterContext, framework: FrameworkEntry, w
   rememberCompleted(ctx, framework);
 }
 
-/** Tells an agent once to end everything of a framework. */
+/** Tells an agent to end everything of a framework, unless it is about to hear just that. */
 export function shutdownFrameworkOn(
   ctx: MasterContext,
   agent: AgentEntry,
   frameworkId: FrameworkId,
 ): void {
-  const isAsked = isPending(
-    agent,
-    (order) => order.kind === "shutdownFramework" && order.frameworkId === frameworkId,
-  );
+  let isAsked = false;
+  for (const order of agent.commands.pending.values()) {
+    if (order.kind === "shutdownFramework" && order.frameworkId === frameworkId) isAsked = true;
+    // What is launched after the agent was asked is not meant by it.
+    if (isLaunch(order) && order.framework.id?.value === frameworkId) isAsked = false;
+  }
   if (!isAsked) command(ctx, agent, { kind: "shutdownFramework", frameworkId });
 }
 
