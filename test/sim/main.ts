@@ -6,13 +6,6 @@ import process from "node:process";
 import { simulate } from "./simulation.ts";
 import { PLANTS, type Plant } from "./world.ts";
 
-/**
- * Seeds that fail for a cause that is known and not mended yet; each still fails when run alone.
- * 198: a task launched while the agent ends what ran before a lost link, for a framework that does
- * not checkpoint, is dropped by the agent without a word (agent/core/launch.ts).
- */
-const OPEN_FINDINGS: ReadonlySet<number> = new Set([]);
-
 const DEFAULT_STEPS = 4000;
 /** Events shown of a failing run. */
 const TAIL_LINES = 40;
@@ -54,10 +47,6 @@ function run(settings: Settings): number {
   let tasks = 0;
   for (let index = 0; index < settings.seeds; index++) {
     const seed = settings.seed + index;
-    if (settings.seeds > 1 && OPEN_FINDINGS.has(seed)) {
-      process.stdout.write(`skipped: seed ${seed} is an open finding, see main.ts\n`);
-      continue;
-    }
     const result = simulate({ seed, steps: settings.steps, plant: settings.plant });
     tasks += result.tasks;
     if (result.failure !== undefined) {

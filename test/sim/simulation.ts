@@ -95,6 +95,8 @@ class Cast {
     for (const framework of this.frameworks) {
       framework.revive();
       framework.reconcile(true);
+      // A new master cannot know that an earlier one gave a task up; the list of all shows it.
+      framework.reconcile(false);
     }
     this.#settle(10 * 60_000);
     this.#world.log(`settled at ${time.nowMs}`);

@@ -25,6 +25,7 @@ export class SchedulerSession {
   readonly #ending: AbortController;
   #frameworkId: string | undefined;
   #silenceMs = HEARTBEAT_SECONDS * 1000 * HEARTBEATS_MISSED_MAX;
+  #isStreamOver = false;
   #silenceTimer: ReturnType<typeof setTimeout> | undefined;
 
   private constructor(
@@ -85,7 +86,9 @@ export class SchedulerSession {
         }
       }
     } finally {
-      this.end();
+      // Not `end`: the answer to a call that made the master close the stream is still on its way.
+      clearTimeout(this.#silenceTimer);
+      this.#isStreamOver = true;
     }
   }
 
@@ -111,7 +114,7 @@ export class SchedulerSession {
   }
 
   get isOver(): boolean {
-    return this.#ending.signal.aborted;
+    return this.#isStreamOver || this.#ending.signal.aborted;
   }
 
   /** Hangs up. Safe to repeat. */

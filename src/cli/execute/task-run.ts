@@ -20,7 +20,6 @@ import { SchedulerSession, type SessionCall } from "../client/scheduler-session.
 import { FileFollower, sandboxPath, type Writer } from "./file-follower.ts";
 import {
   FAREWELL_MS_MAX,
-  FOLLOW_PAUSE_MS_MIN,
   HINT_DELAY_MS,
   HINT_PERIOD_MS,
   RECONNECT_PAUSE_MS_MAX,
@@ -60,6 +59,12 @@ interface Launched {
   readonly errors: FileFollower;
 }
 
+/** What is said when the end is known: the task's last status is acknowledged, the framework is over. */
+interface Farewell {
+  readonly ending: TaskEnding;
+  readonly status: TaskStatus | undefined;
+}
+
 export class TaskRun {
   readonly #options: TaskRunOptions;
   #session: SchedulerSession | undefined;
@@ -71,6 +76,10 @@ export class TaskRun {
   #kill: { readonly graceMs: number | undefined } | undefined;
   #offers: readonly Offer[] = [];
   #finishing: Promise<void> | undefined;
+  /** How it ended is known here and the master is still to be told. */
+  #farewell: Farewell | undefined;
+  /** The telling under way; never rejects. */
+  #parting: Promise<void> = Promise.resolve();
   #ending: TaskEnding | undefined;
   #failure: { readonly error: unknown } | undefined;
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
@@ -92,7 +101,9 @@ export class TaskRun {
       }
     } catch (error) {
       // Once the launch is sent nobody can say any more that the task never ran.
-      if (!(error instanceof ClientError) || this.#launched === undefined) throw error;
+      if (!(error instanceof ClientError)) throw error;
+      if (this.#farewell !== undefined) return this.#farewell.ending;
+      if (this.#launched === undefined) throw error;
       return { exitStatus: 1, notice: `gave up on the task: ${error.message}` };
     } finally {
       for (const timer of this.#timers) clearTimeout(timer);
@@ -112,7 +123,7 @@ export class TaskRun {
     const isSecond = this.#kill !== undefined;
     this.#kill = { graceMs: isSecond ? 0 : undefined };
     if (this.#launched === undefined) {
-      this.#inBackground(this.#leave({ exitStatus }));
+      this.#leave({ exitStatus }, undefined);
       return;
     }
     this.#options.detail(isSecond ? "killing the task at once" : "killing the task");
@@ -134,6 +145,8 @@ export class TaskRun {
       if (error.code === "badAnswer") throw error;
       this.#options.detail(error.message);
     } finally {
+      // A master that takes the framework away ends the stream before it answers.
+      await this.#parting;
       session.end();
     }
   }
@@ -170,6 +183,10 @@ export class TaskRun {
   async #subscribed(frameworkId: string): Promise<void> {
     this.#options.detail(`subscribed as framework ${frameworkId}`);
     this.#frameworkId = frameworkId;
+    if (this.#farewell !== undefined) {
+      this.#part(this.#farewell);
+      return;
+    }
     if (this.#launched === undefined || this.#finishing !== undefined) return;
     this.#isNewsAwaited = true;
     await this.#askForTask();
@@ -279,28 +296,33 @@ export class TaskRun {
       const where = `${launched.hostname} does not answer`;
       this.#options.notice(`${where}, the end of the output may be missing here`);
     }
-    await this.#leave(ending, status);
+    this.#leave(ending, status);
   }
 
-  /** Tells the master that the end is known and the framework is over, as far as it listens. */
-  async #leave(ending: TaskEnding, status?: TaskStatus): Promise<void> {
-    const startedMs = Date.now();
-    while (this.#ending === undefined && Date.now() - startedMs < FAREWELL_MS_MAX) {
-      const session = this.#session;
-      try {
-        if (session !== undefined && !session.isOver) {
-          if (status !== undefined) await acknowledge(session, status);
-          // Known before the answer: the master ends the stream as it takes the framework away.
-          this.#ending = ending;
-          await session.call({ type: "TEARDOWN" });
-        }
-      } catch (error) {
-        if (!(error instanceof ClientError)) throw error;
-        this.#options.detail(error.message);
-      }
-      if (this.#frameworkId === undefined) break;
-      await sleep(FOLLOW_PAUSE_MS_MIN);
+  /** Tells the master that the end is known and the framework is over, for as long as is sensible. */
+  #leave(ending: TaskEnding, status: TaskStatus | undefined): void {
+    if (this.#farewell !== undefined) return;
+    this.#farewell = { ending, status };
+    if (this.#frameworkId === undefined) {
+      this.#end(ending);
+      return;
     }
+    this.#after(FAREWELL_MS_MAX, () => this.#end(ending));
+    this.#part(this.#farewell);
+  }
+
+  /** One attempt; when it fails, the next subscription makes another. */
+  #part(farewell: Farewell): void {
+    const session = this.#session;
+    if (session === undefined || session.isOver) return;
+    this.#parting = this.#sayFarewell(session, farewell).catch((error: unknown) => {
+      this.#inBackground(Promise.reject(error));
+    });
+  }
+
+  async #sayFarewell(session: SchedulerSession, { ending, status }: Farewell): Promise<void> {
+    if (status !== undefined) await acknowledge(session, status);
+    await session.call({ type: "TEARDOWN" });
     this.#end(ending);
   }
 
@@ -310,6 +332,10 @@ export class TaskRun {
   }
 
   #refused(message: string): void {
+    if (this.#farewell !== undefined) {
+      this.#end(this.#farewell.ending);
+      return;
+    }
     const exitStatus = this.#launched === undefined ? NEVER_RAN : 1;
     this.#end({ exitStatus, notice: `the master refuses the framework: ${message}` });
   }
@@ -347,10 +373,10 @@ export class TaskRun {
     this.#after(HINT_PERIOD_MS, () => this.#hint(text));
   }
 
-  #after(delayMs: number, act: () => Promise<void>): void {
+  #after(delayMs: number, act: () => Promise<void> | void): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
-      this.#inBackground(act());
+      this.#inBackground(Promise.resolve(act()));
     }, delayMs);
     this.#timers.add(timer);
   }
