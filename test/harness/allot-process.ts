@@ -9,7 +9,7 @@ import { join, resolve } from "node:path";
 import { PATIENCE_MS, until } from "./wait.ts";
 
 /** `dist/allot`, compiled by `npm test` and `npm run bench` before anything here runs. */
-export const BINARY = resolve(import.meta.dir, "../../dist/allot");
+export const BINARY: string = resolve(import.meta.dir, "../../dist/allot");
 
 export interface StartOptions {
   readonly role: "master" | "agent" | "both";

@@ -13,7 +13,7 @@ export const PATIENCE_MS = 60_000;
 export async function until<T>(
   what: string,
   look: () => T | undefined | false | Promise<T | undefined | false>,
-  timeoutMs = PATIENCE_MS,
+  timeoutMs: number = PATIENCE_MS,
 ): Promise<T> {
   const deadlineMs = performance.now() + timeoutMs;
   for (;;) {

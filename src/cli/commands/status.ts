@@ -10,7 +10,9 @@ interface Status {
   readonly master: {
     readonly address: string;
     readonly id: string | null;
+    /** Of allot, and of the Mesos API it speaks. */
     readonly version: string | null;
+    readonly api_version: string | null;
     readonly started_at: string | null;
   };
   readonly agents: {
@@ -30,7 +32,7 @@ export const STATUS: Command = {
   summary: "show the pool at a glance",
   synopsis: "[--json]",
   description: [
-    "--json prints {master: {address, id, version, started_at}, agents: {active, inactive, recovering}, frameworks: {connected, disconnected}, tasks: {TASK_…: count}, resources: {total, allocated}}.",
+    "--json prints {master: {address, id, version, api_version, started_at}, agents: {active, inactive, recovering}, frameworks: {connected, disconnected}, tasks: {TASK_…: count}, resources: {total, allocated}}.",
   ],
   flags: group("Output", [JSON_FLAG]),
   wordCount: 0,
@@ -60,7 +62,8 @@ function readStatus(address: string, answer: MasterResponse): Status {
     master: {
       address,
       id: answer.get_master?.master_info?.id ?? null,
-      version: answer.get_version?.version_info.version ?? null,
+      version: answer.get_version?.version_info.git_tag?.replace(/^allot-/, "") ?? null,
+      api_version: answer.get_version?.version_info.version ?? null,
       started_at: isoTime(answer.get_master?.start_time),
     },
     agents: {

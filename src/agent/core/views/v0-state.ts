@@ -1,4 +1,5 @@
 /** The body of the agent's `/state`. Source: http-api 9.1, 10. */
+import { toEndpointCommand } from "../../../protocol/endpoint-command.ts";
 import type {
   ExecutorInfo,
   FrameworkInfo,
@@ -7,6 +8,8 @@ import type {
   TaskInfo,
   TaskStatus,
 } from "../../../protocol/v1/types.ts";
+import { toEndpointAttributes } from "../../../resources/attributes.ts";
+import { toEndpointResources } from "../../../resources/format.ts";
 import type { AgentOptions } from "../agent-options.ts";
 import { taskOf } from "../history.ts";
 import { isTerminalState } from "../inputs.ts";
@@ -17,14 +20,9 @@ import type {
   FrameworkState,
   TaskRecord,
 } from "../state.ts";
-import {
-  allocationRole,
-  attributesJson,
-  commandJson,
-  type Json,
-  reservationRole,
-  resourcesJson,
-} from "./v0-values.ts";
+
+/** A JSON object as the endpoints write it. */
+type Json = Readonly<Record<string, unknown>>;
 
 /** What `/state` shows beside the core's own state. */
 export interface AgentStateFrame {
@@ -49,16 +47,16 @@ export function stateJson(state: AgentState, options: AgentOptions, frame: Agent
     pid: frame.pid,
     hostname: info.hostname,
     capabilities: options.capabilities.map((capability) => capability.type ?? "UNKNOWN"),
-    domain: info.domain as unknown as Json,
-    resources: resourcesJson(total),
+    domain: info.domain,
+    resources: toEndpointResources(total),
     reserved_resources: reservedJson(total),
-    unreserved_resources: resourcesJson(total.filter(isUnreserved)),
+    unreserved_resources: toEndpointResources(total.filter(isUnreserved)),
     reserved_resources_full: reservedFull(total),
-    unreserved_resources_full: asJson(total.filter(isUnreserved)),
+    unreserved_resources_full: total.filter(isUnreserved),
     reserved_resources_allocated: reservedJson(allocated),
-    unreserved_resources_allocated: resourcesJson(allocated.filter(isUnreserved)),
+    unreserved_resources_allocated: toEndpointResources(allocated.filter(isUnreserved)),
     resource_providers: [],
-    attributes: attributesJson(info.attributes ?? []),
+    attributes: toEndpointAttributes(info.attributes ?? []),
     master_hostname: frame.masterHostname,
     flags: frame.flags,
     frameworks: [...state.frameworks.values()].map((framework) => frameworkJson(state, framework)),
@@ -90,7 +88,7 @@ function frameworkJson(state: AgentState, framework: FrameworkState): Json {
   };
 }
 
-function frameworkHead(info: FrameworkInfo): Readonly<Record<string, Json | undefined>> {
+function frameworkHead(info: FrameworkInfo): Json {
   return {
     id: info.id?.value ?? "",
     name: info.name,
@@ -116,7 +114,7 @@ function executorJson(state: AgentState, framework: FrameworkState, executor: Ex
   }
   return {
     ...executorHead(executor.info, executor.containerId, executor.directory),
-    resources: resourcesJson(executorResources(executor)),
+    resources: toEndpointResources(executorResources(executor)),
     role: allocationRole(executorResources(executor)),
     tasks: launched.map(taskJson),
     queued_tasks: queued.map((task) => queuedTaskJson(task.info, executor)),
@@ -127,25 +125,21 @@ function executorJson(state: AgentState, framework: FrameworkState, executor: Ex
 function completedExecutorJson(executor: CompletedExecutor): Json {
   return {
     ...executorHead(executor.info, executor.containerId, executor.directory),
-    resources: resourcesJson([]),
+    resources: toEndpointResources([]),
     tasks: [],
     queued_tasks: [],
     completed_tasks: executor.tasks.map(taskJson),
   };
 }
 
-function executorHead(
-  info: ExecutorInfo,
-  containerId: string,
-  directory: string,
-): Readonly<Record<string, Json | undefined>> {
+function executorHead(info: ExecutorInfo, containerId: string, directory: string): Json {
   return {
     id: info.executor_id.value,
     name: info.name ?? "",
     source: info.source ?? "",
     container: containerId,
     directory,
-    labels: info.labels === undefined ? undefined : asJson(info.labels.labels ?? []),
+    labels: info.labels === undefined ? undefined : (info.labels.labels ?? []),
     type: info.type,
   };
 }
@@ -159,15 +153,15 @@ function taskJson(task: Task): Json {
     executor_id: task.executor_id?.value ?? "",
     slave_id: task.agent_id.value,
     state: task.state,
-    resources: resourcesJson(task.resources ?? []),
+    resources: toEndpointResources(task.resources ?? []),
     limits: limitsJson(task.limits),
     role: allocationRole(task.resources) ?? "*",
     statuses: (task.statuses ?? []).map(statusJson),
     user: task.user,
-    labels: task.labels === undefined ? undefined : asJson(task.labels.labels ?? []),
-    discovery: asJson(task.discovery),
-    container: asJson(task.container),
-    health_check: asJson(task.health_check),
+    labels: task.labels === undefined ? undefined : (task.labels.labels ?? []),
+    discovery: task.discovery,
+    container: task.container,
+    health_check: task.health_check,
   };
 }
 
@@ -176,11 +170,11 @@ function queuedTaskJson(info: TaskInfo, executor: ExecutorState): Json {
     id: info.task_id.value,
     name: info.name,
     slave_id: info.agent_id.value,
-    resources: resourcesJson(info.resources ?? []),
+    resources: toEndpointResources(info.resources ?? []),
     role: allocationRole(info.resources) ?? "*",
-    command: info.command === undefined ? undefined : commandJson(info.command),
+    command: info.command === undefined ? undefined : toEndpointCommand(info.command),
     executor_id: executor.isCommandExecutor ? undefined : executor.executorId,
-    discovery: asJson(info.discovery),
+    discovery: info.discovery,
   };
 }
 
@@ -188,15 +182,21 @@ function statusJson(status: TaskStatus): Json {
   return {
     state: status.state,
     timestamp: status.timestamp ?? 0,
-    labels: status.labels === undefined ? undefined : asJson(status.labels.labels ?? []),
-    container_status: asJson(status.container_status),
+    labels: status.labels === undefined ? undefined : (status.labels.labels ?? []),
+    container_status: status.container_status,
     healthy: status.healthy,
   };
 }
 
 function limitsJson(limits: Task["limits"]): Json | undefined {
   if (limits === undefined) return undefined;
-  return Object.fromEntries(Object.entries(limits).map(([name, { value }]) => [name, value]));
+  return Object.fromEntries(
+    Object.entries(limits).map(([name, { value }]) => [
+      name,
+      // JSON has no infinity; Mesos writes the word.
+      Number.isFinite(value) ? value : "Infinity",
+    ]),
+  );
 }
 
 function executorResources(executor: ExecutorState): Resource[] {
@@ -222,15 +222,23 @@ function byRole(resources: readonly Resource[]): Map<string, Resource[]> {
 
 function reservedJson(resources: readonly Resource[]): Json {
   return Object.fromEntries(
-    [...byRole(resources)].map(([role, own]) => [role, resourcesJson(own)]),
+    [...byRole(resources)].map(([role, own]) => [role, toEndpointResources(own)]),
   );
 }
 
 function reservedFull(resources: readonly Resource[]): Json {
-  return Object.fromEntries([...byRole(resources)].map(([role, own]) => [role, asJson(own)]));
+  return Object.fromEntries([...byRole(resources)].map(([role, own]) => [role, own]));
 }
 
-/** Messages are JSON already; the type only does not say so. */
-function asJson(message: unknown): Json {
-  return message as Json;
+/** Roles a resource belongs to: the innermost reservation, else unreserved. */
+function reservationRole(resource: Resource): string | undefined {
+  const stacked = resource.reservations?.at(-1)?.role;
+  if (stacked !== undefined) return stacked;
+  return resource.role === undefined || resource.role === "*" ? undefined : resource.role;
+}
+
+/** The role the resources of a task or executor are allocated to. */
+function allocationRole(resources: readonly Resource[] | undefined): string | undefined {
+  return resources?.find((resource) => resource.allocation_info?.role !== undefined)
+    ?.allocation_info?.role;
 }

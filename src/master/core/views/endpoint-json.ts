@@ -2,13 +2,9 @@
  * Building blocks of the JSON endpoints: resources as a flat object, tasks, executors, offers.
  * Source: reference/http-api.md 9.1.
  */
-import type {
-  AgentInfo,
-  Attribute,
-  CommandInfo,
-  TaskStatus,
-  Value,
-} from "../../../protocol/v1/types.ts";
+import { toEndpointCommand } from "../../../protocol/endpoint-command.ts";
+import type { AgentInfo, TaskStatus } from "../../../protocol/v1/types.ts";
+import { toEndpointAttributes } from "../../../resources/attributes.ts";
 import type { Bundle } from "../../../resources/bundle.ts";
 import { toEndpointResources } from "../../../resources/format.ts";
 import type { ExecutorEntry, OfferEntry, TaskEntry } from "../state.ts";
@@ -23,15 +19,11 @@ export function resourcesJson(bundles: readonly Bundle[]): Json {
 
 /** SLAVEINFO. */
 export function agentInfoJson(info: AgentInfo): Json {
-  const attributes = (info.attributes ?? []).map((attribute) => [
-    attribute.name,
-    attributeJson(attribute),
-  ]);
   return {
     id: info.id?.value ?? "",
     hostname: info.hostname,
     port: info.port ?? 0,
-    attributes: Object.fromEntries(attributes),
+    attributes: toEndpointAttributes(info.attributes ?? []),
     ...(info.domain !== undefined && { domain: info.domain }),
   };
 }
@@ -74,7 +66,7 @@ export function executorJson(executor: ExecutorEntry): Json {
     executor_id: executor.id,
     name: info.name ?? "",
     framework_id: executor.frameworkId,
-    command: commandJson(info.command),
+    command: toEndpointCommand(info.command),
     resources: resourcesJson([executor.resources]),
     role: executor.resources.allocationRoles()[0] ?? "*",
     ...(info.labels !== undefined && { labels: info.labels.labels ?? [] }),
@@ -104,20 +96,6 @@ function statusJson(status: TaskStatus): Json {
   };
 }
 
-function commandJson(command: CommandInfo | undefined): Json {
-  const { shell, value, environment } = command ?? {};
-  return {
-    ...(shell !== undefined && { shell }),
-    ...(value !== undefined && { value }),
-    argv: command?.arguments ?? [],
-    ...(environment !== undefined && { environment }),
-    uris: (command?.uris ?? []).map((uri) => ({
-      value: uri.value,
-      executable: uri.executable ?? false,
-    })),
-  };
-}
-
 function limitsJson(limits: Readonly<Record<string, { readonly value: number }>>): Json {
   return Object.fromEntries(
     Object.entries(limits).map(([name, { value }]) => [
@@ -126,16 +104,4 @@ function limitsJson(limits: Readonly<Record<string, { readonly value: number }>>
       Number.isFinite(value) ? value : "Infinity",
     ]),
   );
-}
-
-function attributeJson(attribute: Attribute): unknown {
-  if (attribute.scalar !== undefined) return attribute.scalar.value;
-  if (attribute.text !== undefined) return attribute.text.value;
-  const list = itemsOf(attribute).join(", ");
-  return attribute.ranges === undefined ? `{${list}}` : `[${list}]`;
-}
-
-function itemsOf(value: Pick<Value, "ranges" | "set">): string[] {
-  const ranges = value.ranges?.range ?? [];
-  return [...ranges.map(({ begin, end }) => `${begin}-${end}`), ...(value.set?.item ?? [])];
 }

@@ -2,9 +2,7 @@
 import { expect, test } from "bun:test";
 import { agentMetrics } from "../../../../src/agent/core/views/metrics.ts";
 import { stateJson } from "../../../../src/agent/core/views/v0-state.ts";
-import { attributesJson, resourcesJson } from "../../../../src/agent/core/views/v0-values.ts";
 import { getState, getTasks } from "../../../../src/agent/core/views/v1-views.ts";
-import type { Resource } from "../../../../src/protocol/v1/types.ts";
 import {
   AGENT_ID,
   AgentHarness,
@@ -104,36 +102,6 @@ test("a framework that comes back is not listed twice, and keeps its history", (
   expect(completed.map(({ executors }) => executors.length)).toEqual([2]);
   agent.runToRunning(framework("fw"), commandTask("c"));
   expect(completed).toEqual([]);
-});
-
-test("resources add up by name, exactly, with ranges joined [http-api 9.1]", () => {
-  const resources: Resource[] = [
-    { name: "cpus", type: "SCALAR", scalar: { value: 0.1 } },
-    { name: "cpus", type: "SCALAR", scalar: { value: 0.2 }, role: "web" },
-    { name: "cpus", type: "SCALAR", scalar: { value: 1 }, revocable: {} },
-    { name: "ports", type: "RANGES", ranges: { range: [{ begin: 5, end: 6 }] } },
-    { name: "ports", type: "RANGES", ranges: { range: [{ begin: 1, end: 4 }] } },
-    { name: "zones", type: "SET", set: { item: ["b", "a"] } },
-  ];
-  expect(resourcesJson(resources)).toEqual({
-    cpus: 0.3,
-    gpus: 0,
-    mem: 0,
-    disk: 0,
-    cpus_revocable: 1,
-    ports: "[1-6]",
-    zones: "{a, b}",
-  });
-});
-
-test("attributes are flat [http-api 9.1]", () => {
-  expect(
-    attributesJson([
-      { name: "rack", type: "TEXT", text: { value: "r1" } },
-      { name: "weight", type: "SCALAR", scalar: { value: 2.5 } },
-      { name: "span", type: "RANGES", ranges: { range: [{ begin: 1, end: 2 }] } },
-    ]),
-  ).toEqual({ rack: "r1", weight: 2.5, span: "[1-2]" });
 });
 
 test("figures count what is there and what has ended [metrics.json]", () => {
