@@ -17,7 +17,11 @@ import type {
   SchedulerEvent,
 } from "../../src/protocol/v1/types.ts";
 import { applyOperation } from "../../src/registry/core/registry-operations.ts";
-import { emptyRegistry, type RegistryState } from "../../src/registry/core/registry-state.ts";
+import {
+  copyRegistry,
+  emptyRegistry,
+  type RegistryState,
+} from "../../src/registry/core/registry-state.ts";
 import { ResourceKinds } from "../../src/resources/kinds.ts";
 import type { Judge } from "./judge.ts";
 import { type LinkEnd, SimLink } from "./sim-link.ts";
@@ -79,14 +83,9 @@ export class SimMaster {
       timers: new Map(),
       requests: new Map(),
     };
-    const { admitted, unreachable, gone } = this.registry;
     this.#input({
       kind: "recovered",
-      registry: {
-        admitted: new Map(admitted),
-        unreachable: new Map(unreachable),
-        gone: new Map(gone),
-      },
+      registry: copyRegistry(this.registry),
     });
   }
 

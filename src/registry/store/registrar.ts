@@ -10,7 +10,11 @@ import { type Database, openDatabase } from "../../database/database.ts";
 import { DatabaseError } from "../../database/database-error.ts";
 import type { MasterInfo } from "../../protocol/v1/types.ts";
 import { applyOperation } from "../core/registry-operations.ts";
-import type { RegistryOperation, RegistryState } from "../core/registry-state.ts";
+import {
+  copyRegistry,
+  type RegistryOperation,
+  type RegistryState,
+} from "../core/registry-state.ts";
 import { PENDING_OPERATIONS_MAX, TRANSACTION_OPERATIONS_MAX } from "./limits.ts";
 import { RegistryRows } from "./registry-rows.ts";
 import type { RegistryStore, RegistryStoreStats } from "./registry-store.ts";
@@ -70,12 +74,7 @@ export class Registrar implements RegistryStore {
   }
 
   load(): RegistryState {
-    const { admitted, unreachable, gone } = this.#state;
-    return {
-      admitted: new Map(admitted),
-      unreachable: new Map(unreachable),
-      gone: new Map(gone),
-    };
+    return copyRegistry(this.#state);
   }
 
   commit(operations: readonly RegistryOperation[]): Promise<readonly Result<boolean>[]> {

@@ -6,7 +6,7 @@ import { assert } from "../../base/assert.ts";
 import type { SqlStatement } from "../../base/ports.ts";
 import type { Database } from "../../database/database.ts";
 import { damaged } from "../../database/identity.ts";
-import type { AgentInfo, MasterInfo } from "../../protocol/v1/types.ts";
+import type { AgentInfo, DrainInfo, MasterInfo } from "../../protocol/v1/types.ts";
 import { agentsTouchedBy, assertRegistryInvariants } from "../core/registry-operations.ts";
 import {
   emptyRegistry,
@@ -14,7 +14,9 @@ import {
   type RegistryState,
 } from "../core/registry-state.ts";
 import { MASTERS_MAX } from "./limits.ts";
+import { parseRow } from "./row-json.ts";
 import type { AgentList, RegistrySchema } from "./schema.ts";
+import { SettingRows } from "./setting-rows.ts";
 
 /** Tables of one open file. Writing methods are called inside a transaction of the caller. */
 export class RegistryRows {
@@ -22,6 +24,7 @@ export class RegistryRows {
   readonly #insertAgent: SqlStatement;
   readonly #updateAgent: SqlStatement;
   readonly #deleteAgent: SqlStatement;
+  readonly #settings: SettingRows;
   readonly #putMaster: SqlStatement;
   readonly #pruneMasters: SqlStatement;
   #nextPosition: number;
@@ -32,6 +35,7 @@ export class RegistryRows {
     this.#insertAgent = database.prepare(INSERT_AGENT);
     this.#updateAgent = database.prepare(UPDATE_AGENT);
     this.#deleteAgent = database.prepare("DELETE FROM agent WHERE id = ?");
+    this.#settings = new SettingRows(database);
     this.#putMaster = database.prepare(PUT_MASTER);
     this.#pruneMasters = database.prepare(
       `DELETE FROM master WHERE position <= (SELECT max(position) FROM master) - ${MASTERS_MAX}`,
@@ -43,6 +47,7 @@ export class RegistryRows {
     const state = emptyRegistry();
     const query = this.#database.query.selectFrom("agent").selectAll().orderBy("position");
     for (const row of this.#database.all(query)) this.#file(row, state);
+    this.#settings.read(state);
     assertRegistryInvariants(state);
     return state;
   }
@@ -58,6 +63,7 @@ export class RegistryRows {
     for (const [agentId, position] of this.#touched(operations)) {
       this.#writeAgent(state, agentId, position);
     }
+    this.#settings.writeTouched(state, operations);
   }
 
   /** Adds a master, or moves it to the end; the oldest ones beyond the limit go. */
@@ -73,8 +79,7 @@ export class RegistryRows {
   #touched(operations: readonly RegistryOperation[]): Map<string, number | undefined> {
     const touched = new Map<string, number | undefined>();
     for (const operation of operations) {
-      // Pruning names agents that leave their list, or that were in another and stay there.
-      const staysInPlace = operation.kind === "updateAgent" || operation.kind === "prune";
+      const staysInPlace = KINDS_IN_PLACE.has(operation.kind);
       for (const agentId of agentsTouchedBy(operation)) {
         touched.set(agentId, staysInPlace ? touched.get(agentId) : this.#nextPosition++);
       }
@@ -88,9 +93,10 @@ export class RegistryRows {
       this.#deleteAgent.run([agentId]);
       return;
     }
-    const { list, info, sinceMs, isDeactivated } = entry;
+    const { list, info, sinceMs, isDeactivated, drain } = entry;
     const json = info === undefined ? null : JSON.stringify(info);
-    const values = [list, json, sinceMs ?? null, isDeactivated ? 1 : 0, agentId];
+    const drainJson = drain === undefined ? null : JSON.stringify(drain);
+    const values = [list, json, sinceMs ?? null, isDeactivated ? 1 : 0, drainJson, agentId];
     if (position !== undefined) {
       this.#insertAgent.run([...values, position]);
       return;
@@ -109,28 +115,38 @@ export class RegistryRows {
     const agent = this.#parse<AgentInfo>(`agent ${id}`, info ?? "");
     if (agent.id?.value !== id)
       throw damaged(this.#database.path, `the row of agent ${id} names another`);
-    if (row.list === "admitted") state.admitted.set(id, { info: agent, isDeactivated });
-    else state.unreachable.set(id, { info: agent, sinceMs: sinceMs ?? 0, isDeactivated });
+    const drain =
+      row.drain === null ? undefined : this.#parse<DrainInfo>(`draining of ${id}`, row.drain);
+    const entry = { info: agent, isDeactivated, drain };
+    if (row.list === "admitted") state.admitted.set(id, entry);
+    else state.unreachable.set(id, { ...entry, sinceMs: sinceMs ?? 0 });
   }
 
   #parse<Message>(what: string, json: string): Message {
-    try {
-      return JSON.parse(json) as Message;
-    } catch (error) {
-      throw damaged(this.#database.path, `the row of ${what} is not JSON`, error);
-    }
+    return parseRow(this.#database.path, what, json);
   }
 }
 
-/** The first five values in the order of `INSERT_AGENT`, so that both take the same list. */
+/** Pruning names agents that leave their list, or that were in another and stay there. */
+const KINDS_IN_PLACE: ReadonlySet<RegistryOperation["kind"]> = new Set([
+  "updateAgent",
+  "prune",
+  "drainAgent",
+  "markAgentDrained",
+  "deactivateAgent",
+  "reactivateAgent",
+]);
+
+/** The first six values in the order of `INSERT_AGENT`, so that both take the same list. */
 const UPDATE_AGENT = `
-  UPDATE agent SET list = ?, info = ?, since_ms = ?, is_deactivated = ? WHERE id = ?`;
+  UPDATE agent SET list = ?, info = ?, since_ms = ?, is_deactivated = ?, drain = ? WHERE id = ?`;
 
 const INSERT_AGENT = `
-  INSERT INTO agent (list, info, since_ms, is_deactivated, id, position)
-  VALUES (?, ?, ?, ?, ?, ?)
+  INSERT INTO agent (list, info, since_ms, is_deactivated, drain, id, position)
+  VALUES (?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (id) DO UPDATE SET position = excluded.position, list = excluded.list,
-    info = excluded.info, since_ms = excluded.since_ms, is_deactivated = excluded.is_deactivated`;
+    info = excluded.info, since_ms = excluded.since_ms, is_deactivated = excluded.is_deactivated,
+    drain = excluded.drain`;
 
 const PUT_MASTER = `
   INSERT INTO master (position, id, info)
@@ -142,6 +158,7 @@ interface Entry {
   readonly info?: AgentInfo;
   readonly sinceMs?: number;
   readonly isDeactivated: boolean;
+  readonly drain?: DrainInfo | undefined;
 }
 
 function entryOf(state: RegistryState, agentId: string): Entry | undefined {

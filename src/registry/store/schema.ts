@@ -8,6 +8,8 @@ import type { Migration } from "../../database/migrate.ts";
 
 export type AgentList = "admitted" | "unreachable" | "gone";
 
+export type SettingKind = "weight" | "quota" | "machine" | "schedule";
+
 export interface RegistrySchema {
   readonly agent: {
     /** Order within the list; grows whenever an agent enters one. */
@@ -19,6 +21,15 @@ export interface RegistrySchema {
     /** Wall milliseconds since the epoch; null when admitted. */
     readonly since_ms: number | null;
     readonly is_deactivated: number;
+    /** `DrainInfo` as JSON; null when not draining. */
+    readonly drain: string | null;
+  };
+  /** What operators decided: weights and quotas by role, machines by name, the schedule. */
+  readonly setting: {
+    readonly kind: SettingKind;
+    readonly key: string;
+    /** JSON. */
+    readonly value: string;
   };
   readonly master: {
     readonly position: number;
@@ -52,6 +63,21 @@ export const REGISTRY_MIGRATIONS: readonly Migration[] = [
         .addColumn("id", "text", (column) => column.notNull().unique())
         .addColumn("info", "text", (column) => column.notNull())
         .modifyEnd(sql`strict`)
+        .execute();
+    },
+  },
+  {
+    name: "settings of operators, draining of agents",
+    up: async (database) => {
+      await database.schema.alterTable("agent").addColumn("drain", "text").execute();
+      await database.schema
+        .createTable("setting")
+        .addColumn("kind", "text", (column) => column.notNull())
+        .addColumn("key", "text", (column) => column.notNull())
+        .addColumn("value", "text", (column) => column.notNull())
+        .addPrimaryKeyConstraint("one_per_key", ["kind", "key"])
+        .addCheckConstraint("known_kind", sql`kind IN ('weight', 'quota', 'machine', 'schedule')`)
+        .modifyEnd(sql`strict, without rowid`)
         .execute();
     },
   },

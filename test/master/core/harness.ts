@@ -34,6 +34,7 @@ import type {
 } from "../../../src/protocol/v1/types.ts";
 import { applyOperation } from "../../../src/registry/core/registry-operations.ts";
 import {
+  copyRegistry,
   emptyRegistry,
   type RegistryOperation,
   type RegistryState,
@@ -123,14 +124,9 @@ export class World {
   constructor(changes: Partial<MasterOptions> = {}, registry: RegistryState = emptyRegistry()) {
     this.registry = registry;
     this.core = newCore(changes);
-    const { admitted, unreachable, gone } = registry;
     this.step({
       kind: "recovered",
-      registry: {
-        admitted: new Map(admitted),
-        unreachable: new Map(unreachable),
-        gone: new Map(gone),
-      },
+      registry: copyRegistry(registry),
     });
   }
 

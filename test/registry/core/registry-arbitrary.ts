@@ -25,3 +25,39 @@ export const registryOperation: fc.Arbitrary<RegistryOperation> = fc.oneof(
     gone: fc.array(agentId, { maxLength: 3 }),
   }),
 );
+
+const role = fc.constantFrom("a", "b");
+const amounts = fc.dictionary(fc.constantFrom("cpus", "mem"), fc.integer({ min: 1, max: 5000 }), {
+  maxKeys: 2,
+});
+const machine = fc.record({ hostname: fc.constantFrom("h1", "h2"), ip: fc.constant("10.0.0.1") });
+const machines = fc.uniqueArray(machine, {
+  minLength: 1,
+  maxLength: 2,
+  selector: (id) => id.hostname,
+});
+
+/** What operators decide, and every operation above. */
+export const anyOperation: fc.Arbitrary<RegistryOperation> = fc.oneof(
+  { weight: 2, arbitrary: registryOperation },
+  fc.record({ kind: fc.constant("drainAgent" as const), agentId, config: fc.constant({}) }),
+  fc.record({ kind: fc.constant("markAgentDrained" as const), agentId }),
+  fc.record({ kind: fc.constant("deactivateAgent" as const), agentId }),
+  fc.record({ kind: fc.constant("reactivateAgent" as const), agentId }),
+  fc.record({
+    kind: fc.constant("updateQuota" as const),
+    quotas: fc.array(fc.record({ role, guarantees: amounts, limits: amounts }), { maxLength: 2 }),
+  }),
+  fc.record({
+    kind: fc.constant("updateWeights" as const),
+    weights: fc.array(fc.record({ role, weight: fc.constantFrom(0.5, 1, 2) }), { maxLength: 2 }),
+  }),
+  fc.record({
+    kind: fc.constant("updateSchedule" as const),
+    schedule: machines.map((machine_ids) => ({
+      windows: [{ machine_ids, unavailability: { start: { nanoseconds: 1 } } }],
+    })),
+  }),
+  fc.record({ kind: fc.constant("startMaintenance" as const), machines }),
+  fc.record({ kind: fc.constant("stopMaintenance" as const), machines }),
+);

@@ -73,6 +73,8 @@ function modelStep(model: Model, operation: RegistryOperation): [Model, ModelAns
       );
       return [kept, kept.length < model.length ? "changed" : "same"];
     }
+    default:
+      throw new Error(`the model of the lists does not know ${operation.kind}`);
   }
 }
 

@@ -19,7 +19,7 @@ import {
   TempFolder,
   withPagesMax,
 } from "../../database/support.ts";
-import { registryOperation } from "../core/registry-arbitrary.ts";
+import { anyOperation } from "../core/registry-arbitrary.ts";
 
 const agent = (number: number): AgentInfo => ({
   id: { value: `S${number}` },
@@ -29,10 +29,11 @@ const admit = (number: number): RegistryOperation => ({ kind: "admitAgent", info
 const master = (number: number): MasterInfo => ({ id: `master-${number}`, ip: 1, port: 5050 });
 
 /** Insertion order included, which `toEqual` on maps would not see. */
-const lists = ({ admitted, unreachable, gone }: RegistryState): unknown[][] => [
+const lists = ({ admitted, unreachable, gone, ...settings }: RegistryState): unknown[] => [
   [...admitted],
   [...unreachable],
   [...gone],
+  settings,
 ];
 
 describe.each([...ENGINES])("the registrar through %s", (_engine, load) => {
@@ -194,7 +195,7 @@ describe.each([...ENGINES])("the registrar through %s", (_engine, load) => {
 
   test("any operations in any grouping are found again exactly [DESIGN §5]", async () => {
     let round = 0;
-    const groups = fc.array(fc.array(registryOperation, { maxLength: 8 }), { maxLength: 8 });
+    const groups = fc.array(fc.array(anyOperation, { maxLength: 8 }), { maxLength: 8 });
     const property = fc.asyncProperty(groups, fc.boolean(), async (commits, isConcurrent) => {
       round += 1;
       const store = await openRegistrar(open, `${round}.db`);
