@@ -30,7 +30,8 @@ export const footprintBench: Bench = {
           await launchSleepers(framework, tasks);
           await sleep(SETTLE_MS);
           const ownBytes = pssBytes(pid);
-          const allBytes = pssBelow(workDir, SLEEPER_COMMAND);
+          const { processes, bytes: allBytes } = pssBelow(workDir, SLEEPER_COMMAND);
+          if (processes <= tasks) throw new Error(`${processes} processes keep ${tasks} tasks`);
           const perTask = (bytes: number): number => bytes / tasks / BYTES_PER_KB;
           set.add("footprint, per running task", "kB", perTask(allBytes - idleBytes));
           set.add("footprint, of that in the agent", "kB", perTask(ownBytes - idleBytes));

@@ -4,6 +4,7 @@
  * on the command line, 1 when something could not be measured.
  */
 import { spawnSync } from "node:child_process";
+import { constants } from "node:os";
 import process from "node:process";
 import { ROOT } from "../../build/tools.mjs";
 import { allocatorBench } from "./allocator.ts";
@@ -88,7 +89,7 @@ function compileBinary(): boolean {
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.once(signal, () => {
-    void removeOpenFolders().finally(() => process.exit(1));
+    void removeOpenFolders().finally(() => process.exit(128 + constants.signals[signal]));
   });
 }
 process.exitCode = await main();

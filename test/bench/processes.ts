@@ -63,10 +63,9 @@ export function ownBinary(folder: string): string {
 }
 
 /** Memory of all processes below the folder, except those that run the command named `left`. */
-export function pssBelow(folder: string, left: string): number {
-  return processesBelow(folder)
-    .filter((pid) => commandOf(pid) !== left)
-    .reduce((sum, pid) => sum + pssBytes(pid), 0);
+export function pssBelow(folder: string, left: string): { processes: number; bytes: number } {
+  const pids = processesBelow(folder).filter((pid) => commandOf(pid) !== left);
+  return { processes: pids.length, bytes: pids.reduce((sum, pid) => sum + pssBytes(pid), 0) };
 }
 
 /** As the kernel names it; empty when the process has ended. */

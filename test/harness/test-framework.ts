@@ -112,7 +112,11 @@ export class TestFramework {
       "Mesos-Stream-Id": response.headers.get("Mesos-Stream-Id") ?? "",
     };
     void this.#read(response.body);
-    await until("SUBSCRIBED", () => this.#id !== "");
+    await until("SUBSCRIBED", () => {
+      const refusal = this.events.find(({ error }) => error !== undefined);
+      if (refusal !== undefined) throw new Error(`SUBSCRIBE: ${refusal.error?.message}`);
+      return this.#id !== "";
+    });
   }
 
   async #read(body: ReadableStream<Uint8Array>): Promise<void> {
