@@ -73,8 +73,11 @@ export function shutdownExecutor(
 ): void {
   if (executor.phase === "terminating" || executor.phase === "terminated") return;
   if (executor.phase === "registering") {
-    if (!executor.isDisowned) killQueuedTasks(step, framework, executor);
-    destroyExecutor(step, executor, undefined);
+    const end = killedDuringLaunch("Executor was shut down before the task was launched");
+    if (!executor.isDisowned && !executor.isCommandExecutor) {
+      killQueuedTasks(step, framework, executor, end);
+    }
+    destroyExecutor(step, executor, end);
     return;
   }
   executor.phase = "terminating";
@@ -114,15 +117,20 @@ export function destroyExecutor(
 }
 
 /** Ends tasks that their executor has never seen (semantics 6.3, killed during launch). */
-function killQueuedTasks(step: Step, framework: FrameworkState, executor: ExecutorState): void {
+function killQueuedTasks(
+  step: Step,
+  framework: FrameworkState,
+  executor: ExecutorState,
+  end: AgentReport,
+): void {
   for (const task of [...executor.tasks.values()]) {
-    if (!task.isQueued) continue;
-    reportTask(step, framework, executor, task, {
-      state: "TASK_KILLED",
-      reason: "REASON_TASK_KILLED_DURING_LAUNCH",
-      message: "Executor was shut down before the task was launched",
-    });
+    if (task.isQueued) reportTask(step, framework, executor, task, end);
   }
+}
+
+/** What a task becomes that is ended before its process is known to run (semantics 6.3). */
+export function killedDuringLaunch(message: string): PendingEnd & AgentReport {
+  return { state: "TASK_KILLED", reason: "REASON_TASK_KILLED_DURING_LAUNCH", message };
 }
 
 /** The executor did not subscribe in time, at first or after a restart of the agent. */

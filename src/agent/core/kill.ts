@@ -3,7 +3,7 @@
  * which has the grace period. Source: semantics 6.3, 6.6.
  */
 import type { KillPolicy } from "../../protocol/v1/types.ts";
-import { destroyExecutor, sendEvent } from "./executors.ts";
+import { destroyExecutor, killedDuringLaunch, sendEvent } from "./executors.ts";
 import { isTerminalState } from "./inputs.ts";
 import { KILL_GRACE_MS } from "./limits.ts";
 import type { ExecutorState, FrameworkState, TaskRecord } from "./state.ts";
@@ -47,18 +47,21 @@ function killDuringLaunch(
   executor: ExecutorState,
   task: TaskRecord,
 ): void {
+  if (executor.isCommandExecutor) {
+    // Its container may be starting at this moment: what the task holds is free when that is over.
+    task.kill = { graceMs: 0, atMs: step.nowMs };
+    checkpointTask(step, framework, task);
+    destroyExecutor(step, executor, killedDuringLaunch("Killed before delivery to the executor"));
+    return;
+  }
+  // The executor may get other tasks later; it is shut down when it subscribes to nothing.
   const group = task.taskGroup?.tasks?.map((member) => member.task_id.value) ?? [task.taskId];
   for (const memberId of group) {
     const member = executor.tasks.get(memberId);
     if (member === undefined || !member.isQueued) continue;
-    reportTask(step, framework, executor, member, {
-      state: "TASK_KILLED",
-      reason: "REASON_TASK_KILLED_DURING_LAUNCH",
-      message: "Killed before delivery to the executor",
-    });
+    const end = killedDuringLaunch("Killed before delivery to the executor");
+    reportTask(step, framework, executor, member, end);
   }
-  // A custom executor may get other tasks later; it is shut down when it subscribes to nothing.
-  if (executor.isCommandExecutor) destroyExecutor(step, executor, undefined);
 }
 
 function killLaunched(

@@ -85,9 +85,9 @@ export interface ExecutorState {
   readonly completedTasks: Task[];
 }
 
-/** Why an executor that is being destroyed ends. `isGone`: GONE, or LOST by partition awareness. */
+/** Why an executor that is being destroyed ends. `gone`: GONE, or LOST by partition awareness. */
 export interface PendingEnd {
-  readonly state: "TASK_FAILED" | "gone";
+  readonly state: "TASK_FAILED" | "TASK_KILLED" | "gone";
   readonly reason: TaskStatusReason;
   readonly message: string;
 }
