@@ -10,10 +10,13 @@
 import type {
   AgentInfo,
   AgentInfoCapability,
+  DrainConfig,
   ExecutorInfo,
   FrameworkInfo,
   KillPolicy,
   MasterInfo,
+  OfferOperation,
+  OperationStatus,
   Resource,
   Task,
   TaskGroupInfo,
@@ -34,11 +37,32 @@ export interface ReportedExecutor {
   readonly executorInfo: ExecutorInfo;
 }
 
+/**
+ * An operation on an agent's resources (reservation, volume) as both sides keep it: until its last
+ * status is acknowledged.
+ */
+export interface AgentOperation {
+  /** Base64 of 16 bytes, the master's; unlike `info.id` always there. */
+  readonly uuid: string;
+  /** Undefined when an operator asked for it. */
+  readonly frameworkId: string | undefined;
+  /** Resources in it are post-refinement and, for a framework's, allocated. */
+  readonly info: OfferOperation;
+}
+
+/** Newest status of an operation; sent again until acknowledged. */
+export interface ReportedOperation {
+  readonly operation: AgentOperation;
+  readonly status: OperationStatus;
+}
+
 /** Agent asks to be admitted, or returns with all it runs. */
 export interface RegisterMessage {
   readonly kind: "register";
-  /** Without `id` on the first registration. */
+  /** Without `id` on the first registration. `resources` are what the agent was started with. */
   readonly agentInfo: AgentInfo;
+  /** Resources that were reserved or made volumes since, unallocated; they replace a part of those. */
+  readonly checkpointedResources: readonly Resource[];
   readonly version: string;
   readonly capabilities: readonly AgentInfoCapability[];
   /** Number of the last command of `epoch` whose result is on the agent's disk; 0 when none. */
@@ -48,6 +72,8 @@ export interface RegisterMessage {
   readonly frameworks: readonly FrameworkInfo[];
   readonly executors: readonly ReportedExecutor[];
   readonly tasks: readonly ReportedTask[];
+  /** Those whose last status is not acknowledged. */
+  readonly operations: readonly ReportedOperation[];
 }
 
 export type AgentToMaster =
@@ -73,7 +99,13 @@ export type AgentToMaster =
       readonly executorId: string;
       readonly data: string;
     }
-  | { readonly kind: "resourcesChanged"; readonly resources: readonly Resource[] }
+  | ({ readonly kind: "operationStatus" } & ReportedOperation)
+  /** As in the registration; what the master believed is void. */
+  | {
+      readonly kind: "resourcesChanged";
+      readonly resources: readonly Resource[];
+      readonly checkpointedResources: readonly Resource[];
+    }
   | { readonly kind: "pong"; readonly number: number }
   | { readonly kind: "unregister" };
 
@@ -116,6 +148,16 @@ export type AgentCommand =
       readonly executorId: string;
       readonly data: string;
     }
+  /** Convert resources; the status comes back reliably. */
+  | { readonly kind: "applyOperation"; readonly operation: AgentOperation }
+  | {
+      readonly kind: "acknowledgeOperation";
+      readonly operationUuid: string;
+      /** Of the status. */
+      readonly uuid: string;
+    }
+  /** End what runs, take nothing new; undefined ends a drain. */
+  | { readonly kind: "drain"; readonly config: DrainConfig | undefined }
   /** The master knows these tasks, the agent did not report them: answer for each (semantics 2.4). */
   | {
       readonly kind: "reconcileTasks";

@@ -159,9 +159,21 @@ function union<Kind extends string>(shapes: Readonly<Record<Kind, Shape>>): Chec
   };
 }
 
+const OPERATION = record({
+  uuid: base64,
+  frameworkId: optional(text),
+  info: v1("mesos.v1.Offer.Operation"),
+});
+const REPORTED_OPERATION: Shape = {
+  operation: OPERATION,
+  status: v1("mesos.v1.OperationStatus"),
+};
+const RESOURCES = listOf(v1("mesos.v1.Resource"));
+
 const AGENT_MESSAGE = union<AgentToMaster["kind"]>({
   register: {
     agentInfo: v1("mesos.v1.AgentInfo"),
+    checkpointedResources: RESOURCES,
     version: text,
     capabilities: listOf(v1("mesos.v1.AgentInfo.Capability")),
     lastCommand: count,
@@ -169,6 +181,7 @@ const AGENT_MESSAGE = union<AgentToMaster["kind"]>({
     frameworks: listOf(v1("mesos.v1.FrameworkInfo")),
     executors: listOf(record({ frameworkId: text, executorInfo: v1("mesos.v1.ExecutorInfo") })),
     tasks: listOf(record({ task: v1("mesos.v1.Task") })),
+    operations: listOf(record(REPORTED_OPERATION)),
   },
   commandDone: { number: count },
   statusUpdate: {
@@ -178,7 +191,8 @@ const AGENT_MESSAGE = union<AgentToMaster["kind"]>({
   },
   executorExited: { frameworkId: text, executorId: text, status: count },
   executorMessage: { frameworkId: text, executorId: text, data: base64 },
-  resourcesChanged: { resources: listOf(v1("mesos.v1.Resource")) },
+  operationStatus: REPORTED_OPERATION,
+  resourcesChanged: { resources: RESOURCES, checkpointedResources: RESOURCES },
   pong: { number: count },
   unregister: {},
 });
@@ -200,6 +214,9 @@ const COMMAND = union<AgentCommand["kind"]>({
   shutdownFramework: { frameworkId: text },
   updateFramework: { framework: v1("mesos.v1.FrameworkInfo") },
   frameworkMessage: { frameworkId: text, executorId: text, data: base64 },
+  applyOperation: { operation: OPERATION },
+  acknowledgeOperation: { operationUuid: base64, uuid: base64 },
+  drain: { config: optional(v1("mesos.v1.DrainConfig")) },
   reconcileTasks: {
     tasks: listOf(record({ frameworkId: text, taskId: text, isPartitionAware: flag })),
   },

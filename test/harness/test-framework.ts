@@ -36,6 +36,11 @@ export interface Event {
   readonly subscribed?: { readonly framework_id: { readonly value: string } };
   readonly offers?: { readonly offers: readonly Offer[] };
   readonly update?: { readonly status: Status };
+  readonly update_operation_status?: {
+    readonly status: Record<string, unknown> & {
+      readonly operation_id?: { readonly value: string };
+    };
+  };
   readonly error?: { readonly message: string };
 }
 

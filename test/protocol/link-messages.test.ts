@@ -52,6 +52,18 @@ const task = v1("mesos.v1.Task", {
   statuses: [status],
 });
 
+const cpus = v1("mesos.v1.Resource", { name: "cpus", type: "SCALAR", scalar: { value: 1 } });
+const uuid = "AAECAwQFBgcICQoLDA0ODw==";
+const operation = {
+  uuid,
+  frameworkId: "f",
+  info: v1("mesos.v1.Offer.Operation", { type: "RESERVE", reserve: { resources: [cpus] } }),
+};
+const operationStatus = v1("mesos.v1.OperationStatus", {
+  state: "OPERATION_FINISHED",
+  uuid: { value: uuid },
+});
+
 const AGENT_SAMPLES: { readonly [K in AgentToMaster["kind"]]: AgentToMaster & { kind: K } } = {
   register: {
     kind: "register",
@@ -63,6 +75,8 @@ const AGENT_SAMPLES: { readonly [K in AgentToMaster["kind"]]: AgentToMaster & { 
     frameworks: [framework],
     executors: [{ frameworkId: "f", executorInfo: executor }],
     tasks: [{ task }, { task }],
+    checkpointedResources: [cpus],
+    operations: [{ operation, status: operationStatus }],
   },
   commandDone: { kind: "commandDone", number: 2 ** 40 },
   statusUpdate: { kind: "statusUpdate", frameworkId: "f", status, latestState: "TASK_FINISHED" },
@@ -71,13 +85,18 @@ const AGENT_SAMPLES: { readonly [K in AgentToMaster["kind"]]: AgentToMaster & { 
   resourcesChanged: {
     kind: "resourcesChanged",
     resources: [v1("mesos.v1.Resource", { name: "mem", type: "SCALAR", scalar: { value: 1e9 } })],
+    checkpointedResources: [],
   },
+  operationStatus: { kind: "operationStatus", operation, status: operationStatus },
   pong: { kind: "pong", number: 0 },
   unregister: { kind: "unregister" },
 };
 
 const COMMAND_SAMPLES: { readonly [K in AgentCommand["kind"]]: AgentCommand & { kind: K } } = {
   runTask: { kind: "runTask", framework, task: taskInfo },
+  applyOperation: { kind: "applyOperation", operation },
+  acknowledgeOperation: { kind: "acknowledgeOperation", operationUuid: uuid, uuid },
+  drain: { kind: "drain", config: v1("mesos.v1.DrainConfig", { mark_gone: true }) },
   runTaskGroup: {
     kind: "runTaskGroup",
     framework,

@@ -22,7 +22,14 @@ export function readCheckpoint(database: Database<CheckpointSchema>): Checkpoint
   };
   const [agent] = database.all(database.query.selectFrom("agent").selectAll());
   const [command] = database.all(database.query.selectFrom("command").selectAll());
+  const [held] = database.all(database.query.selectFrom("resources").selectAll());
+  const operations = database.query.selectFrom("operation").selectAll().orderBy("position");
   return {
+    resources: held === undefined ? [] : parse("the resources", held.resources),
+    drain: held === undefined || held.drain === null ? undefined : parse("draining", held.drain),
+    operations: database
+      .all(operations)
+      .map(({ uuid, value }) => parse(`operation ${uuid}`, value)),
     agentInfo: agent === undefined ? undefined : parse("the agent", agent.info),
     bootId: agent?.boot_id,
     epoch: command?.epoch,

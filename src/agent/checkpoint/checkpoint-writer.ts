@@ -30,6 +30,10 @@ export class CheckpointWriter {
       removeExecutor: prepare("removeExecutor"),
       putTask: prepare("putTask"),
       removeTask: prepare("removeTask"),
+      putResources: prepare("putResources"),
+      putOperation: prepare("putOperation"),
+      removeOperation: prepare("removeOperation"),
+      putDrain: prepare("putDrain"),
       appendUpdate: prepare("appendUpdate"),
       removeUpdate: prepare("removeUpdate"),
     };
@@ -70,6 +74,16 @@ const STATEMENTS: Readonly<Record<CheckpointOperation["kind"], string>> = {
       info = excluded.info, task_group = excluded.task_group, state = excluded.state,
       kill_grace_ms = excluded.kill_grace_ms, kill_at_ms = excluded.kill_at_ms`,
   removeTask: "DELETE FROM task WHERE framework_id = ? AND task_id = ?",
+  putResources: `
+    INSERT INTO resources (single, resources) VALUES (1, ?)
+    ON CONFLICT (single) DO UPDATE SET resources = excluded.resources`,
+  putOperation: `
+    INSERT INTO operation (uuid, value) VALUES (?, ?)
+    ON CONFLICT (uuid) DO UPDATE SET value = excluded.value`,
+  removeOperation: "DELETE FROM operation WHERE uuid = ?",
+  putDrain: `
+    INSERT INTO resources (single, drain) VALUES (1, ?)
+    ON CONFLICT (single) DO UPDATE SET drain = excluded.drain`,
   // No `ON CONFLICT`: a second update in one place would replace one nobody has acknowledged.
   appendUpdate: `
     INSERT INTO status_update (framework_id, task_id, sequence, status) VALUES (?, ?, ?, ?)`,
@@ -94,6 +108,14 @@ function valuesOf(operation: CheckpointOperation): readonly SqlValue[] {
       return taskValues(operation.task);
     case "removeTask":
       return [operation.frameworkId, operation.taskId];
+    case "putResources":
+      return [JSON.stringify(operation.resources)];
+    case "putOperation":
+      return [operation.operation.operation.uuid, JSON.stringify(operation.operation)];
+    case "removeOperation":
+      return [operation.operationUuid];
+    case "putDrain":
+      return [operation.config === undefined ? null : JSON.stringify(operation.config)];
     case "appendUpdate":
       return updateValues(operation.update);
     case "removeUpdate":

@@ -47,6 +47,20 @@ export interface CheckpointSchema {
     readonly kill_grace_ms: number | null;
     readonly kill_at_ms: number | null;
   };
+  /** At most one row: reservations and volumes, and the order to drain. */
+  readonly resources: {
+    readonly single: number;
+    readonly resources: string;
+    readonly drain: string | null;
+  };
+  /** Operations whose status is not acknowledged. */
+  readonly operation: {
+    /** Given by SQLite: the order of first insertion. */
+    readonly position: Generated<number>;
+    readonly uuid: string;
+    /** `ReportedOperation` as JSON. */
+    readonly value: string;
+  };
   /** Called so because `update` is a word of SQL. */
   readonly status_update: {
     readonly framework_id: string;
@@ -117,6 +131,25 @@ export const CHECKPOINT_MIGRATIONS: readonly Migration[] = [
         .addColumn("status", "text", (column) => column.notNull())
         .addPrimaryKeyConstraint("status_update_key", ["framework_id", "task_id", "sequence"])
         .modifyEnd(sql`strict, without rowid`)
+        .execute();
+    },
+  },
+  {
+    name: "reservations, volumes, operations and draining",
+    up: async (database) => {
+      await database.schema
+        .createTable("resources")
+        .addColumn("single", "integer", (column) => column.primaryKey().check(sql`single = 1`))
+        .addColumn("resources", "text", (column) => column.notNull().defaultTo("[]"))
+        .addColumn("drain", "text")
+        .modifyEnd(sql`strict`)
+        .execute();
+      await database.schema
+        .createTable("operation")
+        .addColumn("position", "integer", (column) => column.primaryKey())
+        .addColumn("uuid", "text", (column) => column.notNull().unique())
+        .addColumn("value", "text", (column) => column.notNull())
+        .modifyEnd(sql`strict`)
         .execute();
     },
   },

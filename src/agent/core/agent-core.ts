@@ -19,6 +19,7 @@ import {
 import type { AgentInput, AgentTimer } from "./inputs.ts";
 import { checkInvariants } from "./invariants.ts";
 import { PING_TIMEOUT_MS, REGISTER_RETRY_MS_MIN } from "./limits.ts";
+import { retryOperation } from "./operations.ts";
 import { finishRecovery, recover } from "./recovery.ts";
 import { linkDown, linkUp, loseLink, pinged, register, registered, stop } from "./registration.ts";
 import type { AgentState } from "./state.ts";
@@ -57,6 +58,9 @@ export class AgentCore {
       streams: new Map(),
       containers: new Map(),
       counters: newCounters(),
+      checkpointedResources: [],
+      operations: new Map(),
+      drain: undefined,
     };
   }
 
@@ -163,6 +167,9 @@ function timerFired(step: Step, timer: AgentTimer): void {
     case "executorRegistration":
       registrationTimedOut(step, timer.containerId);
       finishRecovery(step);
+      break;
+    case "retryOperation":
+      retryOperation(step, timer.operationUuid);
       break;
     case "executorShutdown":
       shutdownTimedOut(step, timer.containerId);

@@ -2,10 +2,13 @@
  * What the agent must remember across its own death (DESIGN §7), as plain data, and the changes to
  * it. A change is on disk before any other effect of the same step is visible to anyone.
  */
+import type { ReportedOperation } from "../../protocol/link-frames.ts";
 import type {
   AgentInfo,
+  DrainConfig,
   ExecutorInfo,
   FrameworkInfo,
+  Resource,
   TaskGroupInfo,
   TaskInfo,
   TaskState,
@@ -61,6 +64,12 @@ export interface CheckpointState {
   readonly tasks: readonly CheckpointedTask[];
   /** In stream order per task; acknowledged ones are not kept. */
   readonly updates: readonly CheckpointedUpdate[];
+  /** Reservations and volumes, unallocated. */
+  readonly resources: readonly Resource[];
+  /** In the order they were first put. */
+  readonly operations: readonly ReportedOperation[];
+  /** Set while draining. */
+  readonly drain: DrainConfig | undefined;
 }
 
 /** One change; all changes of a batch are one transaction. `put…` inserts or replaces. */
@@ -73,6 +82,12 @@ export type CheckpointOperation =
   | { readonly kind: "removeExecutor"; readonly frameworkId: string; readonly executorId: string }
   | { readonly kind: "putTask"; readonly task: CheckpointedTask }
   | { readonly kind: "removeTask"; readonly frameworkId: string; readonly taskId: string }
+  /** In place of all there were. */
+  | { readonly kind: "putResources"; readonly resources: readonly Resource[] }
+  | { readonly kind: "putOperation"; readonly operation: ReportedOperation }
+  | { readonly kind: "removeOperation"; readonly operationUuid: string }
+  /** Undefined: not draining. */
+  | { readonly kind: "putDrain"; readonly config: DrainConfig | undefined }
   | { readonly kind: "appendUpdate"; readonly update: CheckpointedUpdate }
   | {
       readonly kind: "removeUpdate";

@@ -6,10 +6,13 @@
 import { unreachable } from "../../base/assert.ts";
 import type { AgentCommand } from "../../protocol/link-frames.ts";
 import type { FrameworkInfo } from "../../protocol/v1/types.ts";
+import { settleDrain } from "./drain-state.ts";
+import { drain } from "./draining.ts";
 import { acknowledge, disownExecutor, sendEvent, shutdownExecutor } from "./executors.ts";
 import { forgetFrameworkIfIdle } from "./history.ts";
 import { killTask } from "./kill.ts";
 import { runTasks } from "./launch.ts";
+import { acknowledgeOperation, applyOperation } from "./operations.ts";
 import { loseLink } from "./registration.ts";
 import { type FrameworkState, isCheckpointing, isPartitionAware } from "./state.ts";
 import { checkpoint, findFramework, log, type Step, send } from "./step.ts";
@@ -86,6 +89,16 @@ function carryOut(step: Step, command: AgentCommand): void {
       break;
     case "frameworkMessage":
       passMessage(step, command);
+      break;
+    case "applyOperation":
+      applyOperation(step, command.operation);
+      break;
+    case "acknowledgeOperation":
+      acknowledgeOperation(step, command.operationUuid, command.uuid);
+      settleDrain(step);
+      break;
+    case "drain":
+      drain(step, command.config);
       break;
     case "reconcileTasks":
       reconcileTasks(step, command);

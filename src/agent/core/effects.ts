@@ -11,6 +11,7 @@ import type {
   ExecutorEvent,
   ExecutorInfo,
   FrameworkInfo,
+  Resource,
   TaskInfo,
 } from "../../protocol/v1/types.ts";
 import type { CheckpointOperation } from "./checkpoint-state.ts";
@@ -55,6 +56,10 @@ export type AgentEffect =
       readonly containerId: ContainerId;
       readonly directory: string;
     }
+  /** Make the folder of a persistent volume, empty and the framework's to use. */
+  | { readonly kind: "createVolume"; readonly volume: Resource }
+  /** Move the folder of a persistent volume to the trash, from where an operator can take it back. */
+  | { readonly kind: "removeVolume"; readonly volume: Resource }
   /** To a built-in executor or to the stream of a custom one. */
   | {
       readonly kind: "executorEvent";

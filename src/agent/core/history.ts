@@ -1,5 +1,6 @@
 /** What is over and acknowledged, kept in memory for `/state` and GET_STATE (semantics 7.6). */
 import type { Task } from "../../protocol/v1/types.ts";
+import { settleDrain } from "./drain-state.ts";
 import {
   COMPLETED_EXECUTORS_IN_ALL,
   COMPLETED_EXECUTORS_PER_FRAMEWORK,
@@ -86,6 +87,7 @@ export function forgetFrameworkIfIdle(step: Step, framework: FrameworkState): vo
     executors: framework.completedExecutors,
   });
   trim(step.state.completedFrameworks, COMPLETED_FRAMEWORKS);
+  settleDrain(step);
 }
 
 /** Takes a framework that comes back out of the history, with what it ran before. */

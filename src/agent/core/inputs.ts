@@ -31,6 +31,7 @@ export interface ContainerTermination {
 
 export type AgentTimer =
   | { readonly kind: "retryUpdate"; readonly frameworkId: string; readonly taskId: string }
+  | { readonly kind: "retryOperation"; readonly operationUuid: string }
   | { readonly kind: "register" }
   | { readonly kind: "pingTimeout" }
   | { readonly kind: "executorRegistration"; readonly containerId: ContainerId }

@@ -110,6 +110,13 @@ function faultOf(step: Step, framework: FrameworkState, request: RunRequest): Fa
   if (request.executor === undefined && request.tasks.some((task) => task.command === undefined)) {
     return invalid("Task has neither a command nor an executor");
   }
+  if (step.state.drain !== undefined) {
+    return {
+      state: "dropped",
+      reason: "REASON_AGENT_DRAINING",
+      message: "Task was received while agent was already draining",
+    };
+  }
   if (!step.options.areLimitsEnforced && request.tasks.some(hasLimits)) {
     return {
       state: "dropped",

@@ -17,6 +17,7 @@ import {
 import { forgetFrameworkIfIdle } from "./history.ts";
 import { type AgentInput, isTerminalState } from "./inputs.ts";
 import { addExecutor, addFramework, addTask } from "./launch.ts";
+import { restoreResources } from "./operations.ts";
 import { reconfigurationFault } from "./reconfiguration.ts";
 import { register, stop } from "./registration.ts";
 import {
@@ -74,6 +75,13 @@ function restoreIdentity(step: Step, found: CheckpointState): boolean {
   const fault = reconfigurationFault(old, options.info, options.reconfigurationPolicy);
   if (fault === undefined) {
     state.info = { ...options.info, id: old.id };
+    state.drain = found.drain;
+    const lack = restoreResources(step, found.resources, found.operations);
+    if (lack !== undefined) {
+      step.state.counters["slave/recovery_errors"] += 1;
+      stop(step, `${lack}; give the agent back what it had (--resources)`);
+      return false;
+    }
     checkpoint(step, { kind: "putAgent", agentInfo: state.info, bootId: state.bootId });
     return true;
   }
@@ -96,6 +104,11 @@ function restoreIdentity(step: Step, found: CheckpointState): boolean {
 }
 
 function forgetEverything(step: Step, found: CheckpointState): void {
+  checkpoint(step, { kind: "putResources", resources: [] });
+  checkpoint(step, { kind: "putDrain", config: undefined });
+  for (const { operation } of found.operations) {
+    checkpoint(step, { kind: "removeOperation", operationUuid: operation.uuid });
+  }
   for (const { frameworkId, taskId, sequence } of found.updates) {
     checkpoint(step, { kind: "removeUpdate", frameworkId, taskId, sequence });
   }

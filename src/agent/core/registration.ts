@@ -6,6 +6,7 @@ import { must } from "../../base/assert.ts";
 import type { MasterToAgent, ReportedExecutor, ReportedTask } from "../../protocol/link-frames.ts";
 import { taskOf } from "./history.ts";
 import { PING_TIMEOUT_MS, REGISTER_RETRY_MS_MAX, REGISTER_RETRY_MS_MIN } from "./limits.ts";
+import { pauseOperations, reportedOperations, resumeOperations } from "./operations.ts";
 import type { FrameworkState } from "./state.ts";
 import { cancelTimer, checkpoint, log, type Step, send, setTimer } from "./step.ts";
 import { findStream, pauseUpdates, resumeUpdates } from "./updates.ts";
@@ -34,6 +35,7 @@ export function linkDown(step: Step): void {
   if (state.phase !== "running") return;
   state.phase = "disconnected";
   pauseUpdates(step);
+  pauseOperations(step);
 }
 
 /** Gives up a connection that is no longer trusted. */
@@ -52,6 +54,8 @@ export function register(step: Step): void {
   send(step, {
     kind: "register",
     agentInfo: state.info,
+    checkpointedResources: state.checkpointedResources,
+    operations: reportedOperations(step),
     version: options.version,
     capabilities: options.capabilities,
     lastCommand: state.lastCommand,
@@ -88,6 +92,7 @@ export function registered(
   state.phase = "running";
   log(step, "info", "registered with the master", { agent: message.agentId });
   resumeUpdates(step);
+  resumeOperations(step);
 }
 
 /** The master looks whether we are alive, and tells whether it counts us as registered. */

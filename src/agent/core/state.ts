@@ -10,10 +10,13 @@
  * | terminated  | all         | its container is over; waits for acknowledgements         |
  */
 import type { ContainerId } from "../../base/ids.ts";
+import type { ReportedOperation } from "../../protocol/link-frames.ts";
 import type {
   AgentInfo,
+  DrainConfig,
   ExecutorInfo,
   FrameworkInfo,
+  Resource,
   Task,
   TaskGroupInfo,
   TaskInfo,
@@ -49,6 +52,17 @@ export interface AgentState {
   /** Executor of each container that is not over, and those over but not yet removed. */
   readonly containers: Map<ContainerId, ExecutorState>;
   readonly counters: AgentCounters;
+  /** Reserved or made volumes since the agent was new; they replace a part of `info.resources`. */
+  checkpointedResources: readonly Resource[];
+  /** By operation uuid; those whose status is not acknowledged. */
+  readonly operations: Map<string, OperationRecord>;
+  /** Set while the agent ends what it runs for an operator. */
+  drain: DrainConfig | undefined;
+}
+
+export interface OperationRecord extends ReportedOperation {
+  /** Delay until the status is sent again. */
+  retryMs: number;
 }
 
 export interface FrameworkState {

@@ -13,6 +13,7 @@ import type {
   TaskStatusReason,
 } from "../../protocol/v1/types.ts";
 import { counterOfState } from "./counters.ts";
+import { drainedStatus } from "./drain-state.ts";
 import { isTerminalState } from "./inputs.ts";
 import { STATUSES_PER_TASK } from "./limits.ts";
 import {
@@ -72,9 +73,10 @@ export function recordStatus(
   step: Step,
   framework: FrameworkState,
   task: TaskRecord,
-  status: TaskStatus,
+  told: TaskStatus,
 ): void {
   assert(!isTerminalState(task.state), "nothing follows a terminal state");
+  const status = drainedStatus(step, framework, told);
   const isChange = task.state !== status.state;
   task.state = status.state;
   rememberStatus(task, status);

@@ -30,6 +30,7 @@ import { SandboxFiles } from "./files.ts";
 import { COALESCE_MS, INPUTS_PER_BATCH, QUEUED_INPUTS, STOP_TIMEOUT_MS } from "./limits.ts";
 import type { CheckpointStore, ExecutorStream, MasterLink } from "./ports.ts";
 import { AgentTimers } from "./timers.ts";
+import { createVolume, trashVolume } from "./volumes.ts";
 
 export interface AgentRuntimeDependencies {
   readonly options: AgentOptions;
@@ -250,6 +251,10 @@ export class AgentRuntime {
       case "cleanupContainer":
         this.#host.cleanup(effect.containerId);
         break;
+      case "createVolume":
+      case "removeVolume":
+        this.#changeVolume(effect);
+        break;
       case "executorEvent":
         this.#deliver(effect);
         break;
@@ -268,6 +273,21 @@ export class AgentRuntime {
       case "log":
         this.#deps.log.write(effect.level, effect.message, effect.fields);
         break;
+    }
+  }
+
+  /** The books say what there is; a folder that cannot be made or moved is an operator's to see to. */
+  #changeVolume({ kind, volume }: Extract<AgentEffect, { readonly volume: unknown }>): void {
+    const { workDir } = this.core.options;
+    const id = volume.disk?.persistence?.id;
+    try {
+      if (kind === "createVolume") createVolume(workDir, volume);
+      else {
+        const trash = trashVolume(workDir, volume, Math.round(this.#nowMs()));
+        this.#deps.log.write("info", "volume moved to the trash", { id, trash });
+      }
+    } catch (error) {
+      this.#deps.log.write("error", "a volume's folder could not be changed", { kind, id, error });
     }
   }
 

@@ -18,7 +18,14 @@ import type { Bundle } from "../../resources/bundle.ts";
 import { command } from "./commands.ts";
 import { log, type MasterContext, sendEvent } from "./context.ts";
 import { noteUnusedOffers, refuseMsOf, removeOffer, returnOffer } from "./offers.ts";
-import { allocatedResources, emptyBundle, resourceMessages } from "./resource-forms.ts";
+import { faultOfOperation, normalizeOperation } from "./operation-validation.ts";
+import { applyOperation, bundlesOf, rescindOffersWith, volumeInUse } from "./operations.ts";
+import {
+  allocatedResources,
+  emptyBundle,
+  printResources,
+  resourceMessages,
+} from "./resource-forms.ts";
 import {
   type AgentEntry,
   type ExecutorEntry,
@@ -58,10 +65,20 @@ export function accept(
     remaining.add(offer.resources);
     removeOffer(ctx, offer);
   }
-  const launch: Launch = { framework, agent, role, remaining, launchedCount: 0 };
+  const launch: Launch = {
+    framework,
+    agent,
+    role,
+    remaining,
+    converted: emptyBundle(ctx.kinds),
+    launchedCount: 0,
+    operationCount: 0,
+  };
   for (const operation of operations) perform(ctx, launch, operation);
-  const refuseMs = refuseMsOf(call.filters);
-  if (launch.launchedCount === 0) noteUnusedOffers(ctx, refuseMs);
+  // Converted leftovers come back without a filter, so that their maker is offered them at once.
+  const refuseMs = launch.operationCount > 0 ? 0 : refuseMsOf(call.filters);
+  if (launch.launchedCount + launch.operationCount === 0) noteUnusedOffers(ctx, refuseMs);
+  remaining.add(launch.converted);
   if (remaining.isEmpty()) return;
   ctx.allocator.recover(framework.id, agent.id, remaining, refuseMs, ctx.nowMs);
 }
@@ -90,7 +107,10 @@ interface Launch {
   readonly role: string;
   /** Allocated form. */
   readonly remaining: Bundle;
+  /** Made by this call, but not for its later operations; allocated form. */
+  readonly converted: Bundle;
   launchedCount: number;
+  operationCount: number;
 }
 
 interface AcceptedOffers {
@@ -175,10 +195,43 @@ function perform(ctx: MasterContext, launch: Launch, operation: OfferOperation):
       refuseGroup(ctx, framework, operation);
       return;
     default: {
-      const type = operation.type ?? "UNKNOWN";
-      refuseOperation(ctx, framework, operation, `${type} is not supported by this version`);
+      const fault = performConversion(ctx, launch, operation);
+      if (fault !== undefined) refuseOperation(ctx, framework, operation, fault);
     }
   }
+}
+
+/** Applies an operation on resources to what is left of the offers, or says why not. */
+function performConversion(
+  ctx: MasterContext,
+  launch: Launch,
+  operation: OfferOperation,
+): string | undefined {
+  const { framework, agent, role, remaining } = launch;
+  const info = normalizeOperation(operation, role);
+  const { principal } = framework.info;
+  const fault = faultOfOperation({ agent, framework, role, principal, operation: info });
+  if (fault !== undefined) return fault;
+  const bundles = bundlesOf(ctx, info);
+  if (!bundles.ok) return bundles.error.message;
+  const { consumed, converted } = bundles.value;
+  if (!remaining.contains(consumed)) {
+    return `The offer does not contain ${printResources(consumed)}`;
+  }
+  if (info.type === "DESTROY") {
+    const used = volumeInUse(agent, consumed);
+    if (used !== undefined) return `Volume '${used}' is used by a task`;
+    rescindOffersWith(ctx, agent, consumed.withoutAllocation());
+  }
+  remaining.subtract(consumed);
+  ctx.allocator.recover(framework.id, agent.id, consumed, 0, ctx.nowMs);
+  applyOperation(ctx, agent, framework, info, bundles.value);
+  ctx.allocator.addUsed(framework.id, agent.id, converted);
+  // What a volume was resized to is not for later operations of this call (semantics 5).
+  const isKept = info.type === "GROW_VOLUME" || info.type === "SHRINK_VOLUME";
+  (isKept ? launch.converted : remaining).add(converted);
+  launch.operationCount += 1;
+  return undefined;
 }
 
 function performLaunch(ctx: MasterContext, launch: Launch, operation: OfferOperation): void {

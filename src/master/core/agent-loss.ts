@@ -14,6 +14,7 @@ import type { TaskState, TaskStatus } from "../../protocol/v1/types.ts";
 import { cancelTimer, commit, log, type MasterContext, sendEvent, setTimer } from "./context.ts";
 import { shutdownFrameworkOn } from "./frameworks.ts";
 import { rescindOffersOfAgent } from "./offers.ts";
+import { loseOperations } from "./operations.ts";
 import {
   type AgentEntry,
   addressOf,
@@ -153,6 +154,7 @@ function forgetAgent(ctx: MasterContext, agent: AgentEntry, loss: Loss): void {
   for (const executor of [...agent.executors.values()]) {
     removeExecutor(ctx, agent, executor, { returnsResources: false });
   }
+  if (loss.kind === "unreachable") loseOperations(ctx, agent, "OPERATION_UNREACHABLE");
   cancelTimer(ctx, { kind: "ping", agentId: agent.id });
   cancelTimer(ctx, { kind: "reregister", agentId: agent.id });
   state.agents.delete(agent.id);

@@ -17,6 +17,7 @@ import {
 } from "./agent-loss.ts";
 import { commandsDone } from "./commands.ts";
 import { commit, log, type MasterContext, setTimer } from "./context.ts";
+import { operationStatus } from "./operations.ts";
 import { pong } from "./pings.ts";
 import { admissionCommitted, register, resourcesChanged, returnCommitted } from "./registration.ts";
 import type { AgentEntry, LinkEntry } from "./state.ts";
@@ -189,7 +190,10 @@ function dispatch(
       return;
     case "resourcesChanged":
       ctx.counters.count("master/messages_update_slave");
-      resourcesChanged(ctx, agent, message.resources);
+      resourcesChanged(ctx, agent, message);
+      return;
+    case "operationStatus":
+      operationStatus(ctx, agent, message);
       return;
     case "pong":
       pong(agent);

@@ -16,6 +16,7 @@ import { command } from "./commands.ts";
 import { log, type MasterContext } from "./context.ts";
 import { removeFramework, updateFramework } from "./frameworks.ts";
 import type { MasterInput } from "./inputs.ts";
+import { acknowledgeOperationStatus } from "./operations.ts";
 import { reconcile, reconcileOperations, reconcileTask } from "./reconcile.ts";
 import { executorKey, type FrameworkEntry, type TaskEntry } from "./state.ts";
 import { acknowledge } from "./updates.ts";
@@ -127,6 +128,11 @@ function perform(ctx: MasterContext, framework: FrameworkEntry, call: SchedulerC
     case "RECONCILE":
       if (call.reconcile !== undefined) reconcile(ctx, framework, call.reconcile);
       return;
+    case "ACKNOWLEDGE_OPERATION_STATUS":
+      if (call.acknowledge_operation_status !== undefined) {
+        acknowledgeOperationStatus(ctx, framework, call.acknowledge_operation_status);
+      }
+      return;
     case "RECONCILE_OPERATIONS":
       if (call.reconcile_operations !== undefined) {
         reconcileOperations(ctx, framework, call.reconcile_operations);
@@ -137,9 +143,6 @@ function perform(ctx: MasterContext, framework: FrameworkEntry, call: SchedulerC
       return;
     case "REQUEST":
       counters.count("master/messages_resource_request");
-      return;
-    case "ACKNOWLEDGE_OPERATION_STATUS":
-      counters.count("master/messages_operation_status_update_acknowledgement");
       return;
     default:
       // Inverse offers are never made, so every answer to one names an unknown id.

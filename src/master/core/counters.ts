@@ -3,6 +3,7 @@
  * asks (views/metrics.ts). Source: reference/metrics.json.
  */
 import type {
+  OperationState,
   SchedulerCallType,
   SchedulerEvent,
   TaskState,
@@ -37,6 +38,9 @@ const FIXED = [
   "master/messages_reconcile_tasks",
   "master/messages_framework_to_executor",
   "master/messages_operation_status_update_acknowledgement",
+  "master/messages_operation_status_update",
+  "master/valid_operation_status_update_acknowledgements",
+  "master/invalid_operation_status_update_acknowledgements",
   "master/messages_executor_to_framework",
   "master/messages_register_slave",
   "master/messages_reregister_slave",
@@ -98,6 +102,10 @@ export class Counters {
     const prefix = prefixOf(framework);
     this.add(`${prefix}/operations`, 1);
     this.add(`${prefix}/operations/${type.toLowerCase()}`, 1);
+  }
+
+  countOperationState(state: OperationState): void {
+    this.add(`master/operations/${state.toLowerCase().slice("operation_".length)}`, 1);
   }
 
   /** A task reached a terminal state; `status` says who said so and why. */

@@ -39,6 +39,7 @@ import { History } from "./history.ts";
 import { DURATION_SECONDS_MAX } from "./limits.ts";
 import { HEARTBEAT_SECONDS } from "./master-options.ts";
 import { discardOffersOfFramework, rescindOffer } from "./offers.ts";
+import { adoptOrphanOperations } from "./operations.ts";
 import type { AgentEntry, FrameworkEntry } from "./state.ts";
 import {
   applyStatus,
@@ -201,6 +202,7 @@ function removeFromAgent(ctx: MasterContext, framework: FrameworkEntry, agent: A
     removeExecutor(ctx, agent, executor, { returnsResources: true });
     framework.completedExecutors.add(executor);
   }
+  adoptOrphanOperations(ctx, agent, framework.id);
   agent.frameworks.delete(framework.id);
 }
 

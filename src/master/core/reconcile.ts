@@ -4,11 +4,13 @@
  */
 import { type AgentId, brand, type TaskId } from "../../base/ids.ts";
 import type {
+  OperationStatus,
   SchedulerCallReconcile,
   SchedulerCallReconcileOperations,
   TaskState,
 } from "../../protocol/v1/types.ts";
-import { type MasterContext, sendEvent } from "./context.ts";
+import type { MasterContext } from "./context.ts";
+import { sendOperationStatus } from "./operations.ts";
 import type { FrameworkEntry, TaskEntry } from "./state.ts";
 import { lossState, masterStatus, sendStatus } from "./tasks.ts";
 
@@ -54,7 +56,7 @@ export function reconcileTask(
   sendStatus(ctx, framework, status);
 }
 
-/** RECONCILE_OPERATIONS: no operation is known, so only the agent matters. Source: semantics 5. */
+/** RECONCILE_OPERATIONS: all that are known, or one by one. Source: semantics 5. */
 export function reconcileOperations(
   ctx: MasterContext,
   framework: FrameworkEntry,
@@ -62,7 +64,18 @@ export function reconcileOperations(
 ): void {
   ctx.counters.count("master/messages_reconcile_operations");
   const { recoveredAgents, unreachableAgents, goneAgents } = ctx.state;
-  for (const { operation_id, agent_id, resource_provider_id } of call.operations ?? []) {
+  const known = operationsOf(ctx, framework);
+  const wanted = call.operations ?? [];
+  if (wanted.length === 0) {
+    for (const status of known.values()) sendOperationStatus(ctx, framework, status);
+    return;
+  }
+  for (const { operation_id, agent_id, resource_provider_id } of wanted) {
+    const latest = known.get(operation_id.value);
+    if (latest !== undefined) {
+      sendOperationStatus(ctx, framework, latest);
+      continue;
+    }
     const agentId = brand<AgentId>(agent_id?.value ?? "");
     const state = recoveredAgents.has(agentId)
       ? "OPERATION_RECOVERING"
@@ -78,11 +91,25 @@ export function reconcileOperations(
       ...(agent_id !== undefined && { agent_id }),
       ...(resource_provider_id !== undefined && { resource_provider_id }),
     } as const;
-    sendEvent(ctx, framework, {
-      type: "UPDATE_OPERATION_STATUS",
-      update_operation_status: { status },
-    });
+    sendOperationStatus(ctx, framework, status);
   }
+}
+
+/** Newest statuses by operation id, as answers: without a uuid. */
+function operationsOf(
+  ctx: MasterContext,
+  framework: FrameworkEntry,
+): ReadonlyMap<string, OperationStatus> {
+  const known = new Map<string, OperationStatus>();
+  for (const agent of ctx.state.agents.values()) {
+    for (const { operation, latest } of agent.operations.values()) {
+      const id = operation.info.id?.value;
+      if (operation.frameworkId !== framework.id || id === undefined) continue;
+      const { uuid: _, ...status } = latest;
+      known.set(id, status);
+    }
+  }
+  return known;
 }
 
 interface Verdict {

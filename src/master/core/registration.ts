@@ -12,24 +12,26 @@ import {
   type LinkId,
   type TaskId,
 } from "../../base/ids.ts";
-import type { AgentCommand, RegisterMessage } from "../../protocol/link-frames.ts";
-import type { AgentInfo, Resource } from "../../protocol/v1/types.ts";
+import type { AgentCommand, AgentToMaster, RegisterMessage } from "../../protocol/link-frames.ts";
+import type { AgentInfo } from "../../protocol/v1/types.ts";
 import { validateId } from "../../protocol/validation/ids.ts";
 import type { RegistryOperation } from "../../registry/core/registry-state.ts";
 import { isSameMessage } from "../../registry/core/same-message.ts";
-import type { Bundle } from "../../resources/bundle.ts";
 import { disconnectAgent, forgetAddress, removalCommitted } from "./agent-loss.ts";
+import {
+  faultOfReport,
+  lastCommandOf,
+  reportedUse,
+  totalAfterPending,
+  totalOf,
+  usedOn,
+} from "./agent-totals.ts";
 import { command, isPending, newCommandQueue, resendCommands, settleCommands } from "./commands.ts";
 import { cancelTimer, commit, log, type MasterContext } from "./context.ts";
 import { addRecoveredFramework, shutdownFrameworkOn } from "./frameworks.ts";
 import { rescindOffersOfAgent } from "./offers.ts";
 import { startPinging } from "./pings.ts";
-import {
-  emptyBundle,
-  faultOfResources,
-  reportedResources,
-  resourceBundle,
-} from "./resource-forms.ts";
+import { reportedResources } from "./resource-forms.ts";
 import {
   type AgentEntry,
   addressOf,
@@ -50,11 +52,12 @@ import {
   sendStatus,
 } from "./tasks.ts";
 
+type ReportedResources = Extract<AgentToMaster, { readonly kind: "resourcesChanged" }>;
 type Pending<Kind extends PendingCommit["kind"]> = Extract<PendingCommit, { readonly kind: Kind }>;
 
 /** Handles a registration of any kind; the answer may have to wait for the registry. */
 export function register(ctx: MasterContext, link: LinkEntry, message: RegisterMessage): void {
-  const fault = faultOfMessage(message);
+  const fault = faultOfMessage(ctx, message);
   if (fault !== undefined) {
     refuse(ctx, link, fault);
     return;
@@ -84,7 +87,14 @@ export function admissionCommitted(
   link.isBeingAdmitted = false;
   ctx.counters.count("master/slave_registrations");
   // An agent without an id has nothing of ours, whatever it says.
-  const message = { ...pending.message, frameworks: [], executors: [], tasks: [] };
+  const message = {
+    ...pending.message,
+    frameworks: [],
+    executors: [],
+    tasks: [],
+    operations: [],
+    checkpointedResources: [],
+  };
   const agent = addAgent(ctx, link, message, pending.info);
   agent.reregisteredMs = undefined;
   welcome(ctx, agent, { isReregistration: false });
@@ -114,10 +124,10 @@ export function returnCommitted(
 export function resourcesChanged(
   ctx: MasterContext,
   agent: AgentEntry,
-  resources: readonly Resource[],
+  { resources, checkpointedResources }: ReportedResources,
 ): void {
-  const fault = faultOfResources(resources);
-  const total = fault === undefined ? resourceBundle(ctx.kinds, resources) : undefined;
+  const fault = faultOfReport(ctx, resources, checkpointedResources);
+  const total = fault === undefined ? totalOf(ctx, resources, checkpointedResources) : undefined;
   if (total === undefined || !total.contains(usedOn(ctx, agent))) {
     const why = fault ?? "its tasks use more than that";
     log(ctx, "error", "refused new resources of an agent", { agentId: agent.id, why });
@@ -249,14 +259,14 @@ function returnKnown(
   message: RegisterMessage,
   info: AgentInfo,
 ): void {
-  const total = resourceBundle(ctx.kinds, info.resources ?? []);
+  const total = totalAfterPending(ctx, agent, message);
   if (!total.contains(usedOn(ctx, agent))) {
     refuse(ctx, link, `Agent ${agent.id} has less than its tasks use; give it back what it had`);
     return;
   }
   if (agent.linkId === link.id) rescindOffersOfAgent(ctx, agent, { isAgentLeaving: false });
   else if (agent.linkId !== undefined) replaceLink(ctx, agent, agent.linkId);
-  if (!isSameMessage(agent.info, info)) {
+  if (!isSameMessage(agent.info, info) || !agent.total.equals(total)) {
     forgetAddress(ctx.state, agent);
     agent.info = info;
     rememberAddress(ctx.state, agent);
@@ -274,6 +284,7 @@ function returnKnown(
   settleCommands(agent.commands, lastCommandOf(ctx, message));
   endUnexpected(ctx, agent, message);
   reconcileKnown(ctx, agent, message);
+  adoptOperations(agent, message);
   resendCommands(ctx, agent);
   settleFrameworks(ctx, agent, message);
   if (!agent.isDeactivated) ctx.allocator.activateAgent(agent.id);
@@ -378,7 +389,7 @@ function returnStranger(
 ): void {
   const agentId = brand<AgentId>(must(info.id, "id of a returning agent").value);
   const { state } = ctx;
-  const total = resourceBundle(ctx.kinds, info.resources ?? []);
+  const total = totalOf(ctx, info.resources ?? [], message.checkpointedResources);
   if (!total.contains(reportedUse(ctx, message))) {
     refuse(ctx, link, `Agent ${agentId} has less than its tasks use; give it back what it had`);
     return;
@@ -414,13 +425,14 @@ function addAgent(
     linkId: link.id,
     remoteIp: link.remoteIp,
     isDeactivated,
-    total: resourceBundle(ctx.kinds, info.resources ?? []),
+    total: totalOf(ctx, info.resources ?? [], message.checkpointedResources),
     used: new Map(),
     tasks: new Set(),
     executors: new Map(),
     offers: new Set(),
     frameworks: new Set(),
     commands: newCommandQueue(lastCommandOf(ctx, message)),
+    operations: new Map(),
     registeredMs: ctx.nowMs,
     reregisteredMs: ctx.nowMs,
     pingNumber: 0,
@@ -433,6 +445,7 @@ function addAgent(
   state.agents.set(id, agent);
   rememberAddress(state, agent);
   adoptReports(ctx, agent, message);
+  adoptOperations(agent, message);
   const used = new Map(
     [...agent.used].map(([frameworkId, bundle]) => [frameworkId, bundle.clone()]),
   );
@@ -582,42 +595,32 @@ function rememberAddress(state: MasterState, agent: AgentEntry): void {
   if (address !== undefined) state.addresses.set(address, agent.id);
 }
 
-function faultOfMessage(message: RegisterMessage): string | undefined {
+function faultOfMessage(ctx: MasterContext, message: RegisterMessage): string | undefined {
   const { agentInfo: info } = message;
   if (info.hostname === "") return "'agentInfo.hostname' must not be empty";
   if (info.id !== undefined) {
     const checked = validateId(info.id.value, "agentInfo.id");
     if (!checked.ok) return checked.error.message;
   }
-  const fault = faultOfResources(info.resources ?? []);
-  return fault === undefined ? undefined : `'agentInfo.resources' are not valid: ${fault}`;
+  return faultOfReport(ctx, info.resources ?? [], message.checkpointedResources);
 }
 
-/** The number counts only when it belongs to this master's epoch. */
-function lastCommandOf(ctx: MasterContext, message: RegisterMessage): number {
-  return message.epoch === ctx.options.info.id ? message.lastCommand : 0;
-}
-
-/** Unallocated form. */
-function usedOn(ctx: MasterContext, agent: AgentEntry): Bundle {
-  const sum = emptyBundle(ctx.kinds);
-  for (const used of agent.used.values()) sum.add(used.withoutAllocation());
-  return sum;
-}
-
-/** What the tasks and executors of a report hold, unallocated form. */
-function reportedUse(ctx: MasterContext, message: RegisterMessage): Bundle {
-  const sum = emptyBundle(ctx.kinds);
-  const isOver = (id: string): boolean => ctx.state.completedFrameworks.has(brand(id));
-  for (const { task } of message.tasks) {
-    if (isTerminal(task.state) || isOver(task.framework_id.value)) continue;
-    sum.add(resourceBundle(ctx.kinds, task.resources ?? []));
+/** The agent's word counts; what it does not name any more was acknowledged. */
+function adoptOperations(agent: AgentEntry, message: RegisterMessage): void {
+  const awaited = new Set<string>();
+  for (const order of agent.commands.pending.values()) {
+    if (order.kind === "applyOperation") awaited.add(order.operation.uuid);
   }
-  for (const { frameworkId, executorInfo } of message.executors) {
-    if (isOver(frameworkId)) continue;
-    sum.add(resourceBundle(ctx.kinds, executorInfo.resources ?? []));
+  const reported = new Set(message.operations.map(({ operation }) => operation.uuid));
+  for (const uuid of agent.operations.keys()) {
+    if (!reported.has(uuid) && !awaited.has(uuid)) agent.operations.delete(uuid);
   }
-  return sum;
+  for (const { operation, status } of message.operations) {
+    const known = agent.operations.get(operation.uuid);
+    if (known === undefined) {
+      agent.operations.set(operation.uuid, { operation, latest: status, statuses: [] });
+    }
+  }
 }
 
 function keyOf(

@@ -11,7 +11,7 @@ import type {
   StreamId,
   TaskId,
 } from "../../base/ids.ts";
-import type { AgentCommand, RegisterMessage } from "../../protocol/link-frames.ts";
+import type { AgentCommand, AgentOperation, RegisterMessage } from "../../protocol/link-frames.ts";
 import type {
   AgentInfo,
   AgentInfoCapability,
@@ -20,6 +20,7 @@ import type {
   FrameworkInfoCapabilityType,
   MasterInfo,
   Offer,
+  OperationStatus,
   SchedulerOfferConstraints,
   Task,
   TaskState,
@@ -78,6 +79,14 @@ export interface OfferEntry {
   readonly message: Offer;
 }
 
+/** An operation on an agent's resources. */
+export interface OperationEntry {
+  readonly operation: AgentOperation;
+  latest: OperationStatus;
+  /** Oldest first; one for all that is done at once. */
+  readonly statuses: OperationStatus[];
+}
+
 /** Commands of one agent in this master's epoch. Numbers only rise; `pending` is in their order. */
 export interface CommandQueue {
   nextNumber: number;
@@ -105,6 +114,8 @@ export interface AgentEntry {
   /** Frameworks the agent was told of, so that it hears when they change or end. */
   readonly frameworks: Set<FrameworkId>;
   readonly commands: CommandQueue;
+  /** By uuid, in the order they were asked for; gone once acknowledged. */
+  readonly operations: Map<string, OperationEntry>;
   readonly registeredMs: number;
   reregisteredMs: number | undefined;
   pingNumber: number;
@@ -218,6 +229,7 @@ export interface MasterState {
   nextFramework: number;
   nextAgent: number;
   nextOffer: number;
+  nextOperation: number;
   nextToken: number;
 }
 
@@ -253,6 +265,7 @@ export function emptyMasterState(
     nextFramework: 0,
     nextAgent: 0,
     nextOffer: 0,
+    nextOperation: 1,
     nextToken: 1,
   };
 }

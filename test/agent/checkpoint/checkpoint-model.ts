@@ -7,6 +7,8 @@ import type {
   CheckpointOperation,
   CheckpointState,
 } from "../../../src/agent/core/checkpoint-state.ts";
+import type { ReportedOperation } from "../../../src/protocol/link-frames.ts";
+import type { DrainConfig, Resource } from "../../../src/protocol/v1/types.ts";
 
 const key = (...parts: readonly (string | number)[]): string => JSON.stringify(parts);
 
@@ -21,6 +23,9 @@ export class CheckpointModel {
   readonly #executors: Map<string, CheckpointedExecutor> = new Map();
   readonly #tasks: Map<string, CheckpointedTask> = new Map();
   readonly #updates: Map<string, CheckpointedUpdate> = new Map();
+  readonly #operations: Map<string, ReportedOperation> = new Map();
+  #resources: readonly Resource[] = [];
+  #drain: DrainConfig | undefined;
 
   /** True when the operation appends an update where one is. */
   isRepeat(operation: CheckpointOperation): boolean {
@@ -57,6 +62,18 @@ export class CheckpointModel {
       case "removeTask":
         this.#tasks.delete(key(operation.frameworkId, operation.taskId));
         return;
+      case "putResources":
+        this.#resources = operation.resources;
+        return;
+      case "putOperation":
+        this.#operations.set(operation.operation.operation.uuid, operation.operation);
+        return;
+      case "removeOperation":
+        this.#operations.delete(operation.operationUuid);
+        return;
+      case "putDrain":
+        this.#drain = operation.config;
+        return;
       case "appendUpdate": {
         const { frameworkId, taskId, sequence } = operation.update;
         this.#updates.set(key(frameworkId, taskId, sequence), operation.update);
@@ -76,6 +93,9 @@ export class CheckpointModel {
       frameworks: [...this.#frameworks.values()],
       executors: [...this.#executors.values()],
       tasks: [...this.#tasks.values()],
+      resources: this.#resources,
+      operations: [...this.#operations.values()],
+      drain: this.#drain,
       updates: byTaskAndSequence([...this.#updates.values()]),
     };
   }

@@ -7,7 +7,8 @@ import type {
   CheckpointOperation,
   CheckpointState,
 } from "../../../src/agent/core/checkpoint-state.ts";
-import type { AgentInfo } from "../../../src/protocol/v1/types.ts";
+import type { ReportedOperation } from "../../../src/protocol/link-frames.ts";
+import type { AgentInfo, DrainConfig, Resource } from "../../../src/protocol/v1/types.ts";
 
 export class MemoryCheckpoint {
   agentInfo: AgentInfo | undefined;
@@ -18,6 +19,10 @@ export class MemoryCheckpoint {
   readonly executors: Map<string, CheckpointedExecutor> = new Map();
   readonly tasks: Map<string, CheckpointedTask> = new Map();
   readonly updates: Map<string, CheckpointedUpdate> = new Map();
+
+  resources: readonly Resource[] = [];
+  drain: DrainConfig | undefined;
+  readonly operations: Map<string, ReportedOperation> = new Map();
 
   apply(operations: readonly CheckpointOperation[]): void {
     for (const operation of operations) this.#apply(operation);
@@ -32,6 +37,9 @@ export class MemoryCheckpoint {
       frameworks: [...this.frameworks.values()],
       executors: [...this.executors.values()],
       tasks: [...this.tasks.values()],
+      resources: this.resources,
+      drain: this.drain,
+      operations: [...this.operations.values()],
       updates: [...this.updates.values()].sort((left, right) => left.sequence - right.sequence),
     });
   }
@@ -66,6 +74,18 @@ export class MemoryCheckpoint {
         break;
       case "removeTask":
         this.tasks.delete(key(operation, operation.taskId));
+        break;
+      case "putResources":
+        this.resources = operation.resources;
+        break;
+      case "putOperation":
+        this.operations.set(operation.operation.operation.uuid, operation.operation);
+        break;
+      case "removeOperation":
+        this.operations.delete(operation.operationUuid);
+        break;
+      case "putDrain":
+        this.drain = operation.config;
         break;
       case "appendUpdate": {
         const { update } = operation;

@@ -391,6 +391,8 @@ export class TestAgent {
       frameworks: [...this.frameworks.values()],
       executors: [],
       tasks: [...this.tasks.values()].map((task) => ({ task })),
+      checkpointedResources: [],
+      operations: [],
       ...changes,
     });
     this.#hearId();

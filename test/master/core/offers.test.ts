@@ -220,7 +220,7 @@ describe("withdrawal", () => {
     const agent = world.addAgent("cpus:4;mem:4096");
     const stream = world.subscribe();
     const resources = resourcesOf("cpus:8;mem:4096");
-    world.tell(agent.link, { kind: "resourcesChanged", resources });
+    world.tell(agent.link, { kind: "resourcesChanged", resources, checkpointedResources: [] });
     expect(eventTypes(stream).slice(-2)).toEqual(["RESCIND", "OFFERS"]);
     expect(scalarsOf(lastOffer(stream))).toEqual({ cpus: 8, mem: 4096 });
   });
@@ -231,7 +231,7 @@ describe("withdrawal", () => {
     const stream = world.subscribe();
     world.launch(stream, lastOffer(stream), taskFor(lastOffer(stream), "t", "cpus:3;mem:100"));
     const resources = resourcesOf("cpus:2;mem:4096");
-    world.tell(agent.link, { kind: "resourcesChanged", resources });
+    world.tell(agent.link, { kind: "resourcesChanged", resources, checkpointedResources: [] });
     expect(world.logs).toContain("refused new resources of an agent");
   });
 });

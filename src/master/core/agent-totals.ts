@@ -1,0 +1,88 @@
+/**
+ * What an agent has and what is used of it, from what it reports at registration: the resources it
+ * was started with, those reserved or made volumes since, and what it runs. Source: semantics 2.3.
+ */
+import { assert } from "../../base/assert.ts";
+import { brand } from "../../base/ids.ts";
+import type { RegisterMessage } from "../../protocol/link-frames.ts";
+import type { Resource } from "../../protocol/v1/types.ts";
+import type { Bundle } from "../../resources/bundle.ts";
+import { withCheckpointed } from "../../resources/conversion.ts";
+import type { MasterContext } from "./context.ts";
+import { bundlesOf } from "./operations.ts";
+import { emptyBundle, faultOfResources, resourceBundle } from "./resource-forms.ts";
+import type { AgentEntry } from "./state.ts";
+import { isTerminal } from "./tasks.ts";
+
+/** Why the resources cannot be what an agent has. */
+export function faultOfReport(
+  ctx: MasterContext,
+  base: readonly Resource[],
+  checkpointed: readonly Resource[],
+): string | undefined {
+  const fault = faultOfResources(base);
+  if (fault !== undefined) return `'agentInfo.resources' are not valid: ${fault}`;
+  const later = faultOfResources(checkpointed);
+  if (later !== undefined) return `'checkpointedResources' are not valid: ${later}`;
+  const total = withCheckpointed(ctx.kinds, base, checkpointed);
+  return total.ok ? undefined : total.error.message;
+}
+
+/** What an agent has, unallocated. Its report was found to be without fault. */
+export function totalOf(
+  ctx: MasterContext,
+  base: readonly Resource[],
+  checkpointed: readonly Resource[],
+): Bundle {
+  const total = withCheckpointed(ctx.kinds, base, checkpointed);
+  assert(total.ok, "an agent has what was reserved on it");
+  return resourceBundle(ctx.kinds, total.value);
+}
+
+/** As `totalOf`, with the operations that the agent is about to be told of again. */
+export function totalAfterPending(
+  ctx: MasterContext,
+  agent: AgentEntry,
+  message: RegisterMessage,
+): Bundle {
+  const { agentInfo, checkpointedResources } = message;
+  const total = totalOf(ctx, agentInfo.resources ?? [], checkpointedResources);
+  const done = lastCommandOf(ctx, message);
+  for (const [number, order] of agent.commands.pending) {
+    if (number <= done || order.kind !== "applyOperation") continue;
+    const bundles = bundlesOf(ctx, order.operation.info);
+    if (!bundles.ok) continue;
+    const consumed = bundles.value.consumed.withoutAllocation();
+    if (!total.contains(consumed)) continue;
+    total.subtract(consumed);
+    total.add(bundles.value.converted.withoutAllocation());
+  }
+  return total;
+}
+
+/** The number counts only when it belongs to this master's epoch. */
+export function lastCommandOf(ctx: MasterContext, message: RegisterMessage): number {
+  return message.epoch === ctx.options.info.id ? message.lastCommand : 0;
+}
+
+/** Unallocated form. */
+export function usedOn(ctx: MasterContext, agent: AgentEntry): Bundle {
+  const sum = emptyBundle(ctx.kinds);
+  for (const used of agent.used.values()) sum.add(used.withoutAllocation());
+  return sum;
+}
+
+/** What the tasks and executors of a report hold, unallocated form. */
+export function reportedUse(ctx: MasterContext, message: RegisterMessage): Bundle {
+  const sum = emptyBundle(ctx.kinds);
+  const isOver = (id: string): boolean => ctx.state.completedFrameworks.has(brand(id));
+  for (const { task } of message.tasks) {
+    if (isTerminal(task.state) || isOver(task.framework_id.value)) continue;
+    sum.add(resourceBundle(ctx.kinds, task.resources ?? []));
+  }
+  for (const { frameworkId, executorInfo } of message.executors) {
+    if (isOver(frameworkId)) continue;
+    sum.add(resourceBundle(ctx.kinds, executorInfo.resources ?? []));
+  }
+  return sum;
+}
