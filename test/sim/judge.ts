@@ -118,7 +118,7 @@ export class Judge {
 
   /** The master took a DECLINE of this offer with a filter of `refuseMs`. */
   declined(offer: Offer, refuseMs: number): void {
-    if (refuseMs <= 0) return;
+    if (refuseMs <= 0 || hasReserved(offer)) return;
     const refusal = { ...amountOf(offer), untilMs: this.#world.time.nowMs + refuseMs };
     const key = refusalKey(offer);
     this.#refusals.set(key, [...(this.#refusals.get(key) ?? []), refusal]);
@@ -162,6 +162,8 @@ export class Judge {
   }
 
   #offered(offer: Offer): void {
+    // What is reserved is another kind of resource, which no filter of unreserved ones covers.
+    if (hasReserved(offer)) return;
     const { cpusMilli, memMilli } = amountOf(offer);
     const refusals = this.#refusals.get(refusalKey(offer)) ?? [];
     for (const refusal of refusals) {
@@ -195,6 +197,10 @@ function amountOf(offer: Offer): { readonly cpusMilli: number; readonly memMilli
     .filter(({ name }) => name === "mem")
     .reduce((sum, { scalar }) => sum + Math.round((scalar?.value ?? 0) * 1000), 0);
   return { cpusMilli: cpusMilliOf(offer.resources ?? []), memMilli };
+}
+
+function hasReserved({ resources }: Offer): boolean {
+  return (resources ?? []).some(({ reservation }) => reservation !== undefined);
 }
 
 function refusalKey(offer: Offer): string {

@@ -10,6 +10,7 @@ import type {
   FrameworkInfoCapability,
   Offer,
   OfferOperation,
+  OperationStatus,
   SchedulerCall,
   SchedulerEvent,
   TaskInfo,
@@ -52,6 +53,7 @@ export class SimFramework {
   #isSubscribed = false;
   #isSuppressed = false;
   #nextTask = 0;
+  #nextOperation = 0;
 
   constructor(world: World, judge: Judge, master: SimMaster, name: string) {
     const { dice } = world;
@@ -177,6 +179,11 @@ export class SimFramework {
       case "UPDATE":
         if (event.update !== undefined) this.#update(event.update.status);
         break;
+      case "UPDATE_OPERATION_STATUS":
+        if (event.update_operation_status !== undefined) {
+          this.#operationStatus(event.update_operation_status.status);
+        }
+        break;
       case "ERROR":
         this.#world.log(`${this.name} error ${event.error?.message}`);
         if (event.error?.message === "Framework has been removed") {
@@ -203,11 +210,49 @@ export class SimFramework {
       });
       return;
     }
+    if (this.habits.role !== "*" && dice.chance(0.15)) {
+      this.#convert(offer);
+      return;
+    }
     const tasks: TaskInfo[] = [];
     const count = 1 + dice.below(2);
     for (let index = 0; index < count; index++) tasks.push(this.#makeTask(offer, cpus / count / 2));
     const operations: OfferOperation[] = [{ type: "LAUNCH", launch: { task_infos: tasks } }];
     this.#callOnce({ type: "ACCEPT", accept: { offer_ids: [offer.id], operations } });
+  }
+
+  /** Reserves a part of what is free, or gives back a part of what is reserved. */
+  #convert(offer: Offer): void {
+    const { role } = this.habits;
+    const resources = offer.resources ?? [];
+    const reserved = resources.find(({ reservation }) => reservation !== undefined);
+    const free = resources.find((one) => one.reservation === undefined && one.name === "cpus");
+    const id = { value: `${this.name}-o${this.#nextOperation++}` };
+    const cpus = Math.max(0.01, Math.floor((free?.scalar?.value ?? 0) * 300) / 1000);
+    const amount = { name: "cpus", type: "SCALAR", scalar: { value: cpus } } as const;
+    const operation: OfferOperation =
+      reserved === undefined || this.#world.dice.chance(0.5)
+        ? {
+            type: "RESERVE",
+            id,
+            // Now and then more than there is, which is refused.
+            reserve: { resources: [{ ...amount, role, reservation: {} }] },
+          }
+        : { type: "UNRESERVE", id, unreserve: { resources: [reserved] } };
+    const tasks = this.#world.dice.chance(0.3) ? [this.#makeTask(offer, cpus)] : [];
+    const launch: OfferOperation = { type: "LAUNCH", launch: { task_infos: tasks } };
+    const operations = tasks.length === 0 ? [operation] : [operation, launch];
+    this.#callOnce({ type: "ACCEPT", accept: { offer_ids: [offer.id], operations } });
+  }
+
+  #operationStatus(status: OperationStatus): void {
+    const { uuid, agent_id, operation_id } = status;
+    if (uuid === undefined || agent_id === undefined || operation_id === undefined) return;
+    if (this.#world.isFault(0.05)) return;
+    this.#call({
+      type: "ACKNOWLEDGE_OPERATION_STATUS",
+      acknowledge_operation_status: { agent_id, operation_id, uuid: uuid.value },
+    });
   }
 
   #makeTask(offer: Offer, cpus: number): TaskInfo {

@@ -3,6 +3,9 @@
  * of fault, then peace, and in the end every account must balance. Source: DESIGN §10.
  */
 
+import { brand } from "../../src/base/ids.ts";
+import { Bundle } from "../../src/resources/bundle.ts";
+import { withCheckpointed } from "../../src/resources/conversion.ts";
 import { Judge } from "./judge.ts";
 import { isOver as isTaskOver, SimFramework } from "./sim-framework.ts";
 import { SimHost, type SimProcess } from "./sim-host.ts";
@@ -113,6 +116,7 @@ class Cast {
     for (const framework of this.frameworks) this.#accountFramework(framework, alive);
     for (const key of alive.keys()) this.#world.fail(`${key} runs, but no framework owns it`);
     for (const host of this.#hosts) {
+      this.#accountResources(host);
       const waiting = [...(host.core?.state.streams.values() ?? [])]
         .filter(({ pending }) => pending.length > 0)
         .map(({ frameworkId, taskId }) => `${frameworkId}/${taskId}`);
@@ -121,6 +125,19 @@ class Cast {
         () => `${host.name} still has unacknowledged updates of ${waiting.join(", ")}`,
       );
     }
+  }
+
+  /** What a master believes of an agent's resources is what the agent remembers. */
+  #accountResources(host: SimHost): void {
+    const { state } = host.core ?? {};
+    const agent = this.#master.core?.state.agents.get(brand(state?.info.id?.value ?? ""));
+    if (state === undefined || agent === undefined) return;
+    const { kinds } = agent.total;
+    const own = withCheckpointed(kinds, state.info.resources ?? [], state.checkpointedResources);
+    const isEqual = own.ok && Bundle.from(kinds, own.value).equals(agent.total);
+    this.#world.check(isEqual, () => `${host.name} and its master differ about its resources`);
+    const open = state.operations.size + agent.operations.size;
+    this.#world.check(open === 0, () => `${host.name} has ${open} unacknowledged operations`);
   }
 
   #accountFramework(framework: SimFramework, alive: Map<string, SimProcess>): void {
