@@ -12,6 +12,7 @@ import { MasterCore } from "../../src/master/core/master-core.ts";
 import type { MasterOptions } from "../../src/master/core/master-options.ts";
 import type { AgentToMaster, MasterToAgent } from "../../src/protocol/link-frames.ts";
 import type {
+  MasterCall,
   SchedulerCall,
   SchedulerCallSubscribe,
   SchedulerEvent,
@@ -150,7 +151,12 @@ export class SimMaster {
   /** An operator removes a framework that nobody will come back for. */
   tearDown(frameworkId: string): void {
     if (this.#process?.core.state.frameworks.has(brand(frameworkId)) !== true) return;
-    this.#input({ kind: "operatorTeardown", requestId: this.#nextRequest++, frameworkId });
+    this.operatorCall({ type: "TEARDOWN", teardown: { framework_id: { value: frameworkId } } });
+  }
+
+  operatorCall(call: MasterCall): void {
+    const requestId = this.#nextRequest++;
+    this.#input({ kind: "operatorCall", requestId, call, principal: undefined });
   }
 
   #input(input: MasterInput): void {

@@ -10,6 +10,7 @@ import { Judge } from "./judge.ts";
 import { isOver as isTaskOver, SimFramework } from "./sim-framework.ts";
 import { SimHost, type SimProcess } from "./sim-host.ts";
 import { SimMaster } from "./sim-master.ts";
+import { SimOperator } from "./sim-operator.ts";
 import { type Plant, World } from "./world.ts";
 
 export interface SimulationOptions {
@@ -54,12 +55,14 @@ class Cast {
   readonly #world: World;
   readonly #judge: Judge;
   readonly #master: SimMaster;
+  readonly #operator: SimOperator;
   readonly #hosts: SimHost[] = [];
 
   constructor(world: World) {
     this.#world = world;
     this.#judge = new Judge(world);
     this.#master = new SimMaster(world, this.#judge);
+    this.#operator = new SimOperator(world, this.#master);
     const hosts = 1 + world.dice.below(3);
     for (let index = 0; index < hosts; index++) {
       const options = {
@@ -95,6 +98,7 @@ class Cast {
     for (const { isOver, frameworkId } of this.frameworks) {
       if (isOver && frameworkId !== undefined) this.#master.tearDown(frameworkId);
     }
+    this.#operator.reactivateAll();
     for (const framework of this.frameworks) {
       framework.revive();
       framework.reconcile(true);
@@ -154,7 +158,8 @@ class Cast {
         this.#world.check(!isTaskOver(task), () => `${key} runs, but was told to be ${told}`);
       else {
         // Nobody can speak for an agent that never heard its id before its master was gone.
-        const isOrphan = told === "TASK_UNREACHABLE" && !agentIds.has(task.agentId);
+        const isOpen = told === "TASK_UNREACHABLE" || told === "TASK_UNKNOWN";
+        const isOrphan = isOpen && !agentIds.has(task.agentId);
         this.#world.check(
           isTaskOver(task) || isOrphan,
           () => `${key} does not run, but was told to be ${told}`,
@@ -188,5 +193,6 @@ class Cast {
     else if (choice < 0.94) host?.crash();
     else if (choice < 0.95) host?.reboot();
     else if (choice < 0.97) this.#master.crash();
+    else this.#operator.act();
   }
 }

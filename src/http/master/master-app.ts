@@ -94,6 +94,7 @@ async function handleTeardown(runtime: MasterRuntime, request: Request): Promise
   if (frameworkId === null) {
     return textResponse(400, "Missing 'frameworkId' query parameter in the request body");
   }
-  const outcome = await runtime.teardown(frameworkId);
+  const call = { type: "TEARDOWN", teardown: { framework_id: { value: frameworkId } } } as const;
+  const outcome = await runtime.operatorCall(call, undefined);
   return outcome.ok ? emptyResponse(200) : refusalResponse(outcome.error);
 }

@@ -1,5 +1,13 @@
 /** `POST /api/v1` of the master: the operator calls of reference/http-api.md 6.1 that exist so far. */
 
+import { isOperatorChange } from "../../master/core/operator/operator-calls.ts";
+import {
+  getMaintenanceSchedule,
+  getMaintenanceStatus,
+  getOperations,
+  getQuota,
+  getWeights,
+} from "../../master/core/views/policy.ts";
 import {
   getAgents,
   getExecutors,
@@ -38,7 +46,7 @@ export async function handleMasterCall(
   }
   const mediaType = responseMediaType(request.headers.get("accept"));
   if (!mediaType.ok) return refusalResponse(mediaType.error);
-  if (call.value.type === "TEARDOWN") return await teardown(runtime, call.value);
+  if (isOperatorChange(call.value.type)) return await change(runtime, call.value);
   const missing = missingPayload(call.value);
   if (missing !== undefined) return missing;
   const answer = read(runtime, facts, call.value.type);
@@ -62,12 +70,20 @@ function missingPayload(call: MasterCall): Response | undefined {
   return undefined;
 }
 
-async function teardown(runtime: MasterRuntime, call: MasterCall): Promise<Response> {
-  if (call.teardown === undefined) {
-    return textResponse(400, "Failed to validate master::Call: Expecting 'teardown' to be present");
-  }
-  const outcome = await runtime.teardown(call.teardown.framework_id.value);
-  return outcome.ok ? emptyResponse(200) : refusalResponse(outcome.error);
+/** Resource operations are only accepted for now: the agent carries them out (http-api 2.3). */
+const ACCEPTED_CALLS: ReadonlySet<MasterCall["type"]> = new Set([
+  "RESERVE_RESOURCES",
+  "UNRESERVE_RESOURCES",
+  "CREATE_VOLUMES",
+  "DESTROY_VOLUMES",
+  "GROW_VOLUME",
+  "SHRINK_VOLUME",
+]);
+
+async function change(runtime: MasterRuntime, call: MasterCall): Promise<Response> {
+  const outcome = await runtime.operatorCall(call, undefined);
+  if (!outcome.ok) return refusalResponse(outcome.error);
+  return emptyResponse(ACCEPTED_CALLS.has(call.type) ? 202 : 200);
 }
 
 function read(
@@ -103,6 +119,16 @@ function read(
       return { get_executors: getExecutors(state) };
     case "GET_ROLES":
       return { get_roles: getRoles(state) };
+    case "GET_WEIGHTS":
+      return { get_weights: getWeights(state) };
+    case "GET_QUOTA":
+      return { get_quota: getQuota(state) };
+    case "GET_MAINTENANCE_SCHEDULE":
+      return { get_maintenance_schedule: getMaintenanceSchedule(state) };
+    case "GET_MAINTENANCE_STATUS":
+      return { get_maintenance_status: getMaintenanceStatus(state) };
+    case "GET_OPERATIONS":
+      return { get_operations: getOperations(state) };
     case "GET_MASTER":
       return { get_master: getMaster(state) };
     default:

@@ -17,9 +17,10 @@ import type {
 import type { Bundle } from "../../resources/bundle.ts";
 import { command } from "./commands.ts";
 import { log, type MasterContext, sendEvent } from "./context.ts";
-import { noteUnusedOffers, refuseMsOf, removeOffer, returnOffer } from "./offers.ts";
+import { noteUnusedOffers, removeOffer, returnOffer } from "./offers.ts";
 import { faultOfOperation, normalizeOperation } from "./operation-validation.ts";
 import { applyOperation, bundlesOf, rescindOffersWith, volumeInUse } from "./operations.ts";
+import { refuseMsOf } from "./refusals.ts";
 import {
   allocatedResources,
   emptyBundle,

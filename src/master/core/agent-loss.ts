@@ -13,6 +13,7 @@ import type { AgentId } from "../../base/ids.ts";
 import type { TaskState, TaskStatus } from "../../protocol/v1/types.ts";
 import { cancelTimer, commit, log, type MasterContext, sendEvent, setTimer } from "./context.ts";
 import { shutdownFrameworkOn } from "./frameworks.ts";
+import { rescindInverseOffersOfAgent } from "./inverse-offers.ts";
 import { rescindOffersOfAgent } from "./offers.ts";
 import { loseOperations } from "./operations.ts";
 import {
@@ -20,6 +21,7 @@ import {
   addressOf,
   type FrameworkEntry,
   isCheckpointing,
+  isPartitionAware,
   type MasterState,
   type PendingCommit,
   type TaskEntry,
@@ -48,6 +50,7 @@ export function disconnectAgent(ctx: MasterContext, agent: AgentEntry): void {
   log(ctx, "warning", "agent disconnected", { agentId: agent.id, hostname: agent.info.hostname });
   ctx.allocator.deactivateAgent(agent.id);
   rescindOffersOfAgent(ctx, agent, { isAgentLeaving: false });
+  rescindInverseOffersOfAgent(ctx, agent);
   for (const frameworkId of [...agent.frameworks]) {
     const framework = ctx.state.frameworks.get(frameworkId);
     if (framework === undefined || isCheckpointing(framework)) continue;
@@ -84,11 +87,10 @@ export function unreachableCommitted(
     state.transitions.delete(agentId);
     const agent = state.agents.get(agentId);
     const info = agent?.info ?? state.recoveredAgents.get(agentId)?.info;
-    const isDeactivated =
-      agent?.isDeactivated ?? state.recoveredAgents.get(agentId)?.isDeactivated ?? false;
+    const { isDeactivated = false, drain } = agent ?? state.recoveredAgents.get(agentId) ?? {};
     state.recoveredAgents.delete(agentId);
     if (info === undefined) continue;
-    state.unreachableAgents.set(agentId, { info, sinceMs: pending.atMs, isDeactivated });
+    state.unreachableAgents.set(agentId, { info, sinceMs: pending.atMs, isDeactivated, drain });
     counters.count("master/slave_unreachable_completed");
     counters.count("master/slave_removals");
     if (agent === undefined) {
@@ -123,6 +125,59 @@ export function removalCommitted(ctx: MasterContext, agentId: AgentId, cause: st
   forgetAgent(ctx, agent, { kind: "removed", cause, unreachableMs: undefined });
 }
 
+/**
+ * The registry has the agent as gone for good: its process must end, and its tasks are over, also
+ * those that were only unreachable. Source: semantics 2.6.
+ */
+export function agentGone(ctx: MasterContext, agentId: AgentId, atMs: number): void {
+  const { state } = ctx;
+  state.goneAgents.set(agentId, { sinceMs: atMs });
+  state.recoveredAgents.delete(agentId);
+  if (state.unreachableAgents.delete(agentId)) endUnreachable(ctx, agentId);
+  const agent = state.agents.get(agentId);
+  if (agent === undefined) return;
+  ctx.counters.count("master/slave_removals");
+  if (agent.linkId !== undefined) {
+    const message = "Agent has been marked gone";
+    ctx.effects.push({
+      kind: "send",
+      linkId: agent.linkId,
+      message: { kind: "shutdown", message },
+    });
+  }
+  forgetAgent(ctx, agent, {
+    kind: "gone",
+    cause: "Agent has been marked gone",
+    unreachableMs: undefined,
+  });
+}
+
+function endUnreachable(ctx: MasterContext, agentId: AgentId): void {
+  for (const framework of ctx.state.frameworks.values()) {
+    for (const task of [...framework.unreachableTasks.values()]) {
+      if (task.agentId !== agentId) continue;
+      framework.unreachableTasks.delete(task.id);
+      const status = goneStatus(ctx, framework, task);
+      noteLoss(ctx, framework, task, status);
+      sendStatus(ctx, framework, status);
+      completeTask(framework, task);
+    }
+  }
+}
+
+function goneStatus(ctx: MasterContext, framework: FrameworkEntry, task: TaskEntry): TaskStatus {
+  return masterStatus(ctx, {
+    taskId: task.id,
+    agentId: task.agentId,
+    executorId: task.executorId,
+    state: lossState(framework, "TASK_GONE_BY_OPERATOR"),
+    reason: isPartitionAware(framework)
+      ? "REASON_AGENT_REMOVED_BY_OPERATOR"
+      : "REASON_AGENT_REMOVED",
+    message: "Agent has been marked gone",
+  });
+}
+
 /** The agent no longer stands for its address. */
 export function forgetAddress(state: MasterState, agent: AgentEntry): void {
   const address = addressOf(agent.info);
@@ -140,7 +195,7 @@ function tellAgentLost(ctx: MasterContext, agentId: AgentId): void {
 }
 
 interface Loss {
-  readonly kind: "unreachable" | "removed";
+  readonly kind: "unreachable" | "removed" | "gone";
   readonly cause: string;
   readonly unreachableMs: number | undefined;
 }
@@ -155,6 +210,8 @@ function forgetAgent(ctx: MasterContext, agent: AgentEntry, loss: Loss): void {
     removeExecutor(ctx, agent, executor, { returnsResources: false });
   }
   if (loss.kind === "unreachable") loseOperations(ctx, agent, "OPERATION_UNREACHABLE");
+  else if (loss.kind === "gone") loseOperations(ctx, agent, "OPERATION_GONE_BY_OPERATOR");
+  rescindInverseOffersOfAgent(ctx, agent);
   cancelTimer(ctx, { kind: "ping", agentId: agent.id });
   cancelTimer(ctx, { kind: "reregister", agentId: agent.id });
   state.agents.delete(agent.id);
@@ -175,15 +232,18 @@ function loseTask(ctx: MasterContext, agent: AgentEntry, task: TaskEntry, loss: 
   if (task.isDuplicate) return;
   const isUnreachable = loss.kind === "unreachable";
   if (!isSettled) {
-    const status = masterStatus(ctx, {
-      taskId: task.id,
-      agentId: agent.id,
-      executorId: task.executorId,
-      state: isUnreachable ? lossState(framework, "TASK_UNREACHABLE") : "TASK_LOST",
-      reason: "REASON_AGENT_REMOVED",
-      message: `Agent ${agent.info.hostname} ${isUnreachable ? "unreachable" : "removed"}: ${loss.cause}`,
-      unreachableMs: loss.unreachableMs,
-    });
+    const status =
+      loss.kind === "gone"
+        ? goneStatus(ctx, framework, task)
+        : masterStatus(ctx, {
+            taskId: task.id,
+            agentId: agent.id,
+            executorId: task.executorId,
+            state: isUnreachable ? lossState(framework, "TASK_UNREACHABLE") : "TASK_LOST",
+            reason: "REASON_AGENT_REMOVED",
+            message: `Agent ${agent.info.hostname} ${isUnreachable ? "unreachable" : "removed"}: ${loss.cause}`,
+            unreachableMs: loss.unreachableMs,
+          });
     noteLoss(ctx, framework, task, status);
     sendStatus(ctx, framework, status);
   }

@@ -18,6 +18,8 @@ import {
 import { commandsDone } from "./commands.ts";
 import { commit, log, type MasterContext, setTimer } from "./context.ts";
 import { operationStatus } from "./operations.ts";
+import { checkDrained } from "./operator/agents.ts";
+import { operatorCommitted } from "./operator/committed.ts";
 import { pong } from "./pings.ts";
 import { admissionCommitted, register, resourcesChanged, returnCommitted } from "./registration.ts";
 import type { AgentEntry, LinkEntry } from "./state.ts";
@@ -31,6 +33,7 @@ export function recover(ctx: MasterContext, registry: RegistryState): void {
   for (const [id, agent] of registry.admitted) state.recoveredAgents.set(brand(id), agent);
   for (const [id, agent] of registry.unreachable) state.unreachableAgents.set(brand(id), agent);
   for (const [id, agent] of registry.gone) state.goneAgents.set(brand(id), agent);
+  recoverPolicy(ctx, registry);
   if (state.recoveredAgents.size > 0) {
     setTimer(ctx, { kind: "recoveredAgents" }, options.agentReregisterTimeoutMs);
   }
@@ -40,6 +43,12 @@ export function recover(ctx: MasterContext, registry: RegistryState): void {
     unreachable: registry.unreachable.size,
     gone: registry.gone.size,
   });
+}
+
+function recoverPolicy(ctx: MasterContext, registry: RegistryState): void {
+  const { policy } = ctx.state;
+  for (const [key, machine] of registry.machines) policy.machines.set(key, machine);
+  policy.schedule = registry.schedule;
 }
 
 export function linkOpened(ctx: MasterContext, linkId: LinkId, remoteIp: string): void {
@@ -103,6 +112,9 @@ export function registryCommitted(
       removalCommitted(ctx, pending.agentId, pending.cause);
       return;
     case "discard":
+      return;
+    case "operator":
+      operatorCommitted(ctx, pending, results[0]);
       return;
     case "prune":
       for (const id of pending.operation.unreachable) {
@@ -194,6 +206,7 @@ function dispatch(
       return;
     case "operationStatus":
       operationStatus(ctx, agent, message);
+      checkDrained(ctx, agent);
       return;
     case "pong":
       pong(agent);

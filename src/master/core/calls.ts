@@ -16,7 +16,9 @@ import { command } from "./commands.ts";
 import { log, type MasterContext } from "./context.ts";
 import { removeFramework, updateFramework } from "./frameworks.ts";
 import type { MasterInput } from "./inputs.ts";
+import { answerInverseOffers } from "./inverse-offers.ts";
 import { acknowledgeOperationStatus } from "./operations.ts";
+import { checkDrained } from "./operator/agents.ts";
 import { reconcile, reconcileOperations, reconcileTask } from "./reconcile.ts";
 import { executorKey, type FrameworkEntry, type TaskEntry } from "./state.ts";
 import { acknowledge } from "./updates.ts";
@@ -43,20 +45,6 @@ export function schedulerCall(ctx: MasterContext, input: Input<"schedulerCall">)
   }
   respond(ctx, input.requestId, ok(undefined));
   perform(ctx, framework, call);
-}
-
-/** Operator TEARDOWN. Errors: invalid, notReady. */
-export function operatorTeardown(ctx: MasterContext, input: Input<"operatorTeardown">): void {
-  const framework = ctx.state.frameworks.get(brand<FrameworkId>(input.frameworkId));
-  if (framework === undefined) {
-    const refusal = ctx.state.isRecovered
-      ? refuse("invalid", "No framework found with specified ID")
-      : refuse("notReady", "Master has not finished recovery");
-    respond(ctx, input.requestId, refusal);
-    return;
-  }
-  respond(ctx, input.requestId, ok(undefined));
-  removeFramework(ctx, framework, "an operator tore it down");
 }
 
 /** An operator ends one task. Errors: notFound, conflict, notReady. */
@@ -123,7 +111,9 @@ function perform(ctx: MasterContext, framework: FrameworkEntry, call: SchedulerC
       if (call.shutdown !== undefined) shutdown(ctx, framework, call.shutdown);
       return;
     case "ACKNOWLEDGE":
-      if (call.acknowledge !== undefined) acknowledge(ctx, framework, call.acknowledge);
+      if (call.acknowledge === undefined) return;
+      acknowledge(ctx, framework, call.acknowledge);
+      settleDrain(ctx, call.acknowledge.agent_id.value);
       return;
     case "RECONCILE":
       if (call.reconcile !== undefined) reconcile(ctx, framework, call.reconcile);
@@ -131,6 +121,7 @@ function perform(ctx: MasterContext, framework: FrameworkEntry, call: SchedulerC
     case "ACKNOWLEDGE_OPERATION_STATUS":
       if (call.acknowledge_operation_status !== undefined) {
         acknowledgeOperationStatus(ctx, framework, call.acknowledge_operation_status);
+        settleDrain(ctx, call.acknowledge_operation_status.agent_id?.value);
       }
       return;
     case "RECONCILE_OPERATIONS":
@@ -144,10 +135,26 @@ function perform(ctx: MasterContext, framework: FrameworkEntry, call: SchedulerC
     case "REQUEST":
       counters.count("master/messages_resource_request");
       return;
+    case "ACCEPT_INVERSE_OFFERS":
+      answerInverseOffers(ctx, framework, call.accept_inverse_offers?.inverse_offer_ids ?? [], {
+        status: "ACCEPT",
+        filters: call.accept_inverse_offers?.filters,
+      });
+      return;
+    case "DECLINE_INVERSE_OFFERS":
+      answerInverseOffers(ctx, framework, call.decline_inverse_offers?.inverse_offer_ids ?? [], {
+        status: "DECLINE",
+        filters: call.decline_inverse_offers?.filters,
+      });
+      return;
     default:
-      // Inverse offers are never made, so every answer to one names an unknown id.
       return;
   }
+}
+
+function settleDrain(ctx: MasterContext, agentId: string | undefined): void {
+  const agent = ctx.state.agents.get(brand(agentId ?? ""));
+  if (agent !== undefined) checkDrained(ctx, agent);
 }
 
 function revive(ctx: MasterContext, framework: FrameworkEntry, roles: readonly string[]): void {

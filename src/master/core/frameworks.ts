@@ -36,6 +36,7 @@ import {
   rolesOf,
 } from "./framework-info.ts";
 import { History } from "./history.ts";
+import { discardInverseOffersOfFramework } from "./inverse-offers.ts";
 import { DURATION_SECONDS_MAX } from "./limits.ts";
 import { HEARTBEAT_SECONDS } from "./master-options.ts";
 import { discardOffersOfFramework, rescindOffer } from "./offers.ts";
@@ -325,6 +326,7 @@ function disconnect(ctx: MasterContext, framework: FrameworkEntry): void {
   framework.streamId = undefined;
   ctx.allocator.deactivateFramework(framework.id);
   discardOffersOfFramework(ctx, framework);
+  discardInverseOffersOfFramework(ctx, framework.id);
 }
 
 function failoverTimeoutMs(framework: FrameworkEntry): number {

@@ -5,7 +5,7 @@
 import type { FrameworkId, LinkId, OfferId, StreamId } from "../../base/ids.ts";
 import type { Result } from "../../base/result.ts";
 import type { AgentToMaster } from "../../protocol/link-frames.ts";
-import type { SchedulerCall, SchedulerCallSubscribe } from "../../protocol/v1/types.ts";
+import type { MasterCall, SchedulerCall, SchedulerCallSubscribe } from "../../protocol/v1/types.ts";
 import type { RegistryState } from "../../registry/core/registry-state.ts";
 
 /** Names a timer; setting one of equal value replaces it. */
@@ -19,6 +19,8 @@ export type MasterTimer =
   /** A disconnected agent did not register again in time. */
   | { readonly kind: "reregister"; readonly agentId: string }
   | { readonly kind: "offerTimeout"; readonly offerId: OfferId }
+  /** A framework's refusal of an inverse offer ended. */
+  | { readonly kind: "inverseOffers" }
   | { readonly kind: "pruneRegistry" };
 
 export type MasterInput =
@@ -61,9 +63,10 @@ export type MasterInput =
       readonly taskId: string;
       readonly graceMs: number | undefined;
     }
-  /** Operator TEARDOWN; answered by one `respond` effect. */
+  /** A call of the operator API that changes something; answered by one `respond` effect. */
   | {
-      readonly kind: "operatorTeardown";
+      readonly kind: "operatorCall";
       readonly requestId: number;
-      readonly frameworkId: string;
+      readonly call: MasterCall;
+      readonly principal: string | undefined;
     };

@@ -19,15 +19,17 @@ import {
   registryCommitted,
   reregisterTimedOut,
 } from "./agents.ts";
-import { operatorKill, operatorTeardown, schedulerCall } from "./calls.ts";
+import { operatorKill, schedulerCall } from "./calls.ts";
 import type { MasterContext } from "./context.ts";
 import { Counters } from "./counters.ts";
 import type { MasterEffect } from "./effects.ts";
 import { failoverTimedOut, heartbeat, streamClosed, subscribe } from "./frameworks.ts";
 import type { MasterInput, MasterTimer } from "./inputs.ts";
 import { assertMasterInvariants } from "./invariants.ts";
+import { sendInverseOffers } from "./inverse-offers.ts";
 import type { MasterOptions } from "./master-options.ts";
 import { rescindOffer, runAllocation, scheduleAllocation } from "./offers.ts";
+import { operatorCall } from "./operator/operator-calls.ts";
 import { pingTimedOut } from "./pings.ts";
 import { emptyMasterState, type MasterState } from "./state.ts";
 
@@ -112,8 +114,8 @@ function apply(ctx: MasterContext, input: MasterInput): void {
     case "operatorKill":
       operatorKill(ctx, input);
       return;
-    case "operatorTeardown":
-      operatorTeardown(ctx, input);
+    case "operatorCall":
+      operatorCall(ctx, input);
       return;
     default:
       unreachable(input, "master input");
@@ -125,6 +127,7 @@ function timerFired(ctx: MasterContext, timer: MasterTimer): void {
   switch (timer.kind) {
     case "allocate":
       runAllocation(ctx);
+      if (ctx.state.policy.machines.size > 0) sendInverseOffers(ctx);
       return;
     case "heartbeat":
       heartbeat(ctx, timer.streamId);
@@ -146,6 +149,9 @@ function timerFired(ctx: MasterContext, timer: MasterTimer): void {
       if (offer !== undefined) rescindOffer(ctx, offer);
       return;
     }
+    case "inverseOffers":
+      sendInverseOffers(ctx);
+      return;
     case "pruneRegistry":
       pruneRegistry(ctx);
       return;

@@ -7,10 +7,9 @@
 import type { Allocation } from "../../allocator/allocator.ts";
 import { assert, must } from "../../base/assert.ts";
 import type { FrameworkId } from "../../base/ids.ts";
-import type { ExecutorID, Filters, Offer } from "../../protocol/v1/types.ts";
+import type { ExecutorID, Offer } from "../../protocol/v1/types.ts";
 import { cancelTimer, type MasterContext, newOfferId, sendEvent, setTimer } from "./context.ts";
 import { assertAgentWithinTotal } from "./invariants.ts";
-import { REFUSE_SECONDS_DEFAULT, REFUSE_SECONDS_MAX } from "./limits.ts";
 import { resourcesForFramework } from "./resource-forms.ts";
 import {
   type AgentEntry,
@@ -128,13 +127,6 @@ export function discardOffersOfFramework(ctx: MasterContext, framework: Framewor
   }
 }
 
-/** Life of a filter: 5 s by default, for nonsense too, at most a year (semantics 4.5). */
-export function refuseMsOf(filters: Filters | undefined): number {
-  const seconds = filters?.refuse_seconds ?? REFUSE_SECONDS_DEFAULT;
-  if (Number.isNaN(seconds) || seconds < 0) return REFUSE_SECONDS_DEFAULT * 1000;
-  return Math.min(seconds, REFUSE_SECONDS_MAX) * 1000;
-}
-
 /** Notes that an offer came straight back: see `scheduleAllocation`. */
 export function noteUnusedOffers(ctx: MasterContext, refuseMs: number): void {
   if (refuseMs === 0) ctx.state.allocation.isWasteSeen = true;
@@ -190,6 +182,7 @@ function offerMessage(
     resources,
     attributes: attributes ?? [],
     executor_ids: executorIds(framework, agent),
+    ...(agent.unavailability !== undefined && { unavailability: agent.unavailability }),
     ...(isMultiRole(framework) && { allocation_info: { role: allocation.role } }),
   };
 }

@@ -30,6 +30,8 @@ import { command, isPending, newCommandQueue, resendCommands, settleCommands } f
 import { cancelTimer, commit, log, type MasterContext } from "./context.ts";
 import { addRecoveredFramework, shutdownFrameworkOn } from "./frameworks.ts";
 import { rescindOffersOfAgent } from "./offers.ts";
+import { checkDrained } from "./operator/agents.ts";
+import { machineOf, machineOfAgent } from "./operator/machines.ts";
 import { startPinging } from "./pings.ts";
 import { reportedResources } from "./resource-forms.ts";
 import {
@@ -60,6 +62,11 @@ export function register(ctx: MasterContext, link: LinkEntry, message: RegisterM
   const fault = faultOfMessage(ctx, message);
   if (fault !== undefined) {
     refuse(ctx, link, fault);
+    return;
+  }
+  const { hostname } = message.agentInfo;
+  if (machineOf(ctx, { hostname, ip: link.remoteIp })?.mode === "DOWN") {
+    shutDown(ctx, link, "Machine is `DOWN`");
     return;
   }
   const id = message.agentInfo.id?.value;
@@ -288,6 +295,7 @@ function returnKnown(
   resendCommands(ctx, agent);
   settleFrameworks(ctx, agent, message);
   if (!agent.isDeactivated) ctx.allocator.activateAgent(agent.id);
+  resumeDrain(ctx, agent);
   startPinging(ctx, agent);
 }
 
@@ -379,6 +387,13 @@ function pendingLaunches(agent: AgentEntry): Launches {
   return { tasks, executors };
 }
 
+/** An agent that came back may never have heard that it shall drain. */
+function resumeDrain(ctx: MasterContext, agent: AgentEntry): void {
+  if (agent.drain === undefined) return;
+  command(ctx, agent, { kind: "drain", config: agent.drain.config });
+  checkDrained(ctx, agent);
+}
+
 // ---- an agent this master does not have, or not any more ---------------------------------------
 
 function returnStranger(
@@ -401,6 +416,7 @@ function returnStranger(
   settleFrameworks(ctx, agent, message);
   settleUnreported(ctx, agent, message);
   if (!isRecovered) announceReturn(ctx, agent, wasUnreachable);
+  resumeDrain(ctx, agent);
   startPinging(ctx, agent);
 }
 
@@ -413,10 +429,8 @@ function addAgent(
 ): AgentEntry {
   const { state } = ctx;
   const id = brand<AgentId>(must(info.id, "id of an agent").value);
-  const isDeactivated =
-    state.recoveredAgents.get(id)?.isDeactivated ??
-    state.unreachableAgents.get(id)?.isDeactivated ??
-    false;
+  const { isDeactivated = false, drain } =
+    state.recoveredAgents.get(id) ?? state.unreachableAgents.get(id) ?? {};
   const agent: AgentEntry = {
     id,
     info,
@@ -438,7 +452,13 @@ function addAgent(
     pingNumber: 0,
     isPongOutstanding: false,
     missedPongs: 0,
+    drain,
+    drainStartedMs: undefined,
+    isDrainSettling: false,
+    unavailability: undefined,
+    inverse: new Map(),
   };
+  agent.unavailability = machineOfAgent(ctx, agent)?.unavailability;
   link.agentId = id;
   state.recoveredAgents.delete(id);
   state.unreachableAgents.delete(id);

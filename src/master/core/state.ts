@@ -15,9 +15,12 @@ import type { AgentCommand, AgentOperation, RegisterMessage } from "../../protoc
 import type {
   AgentInfo,
   AgentInfoCapability,
+  DrainConfig,
+  DrainInfo,
   ExecutorInfo,
   FrameworkInfo,
   FrameworkInfoCapabilityType,
+  MachineID,
   MasterInfo,
   Offer,
   OperationStatus,
@@ -25,11 +28,14 @@ import type {
   Task,
   TaskState,
   TaskStatus,
+  Unavailability,
 } from "../../protocol/v1/types.ts";
-import type {
-  AdmittedAgent,
-  RegistryOperation,
-  UnreachableAgent,
+import {
+  type AdmittedAgent,
+  emptyRegistry,
+  type RegistryOperation,
+  type RegistryState,
+  type UnreachableAgent,
 } from "../../registry/core/registry-state.ts";
 import type { Bundle } from "../../resources/bundle.ts";
 import type { History } from "./history.ts";
@@ -87,6 +93,20 @@ export interface OperationEntry {
   readonly statuses: OperationStatus[];
 }
 
+/** A question to a framework whether it can do without an agent for a while. */
+export interface InverseOfferEntry {
+  readonly id: OfferId;
+  readonly agentId: AgentId;
+  readonly frameworkId: FrameworkId;
+}
+
+export interface InverseAnswer {
+  readonly status: "ACCEPT" | "DECLINE";
+  readonly atMs: number;
+  /** Not asked again before. */
+  readonly refusedUntilMs: number;
+}
+
 /** Commands of one agent in this master's epoch. Numbers only rise; `pending` is in their order. */
 export interface CommandQueue {
   nextNumber: number;
@@ -118,6 +138,15 @@ export interface AgentEntry {
   readonly operations: Map<string, OperationEntry>;
   readonly registeredMs: number;
   reregisteredMs: number | undefined;
+  /** By an operator, until the agent is reactivated. */
+  drain: DrainInfo | undefined;
+  drainStartedMs: number | undefined;
+  /** It holds nothing any more, and the registry is about to know. */
+  isDrainSettling: boolean;
+  /** Planned absence of its machine. */
+  unavailability: Unavailability | undefined;
+  /** What frameworks answered to inverse offers. */
+  readonly inverse: Map<FrameworkId, InverseAnswer>;
   pingNumber: number;
   isPongOutstanding: boolean;
   missedPongs: number;
@@ -182,11 +211,25 @@ export type PendingCommit =
     }
   | { readonly kind: "remove"; readonly agentId: AgentId; readonly cause: string }
   | { readonly kind: "discard"; readonly agentId: AgentId }
+  | OperatorCommit
   | { readonly kind: "prune"; readonly operation: RegistryOperation & { readonly kind: "prune" } };
+
+/** A change by an operator; `requestId` is undefined when the master itself follows one up. */
+export interface OperatorCommit {
+  readonly kind: "operator";
+  readonly operation: RegistryOperation;
+  readonly requestId: number | undefined;
+  readonly cause:
+    | { readonly kind: "schedule" | "machinesUp" }
+    | { readonly kind: "machinesDown"; readonly machines: readonly MachineID[] }
+    | { readonly kind: "drain"; readonly agentId: AgentId; readonly config: DrainConfig }
+    | { readonly kind: "drained" | "deactivate" | "reactivate"; readonly agentId: AgentId }
+    | { readonly kind: "gone"; readonly agentId: AgentId; readonly atMs: number };
+}
 
 /** A change of an agent's registry entry that is on its way to disk. */
 export interface Transition {
-  readonly kind: "registering" | "markingUnreachable" | "removing";
+  readonly kind: "registering" | "markingUnreachable" | "markingGone" | "removing";
   readonly token: number;
 }
 
@@ -221,6 +264,9 @@ export interface MasterState {
   readonly goneAgents: Map<AgentId, { readonly sinceMs: number }>;
   readonly links: Map<LinkId, LinkEntry>;
   readonly offers: Map<OfferId, OfferEntry>;
+  readonly inverseOffers: Map<OfferId, InverseOfferEntry>;
+  /** Quota, weights and maintenance as the registry has them; its lists of agents stay empty. */
+  readonly policy: RegistryState;
   readonly transitions: Map<AgentId, Transition>;
   readonly commits: Map<number, PendingCommit>;
   /** Active tasks by state; equal to a count by scan at any time. */
@@ -253,6 +299,8 @@ export function emptyMasterState(
     goneAgents: new Map(),
     links: new Map(),
     offers: new Map(),
+    inverseOffers: new Map(),
+    policy: emptyRegistry(),
     transitions: new Map(),
     commits: new Map(),
     taskCounts: new Map(),

@@ -8,7 +8,12 @@ import type { Clock, Log, Rng } from "../../base/ports.ts";
 import type { Result } from "../../base/result.ts";
 import { KeyedTimers, steadyNow } from "../../base/timers.ts";
 import type { AgentToMaster, StreamRequest } from "../../protocol/link-frames.ts";
-import type { MasterInfo, SchedulerCall, SchedulerCallSubscribe } from "../../protocol/v1/types.ts";
+import type {
+  MasterCall,
+  MasterInfo,
+  SchedulerCall,
+  SchedulerCallSubscribe,
+} from "../../protocol/v1/types.ts";
 import type { MasterEffect } from "../core/effects.ts";
 import type { MasterInput } from "../core/inputs.ts";
 import type { MasterCore } from "../core/master-core.ts";
@@ -131,9 +136,9 @@ export class MasterRuntime {
     }));
   }
 
-  /** Removes a framework and ends its tasks in an operator's name. */
-  teardown(frameworkId: string): Promise<Result<void>> {
-    return this.#request((requestId) => ({ kind: "operatorTeardown", requestId, frameworkId }));
+  /** A call of the operator API that changes something; resolves when it is done and durable. */
+  operatorCall(call: MasterCall, principal: string | undefined): Promise<Result<void>> {
+    return this.#request((requestId) => ({ kind: "operatorCall", requestId, call, principal }));
   }
 
   /** Up to a minute, growing with the number of agents that would come back at once. */

@@ -21,6 +21,7 @@ import type {
 } from "../../../src/protocol/link-frames.ts";
 import type {
   FrameworkInfo,
+  MasterCall,
   Offer,
   OfferOperation,
   Resource,
@@ -209,7 +210,19 @@ export class World {
   }
 
   operatorTeardown(frameworkId: string): Result<void> {
-    return this.#request((requestId) => ({ kind: "operatorTeardown", requestId, frameworkId }));
+    return this.operatorCall({
+      type: "TEARDOWN",
+      teardown: { framework_id: { value: frameworkId } },
+    });
+  }
+
+  operatorCall(call: MasterCall): Result<void> {
+    return this.#request((requestId) => ({
+      kind: "operatorCall",
+      requestId,
+      call,
+      principal: undefined,
+    }));
   }
 
   accept(

@@ -1,0 +1,112 @@
+/**
+ * Inverse offers: frameworks with something on an agent that will be away are asked whether they can
+ * spare it. The answer is only noted. Source: semantics 4.9.
+ */
+import { must } from "../../base/assert.ts";
+import { brand, type FrameworkId, type OfferId } from "../../base/ids.ts";
+import type { Filters, InverseOffer } from "../../protocol/v1/types.ts";
+import { cancelTimer, type MasterContext, newOfferId, sendEvent, setTimer } from "./context.ts";
+import { refuseMsOf } from "./refusals.ts";
+import type { AgentEntry, FrameworkEntry, InverseOfferEntry } from "./state.ts";
+
+/** Sends those that are due, and wakes up when a refusal ends. */
+export function sendInverseOffers(ctx: MasterContext): void {
+  let wakeMs = Number.POSITIVE_INFINITY;
+  for (const agent of ctx.state.agents.values()) {
+    if (agent.unavailability === undefined || agent.linkId === undefined) continue;
+    for (const framework of concerned(ctx, agent)) {
+      const refusedUntilMs = agent.inverse.get(framework.id)?.refusedUntilMs ?? 0;
+      if (refusedUntilMs > ctx.nowMs) wakeMs = Math.min(wakeMs, refusedUntilMs);
+      else if (outstanding(ctx, agent, framework) === undefined) send(ctx, agent, framework);
+    }
+  }
+  if (Number.isFinite(wakeMs)) setTimer(ctx, { kind: "inverseOffers" }, wakeMs - ctx.nowMs);
+  else cancelTimer(ctx, { kind: "inverseOffers" });
+}
+
+/** ACCEPT_INVERSE_OFFERS and DECLINE_INVERSE_OFFERS; unknown ids are ignored. */
+export function answerInverseOffers(
+  ctx: MasterContext,
+  framework: FrameworkEntry,
+  ids: readonly { readonly value: string }[],
+  answer: { readonly status: "ACCEPT" | "DECLINE"; readonly filters: Filters | undefined },
+): void {
+  for (const { value } of ids) {
+    const offer = ctx.state.inverseOffers.get(brand<OfferId>(value));
+    if (offer?.frameworkId !== framework.id) continue;
+    ctx.state.inverseOffers.delete(offer.id);
+    const agent = must(ctx.state.agents.get(offer.agentId), "agent of an inverse offer");
+    agent.inverse.set(framework.id, {
+      status: answer.status,
+      atMs: ctx.nowMs,
+      refusedUntilMs: ctx.nowMs + refuseMsOf(answer.filters),
+    });
+  }
+  sendInverseOffers(ctx);
+}
+
+/** The plan for the agent has changed: what was asked is void, what was answered forgotten. */
+export function rescindInverseOffersOfAgent(ctx: MasterContext, agent: AgentEntry): void {
+  for (const offer of [...ctx.state.inverseOffers.values()]) {
+    if (offer.agentId === agent.id) rescind(ctx, offer);
+  }
+  agent.inverse.clear();
+}
+
+/** The framework cannot answer any more; what it said stays known. */
+export function discardInverseOffersOfFramework(ctx: MasterContext, id: FrameworkId): void {
+  for (const offer of [...ctx.state.inverseOffers.values()]) {
+    if (offer.frameworkId === id) ctx.state.inverseOffers.delete(offer.id);
+  }
+}
+
+/** Connected frameworks that hold or are offered something on the agent. */
+function concerned(ctx: MasterContext, agent: AgentEntry): readonly FrameworkEntry[] {
+  const ids = new Set<FrameworkId>(agent.used.keys());
+  for (const offerId of agent.offers) {
+    const offer = ctx.state.offers.get(offerId);
+    if (offer !== undefined) ids.add(offer.frameworkId);
+  }
+  return [...ids].flatMap((id) => {
+    const framework = ctx.state.frameworks.get(id);
+    return framework?.streamId === undefined ? [] : [framework];
+  });
+}
+
+function outstanding(
+  ctx: MasterContext,
+  agent: AgentEntry,
+  framework: FrameworkEntry,
+): InverseOfferEntry | undefined {
+  for (const offer of ctx.state.inverseOffers.values()) {
+    if (offer.agentId === agent.id && offer.frameworkId === framework.id) return offer;
+  }
+  return undefined;
+}
+
+function send(ctx: MasterContext, agent: AgentEntry, framework: FrameworkEntry): void {
+  const unavailability = must(agent.unavailability, "unavailability of a planned agent");
+  const id = newOfferId(ctx);
+  ctx.state.inverseOffers.set(id, { id, agentId: agent.id, frameworkId: framework.id });
+  const message: InverseOffer = {
+    id: { value: id },
+    framework_id: { value: framework.id },
+    agent_id: { value: agent.id },
+    unavailability,
+    resources: [],
+  };
+  sendEvent(ctx, framework, {
+    type: "INVERSE_OFFERS",
+    inverse_offers: { inverse_offers: [message] },
+  });
+}
+
+function rescind(ctx: MasterContext, offer: InverseOfferEntry): void {
+  ctx.state.inverseOffers.delete(offer.id);
+  const framework = ctx.state.frameworks.get(offer.frameworkId);
+  if (framework === undefined) return;
+  sendEvent(ctx, framework, {
+    type: "RESCIND_INVERSE_OFFER",
+    rescind_inverse_offer: { inverse_offer_id: { value: offer.id } },
+  });
+}

@@ -1,0 +1,203 @@
+/** Draining, deactivating, reactivating and writing off agents. Source: semantics 2.6, 2.7. */
+import { type AgentId, brand } from "../../../base/ids.ts";
+import { ok, type Result, refuse } from "../../../base/result.ts";
+import type {
+  DrainConfig,
+  GoogleDuration,
+  MasterCallDrainAgent,
+} from "../../../protocol/v1/types.ts";
+import { agentGone } from "../agent-loss.ts";
+import { command } from "../commands.ts";
+import type { MasterContext } from "../context.ts";
+import { rescindOffersOfAgent } from "../offers.ts";
+import type { AgentEntry } from "../state.ts";
+import { isInSchedule } from "./machines.ts";
+import { type OperatorRequest, settleAgent } from "./settle.ts";
+
+/** Refusals: `invalid` for an unknown agent, or one that cannot drain; `conflict` while it goes. */
+export function drain(
+  ctx: MasterContext,
+  { agent_id, max_grace_period: grace, mark_gone }: MasterCallDrainAgent,
+  { requestId }: OperatorRequest,
+): Result<void> | "later" {
+  const agentId = brand<AgentId>(agent_id.value);
+  const fault = faultOfAgent(ctx, agentId);
+  if (fault !== undefined) return fault;
+  const agent = ctx.state.agents.get(agentId);
+  if (agent !== undefined) {
+    if (!agent.capabilities.some(({ type }) => type === "AGENT_DRAINING")) {
+      return refuse("invalid", `Agent ${agentId} is not capable of draining`);
+    }
+    if (isInSchedule(ctx, agent)) {
+      return refuse("invalid", `Agent ${agentId} is part of a maintenance schedule`);
+    }
+  }
+  const config: DrainConfig = {
+    ...(grace !== undefined && { max_grace_period: { nanoseconds: nanosecondsOf(grace) } }),
+    mark_gone: mark_gone ?? false,
+  };
+  const operation = { kind: "drainAgent", agentId, config } as const;
+  return settleAgent(ctx, operation, requestId, { kind: "drain", agentId, config });
+}
+
+export function deactivate(
+  ctx: MasterContext,
+  id: string,
+  { requestId }: OperatorRequest,
+): Result<void> | "later" {
+  const agentId = brand<AgentId>(id);
+  const fault = faultOfAgent(ctx, agentId);
+  if (fault !== undefined) return fault;
+  const operation = { kind: "deactivateAgent", agentId } as const;
+  return settleAgent(ctx, operation, requestId, { kind: "deactivate", agentId });
+}
+
+/** Refusals: `invalid` for an agent that is not deactivated, or still drains. */
+export function reactivate(
+  ctx: MasterContext,
+  id: string,
+  { requestId }: OperatorRequest,
+): Result<void> | "later" {
+  const agentId = brand<AgentId>(id);
+  const fault = faultOfAgent(ctx, agentId);
+  if (fault !== undefined) return fault;
+  const { isDeactivated, drain: info } = policyOf(ctx, agentId) ?? {};
+  if (isDeactivated !== true) return refuse("invalid", "Agent is not deactivated");
+  if (info?.state === "DRAINING") {
+    return refuse("invalid", "Agent is still in the DRAINING state; wait until it is DRAINED");
+  }
+  const operation = { kind: "reactivateAgent", agentId } as const;
+  return settleAgent(ctx, operation, requestId, { kind: "reactivate", agentId });
+}
+
+/** For good. Refusals: `notFound`; `notReady` while another change of the agent is under way. */
+export function markGone(
+  ctx: MasterContext,
+  id: string,
+  { requestId }: OperatorRequest,
+): Result<void> | "later" {
+  const agentId = brand<AgentId>(id);
+  const { state } = ctx;
+  if (state.goneAgents.has(agentId)) return ok(undefined);
+  if (policyOf(ctx, agentId) === undefined) {
+    return refuse("notFound", `Agent '${agentId}' not found`, "mark_agent_gone.agent_id");
+  }
+  if (state.transitions.has(agentId)) {
+    return refuse("notReady", `Agent '${agentId}' is being removed or marked; try again later`);
+  }
+  return writeOff(ctx, agentId, requestId);
+}
+
+/** Durable: memory follows, the agent is told. */
+export function agentChanged(
+  ctx: MasterContext,
+  cause:
+    | { readonly kind: "drain"; readonly agentId: AgentId; readonly config: DrainConfig }
+    | { readonly kind: "drained" | "deactivate" | "reactivate"; readonly agentId: AgentId }
+    | { readonly kind: "gone"; readonly agentId: AgentId; readonly atMs: number },
+): void {
+  const { agentId } = cause;
+  const agent = ctx.state.agents.get(agentId);
+  switch (cause.kind) {
+    case "drain":
+      setPolicy(ctx, agentId, true, { state: "DRAINING", config: cause.config });
+      if (agent === undefined) return;
+      command(ctx, agent, { kind: "drain", config: cause.config });
+      checkDrained(ctx, agent);
+      return;
+    case "drained": {
+      const info = policyOf(ctx, agentId)?.drain;
+      if (info !== undefined) setPolicy(ctx, agentId, true, { ...info, state: "DRAINED" });
+      return;
+    }
+    case "deactivate":
+      setPolicy(ctx, agentId, true, policyOf(ctx, agentId)?.drain);
+      return;
+    case "reactivate":
+      setPolicy(ctx, agentId, false, undefined);
+      if (agent !== undefined) command(ctx, agent, { kind: "drain", config: undefined });
+      return;
+    case "gone":
+      agentGone(ctx, agentId, cause.atMs);
+      return;
+  }
+}
+
+/** An agent that drains and holds nothing any more is drained, or written off if so ordered. */
+export function checkDrained(ctx: MasterContext, agent: AgentEntry): void {
+  const isBusy = agent.tasks.size > 0 || agent.operations.size > 0;
+  if (agent.drain?.state !== "DRAINING" || isBusy || agent.isDrainSettling) return;
+  agent.isDrainSettling = true;
+  if (agent.drain?.config.mark_gone === true) {
+    writeOff(ctx, agent.id, undefined);
+    return;
+  }
+  const { id: agentId } = agent;
+  settleAgent(ctx, { kind: "markAgentDrained", agentId }, undefined, { kind: "drained", agentId });
+}
+
+function writeOff(ctx: MasterContext, agentId: AgentId, requestId: number | undefined): "later" {
+  const atMs = ctx.nowMs;
+  const operation = { kind: "markAgentGone", agentId, atMs } as const;
+  settleAgent(ctx, operation, requestId, { kind: "gone", agentId, atMs });
+  const token = ctx.state.nextToken - 1;
+  ctx.state.transitions.set(agentId, { kind: "markingGone", token });
+  const agent = ctx.state.agents.get(agentId);
+  if (agent?.linkId !== undefined) ctx.allocator.deactivateAgent(agentId);
+  return "later";
+}
+
+function faultOfAgent(ctx: MasterContext, agentId: AgentId): Result<void> | undefined {
+  if (policyOf(ctx, agentId) === undefined) {
+    return refuse("invalid", `Unknown agent ${agentId}; \`allot agents\` lists them`, "agent_id");
+  }
+  const isGoing = ctx.state.transitions.get(agentId)?.kind === "markingGone";
+  return isGoing ? refuse("conflict", `Agent ${agentId} is being marked gone`) : undefined;
+}
+
+function policyOf(
+  { state }: MasterContext,
+  agentId: AgentId,
+): Pick<AgentEntry, "isDeactivated" | "drain"> | undefined {
+  const { agents, recoveredAgents, unreachableAgents } = state;
+  const entry =
+    agents.get(agentId) ?? recoveredAgents.get(agentId) ?? unreachableAgents.get(agentId);
+  return entry === undefined
+    ? undefined
+    : { isDeactivated: entry.isDeactivated, drain: entry.drain };
+}
+
+function setPolicy(
+  ctx: MasterContext,
+  agentId: AgentId,
+  isDeactivated: boolean,
+  info: AgentEntry["drain"],
+): void {
+  const { agents, recoveredAgents, unreachableAgents } = ctx.state;
+  const agent = agents.get(agentId);
+  if (agent !== undefined) {
+    if (info?.state === "DRAINING" && agent.drain === undefined) agent.drainStartedMs = ctx.nowMs;
+    agent.isDeactivated = isDeactivated;
+    agent.drain = info;
+    if (agent.linkId === undefined) return;
+    if (!isDeactivated) {
+      ctx.allocator.activateAgent(agentId);
+      return;
+    }
+    ctx.allocator.deactivateAgent(agentId);
+    rescindOffersOfAgent(ctx, agent, { isAgentLeaving: false });
+    return;
+  }
+  const recovered = recoveredAgents.get(agentId);
+  if (recovered !== undefined) {
+    recoveredAgents.set(agentId, { ...recovered, isDeactivated, drain: info });
+  }
+  const unreachable = unreachableAgents.get(agentId);
+  if (unreachable !== undefined) {
+    unreachableAgents.set(agentId, { ...unreachable, isDeactivated, drain: info });
+  }
+}
+
+function nanosecondsOf({ seconds, nanos }: GoogleDuration): number {
+  return (seconds ?? 0) * 1e9 + (nanos ?? 0);
+}

@@ -1,0 +1,69 @@
+/** Maintenance of machines: planned, started, ended. Source: semantics 4.9. */
+import type { Result } from "../../../base/result.ts";
+import type { MachineID, MaintenanceSchedule } from "../../../protocol/v1/types.ts";
+import { machineKey } from "../../../registry/core/registry-state.ts";
+import { removeAgent } from "../agent-loss.ts";
+import type { MasterContext } from "../context.ts";
+import { rescindInverseOffersOfAgent, sendInverseOffers } from "../inverse-offers.ts";
+import { rescindOffersOfAgent } from "../offers.ts";
+import type { AgentEntry } from "../state.ts";
+import { machineOfAgent } from "./machines.ts";
+import { type OperatorRequest, settlePolicy } from "./settle.ts";
+
+/** Refusals as the registry's `updateSchedule`. */
+export function updateSchedule(
+  ctx: MasterContext,
+  schedule: MaintenanceSchedule,
+  request: OperatorRequest,
+): Result<void> | "later" {
+  const operation = { kind: "updateSchedule", schedule } as const;
+  return settlePolicy(ctx, operation, request, { kind: "schedule" });
+}
+
+export function startMaintenance(
+  ctx: MasterContext,
+  machines: readonly MachineID[],
+  request: OperatorRequest,
+): Result<void> | "later" {
+  const operation = { kind: "startMaintenance", machines } as const;
+  return settlePolicy(ctx, operation, request, { kind: "machinesDown", machines });
+}
+
+export function stopMaintenance(
+  ctx: MasterContext,
+  machines: readonly MachineID[],
+  request: OperatorRequest,
+): Result<void> | "later" {
+  const operation = { kind: "stopMaintenance", machines } as const;
+  return settlePolicy(ctx, operation, request, { kind: "machinesUp" });
+}
+
+/** Durable: offers are made anew, with or without the unavailability. */
+export function scheduleCommitted(ctx: MasterContext): void {
+  for (const agent of ctx.state.agents.values()) {
+    const unavailability = machineOfAgent(ctx, agent)?.unavailability;
+    const before = JSON.stringify(agent.unavailability ?? null);
+    if (before === JSON.stringify(unavailability ?? null)) continue;
+    agent.unavailability = unavailability;
+    rescindInverseOffersOfAgent(ctx, agent);
+    rescindOffersOfAgent(ctx, agent, { isAgentLeaving: false });
+  }
+  sendInverseOffers(ctx);
+}
+
+/** Durable: agents on these machines end, and are removed. */
+export function machinesDown(ctx: MasterContext, machines: readonly MachineID[]): void {
+  const down = new Set(machines.map(machineKey));
+  for (const agent of [...ctx.state.agents.values()]) {
+    const machine = machineOfAgent(ctx, agent);
+    if (machine === undefined || !down.has(machineKey(machine.id))) continue;
+    shutDown(ctx, agent);
+    removeAgent(ctx, agent, "Operator initiated 'Machine DOWN'");
+  }
+}
+
+function shutDown(ctx: MasterContext, { linkId }: AgentEntry): void {
+  if (linkId === undefined) return;
+  const message = "Operator initiated 'Machine DOWN'";
+  ctx.effects.push({ kind: "send", linkId, message: { kind: "shutdown", message } });
+}
