@@ -28,7 +28,7 @@ export function trashVolume(workDir: string, volume: Resource, nowMs: number): s
  * `<root>/volumes/roles/<role>/<id>`, with a space for each `/` of the role; root is the work folder
  * or the PATH disk's. Undefined for whole disks (MOUNT), which are their own folder.
  */
-export function volumeFolder(workDir: string, volume: Resource): string | undefined {
+function volumeFolder(workDir: string, volume: Resource): string | undefined {
   if (volume.disk?.source?.type === "MOUNT") return undefined;
   const id = volume.disk?.persistence?.id;
   const role = volume.reservations?.at(-1)?.role ?? volume.role;

@@ -1,6 +1,5 @@
 /** `POST /api/v1` of the master: the operator calls of reference/http-api.md 6.1 that exist so far. */
 
-import { isOperatorChange } from "../../master/core/operator/operator-calls.ts";
 import {
   getMaintenanceSchedule,
   getMaintenanceStatus,
@@ -46,13 +45,10 @@ export async function handleMasterCall(
   }
   const mediaType = responseMediaType(request.headers.get("accept"));
   if (!mediaType.ok) return refusalResponse(mediaType.error);
-  if (isOperatorChange(call.value.type)) return await change(runtime, call.value);
   const missing = missingPayload(call.value);
   if (missing !== undefined) return missing;
   const answer = read(runtime, facts, call.value.type);
-  if (answer === undefined) {
-    return textResponse(501, `${call.value.type} is not implemented by this version of allot`);
-  }
+  if (answer === undefined) return await change(runtime, call.value);
   const response: MasterResponse = { type: call.value.type as MasterResponse["type"], ...answer };
   return encodedResponse(
     mediaType.value,

@@ -30,7 +30,7 @@ export function faultOfOperation(candidate: OperationCandidate): string | undefi
 }
 
 /** Every resource a message of an operation names, sources left out. */
-export function resourcesOf(operation: OfferOperation): readonly Resource[] {
+function resourcesOf(operation: OfferOperation): readonly Resource[] {
   const { reserve, unreserve, create, destroy, grow_volume, shrink_volume } = operation;
   return [
     ...(reserve?.resources ?? []),

@@ -16,10 +16,13 @@ import type {
 } from "../../protocol/v1/types.ts";
 import { Bundle } from "../../resources/bundle.ts";
 import { conversionOf } from "../../resources/conversion.ts";
-import { command } from "./commands.ts";
+import { command, isPending } from "./commands.ts";
 import { type MasterContext, sendEvent } from "./context.ts";
 import { rescindOffer } from "./offers.ts";
 import type { AgentEntry, FrameworkEntry, OperationEntry } from "./state.ts";
+
+/** How long a framework may take to come back after a master's failover (semantics 5). */
+const ORPHAN_PATIENCE_MS = 10 * 60_000;
 
 /** Both sides of a conversion as bundles, in the form the operation has. */
 export interface BundleConversion {
@@ -73,6 +76,8 @@ export function operationStatus(
   { operation, status }: Extract<AgentToMaster, { readonly kind: "operationStatus" }>,
 ): void {
   ctx.counters.count("master/messages_operation_status_update");
+  // Repeated by an agent that has not read the acknowledgement yet.
+  if (isAcknowledging(agent, operation.uuid)) return;
   const known = agent.operations.get(operation.uuid);
   const entry: OperationEntry = known ?? { operation, latest: status, statuses: [] };
   if (known === undefined) agent.operations.set(operation.uuid, entry);
@@ -82,11 +87,30 @@ export function operationStatus(
   }
   entry.latest = status;
   const framework = frameworkOf(ctx, operation);
-  if (framework === undefined || operation.info.id === undefined) {
-    acknowledge(ctx, agent, entry);
-    return;
-  }
-  sendOperationStatus(ctx, framework, status);
+  if (framework !== undefined && operation.info.id !== undefined) {
+    sendOperationStatus(ctx, framework, status);
+  } else if (isOrphan(ctx, agent, operation)) acknowledge(ctx, agent, entry);
+}
+
+/** An acknowledgement is on its way to the agent. */
+export function isAcknowledging(agent: AgentEntry, operationUuid: string): boolean {
+  return isPending(
+    agent,
+    (order) => order.kind === "acknowledgeOperation" && order.operationUuid === operationUuid,
+  );
+}
+
+/**
+ * Nobody wants to hear of it: no id, no framework, or one that is over. A framework this master does
+ * not know may still come back after a failover; the agent repeats the status meanwhile.
+ */
+function isOrphan(ctx: MasterContext, agent: AgentEntry, operation: AgentOperation): boolean {
+  const { frameworkId, info } = operation;
+  if (frameworkId === undefined || info.id === undefined) return true;
+  const id = brand<FrameworkId>(frameworkId);
+  if (ctx.state.frameworks.has(id)) return false;
+  const sinceMs = ctx.nowMs - (agent.reregisteredMs ?? agent.registeredMs);
+  return ctx.state.completedFrameworks.has(id) || sinceMs > ORPHAN_PATIENCE_MS;
 }
 
 /** ACKNOWLEDGE_OPERATION_STATUS of a framework. */

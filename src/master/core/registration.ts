@@ -30,6 +30,7 @@ import { command, isPending, newCommandQueue, resendCommands, settleCommands } f
 import { cancelTimer, commit, log, type MasterContext } from "./context.ts";
 import { addRecoveredFramework, shutdownFrameworkOn } from "./frameworks.ts";
 import { rescindOffersOfAgent } from "./offers.ts";
+import { isAcknowledging } from "./operations.ts";
 import { checkDrained } from "./operator/agents.ts";
 import { machineOf, machineOfAgent } from "./operator/machines.ts";
 import { startPinging } from "./pings.ts";
@@ -636,8 +637,8 @@ function adoptOperations(agent: AgentEntry, message: RegisterMessage): void {
     if (!reported.has(uuid) && !awaited.has(uuid)) agent.operations.delete(uuid);
   }
   for (const { operation, status } of message.operations) {
-    const known = agent.operations.get(operation.uuid);
-    if (known === undefined) {
+    const isNew = !agent.operations.has(operation.uuid);
+    if (isNew && !isAcknowledging(agent, operation.uuid)) {
       agent.operations.set(operation.uuid, { operation, latest: status, statuses: [] });
     }
   }

@@ -56,11 +56,6 @@ const HANDLERS: Partial<Record<NonNullable<MasterCall["type"]>, Handler>> = {
   SHRINK_VOLUME: operatorOperation,
 };
 
-/** True for the calls that change something and so go through the core. */
-export function isOperatorChange(type: MasterCall["type"]): boolean {
-  return type !== undefined && type in HANDLERS;
-}
-
 /** Carries out one call and answers it once. */
 export function operatorCall(ctx: MasterContext, input: Input): void {
   const { requestId, call, principal } = input;
@@ -68,7 +63,7 @@ export function operatorCall(ctx: MasterContext, input: Input): void {
   const outcome = !ctx.state.isRecovered
     ? refuse("notReady", "Master has not finished recovery")
     : handler === undefined
-      ? refuse("notImplemented", `Call type ${call.type} is not known`)
+      ? refuse("notImplemented", `${call.type} is not implemented by this version of allot`)
       : handler(ctx, call, { requestId, principal });
   if (outcome !== "later") answer(ctx, requestId, outcome);
 }
