@@ -1,7 +1,7 @@
 /**
  * `npm start [-- FLAGS…]`: installs and compiles what is missing, starts master and agent in one
- * process on loopback, and says where the API is and how to run a first task. FLAGS go to the
- * program and take the place of the defaults here. Plain Node, so that a fresh clone suffices.
+ * process on loopback; the program says where the API is and how to run a first task. FLAGS go to
+ * it and take the place of the defaults here. Plain Node, so that a fresh clone suffices.
  */
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
@@ -12,14 +12,9 @@ import { compile, isCompiled } from "./compile.mjs";
 import { ensureInstalled } from "./install.mjs";
 import { BINARY } from "./tools.mjs";
 
-const READY_TIMEOUT_MS = 60_000;
-const READY_POLL_MS = 50;
-const PROGRESS_AFTER_MS = 2_000;
-
 const flags = withDefaults(process.argv.slice(2));
 const program = relative(process.cwd(), BINARY);
 if (!(await prepare())) process.exit(1);
-const address = `${flags.values.get("ip")}:${flags.values.get("port")}`;
 const child = spawn(BINARY, flags.args, { stdio: "inherit" });
 for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
   // On a terminal, Ctrl-C reaches the whole group: passing it on would say it twice.
@@ -33,8 +28,6 @@ child.once("error", (error) => {
 child.once("close", (code, signal) => {
   process.exitCode = signal === null ? (code ?? 1) : 128 + constants.signals[signal];
 });
-// With port 0 the system chooses, and only the program's own log knows.
-if (flags.values.get("port") !== "0" && (await isReady())) printFirstSteps();
 
 /** @returns {Promise<boolean>} false when there is nothing to start; the reason has been printed */
 async function prepare() {
@@ -109,41 +102,4 @@ function portProblem(port) {
       probe.close(() => done(undefined));
     });
   });
-}
-
-/** @returns {Promise<boolean>} true when the API answers, false when the program ended before */
-async function isReady() {
-  const startedMs = performance.now();
-  let isToldOf = false;
-  while (child.exitCode === null && child.signalCode === null) {
-    const waitedMs = performance.now() - startedMs;
-    if (waitedMs > READY_TIMEOUT_MS) {
-      console.error(
-        `${address} does not answer after ${READY_TIMEOUT_MS / 1_000} s; see the log above`,
-      );
-      return false;
-    }
-    if (waitedMs > PROGRESS_AFTER_MS && !isToldOf) {
-      console.log(`     waiting for ${address} to answer`);
-      isToldOf = true;
-    }
-    const reply = await fetch(`http://${address}/health`).catch(() => undefined);
-    if (reply?.ok) return true;
-    await new Promise((done) => setTimeout(done, READY_POLL_MS));
-  }
-  return false;
-}
-
-function printFirstSteps() {
-  if (flags.values.get("role") === "agent") return;
-  console.log(
-    [
-      "",
-      `API:          http://${address}/api/v1  (state: http://${address}/state)`,
-      `Work folder:  ${flags.values.get("work_dir")}`,
-      "First task, in another terminal:",
-      `  ${program} execute --master=${address} --name=hello --command='echo hello from allot'`,
-      "",
-    ].join("\n"),
-  );
 }
