@@ -1,78 +1,168 @@
-/** The allocator alone: a cycle over a whole cluster, and one change in it. */
-
+/**
+ * The allocator alone: a cycle over a whole cluster, one change in it, how the time grows with the
+ * agents, and what filters and quiet frameworks cost. A calibration loop around it tells how busy
+ * the machine was.
+ */
 import type { Allocation } from "../../src/allocator/allocator.ts";
-import { DrfAllocator } from "../../src/allocator/drf-allocator.ts";
-import { brand } from "../../src/base/ids.ts";
-import { Bundle } from "../../src/resources/bundle.ts";
-import { ResourceKinds } from "../../src/resources/kinds.ts";
-import { framework, OPTIONS, resources } from "../allocator/allocator-fixtures.ts";
-import type { Bench } from "./bench.ts";
-import { FigureSet } from "./figures.ts";
+import {
+  Cluster,
+  type ClusterShape,
+  expectCount,
+  frameworkId,
+  idleCluster,
+  timed,
+} from "./allocator-cluster.ts";
+import type { Bench, BenchContext } from "./bench.ts";
+import { calibrate } from "./calibration.ts";
+import { FigureSet, median } from "./figures.ts";
 
-const AGENTS = 1000;
-const FRAMEWORKS = 100;
-const ROLES = 10;
-const WARM_UP_RUNS = 3;
+const WARM_UP_RUNS = 2;
+/** Long enough that no filter ends during a run. */
+const LONG_MS = 86_400_000;
+/** Of the smallest cluster whose growth is watched; the others have 2, 4 and 8 times as many. */
+const SCALING_AGENTS = 1250;
+const SCALING_STEPS = [1, 2, 4, 8];
 
 export const allocatorBench: Bench = {
   name: "allocator",
-  summary: `${AGENTS} agents, ${FRAMEWORKS} frameworks in ${ROLES} roles`,
+  summary: "full cycles, single events, growth, filters, quiet frameworks",
   needsBinary: false,
-  defaultRuns: 9,
-  run: async ({ runs, size, progress }) => {
-    const events = size(2000, 200);
+  defaultRuns: 5,
+  run: async (context) => {
     const set = new FigureSet();
-    for (let run = 1 - WARM_UP_RUNS; run <= runs; run += 1) {
-      progress(`run ${run} of ${runs}`);
-      const allocator = idleCluster();
-      let startMs = performance.now();
-      const offers = allocator.allocate(0);
-      const fullMs = performance.now() - startMs;
-      expectCount(offers, AGENTS);
-      startMs = performance.now();
-      returnOneByOne(allocator, offers, events);
-      const eventMs = (performance.now() - startMs) / events;
-      if (run < 1) continue;
-      set.add("allocator, full cycle", "ms", fullMs);
-      set.add("allocator, incremental event", "ms", eventMs);
-    }
+    calibrate(set, "before");
+    fullCycles(set, context);
+    singleEvents(set, context);
+    scaling(set, context);
+    filtersAndSuppression(set, context);
+    calibrate(set, "after");
     return set.figures();
   },
 };
 
-/** Everything is free, everyone is hungry. */
-function idleCluster(): DrfAllocator {
-  const kinds = new ResourceKinds();
-  const allocator = new DrfAllocator(kinds, OPTIONS);
-  for (let index = 0; index < FRAMEWORKS; index += 1) {
-    const record = framework([`role-${index % ROLES}`]);
-    allocator.addFramework(brand(`framework-${index}`), record, new Map(), true);
+/** Everything is free and offered in one cycle. */
+function fullCycles(set: FigureSet, context: BenchContext): void {
+  const shapes = [{ agents: 1000, frameworks: 100, roles: 10 }];
+  if (context.size(1, 0) === 1) shapes.push({ agents: 20_000, frameworks: 2000, roles: 100 });
+  for (const shape of shapes) {
+    repeat(context, `full cycle, ${nameOf(shape)}`, (isCounted) => {
+      const cluster = idleCluster(shape);
+      let offers: Allocation[] = [];
+      const elapsedMs = timed(() => {
+        offers = cluster.allocate();
+      });
+      expectCount(offers, shape.agents);
+      if (isCounted) set.add(`full cycle, ${nameOf(shape)}`, "ms", elapsedMs);
+    });
   }
-  for (let index = 0; index < AGENTS; index += 1) {
-    const total = Bundle.from(kinds, resources("cpus:32;mem:131072;disk:1000000"));
-    allocator.addAgent(brand(`agent-${index}`), { hostname: `host-${index}` }, total, new Map());
-  }
-  return allocator;
 }
 
-/** An offer is declined without a filter and its resources are offered anew, over and over. */
+/** One task ends on one of many agents, all in use, and what it used is offered. */
+function singleEvents(set: FigureSet, context: BenchContext): void {
+  const shape = { agents: context.size(10_000, 1000), frameworks: 1000, roles: 100 };
+  const name = `one task ends, ${nameOf(shape)}`;
+  repeat(context, name, (isCounted) => {
+    const cluster = idleCluster(shape);
+    const offers = cluster.allocate();
+    const eventMs = returnOneByOne(cluster, offers, context.size(2000, 200), 0);
+    if (isCounted) set.add(name, "ms", eventMs);
+  });
+}
+
+/** Time of a full cycle by number of agents, and the exponent of its growth. */
+function scaling(set: FigureSet, context: BenchContext): void {
+  const smallest = context.size(SCALING_AGENTS, SCALING_AGENTS / 10);
+  const medians = SCALING_STEPS.map((factor) => {
+    const shape = { agents: smallest * factor, frameworks: 200, roles: 20 };
+    const values: number[] = [];
+    repeat(context, `growth, ${nameOf(shape)}`, (isCounted) => {
+      const cluster = idleCluster(shape);
+      const elapsedMs = timed(() => expectCount(cluster.allocate(), shape.agents));
+      if (isCounted) values.push(elapsedMs);
+    });
+    for (const value of values) set.add(`growth, ${nameOf(shape)}`, "ms", value);
+    return median(values);
+  });
+  const growth = (medians.at(-1) ?? 0) / (medians[0] ?? 1);
+  const exponent = Math.log(growth) / Math.log(SCALING_STEPS.at(-1) ?? 1);
+  set.add(`growth, exponent from ${smallest} to ${smallest * 8} agents`, "", exponent);
+}
+
+/** The event of `singleEvents`, with and without many live filters and many quiet frameworks. */
+function filtersAndSuppression(set: FigureSet, context: BenchContext): void {
+  const agents = context.size(10_000, 1000);
+  const events = context.size(2000, 200);
+  repeat(context, "filters", (isCounted) => {
+    const cluster = idleCluster({ agents, frameworks: 50, roles: 10 });
+    const offers = cluster.allocate();
+    const declineMs = returnOneByOne(cluster, offers, events, LONG_MS);
+    declineAll(cluster, offers, 10);
+    const filteredMs = returnOneByOne(cluster, cluster.allocate(), events, 0);
+    if (!isCounted) return;
+    set.add(`decline with a filter, ${agents} x 50`, "ms", declineMs);
+    set.add(`one task ends, ${agents} x 50, ${agents * 10} filters`, "ms", filteredMs);
+  });
+  for (const quiet of [0, context.size(2000, 200)]) {
+    const name = `one task ends, ${agents} x 50 and ${quiet} suppressed`;
+    repeat(context, name, (isCounted) => {
+      const cluster = new Cluster({ agents, frameworks: 50, roles: 10 });
+      cluster.addFrameworks();
+      for (let index = 0; index < quiet; index++) cluster.addFramework(50 + index, true);
+      cluster.addAgents();
+      const eventMs = returnOneByOne(cluster, cluster.allocate(), events, 0);
+      if (isCounted) set.add(name, "ms", eventMs);
+    });
+  }
+  const shape = { agents, frameworks: context.size(1000, 100), roles: 100 };
+  repeat(context, "all suppressed", (isCounted) => {
+    const cluster = idleCluster(shape);
+    for (let index = 0; index < shape.frameworks; index++) {
+      cluster.allocator.suppress(frameworkId(index), []);
+    }
+    const elapsedMs = timed(() => expectCount(cluster.allocate(), 0));
+    if (isCounted) set.add(`all suppressed, cycle, ${nameOf(shape)}`, "ms", elapsedMs);
+  });
+}
+
+/** Every offer is declined for long, `rounds` times over, each time by another framework. */
+function declineAll(cluster: Cluster, allocations: readonly Allocation[], rounds: number): void {
+  let offers = [...allocations];
+  for (let round = 0; round < rounds; round++) {
+    for (const offer of offers) cluster.recover(offer, LONG_MS);
+    offers = round === rounds - 1 ? [] : cluster.allocate();
+  }
+}
+
+/** An offer comes back and its resources are offered anew, over and over; milliseconds per turn. */
 function returnOneByOne(
-  allocator: DrfAllocator,
+  cluster: Cluster,
   allocations: readonly Allocation[],
   events: number,
-): void {
-  const offers = [...allocations];
-  for (let index = 0; index < events; index += 1) {
-    const slot = index % offers.length;
-    const offer = offers[slot];
-    if (offer === undefined) throw new Error("there is no offer to return");
-    allocator.recover(offer.frameworkId, offer.agentId, offer.resources, 0, index);
-    const [next] = expectCount(allocator.allocate(index), 1);
-    if (next !== undefined) offers[slot] = next;
+  refuseMs: number,
+): number {
+  const offers = allocations as Allocation[];
+  const elapsedMs = timed(() => {
+    for (let index = 0; index < events; index++) {
+      // A stride that is prime to the number of agents, so that each turn meets another one.
+      const slot = (index * 7919) % offers.length;
+      const offer = offers[slot];
+      if (offer === undefined) throw new Error("there is no offer to return");
+      cluster.recover(offer, refuseMs);
+      const [next] = expectCount(cluster.allocate(), 1);
+      if (next !== undefined) offers[slot] = next;
+    }
+  });
+  return elapsedMs / events;
+}
+
+/** Runs the work to warm up, and then as often as it is to be measured. */
+function repeat(context: BenchContext, name: string, work: (isCounted: boolean) => void): void {
+  for (let run = 1 - WARM_UP_RUNS; run <= context.runs; run += 1) {
+    context.progress(`${name}: run ${run} of ${context.runs}`);
+    work(run >= 1);
   }
 }
 
-function expectCount(offers: readonly Allocation[], count: number): readonly Allocation[] {
-  if (offers.length !== count) throw new Error(`${offers.length} offers in place of ${count}`);
-  return offers;
+function nameOf({ agents, frameworks, roles }: ClusterShape): string {
+  return `${agents} x ${frameworks} (${roles})`;
 }

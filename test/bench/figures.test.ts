@@ -59,6 +59,19 @@ test("the table is aligned, with as many digits as tell something", () => {
   );
 });
 
+test("where Mesos was measured, its figure and the ratio stand beside ours", () => {
+  const set = new FigureSet();
+  set.add("cycle", "ms", 5, 73);
+  set.add("event", "ms", 1);
+  expect(formatTable(set.figures())).toBe(
+    [
+      "name   median    min    max  unit  runs  Mesos  ratio",
+      "cycle   5.000  5.000  5.000  ms       1   73.0  14.6x",
+      "event   1.000  1.000  1.000  ms       1",
+    ].join("\n"),
+  );
+});
+
 describe("command line", () => {
   const KNOWN = ["start", "memory", "link"];
   const DEFAULTS = { names: KNOWN, isJson: false, isQuick: false, runs: undefined };

@@ -9,6 +9,8 @@ export interface Figure {
   readonly max: number;
   /** How many values the statistics are made of. */
   readonly runs: number;
+  /** What Mesos' own code took for the same work on a machine like this, in the same unit. */
+  readonly mesos?: number;
 }
 
 /** The middle value, or the mean of the two in the middle. `values` is not empty. */
@@ -41,30 +43,41 @@ export function figure(name: string, unit: string, values: readonly number[]): F
 
 /** Collects one value per run under names that keep the order in which they first came. */
 export class FigureSet {
-  readonly #series = new Map<string, { readonly unit: string; readonly values: number[] }>();
+  readonly #series = new Map<string, Series>();
 
-  add(name: string, unit: string, value: number): void {
-    const series = this.#series.get(name) ?? { unit, values: [] };
+  add(name: string, unit: string, value: number, mesos?: number): void {
+    const series = this.#series.get(name) ?? { unit, values: [], mesos };
     this.#series.set(name, series);
     series.values.push(value);
   }
 
   figures(): Figure[] {
-    return [...this.#series].map(([name, { unit, values }]) => figure(name, unit, values));
+    return [...this.#series].map(([name, { unit, values, mesos }]) => ({
+      ...figure(name, unit, values),
+      ...(mesos !== undefined && { mesos }),
+    }));
   }
 }
 
-/** An aligned table with a head, numbers to the right; no line end after the last row. */
+interface Series {
+  readonly unit: string;
+  readonly values: number[];
+  readonly mesos: number | undefined;
+}
+
+/**
+ * An aligned table with a head, numbers to the right; no line end after the last row. Where some
+ * figure has one of Mesos beside it, two columns tell that and how many times less ours is.
+ */
 export function formatTable(figures: readonly Figure[]): string {
+  const isCompared = figures.some(({ mesos }) => mesos !== undefined);
   const head = ["name", "median", "min", "max", "unit", "runs"];
-  const rows = figures.map((one) => [
-    one.name,
-    formatNumber(one.median),
-    formatNumber(one.min),
-    formatNumber(one.max),
-    one.unit,
-    String(one.runs),
-  ]);
+  if (isCompared) head.push("Mesos", "ratio");
+  const rows = figures.map((one) => {
+    const { name, unit, runs } = one;
+    const numbers = [one.median, one.min, one.max].map(formatNumber);
+    return [name, ...numbers, unit, String(runs), ...(isCompared ? comparison(one) : [])];
+  });
   const table = [head, ...rows];
   const widths = head.map((_, column) =>
     Math.max(...table.map((cells) => cells[column]?.length ?? 0)),
@@ -81,6 +94,11 @@ export function formatTable(figures: readonly Figure[]): string {
         .trimEnd(),
     )
     .join("\n");
+}
+
+function comparison({ median: ours, mesos }: Figure): string[] {
+  if (mesos === undefined) return ["", ""];
+  return [formatNumber(mesos), `${formatNumber(mesos / ours)}x`];
 }
 
 /** Thousands apart; decimals only where they tell something. */

@@ -8,6 +8,7 @@ import { constants } from "node:os";
 import process from "node:process";
 import { ROOT } from "../../build/tools.mjs";
 import { allocatorBench } from "./allocator.ts";
+import { allocatorMesosBench } from "./allocator-mesos.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
 import type { Bench, BenchContext } from "./bench.ts";
 import { type Figure, formatTable } from "./figures.ts";
@@ -30,6 +31,7 @@ const BENCHES: readonly Bench[] = [
   protocolBench,
   registryBench,
   allocatorBench,
+  allocatorMesosBench,
   linkBench,
 ];
 
