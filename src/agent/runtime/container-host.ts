@@ -3,8 +3,6 @@
  * adoption after a restart, signals, end. Whatever happens goes to the
  * core as inputs, the executor's last word always before the end of its container.
  */
-import { mkdir, rename, rm, symlink } from "node:fs/promises";
-import { posix as paths } from "node:path";
 import { must } from "../../base/assert.ts";
 import type { ContainerId } from "../../base/ids.ts";
 import type { Clock, Log, Rng } from "../../base/ports.ts";
@@ -181,7 +179,6 @@ export class ContainerHost {
     if (fault !== undefined) throw new Error(fault);
     const command = launch.commandTask?.command ?? launch.executor.command;
     if (command === undefined) throw new Error("the executor has no command");
-    await linkLatest(launch.directory);
     const { pid } = await this.#deps.containerizer.launch({
       containerId: launch.containerId,
       command,
@@ -299,14 +296,4 @@ function unsupportedContainer(holder: TaskInfo | ExecutorInfo): string | undefin
   if ((container?.volumes ?? []).length > 0) return "this agent mounts no volumes";
   if ((command?.uris ?? []).length > 0) return "this agent fetches no URIs";
   return undefined;
-}
-
-/** `runs/latest` points at the newest run (semantics 7.5); replaced in one step. */
-async function linkLatest(directory: string): Promise<void> {
-  const runs = paths.dirname(directory);
-  const temporary = paths.join(runs, `.latest-${paths.basename(directory)}`);
-  await mkdir(runs, { recursive: true });
-  await rm(temporary, { force: true });
-  await symlink(paths.basename(directory), temporary);
-  await rename(temporary, paths.join(runs, "latest"));
 }

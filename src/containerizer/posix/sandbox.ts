@@ -1,6 +1,6 @@
 /**
  * Makes a sandbox: parents 0755, the folder itself 0750 and the task user's own, with its `stdout`
- * and `stderr`. Source: semantics 7.5.
+ * and `stderr`, and the link `latest` beside it. Source: semantics 7.5.
  */
 import {
   chmodSync,
@@ -10,8 +10,11 @@ import {
   fchownSync,
   mkdirSync,
   openSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { ContainerizerError } from "../containerizer.ts";
 import type { HostUser } from "./host-users.ts";
@@ -32,9 +35,19 @@ export function makeSandbox(directory: string): void {
     const [uid, gid] = [process.geteuid?.(), process.getegid?.()];
     if (uid !== undefined && gid !== undefined) chownSync(directory, uid, gid);
     for (const name of OUTPUT_FILES) closeSync(openSync(join(directory, name), flags, 0o644));
+    linkLatest(directory);
   } catch (cause) {
     throw sandboxError(directory, cause);
   }
+}
+
+/** `runs/latest` points at the newest run; replaced in one step. */
+function linkLatest(directory: string): void {
+  const runs = dirname(directory);
+  const temporary = join(runs, `.latest-${basename(directory)}`);
+  rmSync(temporary, { force: true });
+  symlinkSync(basename(directory), temporary);
+  renameSync(temporary, join(runs, "latest"));
 }
 
 /** The mode is set as well as asked for, since the umask takes away from the latter. */

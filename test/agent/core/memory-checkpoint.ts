@@ -28,6 +28,11 @@ export class MemoryCheckpoint {
     for (const operation of operations) this.#apply(operation);
   }
 
+  /** Nothing to release: the disk stays when the agent ends. */
+  close(): void {
+    return;
+  }
+
   load(): CheckpointState {
     return structuredClone({
       agentInfo: this.agentInfo,
