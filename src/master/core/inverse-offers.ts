@@ -87,7 +87,6 @@ function outstanding(
 function send(ctx: MasterContext, agent: AgentEntry, framework: FrameworkEntry): void {
   const unavailability = must(agent.unavailability, "unavailability of a planned agent");
   const id = newOfferId(ctx);
-  ctx.state.inverseOffers.set(id, { id, agentId: agent.id, frameworkId: framework.id });
   const message: InverseOffer = {
     id: { value: id },
     framework_id: { value: framework.id },
@@ -95,6 +94,7 @@ function send(ctx: MasterContext, agent: AgentEntry, framework: FrameworkEntry):
     unavailability,
     resources: [],
   };
+  ctx.state.inverseOffers.set(id, { id, agentId: agent.id, frameworkId: framework.id, message });
   sendEvent(ctx, framework, {
     type: "INVERSE_OFFERS",
     inverse_offers: { inverse_offers: [message] },

@@ -47,7 +47,7 @@ export class MasterCore {
     const counters = new Counters();
     this.ctx = {
       ...dependencies,
-      state: emptyMasterState(dependencies.options.info, counters.values),
+      state: emptyMasterState(dependencies.options, counters.values),
       counters,
       effects: [],
       nowMs: 0,

@@ -454,7 +454,7 @@ function addAgent(
     isPongOutstanding: false,
     missedPongs: 0,
     drain,
-    drainStartedMs: undefined,
+    drainStartedMs: drain === undefined ? undefined : ctx.nowMs,
     isDrainSettling: false,
     unavailability: undefined,
     inverse: new Map(),

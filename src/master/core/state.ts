@@ -20,6 +20,7 @@ import type {
   ExecutorInfo,
   FrameworkInfo,
   FrameworkInfoCapabilityType,
+  InverseOffer,
   MachineID,
   MasterInfo,
   Offer,
@@ -39,6 +40,7 @@ import {
 } from "../../registry/core/registry-state.ts";
 import type { Bundle } from "../../resources/bundle.ts";
 import type { History } from "./history.ts";
+import type { MasterOptions } from "./master-options.ts";
 
 /** A task the master tracks: active, unreachable or completed. */
 export interface TaskEntry {
@@ -98,6 +100,8 @@ export interface InverseOfferEntry {
   readonly id: OfferId;
   readonly agentId: AgentId;
   readonly frameworkId: FrameworkId;
+  /** As it was sent. */
+  readonly message: InverseOffer;
 }
 
 export interface InverseAnswer {
@@ -246,6 +250,8 @@ export interface AllocationSchedule {
 
 export interface MasterState {
   readonly info: MasterInfo;
+  /** By `--roles`; undefined: every role may be used. */
+  readonly allowedRoles: ReadonlySet<string> | undefined;
   /** By Mesos name, see counters.ts. */
   readonly counters: ReadonlyMap<string, number>;
   /** False until the registry was loaded: nothing is answered before. */
@@ -281,11 +287,12 @@ export interface MasterState {
 
 /** A master that has not loaded its registry yet. */
 export function emptyMasterState(
-  info: MasterInfo,
+  { info, roles }: Pick<MasterOptions, "info" | "roles">,
   counters: ReadonlyMap<string, number>,
 ): MasterState {
   return {
     info,
+    allowedRoles: roles,
     counters,
     isRecovered: false,
     startedMs: 0,

@@ -11,11 +11,14 @@ import {
 import { metricsSnapshot } from "../../../src/master/core/views/metrics.ts";
 import { getMaster, getRoles, getState, getTasks } from "../../../src/master/core/views/v1.ts";
 import { createCodec } from "../../../src/protocol/codec.ts";
+import { emptyRegistry } from "../../../src/registry/core/registry-state.ts";
 import {
+  AGENT_CAPABILITIES,
   lastOffer,
   lastStatus,
   MASTER_ID,
   START_MS,
+  SUCCESS,
   type TestAgent,
   type TestStream,
   taskFor,
@@ -198,6 +201,129 @@ describe("endpoints", () => {
       ],
       frameworks: [{ id: stream.frameworkId, TASK_RUNNING: 1, slave_ids: [agent.id] }],
     });
+  });
+});
+
+/** A cluster whose roles have weights and quota, and whose agent reserves and drains. */
+function policyScene(): Scene {
+  const registry = emptyRegistry();
+  registry.weights.set("web", 2.5);
+  registry.quotas.set("ops", { guarantees: { cpus: 1000 }, limits: { cpus: 2500 } });
+  const world = new World({}, registry);
+  for (const [role, weight] of registry.weights) world.state.policy.weights.set(role, weight);
+  for (const [role, quota] of registry.quotas) world.state.policy.quotas.set(role, quota);
+  const agent = world.addAgent("cpus:4;mem:1024", {
+    capabilities: [...AGENT_CAPABILITIES, { type: "AGENT_DRAINING" }],
+  });
+  const stream = world.subscribe({ roles: ["web/api"], capabilities: [{ type: "MULTI_ROLE" }] });
+  const offer = lastOffer(stream);
+  world.launch(stream, offer, taskFor(offer, "a"));
+  agent.work();
+  return { world, agent, stream };
+}
+
+describe("policy in the views", () => {
+  test("roles tell weight, quota and what counts against it, sums include the roles below [http-api 9.2]", () => {
+    const { world } = policyScene();
+    expect(rolesView(world.state)).toMatchObject({
+      roles: [
+        {
+          name: "ops",
+          weight: 1,
+          quota: { role: "ops", guarantee: { cpus: 1 }, limit: { cpus: 2.5 }, consumed: {} },
+          frameworks: [],
+        },
+        {
+          name: "web",
+          weight: 2.5,
+          resources: { cpus: 0, gpus: 0, mem: 0, disk: 0 },
+          allocated: { cpus: 1, mem: 128 },
+          quota: { consumed: { cpus: 1, mem: 128 } },
+        },
+        { name: "web/api", weight: 1, resources: { cpus: 1, gpus: 0, mem: 128, disk: 0 } },
+      ],
+    });
+    expect(getRoles(world.state).roles?.map(({ name, weight }) => [name, weight])).toEqual([
+      ["ops", 1],
+      ["web", 2.5],
+      ["web/api", 1],
+    ]);
+  });
+
+  test("with --roles only these are known [semantics 3.6]", () => {
+    const world = new World({ roles: new Set(["*", "web"]) });
+    expect(getRoles(world.state).roles?.map(({ name }) => name)).toEqual(["*", "web"]);
+  });
+
+  test("an agent that drains says since when and how [http-api 6.1, 9.2]", () => {
+    const { world, agent } = policyScene();
+    const agent_id = { value: agent.id ?? "" };
+    const drain = { agent_id, max_grace_period: { seconds: 5 }, mark_gone: false };
+    expect(world.operatorCall({ type: "DRAIN_AGENT", drain_agent: drain })).toEqual(SUCCESS);
+    const info = {
+      state: "DRAINING",
+      config: { max_grace_period: { nanoseconds: 5e9 }, mark_gone: false },
+    } as const;
+    expect(getState(world.state).get_agents?.agents).toMatchObject([
+      {
+        deactivated: true,
+        drain_info: info,
+        estimated_drain_start_time: { nanoseconds: expect.any(Number) },
+      },
+    ]);
+    expect(slavesView(world.state, undefined)).toMatchObject({
+      slaves: [{ drain_info: info, estimated_drain_start_time_seconds: world.nowMs / 1000 }],
+    });
+  });
+
+  test("an inverse offer is among the offers of its framework [http-api 6.1]", () => {
+    const { world, agent, stream } = policyScene();
+    const unavailability = { start: { nanoseconds: START_MS * 1e6 } };
+    const machine_ids = [{ hostname: agent.hostname }];
+    const schedule = { windows: [{ machine_ids, unavailability }] };
+    world.operatorCall({
+      type: "UPDATE_MAINTENANCE_SCHEDULE",
+      update_maintenance_schedule: { schedule },
+    });
+    expect(getState(world.state).get_frameworks?.frameworks).toMatchObject([
+      {
+        inverse_offers: [
+          {
+            framework_id: { value: stream.frameworkId },
+            agent_id: { value: agent.id },
+            unavailability,
+          },
+        ],
+      },
+    ]);
+  });
+
+  test("a status keeps of its container what these endpoints tell [http-api 9.1]", () => {
+    const { world, agent, stream } = policyScene();
+    agent.update(stream, "a", "TASK_RUNNING", {
+      container_status: {
+        container_id: { value: "c" },
+        executor_pid: 7,
+        network_infos: [
+          {
+            ip_addresses: [{ ip_address: "10.0.0.7" }],
+            labels: { labels: [{ key: "k", value: "v" }] },
+          },
+        ],
+      },
+    });
+    const { frameworks } = frameworksView(world.state, undefined) as {
+      frameworks: { tasks: { statuses: object[] }[] }[];
+    };
+    expect(frameworks[0]?.tasks[0]?.statuses.at(-1)).toMatchObject({
+      container_status: {
+        container_id: { value: "c" },
+        network_infos: [
+          { labels: [{ key: "k", value: "v" }], ip_addresses: [{ ip_address: "10.0.0.7" }] },
+        ],
+      },
+    });
+    expect(JSON.stringify(frameworks)).not.toContain("executor_pid");
   });
 });
 

@@ -176,7 +176,8 @@ function setPolicy(
   const { agents, recoveredAgents, unreachableAgents } = ctx.state;
   const agent = agents.get(agentId);
   if (agent !== undefined) {
-    if (info?.state === "DRAINING" && agent.drain === undefined) agent.drainStartedMs = ctx.nowMs;
+    if (info === undefined) agent.drainStartedMs = undefined;
+    else agent.drainStartedMs ??= ctx.nowMs;
     agent.isDeactivated = isDeactivated;
     agent.drain = info;
     if (agent.linkId === undefined) return;

@@ -3,7 +3,12 @@
  * Source: reference/http-api.md 9.1.
  */
 import { toEndpointCommand } from "../../../protocol/endpoint-command.ts";
-import type { AgentInfo, TaskStatus } from "../../../protocol/v1/types.ts";
+import type {
+  AgentInfo,
+  ContainerStatus,
+  NetworkInfo,
+  TaskStatus,
+} from "../../../protocol/v1/types.ts";
 import { toEndpointAttributes } from "../../../resources/attributes.ts";
 import type { Bundle } from "../../../resources/bundle.ts";
 import { toEndpointResources } from "../../../resources/format.ts";
@@ -91,8 +96,32 @@ function statusJson(status: TaskStatus): Json {
     state,
     timestamp: timestamp ?? 0,
     ...(labels !== undefined && { labels: labels.labels ?? [] }),
-    ...(container_status !== undefined && { container_status }),
+    ...(container_status !== undefined && {
+      container_status: containerStatusJson(container_status),
+    }),
     ...(healthy !== undefined && { healthy }),
+  };
+}
+
+function containerStatusJson(status: ContainerStatus): Json {
+  const { container_id, network_infos, cgroup_info } = status;
+  return {
+    ...(container_id !== undefined && { container_id }),
+    ...(network_infos !== undefined && {
+      network_infos: network_infos.map(networkJson),
+    }),
+    ...(cgroup_info !== undefined && { cgroup_info }),
+  };
+}
+
+function networkJson(info: NetworkInfo): Json {
+  const { groups, labels, ip_addresses, name, port_mappings } = info;
+  return {
+    ...(groups !== undefined && { groups }),
+    ...(labels !== undefined && { labels: labels.labels ?? [] }),
+    ...(ip_addresses !== undefined && { ip_addresses }),
+    ...(name !== undefined && { name }),
+    ...(port_mappings !== undefined && { port_mappings }),
   };
 }
 

@@ -40,6 +40,7 @@ export function stateView(state: MasterState, facts: EndpointFacts): Json {
   const agents = [...state.agents.values()];
   const activeCount = agents.filter((agent) => isAgentActive(state, agent)).length;
   const { hostname, domain } = info;
+  const { log_dir: logDir, external_log_file: logFile } = facts.flags;
   return {
     ...facts.version,
     start_time: state.startedMs / 1000,
@@ -61,6 +62,8 @@ export function stateView(state: MasterState, facts: EndpointFacts): Json {
       ...(domain !== undefined && { domain }),
     },
     ...(facts.cluster !== undefined && { cluster: facts.cluster }),
+    ...(logDir !== undefined && { log_dir: logDir }),
+    ...(logFile !== undefined && { external_log_file: logFile }),
     flags: facts.flags,
     slaves: agents.map((agent) => agentSummary(state, agent)),
     recovered_slaves: recoveredAgents(state),
@@ -119,13 +122,19 @@ export function tasksView(state: MasterState, query: TasksQuery): Json {
 /** `/roles`. */
 export function rolesView(state: MasterState): Json {
   const roles = [...roleUses(state)].map(([name, use]) => {
-    const { allocated, offered, reserved, frameworks } = use;
-    const names = new Set(["cpus", "gpus", "mem", "disk", ...allocated.keys(), ...offered.keys()]);
+    const { held, allocated, offered, reserved, consumed, frameworks } = use;
+    const names = new Set(["cpus", "gpus", "mem", "disk", ...held.keys()]);
+    const quota = state.policy.quotas.get(name);
     return {
       name,
-      weight: 1,
-      quota: { role: name, guarantee: {}, limit: {}, consumed: Object.fromEntries(allocated) },
-      resources: Object.fromEntries([...names].map((key) => [key, use.quantity(key)])),
+      weight: state.policy.weights.get(name) ?? 1,
+      quota: {
+        role: name,
+        guarantee: amounts(quota?.guarantees),
+        limit: amounts(quota?.limits),
+        consumed: Object.fromEntries(consumed),
+      },
+      resources: Object.fromEntries([...names].map((key) => [key, held.get(key) ?? 0])),
       allocated: Object.fromEntries(allocated),
       offered: Object.fromEntries(offered),
       reserved: Object.fromEntries(reserved),
@@ -133,6 +142,12 @@ export function rolesView(state: MasterState): Json {
     };
   });
   return { roles };
+}
+
+function amounts(milli: Readonly<Record<string, number>> | undefined): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(milli ?? {}).map(([name, value]) => [name, value / 1000]),
+  );
 }
 
 /** `/state-summary`: counts instead of tasks. */
@@ -167,7 +182,7 @@ function completedFrameworks(state: MasterState): Json[] {
 }
 
 function agentSummary(state: MasterState, agent: AgentEntry): Json {
-  const { reregisteredMs } = agent;
+  const { reregisteredMs, drain, drainStartedMs } = agent;
   const unreserved = agent.total.filter((kind) => kind.reservations.length === 0);
   return {
     ...agentInfoJson(agent.info),
@@ -183,6 +198,10 @@ function agentSummary(state: MasterState, agent: AgentEntry): Json {
     deactivated: agent.isDeactivated,
     version: agent.version,
     capabilities: capabilityTypes(agent.capabilities),
+    ...(drain !== undefined && { drain_info: drain }),
+    ...(drainStartedMs !== undefined && {
+      estimated_drain_start_time_seconds: drainStartedMs / 1000,
+    }),
   };
 }
 
@@ -245,9 +264,7 @@ function frameworkFull(state: MasterState, framework: FrameworkEntry): Json {
     offers: offers.map(offerJson),
     executors: executorsOf(state, framework),
     ...(info.labels !== undefined && { labels: info.labels.labels ?? [] }),
-    ...(framework.offerConstraints !== undefined && {
-      offer_constraints: framework.offerConstraints,
-    }),
+    offer_constraints: framework.offerConstraints ?? {},
   };
 }
 

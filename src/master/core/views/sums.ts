@@ -27,19 +27,28 @@ export function offeredTo(state: MasterState, framework: FrameworkEntry): Bundle
   return sum([...framework.offers].flatMap((id) => state.offers.get(id)?.resources ?? []));
 }
 
-/** Who is subscribed to a role and what the role has, offered and allocated, by resource name. */
+/** Who is subscribed to a role and what the role has. Amounts are scalars by resource name. */
 export interface RoleUse {
   readonly frameworks: string[];
+  /** Offered and allocated to the role itself. */
+  readonly held: Map<string, number>;
+  /** The others count the role with all roles below it. */
   readonly allocated: Map<string, number>;
   readonly offered: Map<string, number>;
   readonly reserved: Map<string, number>;
-  /** Offered and allocated of one scalar. */
-  quantity(name: string): number;
+  /** What counts against the quota: reservations, and what is allocated without one. */
+  readonly consumed: Map<string, number>;
 }
 
-/** Every known role by name (semantics 3.6), sorted; ancestors of a known role are known. */
+/**
+ * Every known role by name (semantics 3.6), sorted: the allowed ones where operators named them,
+ * else each with a framework, resources, reservations, a weight or a quota, and their ancestors.
+ */
 export function roleUses(state: MasterState): Map<string, RoleUse> {
   const uses = new Map<string, RoleUse>();
+  const { policy, allowedRoles } = state;
+  for (const role of [...policy.weights.keys(), ...policy.quotas.keys()]) useOf(uses, role);
+  for (const role of allowedRoles ?? []) useOf(uses, role);
   for (const framework of state.frameworks.values()) {
     for (const role of framework.roles) useOf(uses, role).frameworks.push(framework.id);
   }
@@ -48,32 +57,51 @@ export function roleUses(state: MasterState): Map<string, RoleUse> {
     countReserved(uses, agent.total);
   }
   for (const offer of state.offers.values()) count(uses, "offered", offer.resources);
-  return new Map([...uses].sort(([a], [b]) => (a < b ? -1 : 1)));
+  const known = [...uses].filter(([role]) => allowedRoles?.has(role) ?? true);
+  return new Map(known.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function useOf(uses: Map<string, RoleUse>, role: string): RoleUse {
   const known = uses.get(role);
   if (known !== undefined) return known;
-  const allocated = new Map<string, number>();
-  const offered = new Map<string, number>();
   const use: RoleUse = {
     frameworks: [],
-    allocated,
-    offered,
+    held: new Map(),
+    allocated: new Map(),
+    offered: new Map(),
     reserved: new Map(),
-    quantity: (name) => (allocated.get(name) ?? 0) + (offered.get(name) ?? 0),
+    consumed: new Map(),
   };
   uses.set(role, use);
-  const end = role.lastIndexOf("/");
-  if (end > 0) useOf(uses, role.slice(0, end));
+  const parent = parentOf(role);
+  if (parent !== undefined) useOf(uses, parent);
   return use;
+}
+
+/** The role and all roles above it. */
+function* lineOf(uses: Map<string, RoleUse>, role: string): Generator<RoleUse> {
+  for (let name: string | undefined = role; name !== undefined; name = parentOf(name)) {
+    yield useOf(uses, name);
+  }
+}
+
+function parentOf(role: string): string | undefined {
+  const end = role.lastIndexOf("/");
+  return end > 0 ? role.slice(0, end) : undefined;
 }
 
 /** Resources count for the role they are allocated to. */
 function count(uses: Map<string, RoleUse>, what: "allocated" | "offered", bundle: Bundle): void {
-  for (const { name, scalar, allocation_info } of bundle.toResources()) {
+  for (const { name, scalar, allocation_info, reservations, revocable } of bundle.toResources()) {
     if (scalar === undefined) continue;
-    add(useOf(uses, allocation_info?.role ?? "*")[what], name, scalar.value);
+    const role = allocation_info?.role ?? "*";
+    const isReserved = (reservations ?? []).length > 0;
+    add(useOf(uses, role).held, name, scalar.value);
+    for (const use of lineOf(uses, role)) {
+      add(use[what], name, scalar.value);
+      if (what === "offered" || isReserved || revocable !== undefined) continue;
+      add(use.consumed, name, scalar.value);
+    }
   }
 }
 
@@ -81,7 +109,10 @@ function countReserved(uses: Map<string, RoleUse>, total: Bundle): void {
   for (const { name, scalar, reservations } of total.toResources()) {
     const role = reservations?.at(-1)?.role;
     if (scalar === undefined || role === undefined) continue;
-    add(useOf(uses, role).reserved, name, scalar.value);
+    for (const use of lineOf(uses, role)) {
+      add(use.reserved, name, scalar.value);
+      add(use.consumed, name, scalar.value);
+    }
   }
 }
 

@@ -4,6 +4,7 @@
  * Source: reference/http-api.md 6.1.
  */
 import type {
+  InverseOffer,
   MasterResponseGetAgents,
   MasterResponseGetAgentsAgent,
   MasterResponseGetExecutors,
@@ -81,16 +82,16 @@ export function getExecutors(state: MasterState): MasterResponseGetExecutors {
   return { executors };
 }
 
-/** GET_ROLES: every role with a framework or resources in use, and their ancestors. */
+/** GET_ROLES: every known role with what it is offered and allocated. */
 export function getRoles(state: MasterState): MasterResponseGetRoles {
   const roles: Role[] = [];
-  for (const [name, use] of roleUses(state)) {
+  for (const [name, { frameworks, held }] of roleUses(state)) {
     roles.push({
       name,
-      weight: 1,
-      frameworks: use.frameworks.map((value) => ({ value })),
+      weight: state.policy.weights.get(name) ?? 1,
+      frameworks: frameworks.map((value) => ({ value })),
       resources: ["cpus", "disk", "gpus", "mem"]
-        .map((resource) => scalar(resource, use.quantity(resource)))
+        .map((resource) => scalar(resource, held.get(resource) ?? 0))
         .filter((resource) => resource.scalar.value > 0),
     });
   }
@@ -115,6 +116,7 @@ export function agentPid(agent: AgentEntry): string {
 }
 
 function agentMessage(state: MasterState, agent: AgentEntry): MasterResponseGetAgentsAgent {
+  const { drain, drainStartedMs } = agent;
   return {
     agent_info: { ...agent.info, resources: endpointResources(agent.total) },
     active: isAgentActive(state, agent),
@@ -129,6 +131,10 @@ function agentMessage(state: MasterState, agent: AgentEntry): MasterResponseGetA
     allocated_resources: usedOn(agent).flatMap(endpointResources),
     offered_resources: offeredOn(state, agent).flatMap(endpointResources),
     capabilities: agent.capabilities,
+    ...(drain !== undefined && { drain_info: drain }),
+    ...(drainStartedMs !== undefined && {
+      estimated_drain_start_time: timeInfo(drainStartedMs),
+    }),
   };
 }
 
@@ -139,6 +145,7 @@ function frameworkMessage(
   const isConnected = framework.streamId !== undefined;
   const { registeredMs, reregisteredMs, unregisteredMs, offerConstraints } = framework;
   const offers = [...framework.offers].flatMap((id) => state.offers.get(id)?.message ?? []);
+  const inverseOffers = inverseOffersTo(state, framework);
   return {
     framework_info: framework.info,
     active: isConnected,
@@ -148,10 +155,17 @@ function frameworkMessage(
     ...(reregisteredMs !== undefined && { reregistered_time: timeInfo(reregisteredMs) }),
     ...(unregisteredMs !== undefined && { unregistered_time: timeInfo(unregisteredMs) }),
     offers,
+    ...(inverseOffers.length > 0 && { inverse_offers: inverseOffers }),
     allocated_resources: usedBy(state, framework).flatMap(endpointResources),
     offered_resources: offeredTo(state, framework).flatMap(endpointResources),
     ...(offerConstraints !== undefined && { offer_constraints: offerConstraints }),
   };
+}
+
+function inverseOffersTo(state: MasterState, framework: FrameworkEntry): readonly InverseOffer[] {
+  return [...state.inverseOffers.values()]
+    .filter(({ frameworkId }) => frameworkId === framework.id)
+    .map(({ message }) => message);
 }
 
 function executorMessage(executor: ExecutorEntry): MasterResponseGetExecutorsExecutor {
