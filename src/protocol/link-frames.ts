@@ -115,12 +115,20 @@ export type AgentCommand =
       readonly kind: "runTask";
       readonly framework: FrameworkInfo;
       readonly task: TaskInfo;
+      /** The master counts the task's executor as new: see `launchesExecutor` of a group. */
+      readonly launchesExecutor: boolean;
     }
   | {
       readonly kind: "runTaskGroup";
       readonly framework: FrameworkInfo;
       readonly executor: ExecutorInfo;
       readonly taskGroup: TaskGroupInfo;
+      /**
+       * True when what the executor holds was taken from the offers just now: if it cannot be
+       * launched, the agent must say that it exited. False when it runs: if it does not, the tasks
+       * must not start, because nothing is set aside for their executor any more.
+       */
+      readonly launchesExecutor: boolean;
     }
   | {
       readonly kind: "killTask";

@@ -67,6 +67,9 @@ const count: Check = (value) => {
   throw new BadLinkValue("Expecting a whole number, 0 or more");
 };
 
+/** Raw status of a process; -1 when nobody saw how it ended. */
+const waitStatus: Check = (value, codec) => (value === -1 ? value : count(value, codec));
+
 const flag: Check = (value) => {
   if (typeof value === "boolean") return value;
   throw new BadLinkValue("Expecting true or false");
@@ -189,7 +192,7 @@ const AGENT_MESSAGE = union<AgentToMaster["kind"]>({
     status: v1("mesos.v1.TaskStatus"),
     latestState: taskState,
   },
-  executorExited: { frameworkId: text, executorId: text, status: count },
+  executorExited: { frameworkId: text, executorId: text, status: waitStatus },
   executorMessage: { frameworkId: text, executorId: text, data: base64 },
   operationStatus: REPORTED_OPERATION,
   resourcesChanged: { resources: RESOURCES, checkpointedResources: RESOURCES },
@@ -198,11 +201,16 @@ const AGENT_MESSAGE = union<AgentToMaster["kind"]>({
 });
 
 const COMMAND = union<AgentCommand["kind"]>({
-  runTask: { framework: v1("mesos.v1.FrameworkInfo"), task: v1("mesos.v1.TaskInfo") },
+  runTask: {
+    framework: v1("mesos.v1.FrameworkInfo"),
+    task: v1("mesos.v1.TaskInfo"),
+    launchesExecutor: flag,
+  },
   runTaskGroup: {
     framework: v1("mesos.v1.FrameworkInfo"),
     executor: v1("mesos.v1.ExecutorInfo"),
     taskGroup: v1("mesos.v1.TaskGroupInfo"),
+    launchesExecutor: flag,
   },
   killTask: {
     frameworkId: text,

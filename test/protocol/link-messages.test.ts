@@ -93,7 +93,7 @@ const AGENT_SAMPLES: { readonly [K in AgentToMaster["kind"]]: AgentToMaster & { 
 };
 
 const COMMAND_SAMPLES: { readonly [K in AgentCommand["kind"]]: AgentCommand & { kind: K } } = {
-  runTask: { kind: "runTask", framework, task: taskInfo },
+  runTask: { kind: "runTask", framework, task: taskInfo, launchesExecutor: true },
   applyOperation: { kind: "applyOperation", operation },
   acknowledgeOperation: { kind: "acknowledgeOperation", operationUuid: uuid, uuid },
   drain: { kind: "drain", config: v1("mesos.v1.DrainConfig", { mark_gone: true }) },
@@ -102,6 +102,7 @@ const COMMAND_SAMPLES: { readonly [K in AgentCommand["kind"]]: AgentCommand & { 
     framework,
     executor,
     taskGroup: v1("mesos.v1.TaskGroupInfo", { tasks: [taskInfo] }),
+    launchesExecutor: false,
   },
   killTask: {
     kind: "killTask",

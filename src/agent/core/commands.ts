@@ -59,6 +59,7 @@ function carryOut(step: Step, command: AgentCommand): void {
         tasks: [command.task],
         taskGroup: undefined,
         executor: command.task.executor,
+        launchesExecutor: command.launchesExecutor,
       });
       break;
     case "runTaskGroup":
@@ -67,6 +68,7 @@ function carryOut(step: Step, command: AgentCommand): void {
         tasks: command.taskGroup.tasks ?? [],
         taskGroup: command.taskGroup,
         executor: command.executor,
+        launchesExecutor: command.launchesExecutor,
       });
       break;
     case "killTask":

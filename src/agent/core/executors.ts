@@ -245,7 +245,8 @@ function endExecutor(step: Step, executor: ExecutorState, termination: Container
     if (isTerminalState(task.state)) continue;
     reportTask(step, framework, executor, task, endReport(framework, executor, task, termination));
   }
-  if (!executor.isCommandExecutor) {
+  // The master has settled a disowned one, and may have a new one of that id in its books.
+  if (!executor.isCommandExecutor && !executor.isDisowned) {
     send(step, {
       kind: "executorExited",
       frameworkId: executor.frameworkId,

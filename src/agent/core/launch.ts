@@ -20,7 +20,7 @@ import {
   isCheckpointing,
   type TaskRecord,
 } from "./state.ts";
-import { agentIdOf, checkpoint, log, type Step, setTimer } from "./step.ts";
+import { agentIdOf, checkpoint, log, type Step, send, setTimer } from "./step.ts";
 import { checkpointTask, droppedState, reportAbsentTask } from "./tasks.ts";
 
 /** One task, or several that an executor gets together. */
@@ -30,6 +30,8 @@ export interface RunRequest {
   readonly taskGroup: TaskGroupInfo | undefined;
   /** Undefined for a command task. */
   readonly executor: ExecutorInfo | undefined;
+  /** What the master believes of the executor: see `AgentCommand`. */
+  readonly launchesExecutor: boolean;
 }
 
 /** Launches the tasks, or reports for each why it was not launched. */
@@ -45,7 +47,7 @@ export function runTasks(step: Step, request: RunRequest): void {
   const framework = known ?? addFramework(step, frameworkId, request.framework);
   const fault = faultOf(step, framework, request);
   if (fault === undefined) startTasks(step, framework, { ...request, tasks });
-  else refuseTasks(step, framework, tasks, fault);
+  else refuseTasks(step, framework, { ...request, tasks }, fault);
 }
 
 /** Framework of the first task here; on disk before anything of it is visible. */
@@ -125,7 +127,10 @@ function faultOf(step: Step, framework: FrameworkState, request: RunRequest): Fa
     };
   }
   const executor = framework.executors.get(executorId);
-  if (executor === undefined) return undefined;
+  if (executor === undefined) {
+    const isExpected = request.executor !== undefined && !request.launchesExecutor;
+    return isExpected ? executorIsOver(executorId, "terminated") : undefined;
+  }
   return request.executor === undefined ? collision(executor) : faultOfExecutor(executor);
 }
 
@@ -146,10 +151,14 @@ function faultOfExecutor(executor: ExecutorState): Fault | undefined {
     };
   }
   if (executor.phase !== "terminating" && executor.phase !== "terminated") return undefined;
+  return executorIsOver(executor.executorId, executor.phase);
+}
+
+function executorIsOver(executorId: string, phase: string): Fault {
   return {
     state: "dropped",
     reason: "REASON_EXECUTOR_TERMINATED",
-    message: `Executor ${executor.executorId} is ${executor.phase}`,
+    message: `Executor ${executorId} is ${phase}`,
   };
 }
 
@@ -161,15 +170,23 @@ function hasLimits(task: TaskInfo): boolean {
   return task.limits !== undefined && Object.keys(task.limits).length > 0;
 }
 
+/** Wait status of an executor that was not launched. */
+const NEVER_RAN = -1;
+
 function refuseTasks(
   step: Step,
   framework: FrameworkState,
-  tasks: readonly TaskInfo[],
+  { tasks, executor, launchesExecutor }: RunRequest,
   fault: Fault,
 ): void {
+  const { frameworkId } = framework;
   const state = fault.state === "dropped" ? droppedState(framework.info) : fault.state;
   for (const task of tasks) {
-    reportAbsentTask(step, framework.frameworkId, task.task_id.value, { ...fault, state });
+    reportAbsentTask(step, frameworkId, task.task_id.value, { ...fault, state });
+  }
+  if (executor !== undefined && launchesExecutor) {
+    const executorId = executor.executor_id.value;
+    send(step, { kind: "executorExited", frameworkId, executorId, status: NEVER_RAN });
   }
   forgetFrameworkIfIdle(step, framework);
 }

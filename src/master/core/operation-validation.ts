@@ -6,6 +6,7 @@ import type { OfferOperation, Resource } from "../../protocol/v1/types.ts";
 import { validateId } from "../../protocol/validation/ids.ts";
 import { toPostRefinement } from "../../resources/refinement.ts";
 import { validateResources } from "../../resources/validate.ts";
+import { firstFault } from "./message-validation.ts";
 import type { AgentEntry, FrameworkEntry } from "./state.ts";
 
 /** Who asks, and for what. */
@@ -205,17 +206,6 @@ function faultOfResize(
   if (volume?.disk?.persistence === undefined) return "Only a persistent volume can be resized";
   if (volume.shared !== undefined) return "A shared volume cannot be resized";
   if (volume.disk.source?.type === "MOUNT") return "A volume on a MOUNT disk cannot be resized";
-  return undefined;
-}
-
-function firstFault(
-  resources: readonly Resource[] | undefined,
-  faultOf: (resource: Resource) => string | undefined,
-): string | undefined {
-  for (const resource of resources ?? []) {
-    const fault = faultOf(resource);
-    if (fault !== undefined) return fault;
-  }
   return undefined;
 }
 

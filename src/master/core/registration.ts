@@ -26,7 +26,14 @@ import {
   totalOf,
   usedOn,
 } from "./agent-totals.ts";
-import { command, isPending, newCommandQueue, resendCommands, settleCommands } from "./commands.ts";
+import {
+  command,
+  isLaunch,
+  isPending,
+  newCommandQueue,
+  resendCommands,
+  settleCommands,
+} from "./commands.ts";
 import { cancelTimer, commit, log, type MasterContext } from "./context.ts";
 import { addRecoveredFramework, shutdownFrameworkOn } from "./frameworks.ts";
 import { rescindOffersOfAgent } from "./offers.ts";
@@ -378,11 +385,12 @@ function pendingLaunches(agent: AgentEntry): Launches {
   const tasks = new Set<string>();
   const executors = new Set<string>();
   for (const order of agent.commands.pending.values()) {
-    if (order.kind !== "runTask") continue;
+    if (!isLaunch(order)) continue;
     const frameworkId = brand<FrameworkId>(order.framework.id?.value ?? "");
-    tasks.add(`${frameworkId}\n${order.task.task_id.value}`);
-    const { executor } = order.task;
-    if (executor === undefined) continue;
+    const launched = order.kind === "runTask" ? [order.task] : (order.taskGroup.tasks ?? []);
+    for (const task of launched) tasks.add(`${frameworkId}\n${task.task_id.value}`);
+    const executor = order.kind === "runTask" ? order.task.executor : order.executor;
+    if (executor === undefined || !order.launchesExecutor) continue;
     executors.add(executorKey(frameworkId, brand(executor.executor_id.value)));
   }
   return { tasks, executors };

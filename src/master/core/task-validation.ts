@@ -1,38 +1,38 @@
 /**
- * Whether a task may be launched on an offer: the first fault in the order Mesos looks for them, as
- * the message of its TASK_ERROR. Source: semantics 6.7 (`src/master/validation.cpp`).
+ * Whether a task, or a group of tasks as a whole, may be launched on an offer: the first fault in
+ * the order Mesos looks for them, as the message of the TASK_ERROR. Source: semantics 6.7
+ * (`src/master/validation.cpp`).
  */
 import { brand, type TaskId } from "../../base/ids.ts";
-import type {
-  CheckInfo,
-  CommandInfo,
-  ContainerInfo,
-  DurationInfo,
-  Environment,
-  ExecutorInfo,
-  HealthCheck,
-  Resource,
-  TaskInfo,
-} from "../../protocol/v1/types.ts";
+import type { ExecutorInfo, Resource, TaskInfo } from "../../protocol/v1/types.ts";
 import { validateId } from "../../protocol/validation/ids.ts";
 import { isSameMessage } from "../../registry/core/same-message.ts";
-import type { Bundle } from "../../resources/bundle.ts";
 import type { MasterContext } from "./context.ts";
+import { faultOfGroupExecutor, faultOfTaskExecutor } from "./executor-validation.ts";
 import {
-  allocatedResources,
-  emptyBundle,
-  faultOfResources,
-  printResources,
-} from "./resource-forms.ts";
-import type { AgentEntry, ExecutorEntry, FrameworkEntry } from "./state.ts";
+  faultOfCheck,
+  faultOfCommand,
+  faultOfContainer,
+  faultOfDuration,
+  faultOfHealthCheck,
+  faultOfHoldings,
+  firstFault,
+} from "./message-validation.ts";
+import type { OfferPool } from "./offer-pool.ts";
+import { allocatedResources, emptyBundle, printResources } from "./resource-forms.ts";
+import { type AgentEntry, type ExecutorEntry, executorKey, type FrameworkEntry } from "./state.ts";
 
-/** A task and all it is judged by. */
-export interface TaskCandidate {
+/** Where tasks are to be launched. */
+interface Place {
   readonly framework: FrameworkEntry;
   readonly agent: AgentEntry;
+  /** Role of the offers. */
   readonly role: string;
-  /** What is left of the offers, allocated form. */
-  readonly remaining: Bundle;
+  readonly pool: OfferPool;
+}
+
+/** A task and all it is judged by. */
+export interface TaskCandidate extends Place {
   readonly task: TaskInfo;
   /** With `framework_id` filled in. */
   readonly executor: ExecutorInfo | undefined;
@@ -40,27 +40,56 @@ export interface TaskCandidate {
   readonly known: ExecutorEntry | undefined;
 }
 
+/** A task group and all it is judged by. */
+export interface GroupCandidate extends Place {
+  readonly tasks: readonly TaskInfo[];
+  /** With `framework_id` filled in. */
+  readonly executor: ExecutorInfo;
+  readonly known: ExecutorEntry | undefined;
+}
+
 export function faultOfTask(ctx: MasterContext, candidate: TaskCandidate): string | undefined {
-  const { task, role } = candidate;
+  const { task, executor } = candidate;
   return (
-    faultOfTaskId(candidate) ??
-    faultOfAgent(candidate) ??
+    faultOfAnyTask(candidate, task) ??
+    faultOfLoneTask(task) ??
+    faultOfChoice(task) ??
+    (executor === undefined ? undefined : faultOfTaskExecutor({ ...candidate, executor })) ??
+    faultOfAmount(ctx, candidate, [task])
+  );
+}
+
+/** All or nothing: one fault is the fault of the whole group. */
+export function faultOfGroup(ctx: MasterContext, candidate: GroupCandidate): string | undefined {
+  const { tasks } = candidate;
+  if (tasks.length === 0) return "Task group has no tasks";
+  return (
+    faultOfGroupExecutor(candidate) ??
+    firstFault(tasks, (task) => faultOfAnyTask(candidate, task)) ??
+    firstFault(tasks, (task) => faultOfGroupTask(candidate, task)) ??
+    faultOfTwins(tasks) ??
+    faultOfUnevenCgroups(candidate) ??
+    faultOfAmount(ctx, candidate, tasks)
+  );
+}
+
+/** What holds for tasks on their own and in groups alike. */
+function faultOfAnyTask(place: Place, task: TaskInfo): string | undefined {
+  return (
+    faultOfTaskId(place, task) ??
+    faultOfAgent(place, task) ??
     faultOfDuration("kill_policy.grace_period", task.kill_policy?.grace_period) ??
     faultOfDuration("max_completion_time", task.max_completion_time) ??
     faultOfCheck(task.check) ??
     faultOfHealthCheck(task.health_check) ??
-    faultOfTaskResources(task.resources ?? [], role) ??
+    faultOfTaskResources(task.resources ?? [], place.role) ??
     faultOfCommand("Task", task.command) ??
     faultOfContainer(task.container) ??
-    faultOfLimits(candidate) ??
-    faultOfSharedCgroups(candidate) ??
-    faultOfChoice(task) ??
-    faultOfExecutor(candidate) ??
-    faultOfAmount(ctx, candidate)
+    faultOfLimits(place, task)
   );
 }
 
-function faultOfTaskId({ framework, task }: TaskCandidate): string | undefined {
+function faultOfTaskId({ framework }: Place, task: TaskInfo): string | undefined {
   const id = task.task_id.value;
   const checked = validateId(id, "task_id");
   if (!checked.ok) return `Task ID is not valid: ${checked.error.message}`;
@@ -72,137 +101,18 @@ function faultOfTaskId({ framework, task }: TaskCandidate): string | undefined {
   return undefined;
 }
 
-function faultOfAgent({ agent, task }: TaskCandidate): string | undefined {
+function faultOfAgent({ agent }: Place, task: TaskInfo): string | undefined {
   const named = task.agent_id.value;
   if (named === agent.id) return undefined;
   return `Task uses invalid agent ${named} while agent ${agent.id} is expected`;
 }
 
-function faultOfDuration(field: string, duration: DurationInfo | undefined): string | undefined {
-  if (duration === undefined || duration.nanoseconds >= 0) return undefined;
-  return `Task's '${field}' must be non-negative`;
-}
-
-function faultOfCheck(check: CheckInfo | undefined): string | undefined {
-  if (check === undefined) return undefined;
-  const message = checkMessage(check.type, check);
-  if (typeof message === "string") return `Task uses invalid check: ${message}`;
-  const seconds = [check.delay_seconds, check.interval_seconds, check.timeout_seconds];
-  if (seconds.every(isNonNegative)) return faultOfCommand("Check", check.command?.command);
-  return "Task uses invalid check: Expecting its times to be non-negative";
-}
-
-function faultOfHealthCheck(check: HealthCheck | undefined): string | undefined {
-  if (check === undefined) return undefined;
-  const message = checkMessage(healthCheckType(check), check);
-  if (typeof message === "string") return `Task uses invalid health check: ${message}`;
-  const { delay_seconds, interval_seconds, timeout_seconds, grace_period_seconds } = check;
-  const seconds = [delay_seconds, interval_seconds, timeout_seconds, grace_period_seconds];
-  if (seconds.every(isNonNegative)) return faultOfCommand("Health check", check.command);
-  return "Task uses invalid health check: Expecting its times to be non-negative";
-}
-
-/** Derived when absent and unambiguous (http-api 4.3 rule 6). */
-function healthCheckType(check: HealthCheck): HealthCheck["type"] {
-  if (check.type !== undefined) return check.type;
-  const { command, http, tcp } = check;
-  const present = [command, http, tcp].filter((message) => message !== undefined);
-  if (present.length !== 1) return undefined;
-  if (command !== undefined) return "COMMAND";
-  return http === undefined ? "TCP" : "HTTP";
-}
-
-/** The message that belongs to the type; a text when it is missing or the type is. */
-function checkMessage(
-  type: CheckInfo["type"],
-  check: { readonly command?: unknown; readonly http?: unknown; readonly tcp?: unknown },
-): string | undefined {
-  switch (type) {
-    case "COMMAND":
-      return check.command === undefined ? "Expecting 'command' to be set" : undefined;
-    case "HTTP":
-      return check.http === undefined ? "Expecting 'http' to be set" : undefined;
-    case "TCP":
-      return check.tcp === undefined ? "Expecting 'tcp' to be set" : undefined;
-    default:
-      return "Expecting 'type' to be COMMAND, HTTP or TCP";
-  }
-}
-
-function isNonNegative(value: number | undefined): boolean {
-  return value === undefined || value >= 0;
-}
-
 function faultOfTaskResources(resources: readonly Resource[], role: string): string | undefined {
   if (resources.length === 0) return "Task uses no resources";
-  const fault = faultOfResources(resources);
-  if (fault !== undefined) return `Task uses invalid resources: ${fault}`;
-  return faultOfAllocation("Task", resources, role) ?? faultOfMixture(resources);
+  return faultOfHoldings("Task", resources, role);
 }
 
-function faultOfAllocation(
-  what: string,
-  resources: readonly Resource[],
-  role: string,
-): string | undefined {
-  const foreign = resources.find((resource) => (resource.allocation_info?.role ?? role) !== role);
-  if (foreign === undefined) return undefined;
-  const named = foreign.allocation_info?.role ?? "";
-  return `${what} uses resources allocated to role '${named}'; the offer is for role '${role}'`;
-}
-
-function faultOfMixture(resources: readonly Resource[]): string | undefined {
-  const firm = new Set<string>();
-  const revocable = new Set<string>();
-  const volumes = new Set<string>();
-  for (const { name, revocable: info, disk } of resources) {
-    (info === undefined ? firm : revocable).add(name);
-    const volume = disk?.persistence?.id;
-    if (volume === undefined) continue;
-    if (volumes.has(volume)) return `Task uses duplicate persistence ID ${volume}`;
-    volumes.add(volume);
-  }
-  const mixed = [...firm].find((name) => revocable.has(name));
-  if (mixed === undefined) return undefined;
-  return `Task (or executor) uses both revocable and non-revocable ${mixed}`;
-}
-
-function faultOfCommand(what: string, command: CommandInfo | undefined): string | undefined {
-  if (command === undefined) return undefined;
-  const fault = faultOfEnvironment(command.environment);
-  return fault === undefined ? undefined : `${what} uses invalid command: ${fault}`;
-}
-
-function faultOfEnvironment(environment: Environment | undefined): string | undefined {
-  for (const { name, type, value, secret } of environment?.variables ?? []) {
-    if (name === "") return "Environment variable must have a name";
-    if (type === "SECRET") {
-      if (secret === undefined)
-        return `Environment variable '${name}' of type SECRET needs a secret`;
-      if (value !== undefined) return `Environment variable '${name}' of type SECRET has a value`;
-    } else if (value === undefined) {
-      return `Environment variable '${name}' of type VALUE needs a value`;
-    }
-    if (value?.includes("\0") === true) return `Environment variable '${name}' holds a NUL byte`;
-  }
-  return undefined;
-}
-
-function faultOfContainer(container: ContainerInfo | undefined): string | undefined {
-  if (container === undefined) return undefined;
-  for (const volume of container.volumes ?? []) {
-    const { host_path, image, source, container_path } = volume;
-    const sources = [host_path, image, source].filter((value) => value !== undefined);
-    if (sources.length === 1) continue;
-    return `Volume '${container_path}' needs exactly one of host_path, image and source`;
-  }
-  if (container.type !== "DOCKER") return undefined;
-  if (container.docker === undefined) return "DockerInfo 'docker' is not set for DOCKER container";
-  const isNamed = (container.docker.parameters ?? []).some(({ key }) => key === "name");
-  return isNamed ? "Parameter in DockerInfo must not be 'name'" : undefined;
-}
-
-function faultOfLimits({ agent, task }: TaskCandidate): string | undefined {
+function faultOfLimits({ agent }: Place, task: TaskInfo): string | undefined {
   const limits = Object.entries(task.limits ?? {});
   if (limits.length === 0) return undefined;
   if (!agent.capabilities.some(({ type }) => type === "TASK_RESOURCE_LIMITS")) {
@@ -223,8 +133,8 @@ function requested(resources: readonly Resource[], name: string): number | undef
   return found.reduce((sum, { scalar }) => sum + (scalar?.value ?? 0), 0);
 }
 
-function faultOfSharedCgroups({ task }: TaskCandidate): string | undefined {
-  if (task.container?.linux_info?.share_cgroups !== false) return undefined;
+function faultOfLoneTask(task: TaskInfo): string | undefined {
+  if (sharesCgroups(task.container)) return undefined;
   return "Only tasks in a task group may have 'share_cgroups' set to false";
 }
 
@@ -233,73 +143,90 @@ function faultOfChoice(task: TaskInfo): string | undefined {
   return "Task should have at least one (but not both) of CommandInfo or ExecutorInfo present";
 }
 
-function faultOfExecutor({ framework, executor, known, role }: TaskCandidate): string | undefined {
-  if (executor === undefined) return undefined;
-  const checked = validateId(executor.executor_id.value, "executor_id");
-  if (!checked.ok) return `Executor ID is not valid: ${checked.error.message}`;
-  if (executor.framework_id?.value !== framework.id) {
-    return `ExecutorInfo has an invalid FrameworkID (Actual: ${executor.framework_id?.value} vs Expected: ${framework.id})`;
+function faultOfGroupTask({ executor }: GroupCandidate, task: TaskInfo): string | undefined {
+  if (
+    task.executor !== undefined &&
+    !isSameMessage(withoutFramework(task.executor), withoutFramework(executor))
+  ) {
+    return "The 'ExecutorInfo' of task and of its group must be the same";
   }
-  if (executor.type === "DEFAULT")
-    return "'ExecutorInfo.type' must be CUSTOM to launch single tasks";
-  if (executor.command === undefined)
-    return "'ExecutorInfo.command' must be set for CUSTOM executors";
-  if ((executor.shutdown_grace_period?.nanoseconds ?? 0) < 0) {
-    return "ExecutorInfo's 'shutdown_grace_period' must be non-negative";
+  if (task.container?.type === "DOCKER") {
+    return "Docker ContainerInfo is not supported on a task of a group";
   }
-  if (executor.container?.linux_info?.share_cgroups === true) {
-    return "The 'share_cgroups' field cannot be set to true on executors";
+  const { type, http, tcp } = task.health_check ?? {};
+  const isProbing = type === "HTTP" || type === "TCP" || http !== undefined || tcp !== undefined;
+  if (isProbing && (task.container?.network_infos ?? []).length > 0) {
+    return "HTTP and TCP health checks are not supported for nested containers with a network of their own";
   }
-  const resources = executor.resources ?? [];
-  if (resources.some((resource) => resource.shared !== undefined)) {
-    return "Executor resources must not be shared";
+  if (Object.keys(task.limits ?? {}).length > 0 && sharesCgroups(task.container)) {
+    return "Resource limits of a task in a group need 'share_cgroups' set to false";
   }
-  return (
-    (resources.length === 0 ? undefined : faultOfResources(resources)) ??
-    faultOfAllocation("Executor", resources, role) ??
-    faultOfCommand("Executor", executor.command) ??
-    faultOfContainer(executor.container) ??
-    faultOfIdentity(executor, known)
-  );
+  return undefined;
 }
 
-function faultOfIdentity(
-  executor: ExecutorInfo,
-  known: ExecutorEntry | undefined,
+function faultOfTwins(tasks: readonly TaskInfo[]): string | undefined {
+  const seen = new Set<string>();
+  for (const { task_id } of tasks) {
+    if (seen.has(task_id.value)) return `Task has duplicate ID: ${task_id.value}`;
+    seen.add(task_id.value);
+  }
+  return undefined;
+}
+
+/** One executor has one kind of nested container (semantics 6.7). */
+function faultOfUnevenCgroups(candidate: GroupCandidate): string | undefined {
+  const { agent, framework, executor, tasks } = candidate;
+  const key = executorKey(framework.id, brand(executor.executor_id.value));
+  const containers = tasks.map(({ container }) => container);
+  for (const { executorId, frameworkId, description } of agent.tasks) {
+    if (executorId === undefined || executorKey(frameworkId, executorId) !== key) continue;
+    containers.push(description.container);
+  }
+  const [first, ...rest] = containers.map(sharesCgroups);
+  if (rest.every((value) => value === first)) return undefined;
+  return "All tasks under one executor must have the same value of 'share_cgroups'";
+}
+
+/** The default is true. */
+function sharesCgroups(container: TaskInfo["container"]): boolean {
+  return container?.linux_info?.share_cgroups !== false;
+}
+
+function withoutFramework({ framework_id: _, ...rest }: ExecutorInfo): ExecutorInfo {
+  return rest;
+}
+
+interface Spender extends Place {
+  readonly executor: ExecutorInfo | undefined;
+  readonly known: ExecutorEntry | undefined;
+}
+
+function faultOfAmount(
+  ctx: MasterContext,
+  spender: Spender,
+  tasks: readonly TaskInfo[],
 ): string | undefined {
-  if (known === undefined) return undefined;
-  // What it holds was settled when it was first launched.
-  const { resources: _wanted, ...wanted } = executor;
-  const { resources: _held, ...held } = known.info;
-  if (isSameMessage(wanted, held)) return undefined;
-  const id = executor.executor_id.value;
-  return `ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID ${id}`;
-}
-
-function faultOfAmount(ctx: MasterContext, candidate: TaskCandidate): string | undefined {
-  const { task, executor, known, remaining, role } = candidate;
-  const absent = absentResource(candidate);
+  const { executor, known, pool, role } = spender;
+  const wanted = tasks.flatMap(({ resources }) => resources ?? []);
+  const brought = known === undefined ? (executor?.resources ?? []) : [];
+  const absent = absentResource(pool, [...wanted, ...brought]);
   if (absent !== undefined) return `Task (or executor) uses ${absent}, which is not offered`;
+  const parts = [...tasks.map((task) => task.resources ?? []), brought].map((resources) =>
+    allocatedResources(ctx.kinds, resources, role),
+  );
+  if (pool.covers(parts)) return undefined;
   const needed = emptyBundle(ctx.kinds);
-  needed.add(allocatedResources(ctx.kinds, task.resources ?? [], role));
-  if (known === undefined) {
-    needed.add(allocatedResources(ctx.kinds, executor?.resources ?? [], role));
-  }
-  if (remaining.contains(needed)) return undefined;
-  const wanted = printResources(needed);
-  const offered = printResources(remaining);
-  return `Total resources ${wanted} required by task and its executor is more than available ${offered}`;
+  for (const part of parts) needed.add(part);
+  const offered = printResources(pool.remaining);
+  return `Total resources ${printResources(needed)} required by task and its executor is more than available ${offered}`;
 }
 
 /**
  * A resource name that the offers do not have. Looked for first, because every new kind of resource
  * is remembered for good and a scheduler must not be able to invent them.
  */
-function absentResource({ task, executor, known, remaining }: TaskCandidate): string | undefined {
-  const offered = new Set([...remaining.presentKinds()].map(({ name }) => name));
-  const wanted = [
-    ...(task.resources ?? []),
-    ...(known === undefined ? (executor?.resources ?? []) : []),
-  ];
+function absentResource(pool: OfferPool, wanted: readonly Resource[]): string | undefined {
+  const offered = new Set([...pool.remaining.presentKinds()].map(({ name }) => name));
+  for (const kind of pool.sharedKinds()) offered.add(kind.name);
   return wanted.find(({ name }) => !offered.has(name))?.name;
 }

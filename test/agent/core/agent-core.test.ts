@@ -87,14 +87,20 @@ describe("commands", () => {
     const agent = AgentHarness.registered();
     agent.run(framework(F), commandTask("t"));
     expect(agent.take()).toEqual(["launch t"]);
-    agent.command({ kind: "runTask", framework: framework(F), task: commandTask("t") }, 1);
+    agent.command(
+      { kind: "runTask", framework: framework(F), task: commandTask("t"), launchesExecutor: false },
+      1,
+    );
     expect(agent.sent()).toEqual([{ kind: "commandDone", number: 1 }]);
     expect(agent.disk.lastCommand).toBe(1);
   });
 
   test("a missing command makes the agent register anew [link-frames]", () => {
     const agent = AgentHarness.registered();
-    agent.command({ kind: "runTask", framework: framework(F), task: commandTask("t") }, 2);
+    agent.command(
+      { kind: "runTask", framework: framework(F), task: commandTask("t"), launchesExecutor: false },
+      2,
+    );
     expect(agent.take()).toEqual(["reconnect command 1 is missing before command 2"]);
   });
 
@@ -105,7 +111,10 @@ describe("commands", () => {
     agent.take();
     agent.connect("master-2");
     expect(agent.take()[0]).toEqual("register tasks=[t:TASK_STAGING:TASK_STAGING] last=0");
-    agent.command({ kind: "runTask", framework: framework(F), task: commandTask("u") }, 1);
+    agent.command(
+      { kind: "runTask", framework: framework(F), task: commandTask("u"), launchesExecutor: false },
+      1,
+    );
     expect(agent.take()).toEqual(["launch u"]);
     expect(agent.disk).toMatchObject({ epoch: "master-2", lastCommand: 1 });
   });
@@ -583,12 +592,41 @@ describe("custom executors", () => {
   test("a group is launched and killed during launch as one [semantics 6.3]", () => {
     const agent = AgentHarness.registered();
     const taskGroup = { tasks: [commandTask("a"), commandTask("b")] };
-    agent.command({ kind: "runTaskGroup", framework: framework(F), executor: info, taskGroup });
+    agent.command({
+      kind: "runTaskGroup",
+      framework: framework(F),
+      executor: info,
+      taskGroup,
+      launchesExecutor: true,
+    });
     agent.command({ kind: "killTask", frameworkId: F, taskId: "a" });
     expect(agent.take()).toEqual([
       "launch e",
       "update a TASK_KILLED SOURCE_AGENT REASON_TASK_KILLED_DURING_LAUNCH",
       "update b TASK_KILLED SOURCE_AGENT REASON_TASK_KILLED_DURING_LAUNCH",
+    ]);
+  });
+});
+
+describe("what the master believes of an executor", () => {
+  const info = customExecutor("e");
+  const task = { ...commandTask("t"), command: undefined, executor: info };
+
+  test("tasks for one that is over are dropped, because nothing is set aside for it [semantics 7.1]", () => {
+    const agent = AgentHarness.registered();
+    agent.command({ kind: "runTask", framework: framework(F), task, launchesExecutor: false });
+    expect(agent.take()).toEqual(["update t TASK_LOST SOURCE_AGENT REASON_EXECUTOR_TERMINATED"]);
+  });
+
+  test("one that is not launched is told to have exited [semantics 7.1]", () => {
+    const agent = AgentHarness.registered();
+    agent.runToRunning(framework(F), commandTask("busy"));
+    agent.command({ kind: "drain", config: {} });
+    agent.take();
+    agent.command({ kind: "runTask", framework: framework(F), task, launchesExecutor: true });
+    expect(agent.take()).toEqual([
+      "update t TASK_LOST SOURCE_AGENT REASON_AGENT_DRAINING",
+      "executorExited",
     ]);
   });
 });

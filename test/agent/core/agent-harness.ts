@@ -157,7 +157,7 @@ export class AgentHarness {
   }
 
   run(framework: FrameworkInfo, task: TaskInfo): void {
-    this.command({ kind: "runTask", framework, task });
+    this.command({ kind: "runTask", framework, task, launchesExecutor: true });
   }
 
   acknowledge(frameworkId: string, taskId: string): void {

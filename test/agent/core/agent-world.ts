@@ -152,7 +152,7 @@ export class AgentWorld {
   launchTask(): void {
     this.#tasks += 1;
     const task = commandTask(`t${this.#tasks}`);
-    this.#commands.push({ kind: "runTask", framework: FRAMEWORK, task });
+    this.#commands.push({ kind: "runTask", framework: FRAMEWORK, task, launchesExecutor: false });
     this.#sendCommands();
   }
 

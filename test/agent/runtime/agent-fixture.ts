@@ -49,7 +49,7 @@ export class FakeMaster {
   }
 
   run(framework: FrameworkInfo, task: TaskInfo): void {
-    this.command({ kind: "runTask", framework, task });
+    this.command({ kind: "runTask", framework, task, launchesExecutor: true });
   }
 
   /** States of a task in order, repeats left out. */

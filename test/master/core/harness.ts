@@ -470,19 +470,24 @@ export class TestAgent {
     }
   }
 
+  #start(framework: FrameworkInfo, task: TaskInfo): void {
+    const frameworkId = must(framework.id, "id of a framework").value;
+    this.frameworks.set(frameworkId, framework);
+    this.tasks.set(`${frameworkId}/${task.task_id.value}`, {
+      name: task.name,
+      task_id: task.task_id,
+      framework_id: { value: frameworkId },
+      agent_id: task.agent_id,
+      state: "TASK_STAGING",
+      resources: task.resources,
+      ...(task.executor !== undefined && { executor_id: task.executor.executor_id }),
+    });
+  }
+
   #perform(command: AgentCommand): void {
-    if (command.kind === "runTask") {
-      const frameworkId = must(command.framework.id, "id of a framework").value;
-      const { task } = command;
-      this.frameworks.set(frameworkId, command.framework);
-      this.tasks.set(`${frameworkId}/${task.task_id.value}`, {
-        name: task.name,
-        task_id: task.task_id,
-        framework_id: { value: frameworkId },
-        agent_id: task.agent_id,
-        state: "TASK_STAGING",
-        resources: task.resources,
-      });
+    if (command.kind === "runTask") this.#start(command.framework, command.task);
+    if (command.kind === "runTaskGroup") {
+      for (const task of command.taskGroup.tasks ?? []) this.#start(command.framework, task);
     }
     if (command.kind === "shutdownFramework") {
       this.frameworks.delete(command.frameworkId);
