@@ -11,6 +11,7 @@ import type { Client } from "./role-tree.ts";
 /** One agent. Shared volumes stay available while they are used, so they are not part of `free`. */
 export class AgentRecord {
   readonly id: AgentId;
+  hostname: string;
   /** Attributes in comparable form. */
   attributes: string;
   /** Unallocated form, as everything below but `held`. */
@@ -30,6 +31,7 @@ export class AgentRecord {
 
   constructor(id: AgentId, info: AgentInfo, total: Bundle) {
     this.id = id;
+    this.hostname = info.hostname;
     this.attributes = JSON.stringify(info.attributes ?? []);
     this.total = total;
     this.free = total;

@@ -10,7 +10,13 @@ import type { AgentInfo } from "../protocol/v1/types.ts";
 import type { Bundle } from "../resources/bundle.ts";
 import type { ResourceKinds } from "../resources/kinds.ts";
 import { AgentPool, AgentRecord } from "./agents.ts";
-import type { Allocation, Allocator, AllocatorFramework, AllocatorOptions } from "./allocator.ts";
+import type {
+  Allocation,
+  Allocator,
+  AllocatorFramework,
+  AllocatorOptions,
+  RoleQuota,
+} from "./allocator.ts";
 import { type Candidate, Candidates, isGpuCapable } from "./candidates.ts";
 import { Filters } from "./filters.ts";
 import { clientsOf, type FrameworkRecord, subscribe } from "./frameworks.ts";
@@ -30,6 +36,9 @@ export class DrfAllocator implements Allocator {
   readonly #dirtyAgents = new Set<AgentRecord>();
   /** Hungry clients. */
   readonly #dirtyClients = new Set<Client>();
+  readonly #quotas = new Map<string, RoleQuota>();
+  #whitelist: ReadonlySet<string> | undefined = undefined;
+  #pause: { readonly agentCount: number; readonly untilMs: number } | undefined = undefined;
   /** Hungry clients with a minimum of their own. */
   readonly #choosyClients = new Set<Client>();
 
@@ -110,6 +119,7 @@ export class DrfAllocator implements Allocator {
 
   updateAgent(id: AgentId, info: AgentInfo, total: Bundle): void {
     const agent = this.#agents.get(id);
+    agent.hostname = info.hostname;
     const attributes = JSON.stringify(info.attributes ?? []);
     if (attributes !== agent.attributes) {
       agent.attributes = attributes;
@@ -145,6 +155,42 @@ export class DrfAllocator implements Allocator {
     const agent = this.#agents.get(id);
     agent.isActive = false;
     this.#markAgent(agent);
+  }
+
+  updateWhitelist(hostnames: ReadonlySet<string> | undefined): void {
+    this.#whitelist = hostnames;
+    for (const agent of this.#agents.all()) this.#markAgent(agent);
+  }
+
+  updateWeights(weights: readonly { readonly role: string; readonly weight: number }[]): void {
+    for (const { role, weight } of weights) this.#tree.setWeight(role, weight);
+  }
+
+  updateQuota(role: string, quota: RoleQuota | undefined): void {
+    if (quota === undefined) this.#quotas.delete(role);
+    else this.#quotas.set(role, quota);
+  }
+
+  quotaConsumed(role: string): Readonly<Record<string, number>> {
+    const isWithin = (other: string | undefined): boolean =>
+      other === role || other?.startsWith(`${role}/`) === true;
+    const sums = new Map<string, number>();
+    const count = (bundle: Bundle): void => {
+      for (const [name, milli] of bundle.scalarTotals())
+        sums.set(name, (sums.get(name) ?? 0) + milli);
+    };
+    for (const agent of this.#agents.all()) {
+      count(agent.total.filter((kind) => isWithin(kind.reservationRole) && !kind.isRevocable));
+      for (const [client, held] of agent.held) {
+        if (!isWithin(client.role.name)) continue;
+        count(held.filter((kind) => kind.reservationRole === "*" && !kind.isRevocable));
+      }
+    }
+    return Object.fromEntries([...sums].filter(([, milli]) => milli > 0));
+  }
+
+  pauseForRecovery(agentCount: number, untilMs: number): void {
+    if (this.#quotas.size > 0) this.#pause = { agentCount, untilMs };
   }
 
   suppress(id: FrameworkId, roles: readonly string[]): void {
@@ -188,19 +234,24 @@ export class DrfAllocator implements Allocator {
   }
 
   isDirty(): boolean {
-    if (this.#tree.hungryCount === 0) return false;
+    if (this.#tree.hungryCount === 0 || this.#isWaitingForAgents()) return false;
     if (this.#dirtyAgents.size > 0) return true;
     if (this.#dirtyClients.size === 0) return false;
     return this.#agents.all().some((agent) => !agent.hasNothingToOffer());
   }
 
   nextWakeMs(): number {
+    if (this.#pause !== undefined && this.#isWaitingForAgents()) return this.#pause.untilMs;
     return this.#filters.nextEndMs(
       (agent, client) => client.isHungry && !agent.hasNothingToOffer(),
     );
   }
 
   allocate(nowMs: number): Allocation[] {
+    if (this.#pause !== undefined) {
+      if (this.#isWaitingForAgents() && nowMs < this.#pause.untilMs) return [];
+      this.#pause = undefined;
+    }
     this.#filters.expire(nowMs, (agent) => this.#markAgent(agent));
     const isForAll = this.#dirtyClients.size > 0;
     const agents = this.#agents.rotate(isForAll ? this.#agents.all() : this.#dirtyAgents);
@@ -250,7 +301,7 @@ export class DrfAllocator implements Allocator {
 
   /** Offers what an agent has to the clients in serving order, until nothing is left. */
   #visit(agent: AgentRecord, nowMs: number, allocations: Allocation[]): void {
-    if (agent.hasNothingToOffer()) return;
+    if (agent.hasNothingToOffer() || !this.#isListed(agent)) return;
     this.#candidates.clear();
     if (this.#choosyClients.size === 0 && !this.#candidates.isWorthwhile(agent)) return;
     this.#tree.settle();
@@ -291,6 +342,14 @@ export class DrfAllocator implements Allocator {
     const resources = candidate.resources.withAllocation(role);
     this.#take(agent, client, resources);
     return { frameworkId, role, agentId: agent.id, resources };
+  }
+
+  #isListed(agent: AgentRecord): boolean {
+    return this.#whitelist?.has(agent.hostname) ?? true;
+  }
+
+  #isWaitingForAgents(): boolean {
+    return this.#pause !== undefined && this.#agents.all().length < this.#pause.agentCount;
   }
 
   // ---- who holds what -------------------------------------------------------------------------
@@ -372,7 +431,7 @@ export class DrfAllocator implements Allocator {
 
   /** Marks an agent for the next cycle, or takes the mark away when it has nothing to offer. */
   #markAgent(agent: AgentRecord): void {
-    agent.isDirty = !agent.hasNothingToOffer();
+    agent.isDirty = !agent.hasNothingToOffer() && this.#isListed(agent);
     if (agent.isDirty) this.#dirtyAgents.add(agent);
     else this.#dirtyAgents.delete(agent);
   }

@@ -64,6 +64,7 @@ export class Branch extends Contender {
 
 export class RoleTree {
   readonly #names: ScalarNames;
+  readonly #weights = new Map<string, number>();
   readonly #root = new Branch("", undefined);
   /** What the whole cluster has. */
   readonly #totals = new Account();
@@ -146,6 +147,12 @@ export class RoleTree {
     }
   }
 
+  /** `weight` is above 0. */
+  setWeight(path: string, weight: number): void {
+    this.#weights.set(path, weight);
+    this.#areTotalsNew = true;
+  }
+
   addTotal(quantities: Quantities): void {
     this.#totals.add(quantities);
     this.#areTotalsNew = true;
@@ -163,8 +170,7 @@ export class RoleTree {
       for (const contender of this.#contenders()) this.#changed.add(contender);
     }
     for (const contender of this.#changed) {
-      const share = dominantShare(contender.account, this.#totals, this.#names);
-      contender.share = share;
+      contender.share = this.#shareOf(contender, this.#totals);
       this.#touch(contender);
     }
     this.#changed.clear();
@@ -209,10 +215,16 @@ export class RoleTree {
     }
     assert(hungryCount === this.#hungryCount, "hungry clients by counter equal those by scan");
     for (const contender of this.#contenders()) {
-      const share = dominantShare(contender.account, totals, this.#names);
+      const share = this.#shareOf(contender, totals);
       assert(contender.share === share, () => `share of ${contender.path} equals a recount`);
     }
     this.#assertWalk(hungryCount);
+  }
+
+  #shareOf(contender: Contender, totals: Account): number {
+    const share = dominantShare(contender.account, totals, this.#names);
+    const isWeighted = contender instanceof Branch;
+    return isWeighted ? share / (this.#weights.get(contender.path) ?? 1) : share;
   }
 
   #assertWalk(hungryCount: number): void {

@@ -99,7 +99,7 @@ function makeRuntime(
   registry: Registrar,
 ): MasterRuntime {
   const kinds = new ResourceKinds();
-  const allocator = new DrfAllocator(kinds, options);
+  const allocator = new DrfAllocator(kinds, { ...options, masterRegion: undefined });
   return new MasterRuntime({
     core: new MasterCore({ options, allocator, kinds }),
     info: options.info,

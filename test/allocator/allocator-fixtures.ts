@@ -11,6 +11,7 @@ export const OPTIONS: AllocatorOptions = {
   isGpuFiltered: true,
   fairSharingExcluded: new Set(),
   allocationIntervalMs: 1000,
+  masterRegion: undefined,
 };
 
 /** `cpus:2;mem(a/b):64;cpus{REV}:1` with scalars only. */
@@ -35,7 +36,14 @@ export function framework(
   roles: readonly string[] = ["*"],
   extra: Partial<AllocatorFramework> = {},
 ): AllocatorFramework {
-  return { roles, suppressedRoles: [], capabilities: new Set(), offerFilters: {}, ...extra };
+  return {
+    roles,
+    suppressedRoles: [],
+    capabilities: new Set(),
+    offerFilters: {},
+    offerConstraints: undefined,
+    ...extra,
+  };
 }
 
 /** An allocator with words for tests: ids are bare strings, bundles are text. */

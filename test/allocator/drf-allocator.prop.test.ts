@@ -155,6 +155,7 @@ class Twins {
       isGpuFiltered: true,
       fairSharingExcluded: excluded,
       allocationIntervalMs: INTERVAL_MS,
+      masterRegion: undefined,
     });
     this.#model = new Model({ minimum: MINIMUM, intervalMs: INTERVAL_MS, excluded });
   }
@@ -431,6 +432,7 @@ function allocatorFramework(wanted: Subscription): AllocatorFramework {
     suppressedRoles: wanted.suppressed,
     capabilities: new Set(wanted.capabilities),
     offerFilters,
+    offerConstraints: undefined,
   };
 }
 

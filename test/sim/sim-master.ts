@@ -73,7 +73,7 @@ export class SimMaster {
     this.#world.log(`master ${epoch} starts`);
     const options = masterOptions(epoch);
     const kinds = new ResourceKinds();
-    const allocator = new DrfAllocator(kinds, options);
+    const allocator = new DrfAllocator(kinds, { ...options, masterRegion: undefined });
     if (this.#world.plant === "forgetFilter") forgetFilters(allocator);
     this.#process = {
       core: new MasterCore({ options, allocator, kinds }),

@@ -58,6 +58,7 @@ export function allocatorFramework(framework: FrameworkEntry): AllocatorFramewor
     suppressedRoles: [...framework.suppressedRoles],
     capabilities: framework.capabilities,
     offerFilters: framework.info.offer_filters ?? {},
+    offerConstraints: framework.offerConstraints,
   };
 }
 

@@ -83,6 +83,7 @@ export function newCore(changes: Partial<MasterOptions> = {}): MasterCore {
     isGpuFiltered: options.isGpuFiltered,
     fairSharingExcluded: options.fairSharingExcluded,
     allocationIntervalMs: options.allocationIntervalMs,
+    masterRegion: undefined,
   });
   return new MasterCore({ options, allocator, kinds });
 }
