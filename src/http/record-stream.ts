@@ -29,9 +29,13 @@ export class RecordStream {
 
   /** Frames and queues one record; false when the stream is over, or has just been cut. */
   send(record: Uint8Array): boolean {
+    return this.#controller !== undefined && this.sendFramed(frameRecord(record));
+  }
+
+  /** As `send`, for a record that is framed already and may go to several streams. */
+  sendFramed(framed: Uint8Array<ArrayBuffer>): boolean {
     const controller = this.#controller;
     if (controller === undefined) return false;
-    const framed = frameRecord(record);
     if (!this.#hasRoom(controller, framed.byteLength)) {
       this.#controller = undefined;
       controller.error(new Error("the subscriber does not keep up with its events"));

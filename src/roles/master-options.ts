@@ -30,6 +30,7 @@ export function masterOptions(flags: ParsedFlags): Result<Omit<MasterOptions, "i
     isGpuFiltered: flags.boolean("filter_gpu_resources") ?? true,
     minAllocatable: minAllocatable.value,
     fairSharingExcluded: new Set(excluded.split(",").filter((name) => name !== "")),
+    maxOperatorStreams: flags.integer("max_operator_event_stream_subscribers") ?? 1000,
     registryGcIntervalMs: flags.durationMs("registry_gc_interval") ?? 900_000,
     registryMaxAgentAgeMs: flags.durationMs("registry_max_agent_age") ?? 1_209_600_000,
     registryMaxAgentCount: flags.integer("registry_max_agent_count") ?? 102_400,

@@ -189,6 +189,10 @@ export class SimMaster {
         this.#world.time.after(atMs - this.#world.time.nowMs, () => stream.end.closed());
         break;
       }
+      case "operatorEvent":
+      case "operatorSnapshot":
+      case "closeOperatorStream":
+        break;
       case "send":
         this.#judge.toAgent(process.core.state, effect.message);
         process.links.get(effect.linkId)?.toAgent(effect.message);
@@ -270,6 +274,7 @@ function masterOptions(id: string): MasterOptions {
     registryGcIntervalMs: 900_000,
     registryMaxAgentAgeMs: 1_209_600_000,
     registryMaxAgentCount: 102_400,
+    maxOperatorStreams: 1000,
   };
 }
 

@@ -130,11 +130,12 @@ export const MASTER_FLAGS: readonly Flag[] = [
     ),
     later("require_agent_domain", "boolean", "false", "refuse agents without fault domain"),
     later("publish_per_framework_metrics", "boolean", "true", "export per-framework metrics"),
-    later(
+    acts(
       "max_operator_event_stream_subscribers",
       "integer",
       "1000",
       "event streams kept; oldest closed beyond",
+      { min: "0" },
     ),
   ]),
   ...group("Registry and election", [

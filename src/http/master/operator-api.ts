@@ -29,6 +29,7 @@ import {
   refusalResponse,
   textResponse,
 } from "../responses.ts";
+import { openEventStream } from "./event-stream.ts";
 
 /** Answers one operator request. */
 export async function handleMasterCall(
@@ -45,6 +46,10 @@ export async function handleMasterCall(
   }
   const mediaType = responseMediaType(request.headers.get("accept"));
   if (!mediaType.ok) return refusalResponse(mediaType.error);
+  if (call.value.type === "SUBSCRIBE") {
+    if (runtime.state.isRecovered) return openEventStream(runtime, codec, request, mediaType.value);
+    return textResponse(503, "Master has not finished recovery");
+  }
   const missing = missingPayload(call.value);
   if (missing !== undefined) return missing;
   const answer = read(runtime, facts, call.value.type);

@@ -11,7 +11,15 @@
 import { must } from "../../base/assert.ts";
 import type { AgentId } from "../../base/ids.ts";
 import type { TaskState, TaskStatus } from "../../protocol/v1/types.ts";
-import { cancelTimer, commit, log, type MasterContext, sendEvent, setTimer } from "./context.ts";
+import {
+  cancelTimer,
+  commit,
+  log,
+  type MasterContext,
+  sendEvent,
+  setTimer,
+  tellOperators,
+} from "./context.ts";
 import { shutdownFrameworkOn } from "./frameworks.ts";
 import { rescindInverseOffersOfAgent } from "./inverse-offers.ts";
 import { rescindOffersOfAgent } from "./offers.ts";
@@ -36,6 +44,7 @@ import {
   removeExecutor,
   removeTask,
   sendStatus,
+  tellTaskUpdated,
 } from "./tasks.ts";
 
 /**
@@ -222,6 +231,8 @@ function forgetAgent(ctx: MasterContext, agent: AgentEntry, loss: Loss): void {
     ctx.effects.push({ kind: "closeLink", linkId: link.id, reason: `agent ${loss.kind}` });
   }
   tellAgentLost(ctx, agent.id);
+  const agent_id = { value: agent.id };
+  tellOperators(ctx, () => ({ type: "AGENT_REMOVED", agent_removed: { agent_id } }));
 }
 
 function loseTask(ctx: MasterContext, agent: AgentEntry, task: TaskEntry, loss: Loss): void {
@@ -263,6 +274,7 @@ function noteLoss(
   task.statusUpdateState = status.state;
   task.statusUpdateUuid = undefined;
   task.statuses.push(status);
+  tellTaskUpdated(ctx, task, status);
   if (isTerminal(status.state)) ctx.counters.countTerminal(framework, status.state, status);
 }
 

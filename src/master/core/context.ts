@@ -7,7 +7,7 @@ import type { Allocator } from "../../allocator/allocator.ts";
 import type { OfferId, StreamId } from "../../base/ids.ts";
 import { brand } from "../../base/ids.ts";
 import type { LogLevel } from "../../base/ports.ts";
-import type { SchedulerEvent } from "../../protocol/v1/types.ts";
+import type { MasterEvent, SchedulerEvent } from "../../protocol/v1/types.ts";
 import type { RegistryOperation } from "../../registry/core/registry-state.ts";
 import type { ResourceKinds } from "../../resources/kinds.ts";
 import type { Counters } from "./counters.ts";
@@ -37,6 +37,12 @@ export function sendEvent(
   if (framework.streamId === undefined) return;
   ctx.counters.countEvent(framework, event);
   ctx.effects.push({ kind: "sendEvent", streamId: framework.streamId, event });
+}
+
+/** Tells every subscribed operator; the event is not even made when there is none. */
+export function tellOperators(ctx: MasterContext, event: () => MasterEvent): void {
+  if (ctx.state.operatorStreams.size === 0) return;
+  ctx.effects.push({ kind: "operatorEvent", streamId: undefined, event: event() });
 }
 
 /** Ends a stream with an ERROR event. */

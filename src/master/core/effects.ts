@@ -7,7 +7,7 @@ import type { LinkId, StreamId } from "../../base/ids.ts";
 import type { LogLevel } from "../../base/ports.ts";
 import type { Result } from "../../base/result.ts";
 import type { MasterToAgent } from "../../protocol/link-frames.ts";
-import type { SchedulerEvent } from "../../protocol/v1/types.ts";
+import type { MasterEvent, SchedulerEvent } from "../../protocol/v1/types.ts";
 import type { RegistryOperation } from "../../registry/core/registry-state.ts";
 import type { MasterTimer } from "./inputs.ts";
 
@@ -15,6 +15,18 @@ export type MasterEffect =
   /** To a scheduler's stream; ignored when the stream is gone. */
   | { readonly kind: "sendEvent"; readonly streamId: StreamId; readonly event: SchedulerEvent }
   | { readonly kind: "closeStream"; readonly streamId: StreamId }
+  /** To one operator's stream, or to all that have been sent their snapshot. */
+  | {
+      readonly kind: "operatorEvent";
+      readonly streamId: StreamId | undefined;
+      readonly event: MasterEvent;
+    }
+  /**
+   * SUBSCRIBED with the whole state as this step leaves it. Not a message, because it may be large:
+   * whoever holds the stream writes it at once, before the next step.
+   */
+  | { readonly kind: "operatorSnapshot"; readonly streamId: StreamId }
+  | { readonly kind: "closeOperatorStream"; readonly streamId: StreamId }
   | { readonly kind: "send"; readonly linkId: LinkId; readonly message: MasterToAgent }
   | { readonly kind: "closeLink"; readonly linkId: LinkId; readonly reason: string }
   /** Make durable; comes back as `registryCommitted` with the same token. */

@@ -28,6 +28,7 @@ import {
   type MasterContext,
   sendEvent,
   setTimer,
+  tellOperators,
 } from "./context.ts";
 import {
   allocatorFramework,
@@ -50,6 +51,7 @@ import {
   removeExecutor,
   removeTask,
 } from "./tasks.ts";
+import { frameworkEventMessage } from "./views/v1.ts";
 
 /** SUBSCRIBE: everything, refusals included, is answered by events on the stream. */
 export function subscribe(
@@ -80,12 +82,15 @@ export function subscribe(
   if (known !== undefined) resubscribe(ctx, framework, wanted);
   adoptSubscription(ctx, framework, subscription);
   connect(ctx, framework, streamId);
+  if (known === undefined) tellAdded(ctx, framework);
+  else tellUpdated(ctx, framework);
 }
 
 /** A framework that agents told of, before it subscribed itself: inactive, no failover timer. */
 export function addRecoveredFramework(ctx: MasterContext, info: FrameworkInfo): FrameworkEntry {
   const framework = newFramework(ctx, info);
   framework.isRecovered = true;
+  tellAdded(ctx, framework);
   return framework;
 }
 
@@ -98,8 +103,13 @@ export function streamClosed(ctx: MasterContext, streamId: StreamId): void {
   framework.unregisteredMs = ctx.nowMs;
   const timeoutMs = failoverTimeoutMs(framework);
   log(ctx, "info", "framework disconnected", { frameworkId, timeoutMs });
-  if (timeoutMs <= 0) removeFramework(ctx, framework, "Framework failover timeout");
-  else setTimer(ctx, { kind: "failover", frameworkId }, timeoutMs);
+  if (timeoutMs <= 0) {
+    removeFramework(ctx, framework, "Framework failover timeout");
+    return;
+  }
+  setTimer(ctx, { kind: "failover", frameworkId }, timeoutMs);
+  // Differs from Mesos, which leaves the event's `connected` true until the next subscription.
+  tellUpdated(ctx, framework);
 }
 
 /** The failover timeout ended; void when the framework is back. */
@@ -132,8 +142,9 @@ export function updateFramework(
   if (frozen !== undefined) {
     return refuse("invalid", `FrameworkInfo update is not valid: ${frozen}`);
   }
-  replaceInfo(ctx, framework, info);
+  const isChanged = replaceInfo(ctx, framework, info);
   adoptSubscription(ctx, framework, update);
+  if (isChanged) tellUpdated(ctx, framework);
   for (const offerId of [...framework.offers]) {
     const offer = must(ctx.state.offers.get(offerId), "offer of a framework");
     if (!framework.roles.includes(offer.role)) rescindOffer(ctx, offer);
@@ -164,6 +175,8 @@ export function removeFramework(ctx: MasterContext, framework: FrameworkEntry, w
   ctx.allocator.removeFramework(framework.id);
   state.frameworks.delete(framework.id);
   rememberCompleted(ctx, framework);
+  const framework_info = framework.info;
+  tellOperators(ctx, () => ({ type: "FRAMEWORK_REMOVED", framework_removed: { framework_info } }));
 }
 
 /** Tells an agent to end everything of a framework, unless it is about to hear just that. */
@@ -272,10 +285,14 @@ function resubscribe(ctx: MasterContext, framework: FrameworkEntry, wanted: Fram
   framework.isRecovered = false;
 }
 
-/** Takes over a new info, telling the agents that have the framework when it differs. */
-function replaceInfo(ctx: MasterContext, framework: FrameworkEntry, wanted: FrameworkInfo): void {
+/** Takes over a new info, telling the agents that have the framework. False: it is no other. */
+function replaceInfo(
+  ctx: MasterContext,
+  framework: FrameworkEntry,
+  wanted: FrameworkInfo,
+): boolean {
   const info: FrameworkInfo = { ...wanted, id: { value: framework.id } };
-  if (isSameMessage(info, framework.info)) return;
+  if (isSameMessage(info, framework.info)) return false;
   if (info.name !== framework.info.name) ctx.counters.forgetFramework(framework);
   framework.info = info;
   framework.roles = rolesOf(info);
@@ -284,6 +301,17 @@ function replaceInfo(ctx: MasterContext, framework: FrameworkEntry, wanted: Fram
     if (!agent.frameworks.has(framework.id)) continue;
     command(ctx, agent, { kind: "updateFramework", framework: info });
   }
+  return true;
+}
+
+function tellAdded(ctx: MasterContext, framework: FrameworkEntry): void {
+  const added = () => ({ framework: frameworkEventMessage(framework) });
+  tellOperators(ctx, () => ({ type: "FRAMEWORK_ADDED", framework_added: added() }));
+}
+
+function tellUpdated(ctx: MasterContext, framework: FrameworkEntry): void {
+  const updated = () => ({ framework: frameworkEventMessage(framework) });
+  tellOperators(ctx, () => ({ type: "FRAMEWORK_UPDATED", framework_updated: updated() }));
 }
 
 /** Suppressed roles and constraints are replaced as a whole; absent means none. */

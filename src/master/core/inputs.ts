@@ -12,6 +12,7 @@ import type { RegistryState } from "../../registry/core/registry-state.ts";
 export type MasterTimer =
   | { readonly kind: "allocate" }
   | { readonly kind: "heartbeat"; readonly streamId: StreamId }
+  | { readonly kind: "operatorHeartbeat"; readonly streamId: StreamId }
   | { readonly kind: "ping"; readonly agentId: string }
   | { readonly kind: "failover"; readonly frameworkId: FrameworkId }
   /** Agents known from the registry that did not come back in time after a master's start. */
@@ -63,6 +64,10 @@ export type MasterInput =
       readonly taskId: string;
       readonly graceMs: number | undefined;
     }
+  /** An operator's SUBSCRIBE: the snapshot and what happens from then on go to the stream. */
+  | { readonly kind: "operatorSubscribe"; readonly streamId: StreamId }
+  /** The operator hung up, or was cut for not reading. */
+  | { readonly kind: "operatorStreamClosed"; readonly streamId: StreamId }
   /** A call of the operator API that changes something; answered by one `respond` effect. */
   | {
       readonly kind: "operatorCall";

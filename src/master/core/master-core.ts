@@ -29,6 +29,11 @@ import { assertMasterInvariants } from "./invariants.ts";
 import { sendInverseOffers } from "./inverse-offers.ts";
 import type { MasterOptions } from "./master-options.ts";
 import { rescindOffer, runAllocation, scheduleAllocation } from "./offers.ts";
+import {
+  operatorHeartbeat,
+  operatorStreamClosed,
+  operatorSubscribe,
+} from "./operator/event-stream.ts";
 import { operatorCall } from "./operator/operator-calls.ts";
 import { pingTimedOut } from "./pings.ts";
 import { emptyMasterState, type MasterState } from "./state.ts";
@@ -114,6 +119,12 @@ function apply(ctx: MasterContext, input: MasterInput): void {
     case "operatorKill":
       operatorKill(ctx, input);
       return;
+    case "operatorSubscribe":
+      operatorSubscribe(ctx, input.streamId);
+      return;
+    case "operatorStreamClosed":
+      operatorStreamClosed(ctx, input.streamId);
+      return;
     case "operatorCall":
       operatorCall(ctx, input);
       return;
@@ -131,6 +142,9 @@ function timerFired(ctx: MasterContext, timer: MasterTimer): void {
       return;
     case "heartbeat":
       heartbeat(ctx, timer.streamId);
+      return;
+    case "operatorHeartbeat":
+      operatorHeartbeat(ctx, timer.streamId);
       return;
     case "ping":
       pingTimedOut(ctx, timer.agentId as AgentId);

@@ -20,6 +20,8 @@ export interface MasterOptions {
   readonly isGpuFiltered: boolean;
   readonly minAllocatable: readonly Readonly<Record<string, number>>[];
   readonly fairSharingExcluded: ReadonlySet<string>;
+  /** Operators that may follow the event stream; one more closes the oldest. */
+  readonly maxOperatorStreams: number;
   readonly registryGcIntervalMs: number;
   readonly registryMaxAgentAgeMs: number;
   readonly registryMaxAgentCount: number;

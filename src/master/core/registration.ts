@@ -34,7 +34,7 @@ import {
   resendCommands,
   settleCommands,
 } from "./commands.ts";
-import { cancelTimer, commit, log, type MasterContext } from "./context.ts";
+import { cancelTimer, commit, log, type MasterContext, tellOperators } from "./context.ts";
 import { addRecoveredFramework, shutdownFrameworkOn } from "./frameworks.ts";
 import { rescindOffersOfAgent } from "./offers.ts";
 import { isAcknowledging } from "./operations.ts";
@@ -61,6 +61,7 @@ import {
   removeExecutor,
   sendStatus,
 } from "./tasks.ts";
+import { agentMessage } from "./views/v1.ts";
 
 type ReportedResources = Extract<AgentToMaster, { readonly kind: "resourcesChanged" }>;
 type Pending<Kind extends PendingCommit["kind"]> = Extract<PendingCommit, { readonly kind: Kind }>;
@@ -112,6 +113,7 @@ export function admissionCommitted(
   };
   const agent = addAgent(ctx, link, message, pending.info);
   agent.reregisteredMs = undefined;
+  tellAgentAdded(ctx, agent);
   welcome(ctx, agent, { isReregistration: false });
   startPinging(ctx, agent);
 }
@@ -424,9 +426,16 @@ function returnStranger(
   welcome(ctx, agent, { isReregistration: true });
   settleFrameworks(ctx, agent, message);
   settleUnreported(ctx, agent, message);
+  tellAgentAdded(ctx, agent);
   if (!isRecovered) announceReturn(ctx, agent, wasUnreachable);
   resumeDrain(ctx, agent);
   startPinging(ctx, agent);
+}
+
+/** Operators hear of an agent once all it reports is in the books. */
+function tellAgentAdded(ctx: MasterContext, agent: AgentEntry): void {
+  const added = () => ({ agent: agentMessage(ctx.state, agent) });
+  tellOperators(ctx, () => ({ type: "AGENT_ADDED", agent_added: added() }));
 }
 
 /** Builds the agent with all it reports. Afterwards it is in memory and in the allocator. */

@@ -261,6 +261,8 @@ export interface MasterState {
   /** Newest last, bounded. */
   readonly completedFrameworks: Map<FrameworkId, FrameworkEntry>;
   readonly streams: Map<StreamId, FrameworkId>;
+  /** Subscribed operators, the one that subscribed first in front. */
+  readonly operatorStreams: Set<StreamId>;
   readonly agents: Map<AgentId, AgentEntry>;
   /** The newest registered agent at each address that has one, by `addressOf`. */
   readonly addresses: Map<string, AgentId>;
@@ -299,6 +301,7 @@ export function emptyMasterState(
     frameworks: new Map(),
     completedFrameworks: new Map(),
     streams: new Map(),
+    operatorStreams: new Set(),
     agents: new Map(),
     addresses: new Map(),
     recoveredAgents: new Map(),

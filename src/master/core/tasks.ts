@@ -7,7 +7,8 @@ import { assert, must } from "../../base/assert.ts";
 import type { FrameworkId, TaskId } from "../../base/ids.ts";
 import type { Task, TaskState, TaskStatus, TaskStatusReason } from "../../protocol/v1/types.ts";
 import type { Bundle } from "../../resources/bundle.ts";
-import { type MasterContext, sendEvent } from "./context.ts";
+import { toEndpointFormat } from "../../resources/refinement.ts";
+import { type MasterContext, sendEvent, tellOperators } from "./context.ts";
 import { rememberBounded } from "./history.ts";
 import { STATUSES_PER_TASK_MAX } from "./limits.ts";
 import {
@@ -66,15 +67,24 @@ export function newTaskEntry(parts: {
   };
 }
 
-/** The task as a message, `resources` in the form its description has. */
-export function taskMessage(task: TaskEntry): Task {
+/** The task as operators read it; later statuses leave the message alone. */
+export function endpointTask(task: TaskEntry): Task {
   return {
     ...task.description,
+    resources: (task.description.resources ?? []).map(toEndpointFormat),
     state: task.state,
-    statuses: task.statuses,
+    statuses: [...task.statuses],
     ...(task.statusUpdateState !== undefined && { status_update_state: task.statusUpdateState }),
     ...(task.statusUpdateUuid !== undefined && { status_update_uuid: task.statusUpdateUuid }),
   };
+}
+
+/** Tells operators that a task's newest state is another one, and by which status. */
+export function tellTaskUpdated(ctx: MasterContext, task: TaskEntry, status: TaskStatus): void {
+  tellOperators(ctx, () => ({
+    type: "TASK_UPDATED",
+    task_updated: { framework_id: { value: task.frameworkId }, status, state: task.state },
+  }));
 }
 
 /** Puts a task on the lists of its framework and agent. The allocator is not told. */
@@ -92,6 +102,7 @@ export function addTask(
   assert(!framework.tasks.has(task.id), () => `task ${task.id} is listed twice`);
   framework.tasks.set(task.id, task);
   countState(ctx, task.state, 1);
+  tellOperators(ctx, () => ({ type: "TASK_ADDED", task_added: { task: endpointTask(task) } }));
 }
 
 /**
@@ -145,6 +156,7 @@ export function applyStatus(
       countState(ctx, latestState, 1);
     }
     task.state = latestState;
+    if (!task.isDuplicate) tellTaskUpdated(ctx, task, status);
     if (isTerminal(latestState)) {
       ctx.counters.countTerminal(ctx.state.frameworks.get(task.frameworkId), latestState, status);
     }

@@ -15,6 +15,7 @@ import {
   removeExecutor,
   removeTask,
   sendStatus,
+  tellTaskUpdated,
 } from "./tasks.ts";
 
 type Message<Kind extends AgentToMaster["kind"]> = Extract<AgentToMaster, { readonly kind: Kind }>;
@@ -46,7 +47,7 @@ export function statusUpdate(
     return;
   }
   ctx.counters.count("master/invalid_status_updates");
-  settleUnreachable(framework, agent, taskId, { status, latestState });
+  settleUnreachable(ctx, framework, agent, taskId, { status, latestState });
 }
 
 /** The framework has the update; a terminal one makes the task completed. */
@@ -141,6 +142,7 @@ function findTask(
 
 /** The agent came back without a task that was unreachable and now says what became of it. */
 function settleUnreachable(
+  ctx: MasterContext,
   framework: FrameworkEntry,
   agent: AgentEntry,
   taskId: TaskId,
@@ -151,5 +153,6 @@ function settleUnreachable(
   framework.unreachableTasks.delete(taskId);
   task.state = latestState;
   task.statuses.push(status);
+  tellTaskUpdated(ctx, task, status);
   completeTask(framework, task);
 }

@@ -18,7 +18,8 @@ import type { MasterEffect } from "../core/effects.ts";
 import type { MasterInput } from "../core/inputs.ts";
 import type { MasterCore } from "../core/master-core.ts";
 import type { MasterState } from "../core/state.ts";
-import type { AgentLink, EventSink, RegistryStore } from "./ports.ts";
+import { OperatorStreams } from "./operator-streams.ts";
+import type { AgentLink, EventSink, OperatorSink, RegistryStore } from "./ports.ts";
 
 /** Inputs worked off in one turn: about 5 ms of work, well under the 20 ms stall bound. */
 const BATCH_SIZE = 256;
@@ -47,6 +48,7 @@ export class MasterRuntime {
   readonly #queue: InputQueue<MasterInput>;
   readonly #timers: KeyedTimers;
   readonly #streams = new Map<StreamId, EventSink>();
+  readonly #operators: OperatorStreams;
   readonly #links = new Map<LinkId, AgentLink>();
   readonly #requests = new Map<number, (outcome: Result<void>) => void>();
   #nextRequest = 1;
@@ -59,6 +61,9 @@ export class MasterRuntime {
     this.#options = options;
     this.#now = steadyNow(options.clock);
     this.#timers = new KeyedTimers(options.clock);
+    this.#operators = new OperatorStreams((streamId) =>
+      this.#queue.push({ kind: "operatorStreamClosed", streamId }),
+    );
     this.#queue = new InputQueue<MasterInput>({
       batchSize: BATCH_SIZE,
       work: (batch) => this.#work(batch),
@@ -104,6 +109,19 @@ export class MasterRuntime {
   /** The scheduler hung up or was cut. Safe to repeat. */
   streamClosed(streamId: StreamId): void {
     if (this.#streams.delete(streamId)) this.#queue.push({ kind: "streamClosed", streamId });
+  }
+
+  /** Opens an operator's stream: the state as it is when its turn comes, then what happens. */
+  operatorSubscribe(makeSink: (streamId: StreamId) => OperatorSink): void {
+    const streamId = brand<StreamId>(this.#options.rng.uuid());
+    this.#operators.open(streamId, makeSink(streamId));
+    this.#queue.push({ kind: "operatorSubscribe", streamId });
+  }
+
+  /** The operator hung up. Safe to repeat. */
+  operatorStreamClosed(streamId: StreamId): void {
+    if (!this.#operators.forget(streamId)) return;
+    this.#queue.push({ kind: "operatorStreamClosed", streamId });
   }
 
   /** A scheduler call other than SUBSCRIBE; resolves when the core has taken or refused it. */
@@ -175,6 +193,7 @@ export class MasterRuntime {
   stop(): void {
     this.#timers.cancelAll();
     for (const sink of this.#streams.values()) sink.close();
+    this.#operators.closeAll();
     for (const link of this.#links.values()) link.close("master stops");
     this.#streams.clear();
     this.#links.clear();
@@ -210,6 +229,16 @@ export class MasterRuntime {
       case "closeStream":
         this.#streams.get(effect.streamId)?.close();
         this.#streams.delete(effect.streamId);
+        return;
+      case "operatorEvent":
+        if (effect.streamId === undefined) this.#operators.publish(effect.event);
+        else this.#operators.send(effect.streamId, effect.event);
+        return;
+      case "operatorSnapshot":
+        this.#operators.sendSnapshot(effect.streamId, this.#options.core.state);
+        return;
+      case "closeOperatorStream":
+        this.#operators.close(effect.streamId);
         return;
       case "send":
         this.#links.get(effect.linkId)?.send(effect.message);

@@ -1,13 +1,27 @@
 /** What the master's runtime needs from outside; edges implement it, main.ts joins them. */
 import type { Result } from "../../base/result.ts";
 import type { MasterToAgent, StreamRequest } from "../../protocol/link-frames.ts";
-import type { SchedulerEvent } from "../../protocol/v1/types.ts";
+import type { MasterEvent, SchedulerEvent } from "../../protocol/v1/types.ts";
 import type { RegistryOperation, RegistryState } from "../../registry/core/registry-state.ts";
+import type { MasterState } from "../core/state.ts";
 
 /** A scheduler's open SUBSCRIBE response. */
 export interface EventSink {
   /** False when the subscriber does not keep up and has been cut. */
   send(event: SchedulerEvent): boolean;
+  close(): void;
+}
+
+/** An operator's open SUBSCRIBE response. */
+export interface OperatorSink {
+  /** Streams of one encoding are sent the same bytes. */
+  readonly encoding: string;
+  /** The event as a record of this encoding. */
+  encode(event: MasterEvent): Uint8Array<ArrayBuffer>;
+  /** SUBSCRIBED with the whole state, as a record. */
+  encodeSnapshot(state: MasterState): Uint8Array<ArrayBuffer>;
+  /** False when the subscriber does not keep up and has been cut. */
+  write(record: Uint8Array<ArrayBuffer>): boolean;
   close(): void;
 }
 

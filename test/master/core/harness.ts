@@ -13,6 +13,7 @@ import type { MasterInput, MasterTimer } from "../../../src/master/core/inputs.t
 import { MasterCore } from "../../../src/master/core/master-core.ts";
 import type { MasterOptions } from "../../../src/master/core/master-options.ts";
 import type { MasterState } from "../../../src/master/core/state.ts";
+import { subscribedEvent } from "../../../src/master/core/views/v1.ts";
 import type {
   AgentCommand,
   AgentToMaster,
@@ -22,6 +23,7 @@ import type {
 import type {
   FrameworkInfo,
   MasterCall,
+  MasterEvent,
   Offer,
   OfferOperation,
   Resource,
@@ -70,6 +72,7 @@ export function masterOptions(changes: Partial<MasterOptions> = {}): MasterOptio
     registryGcIntervalMs: 900_000,
     registryMaxAgentAgeMs: 1_209_600_000,
     registryMaxAgentCount: 102_400,
+    maxOperatorStreams: 1000,
     ...changes,
   };
 }
@@ -96,6 +99,13 @@ export interface TestStream {
   isClosed: boolean;
 }
 
+/** An operator's event stream as the test sees it. */
+export interface TestOperator {
+  readonly id: StreamId;
+  readonly events: MasterEvent[];
+  isClosed: boolean;
+}
+
 /** An agent's link as the test sees it. */
 export interface TestLink {
   readonly id: LinkId;
@@ -113,6 +123,7 @@ export class World {
   readonly registry: RegistryState;
   readonly streams: Map<string, TestStream> = new Map();
   readonly links: Map<string, TestLink> = new Map();
+  readonly operators: Map<string, TestOperator> = new Map();
   readonly logs: string[] = [];
   /** Commits that wait for `releaseCommits` while `holdsCommits`. */
   holdsCommits = false;
@@ -226,6 +237,15 @@ export class World {
     }));
   }
 
+  /** An operator follows the cluster; its first event is the snapshot. */
+  operatorSubscribe(): TestOperator {
+    const id = brand<StreamId>(`operator-${this.#next++}`);
+    const operator: TestOperator = { id, events: [], isClosed: false };
+    this.operators.set(id, operator);
+    this.step({ kind: "operatorSubscribe", streamId: id });
+    return operator;
+  }
+
   accept(
     stream: TestStream,
     offers: readonly Offer[],
@@ -288,6 +308,20 @@ export class World {
       case "closeStream": {
         const stream = this.streams.get(effect.streamId);
         if (stream !== undefined) stream.isClosed = true;
+        return [];
+      }
+      case "operatorEvent":
+        for (const operator of this.operators.values()) {
+          if ((effect.streamId ?? operator.id) === operator.id) operator.events.push(effect.event);
+        }
+        return [];
+      case "operatorSnapshot":
+        this.operators.get(effect.streamId)?.events.push(subscribedEvent(this.state));
+        return [];
+      case "closeOperatorStream": {
+        const operator = this.operators.get(effect.streamId);
+        if (operator !== undefined) operator.isClosed = true;
+        this.operators.delete(effect.streamId);
         return [];
       }
       case "send":

@@ -5,6 +5,7 @@
  */
 import type {
   InverseOffer,
+  MasterEvent,
   MasterResponseGetAgents,
   MasterResponseGetAgentsAgent,
   MasterResponseGetExecutors,
@@ -20,7 +21,7 @@ import type {
   Task,
   TimeInfo,
 } from "../../../protocol/v1/types.ts";
-import { toEndpointFormat } from "../../../resources/refinement.ts";
+import { HEARTBEAT_SECONDS } from "../master-options.ts";
 import { endpointResources } from "../resource-forms.ts";
 import {
   type AgentEntry,
@@ -28,9 +29,8 @@ import {
   type FrameworkEntry,
   isAgentActive,
   type MasterState,
-  type TaskEntry,
 } from "../state.ts";
-import { taskMessage } from "../tasks.ts";
+import { endpointTask } from "../tasks.ts";
 import { offeredOn, offeredTo, roleUses, usedBy, usedOn } from "./sums.ts";
 
 /** GET_STATE: everything below in one. */
@@ -41,6 +41,15 @@ export function getState(state: MasterState): MasterResponseGetState {
     get_frameworks: getFrameworks(state),
     get_agents: getAgents(state),
   };
+}
+
+/** The first event of an operator's stream. */
+export function subscribedEvent(state: MasterState): MasterEvent {
+  const subscribed = {
+    get_state: getState(state),
+    heartbeat_interval_seconds: HEARTBEAT_SECONDS,
+  };
+  return { type: "SUBSCRIBED", subscribed };
 }
 
 /** GET_AGENTS: registered agents, and those of the registry that have not come back yet. */
@@ -115,7 +124,8 @@ export function agentPid(agent: AgentEntry): string {
   return `slave(1)@${agent.remoteIp}:${agent.info.port ?? 0}`;
 }
 
-function agentMessage(state: MasterState, agent: AgentEntry): MasterResponseGetAgentsAgent {
+/** One agent, as GET_AGENTS and AGENT_ADDED tell it. */
+export function agentMessage(state: MasterState, agent: AgentEntry): MasterResponseGetAgentsAgent {
   const { drain, drainStartedMs } = agent;
   return {
     agent_info: { ...agent.info, resources: endpointResources(agent.total) },
@@ -162,6 +172,22 @@ function frameworkMessage(
   };
 }
 
+/** One framework as events tell it: all three times, and neither offers nor resources. */
+export function frameworkEventMessage(
+  framework: FrameworkEntry,
+): MasterResponseGetFrameworksFramework {
+  const isConnected = framework.streamId !== undefined;
+  return {
+    framework_info: framework.info,
+    active: isConnected,
+    connected: isConnected,
+    recovered: framework.isRecovered,
+    registered_time: timeInfo(framework.registeredMs),
+    reregistered_time: timeInfo(framework.reregisteredMs ?? 0),
+    unregistered_time: timeInfo(framework.unregisteredMs ?? 0),
+  };
+}
+
 function inverseOffersTo(state: MasterState, framework: FrameworkEntry): readonly InverseOffer[] {
   return [...state.inverseOffers.values()]
     .filter(({ frameworkId }) => frameworkId === framework.id)
@@ -172,11 +198,6 @@ function executorMessage(executor: ExecutorEntry): MasterResponseGetExecutorsExe
   const { info, agentId } = executor;
   const resources = endpointResources(executor.resources);
   return { executor_info: { ...info, resources }, agent_id: { value: agentId } };
-}
-
-function endpointTask(task: TaskEntry): Task {
-  const message = taskMessage(task);
-  return { ...message, resources: (message.resources ?? []).map(toEndpointFormat) };
 }
 
 function scalar(name: string, value: number): Resource & { readonly scalar: { value: number } } {

@@ -1,0 +1,64 @@
+/**
+ * The open event streams of operators. An event is encoded once for all streams of an encoding, and
+ * not at all while nobody listens. Which stream gets what is the core's decision.
+ */
+import type { StreamId } from "../../base/ids.ts";
+import type { MasterEvent } from "../../protocol/v1/types.ts";
+import type { MasterState } from "../core/state.ts";
+import type { OperatorSink } from "./ports.ts";
+
+export class OperatorStreams {
+  readonly #sinks = new Map<StreamId, OperatorSink>();
+  readonly #onCut: (streamId: StreamId) => void;
+
+  /** `onCut` hears of each stream that did not keep up. */
+  constructor(onCut: (streamId: StreamId) => void) {
+    this.#onCut = onCut;
+  }
+
+  open(streamId: StreamId, sink: OperatorSink): void {
+    this.#sinks.set(streamId, sink);
+  }
+
+  /** Forgets a stream whose reader is gone; false when it was not there. */
+  forget(streamId: StreamId): boolean {
+    return this.#sinks.delete(streamId);
+  }
+
+  /** To one stream. */
+  send(streamId: StreamId, event: MasterEvent): void {
+    const sink = this.#sinks.get(streamId);
+    if (sink !== undefined) this.#write(streamId, sink, sink.encode(event));
+  }
+
+  sendSnapshot(streamId: StreamId, state: MasterState): void {
+    const sink = this.#sinks.get(streamId);
+    if (sink !== undefined) this.#write(streamId, sink, sink.encodeSnapshot(state));
+  }
+
+  /** To every stream. */
+  publish(event: MasterEvent): void {
+    const records = new Map<string, Uint8Array<ArrayBuffer>>();
+    for (const [streamId, sink] of this.#sinks) {
+      const record = records.get(sink.encoding) ?? sink.encode(event);
+      records.set(sink.encoding, record);
+      this.#write(streamId, sink, record);
+    }
+  }
+
+  /** Ends a response after what is queued. */
+  close(streamId: StreamId): void {
+    this.#sinks.get(streamId)?.close();
+    this.#sinks.delete(streamId);
+  }
+
+  closeAll(): void {
+    for (const streamId of [...this.#sinks.keys()]) this.close(streamId);
+  }
+
+  #write(streamId: StreamId, sink: OperatorSink, record: Uint8Array<ArrayBuffer>): void {
+    if (sink.write(record)) return;
+    this.#sinks.delete(streamId);
+    this.#onCut(streamId);
+  }
+}
