@@ -12,3 +12,12 @@ export const FILTERS_PER_KEY: number = 32;
  * after that up to half of the queue. Filters live for up to a year, so they cannot be waited for.
  */
 export const DEAD_FILTERS_MIN: number = 256;
+
+/** Characters of a regular expression; a program of the allowed size is written in far fewer. */
+export const REGEX_LENGTH_MAX: number = 1024;
+
+/**
+ * Expressions that would expand to so many times the allowed program are refused unseen. Not at
+ * once, since alternatives with common parts are folded together when they are compiled.
+ */
+export const REGEX_REFUSED_FACTOR: number = 20;

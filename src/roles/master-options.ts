@@ -31,6 +31,10 @@ export function masterOptions(flags: ParsedFlags): Result<Omit<MasterOptions, "i
     minAllocatable: minAllocatable.value,
     fairSharingExcluded: new Set(excluded.split(",").filter((name) => name !== "")),
     maxOperatorStreams: flags.integer("max_operator_event_stream_subscribers") ?? 1000,
+    constraintRegexLimits: {
+      memoryBytes: flags.sizeBytes("offer_constraints_re2_max_mem") ?? 4096,
+      programSize: flags.integer("offer_constraints_re2_max_program_size") ?? 100,
+    },
     registryGcIntervalMs: flags.durationMs("registry_gc_interval") ?? 900_000,
     registryMaxAgentAgeMs: flags.durationMs("registry_max_agent_age") ?? 1_209_600_000,
     registryMaxAgentCount: flags.integer("registry_max_agent_count") ?? 102_400,

@@ -271,6 +271,7 @@ function masterOptions(id: string): MasterOptions {
     isGpuFiltered: true,
     minAllocatable: [{ cpus: 10 }, { mem: 32_000 }],
     fairSharingExcluded: new Set(),
+    constraintRegexLimits: { memoryBytes: 4096, programSize: 100 },
     registryGcIntervalMs: 900_000,
     registryMaxAgentAgeMs: 1_209_600_000,
     registryMaxAgentCount: 102_400,

@@ -56,13 +56,15 @@ export const MASTER_FLAGS: readonly Flag[] = [
       "10mins",
       "longest pause of offers after failover",
     ),
-    later(
+    acts(
       "offer_constraints_re2_max_mem",
       "size",
       "4KB",
       "memory cap per regex in offer constraints",
     ),
-    later("offer_constraints_re2_max_program_size", "integer", "100", "program size cap per regex"),
+    acts("offer_constraints_re2_max_program_size", "integer", "100", "program size cap per regex", {
+      min: "1",
+    }),
     later("whitelist", "path", undefined, "file of agent host names to offer; re-read every 5 s", {
       note: "all agents are offered",
     }),

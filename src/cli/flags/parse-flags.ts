@@ -105,6 +105,11 @@ export class ParsedFlags {
     return this.#number(name, "integer");
   }
 
+  /** A size in bytes, or undefined when unset. */
+  sizeBytes(name: string): number | undefined {
+    return this.#number(name, "size");
+  }
+
   /** A parsed JSON value, or undefined when unset. */
   json(name: string): unknown {
     const value = this.#value(name);
@@ -147,7 +152,7 @@ export class ParsedFlags {
     return this.#entry(name).value;
   }
 
-  #number(name: string, type: "duration" | "integer"): number | undefined {
+  #number(name: string, type: "duration" | "integer" | "size"): number | undefined {
     const value = this.#value(name);
     if (value === undefined) return undefined;
     assert(value.type === type, `flag ${name} is not of type ${type}`);

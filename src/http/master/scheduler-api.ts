@@ -37,6 +37,10 @@ export async function handleSchedulerCall(
     const subscribe = { ...call.value.subscribe };
     return openStream(runtime, codec, request, subscribe, mediaType.value);
   }
+  if (call.value.type === "RECONCILE_OPERATIONS") {
+    const mediaType = responseMediaType(request.headers.get("accept"));
+    if (!mediaType.ok) return refusalResponse(mediaType.error);
+  }
   const outcome = await runtime.call(call.value, streamId, undefined);
   if (!outcome.ok) return refusalResponse(outcome.error);
   return emptyResponse(call.value.type === "UPDATE_FRAMEWORK" ? 200 : 202);

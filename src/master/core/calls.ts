@@ -36,7 +36,8 @@ export function schedulerCall(ctx: MasterContext, input: Input<"schedulerCall">)
   const { call } = input;
   if (call.type !== undefined) ctx.counters.countCall(framework, call.type);
   if (call.type === "UPDATE_FRAMEWORK" && call.update_framework !== undefined) {
-    respond(ctx, input.requestId, updateFramework(ctx, framework, call.update_framework));
+    const { update_framework: update } = call;
+    respond(ctx, input.requestId, updateFramework(ctx, framework, update, input.principal));
     return;
   }
   if (call.type === undefined || call.type === "UNKNOWN" || call.type === "SUBSCRIBE") {

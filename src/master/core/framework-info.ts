@@ -9,12 +9,12 @@ import type {
   FrameworkInfoCapabilityType,
   OfferFilters,
   SchedulerCallSubscribe,
-  SchedulerOfferConstraints,
 } from "../../protocol/v1/types.ts";
 import { validateId } from "../../protocol/validation/ids.ts";
 import { validateRole } from "../../protocol/validation/roles.ts";
 import type { MasterContext } from "./context.ts";
 import { DURATION_SECONDS_MAX } from "./limits.ts";
+import { faultOfConstraints } from "./offer-constraints.ts";
 import type { FrameworkEntry } from "./state.ts";
 
 /** Finds the first fault of a subscription, as the text of its ERROR event. */
@@ -22,7 +22,11 @@ export function faultOfSubscription(
   ctx: MasterContext,
   subscription: SchedulerCallSubscribe,
 ): string | undefined {
-  const { framework_info: info, suppressed_roles, offer_constraints } = subscription;
+  return faultOfInfo(ctx, subscription.framework_info) ?? faultOfWishes(ctx, subscription);
+}
+
+/** The first fault of the info on its own. */
+export function faultOfInfo(ctx: MasterContext, info: FrameworkInfo): string | undefined {
   const roles = rolesOf(info);
   return (
     faultOfRoles(info) ??
@@ -31,9 +35,19 @@ export function faultOfSubscription(
     faultOfFailoverTimeout(info) ??
     faultOfWhitelist(ctx, roles) ??
     faultOfUser(ctx, info) ??
-    faultOfCompletion(ctx, info) ??
+    faultOfCompletion(ctx, info)
+  );
+}
+
+/** The first fault of what stands beside a valid info: suppressed roles and offer constraints. */
+export function faultOfWishes(
+  ctx: MasterContext,
+  { framework_info: info, suppressed_roles, offer_constraints }: SchedulerCallSubscribe,
+): string | undefined {
+  const roles = rolesOf(info);
+  return (
     faultOfSuppression(suppressed_roles ?? [], roles) ??
-    faultOfConstraints(offer_constraints, roles)
+    faultOfConstraints(ctx, offer_constraints, roles)
   );
 }
 
@@ -143,22 +157,4 @@ function faultOfSuppression(
   const foreign = suppressed.find((role) => !roles.includes(role));
   if (foreign === undefined) return undefined;
   return `Suppressed role '${foreign}' is not one of the framework's roles`;
-}
-
-function faultOfConstraints(
-  constraints: SchedulerOfferConstraints | undefined,
-  roles: readonly string[],
-): string | undefined {
-  for (const [role, { groups }] of Object.entries(constraints?.role_constraints ?? {})) {
-    if (!roles.includes(role)) {
-      return `Offer constraints name role '${role}', which the framework does not have`;
-    }
-    const isEmpty = (groups ?? []).some(
-      (group) => (group.attribute_constraints ?? []).length === 0,
-    );
-    if (isEmpty || (groups ?? []).length === 0) {
-      return `Offer constraints of role '${role}' have an empty group; leave the role out instead`;
-    }
-  }
-  return undefined;
 }

@@ -33,7 +33,9 @@ import {
 import {
   allocatorFramework,
   capabilitiesOf,
+  faultOfInfo,
   faultOfSubscription,
+  faultOfWishes,
   rolesOf,
 } from "./framework-info.ts";
 import { History } from "./history.ts";
@@ -127,20 +129,28 @@ export function heartbeat(ctx: MasterContext, streamId: StreamId): void {
   setTimer(ctx, { kind: "heartbeat", streamId }, HEARTBEAT_SECONDS * 1000);
 }
 
-/** UPDATE_FRAMEWORK: as subscribe, but what may not change is refused. Source: semantics 3.4. */
+/**
+ * UPDATE_FRAMEWORK: as subscribe, but what may not change is refused. Refusals: `invalid`.
+ * Source: semantics 3.4, http-api 4.2.
+ */
 export function updateFramework(
   ctx: MasterContext,
   framework: FrameworkEntry,
   update: SchedulerCallUpdateFramework,
+  principal: string | undefined,
 ): Result<void> {
-  const fault = faultOfSubscription(ctx, update);
+  const info = withPrincipal(update.framework_info, principal);
+  const fault = faultOfInfo(ctx, info);
   if (fault !== undefined) {
     return refuse("invalid", `Supplied FrameworkInfo is not valid: ${fault}`);
   }
-  const info = withPrincipal(update.framework_info, framework.info.principal);
   const frozen = faultOfFrozenFields(framework.info, info);
   if (frozen !== undefined) {
     return refuse("invalid", `FrameworkInfo update is not valid: ${frozen}`);
+  }
+  const wish = faultOfWishes(ctx, update);
+  if (wish !== undefined) {
+    return refuse("invalid", `'UpdateFramework' call is not valid: ${wish}`);
   }
   const isChanged = replaceInfo(ctx, framework, info);
   adoptSubscription(ctx, framework, update);

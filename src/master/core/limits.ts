@@ -20,3 +20,12 @@ export const DURATION_SECONDS_MAX = 9_223_372_036;
 
 /** Longest delay that keeps epoch milliseconds exact and any runtime's timer valid (100 years). */
 export const TIMER_DELAY_MS_MAX = 3_155_760_000_000;
+
+/** Predicates of all offer constraints of a framework: each is looked at for each agent. */
+export const CONSTRAINTS_MAX = 1000;
+
+/**
+ * Regular expressions among them. Compiling one takes up to a few milliseconds, and matching keeps
+ * up to some megabytes of states.
+ */
+export const CONSTRAINT_REGEXES_MAX = 100;

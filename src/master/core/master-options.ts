@@ -1,4 +1,5 @@
 /** Settings of a master that its decisions depend on; names and defaults as in reference/flags.md. */
+import type { RegexLimits } from "../../allocator/constraint-regex.ts";
 import type { MasterInfo } from "../../protocol/v1/types.ts";
 
 export interface MasterOptions {
@@ -22,6 +23,7 @@ export interface MasterOptions {
   readonly fairSharingExcluded: ReadonlySet<string>;
   /** Operators that may follow the event stream; one more closes the oldest. */
   readonly maxOperatorStreams: number;
+  readonly constraintRegexLimits: RegexLimits;
   readonly registryGcIntervalMs: number;
   readonly registryMaxAgentAgeMs: number;
   readonly registryMaxAgentCount: number;
