@@ -22,6 +22,8 @@ export interface ResourceKind {
   readonly kind: number;
   readonly name: string;
   readonly type: ResourceType;
+  /** Number of the name among the table's scalar names; -1 unless it is a scalar. */
+  readonly scalarIndex: number;
   /** Post-refinement form; carries a value only where `unitMilli` is set. */
   readonly template: Resource;
   /** Role of the topmost reservation; `*` when unreserved. */
@@ -41,25 +43,44 @@ export interface ResourceKind {
 export class ResourceKinds {
   readonly #kinds: ResourceKind[] = [];
   readonly #byKey = new Map<string, ResourceKind>();
-  readonly #unallocated = new Map<number, number>();
-  readonly #allocated = new Map<string, Map<number, number>>();
+  /** Kinds of which only name, type and allocation are said: nearly all there are. */
+  readonly #plain = new Map<string, Map<string, ResourceKind>>();
+  readonly #scalarNames: string[] = [];
+  /** By kind, and for `#allocated` by role before. */
+  readonly #unallocated: (number | undefined)[] = [];
+  readonly #allocated = new Map<string, (number | undefined)[]>();
 
   /** Number of kinds seen so far; kinds are 0 … size - 1. */
   get size(): number {
     return this.#kinds.length;
   }
 
+  /** Names of scalars by `scalarIndex`, in order of first sight. */
+  get scalarNames(): readonly string[] {
+    return this.#scalarNames;
+  }
+
+  /** The number of a scalar name, which is new when nobody has used it before. */
+  scalarIndexOf(name: string): number {
+    const known = this.#scalarNames.indexOf(name);
+    return known >= 0 ? known : this.#scalarNames.push(name) - 1;
+  }
+
   /** The kind of a validated resource, whatever its reservation format. */
   intern(resource: Resource): number {
     const refined = toPostRefinement(resource);
-    const unitMilli = unitOf(refined);
-    const key = keyOf(refined, unitMilli);
-    const known = this.#byKey.get(key);
-    if (known !== undefined) return known.kind;
-    const added = makeKind(this.#kinds.length, refined, unitMilli);
-    this.#kinds.push(added);
-    this.#byKey.set(key, added);
-    return added.kind;
+    if (!isPlain(refined)) return this.#internByKey(refined).kind;
+    const role = refined.allocation_info?.role ?? "";
+    let byName = this.#plain.get(role);
+    if (byName === undefined) {
+      byName = new Map();
+      this.#plain.set(role, byName);
+    }
+    const known = byName.get(refined.name);
+    if (known?.type === refined.type) return known.kind;
+    const kind = this.#internByKey(refined);
+    byName.set(refined.name, kind);
+    return kind.kind;
   }
 
   get(kind: number): ResourceKind {
@@ -70,33 +91,55 @@ export class ResourceKinds {
   allocate(kind: number, role: string): number {
     let forRole = this.#allocated.get(role);
     if (forRole === undefined) {
-      forRole = new Map();
+      forRole = [];
       this.#allocated.set(role, forRole);
     }
-    const known = forRole.get(kind);
+    const known = forRole[kind];
     if (known !== undefined) return known;
     const result = this.intern({ ...this.get(kind).template, allocation_info: { role } });
-    forRole.set(kind, result);
+    forRole[kind] = result;
     return result;
   }
 
   /** The same kind, allocated to nobody. */
   unallocate(kind: number): number {
-    const known = this.#unallocated.get(kind);
+    const known = this.#unallocated[kind];
     if (known !== undefined) return known;
     const { allocation_info: _, ...rest } = this.get(kind).template;
     const result = this.intern(rest);
-    this.#unallocated.set(kind, result);
+    this.#unallocated[kind] = result;
     return result;
+  }
+
+  #internByKey(refined: Resource): ResourceKind {
+    const unitMilli = unitOf(refined);
+    const key = keyOf(refined, unitMilli);
+    const known = this.#byKey.get(key);
+    if (known !== undefined) return known;
+    const kind = this.#kinds.length;
+    const scalarIndex = refined.type === "SCALAR" ? this.scalarIndexOf(refined.name) : -1;
+    const added = makeKind({ kind, scalarIndex, unitMilli }, refined);
+    this.#kinds.push(added);
+    this.#byKey.set(key, added);
+    return added;
   }
 }
 
-function makeKind(kind: number, resource: Resource, unitMilli: number | undefined): ResourceKind {
+function isPlain({ reservations, provider_id, revocable, shared, disk }: Resource): boolean {
+  const isBare = reservations === undefined && provider_id === undefined && disk === undefined;
+  return isBare && revocable === undefined && shared === undefined;
+}
+
+function makeKind(
+  numbers: Pick<ResourceKind, "kind" | "scalarIndex" | "unitMilli">,
+  resource: Resource,
+): ResourceKind {
   const { type } = resource;
+  const { unitMilli } = numbers;
   assert(type !== "TEXT", () => `resource ${resource.name} is of type TEXT`);
   const reservations = resource.reservations ?? [];
   return {
-    kind,
+    ...numbers,
     name: resource.name,
     type,
     template: unitMilli === undefined ? withoutValue(resource) : resource,
@@ -108,7 +151,6 @@ function makeKind(kind: number, resource: Resource, unitMilli: number | undefine
     hasDisk: resource.disk !== undefined,
     isPersistentVolume: resource.disk?.persistence !== undefined,
     isIndivisible: isIndivisible(resource.disk),
-    unitMilli,
   };
 }
 
