@@ -1,9 +1,10 @@
 /**
  * A framework over the v1 scheduler API with nothing but `fetch`: an implementation of its own, so
- * that a mistake of the program's own client is not repeated here. JSON only.
+ * that a mistake of the program's own client is not repeated here. JSON unless told.
  * Source: reference/http-api.md 1-5.
  */
 import { until } from "./wait.ts";
+import { JSON_WIRE, type Wire } from "./wire.ts";
 
 /** The parts of messages that tests look at; everything else is there all the same. */
 export interface Offer {
@@ -48,8 +49,12 @@ export interface FrameworkOptions {
   readonly master: string;
   /** Merged over `{user: "root", name: "test", roles: ["*"]}`. */
   readonly info?: Record<string, unknown>;
+  /** Beside `framework_info` in SUBSCRIBE. */
+  readonly subscribe?: Record<string, unknown>;
   /** Answer every update that has a uuid; true unless told. */
   readonly acknowledges?: boolean;
+  /** JSON unless told. */
+  readonly wire?: Wire;
 }
 
 export interface TaskOptions {
@@ -62,8 +67,6 @@ export interface TaskOptions {
   readonly extra?: Record<string, unknown>;
 }
 
-const JSON_TYPE = { "Content-Type": "application/json", Accept: "application/json" };
-
 export class TestFramework {
   readonly events: Event[] = [];
   /** Every status of every task, in the order of arrival, repeated ones too. */
@@ -71,12 +74,14 @@ export class TestFramework {
   readonly offers: Offer[] = [];
   readonly #options: FrameworkOptions;
   readonly #abort = new AbortController();
-  #headers: Record<string, string> = JSON_TYPE;
+  readonly #wire: Wire;
+  #streamId = "";
   #id = "";
   #isOver = false;
 
   private constructor(options: FrameworkOptions) {
     this.#options = options;
+    this.#wire = options.wire ?? JSON_WIRE;
   }
 
   /** Subscribes and waits for SUBSCRIBED; with `info.id` it is a return. */
@@ -88,6 +93,11 @@ export class TestFramework {
 
   get id(): string {
     return this.#id;
+  }
+
+  /** Of the open stream, as every call but SUBSCRIBE has to carry it. */
+  get streamId(): string {
+    return this.#streamId;
   }
 
   /** The stream has ended. */
@@ -107,15 +117,12 @@ export class TestFramework {
     const response = await this.#post({
       type: "SUBSCRIBE",
       ...(known === undefined ? {} : { framework_id: known }),
-      subscribe: { framework_info },
+      subscribe: { framework_info, ...this.#options.subscribe },
     });
     if (response.status !== 200 || response.body === null) {
       throw new Error(`SUBSCRIBE: ${response.status} ${await response.text()}`);
     }
-    this.#headers = {
-      ...JSON_TYPE,
-      "Mesos-Stream-Id": response.headers.get("Mesos-Stream-Id") ?? "",
-    };
+    this.#streamId = response.headers.get("Mesos-Stream-Id") ?? "";
     void this.#read(response.body);
     await until("SUBSCRIBED", () => {
       const refusal = this.events.find(({ error }) => error !== undefined);
@@ -126,7 +133,9 @@ export class TestFramework {
 
   async #read(body: ReadableStream<Uint8Array>): Promise<void> {
     try {
-      for await (const record of records(body)) this.#take(JSON.parse(record));
+      for await (const record of records(body)) {
+        this.#take(this.#wire.decode("mesos.v1.scheduler.Event", record) as Event);
+      }
     } catch {
       // The stream was cut, here or there; `isOver` tells.
     } finally {
@@ -147,19 +156,29 @@ export class TestFramework {
   }
 
   #post(call: object): Promise<Response> {
+    const { mediaType } = this.#wire;
     return fetch(`${this.#options.master}/api/v1/scheduler`, {
       method: "POST",
-      headers: this.#headers,
-      body: JSON.stringify(call),
+      headers: {
+        "Content-Type": mediaType,
+        Accept: mediaType,
+        ...(this.#streamId === "" ? {} : { "Mesos-Stream-Id": this.#streamId }),
+      },
+      body: this.#wire.encode("mesos.v1.scheduler.Call", call),
       signal: this.#abort.signal,
     });
   }
 
+  /** A call of this framework, whatever the answer is. */
+  async send(type: string, payload: object = {}): Promise<{ status: number; text: string }> {
+    const response = await this.#post({ framework_id: { value: this.#id }, type, ...payload });
+    return { status: response.status, text: await response.text() };
+  }
+
   /** Errors: any answer but 202, with its text. */
   async call(type: string, payload: object = {}): Promise<void> {
-    const response = await this.#post({ framework_id: { value: this.#id }, type, ...payload });
-    const text = await response.text();
-    if (response.status !== 202) throw new Error(`${type}: ${response.status} ${text}`);
+    const { status, text } = await this.send(type, payload);
+    if (status !== 202) throw new Error(`${type}: ${status} ${text}`);
   }
 
   async acknowledge({ agent_id, task_id, uuid }: Status): Promise<void> {
@@ -231,7 +250,7 @@ export function taskInfo(offer: Offer, task: TaskOptions): Record<string, unknow
 }
 
 /** RecordIO: a decimal length, a line feed, that many bytes. */
-async function* records(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+async function* records(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
   let buffer = new Uint8Array();
   for await (const chunk of body) {
     const joined = new Uint8Array(buffer.length + chunk.length);
@@ -243,7 +262,7 @@ async function* records(body: ReadableStream<Uint8Array>): AsyncGenerator<string
       if (lineFeed < 0) break;
       const end = lineFeed + 1 + Number(new TextDecoder().decode(buffer.subarray(0, lineFeed)));
       if (buffer.length < end) break;
-      yield new TextDecoder().decode(buffer.subarray(lineFeed + 1, end));
+      yield buffer.subarray(lineFeed + 1, end);
       buffer = buffer.slice(end);
     }
   }

@@ -1,0 +1,97 @@
+/**
+ * The acceptance list of reference/semantics.md 10 over HTTP against the compiled program, every
+ * scenario in JSON and in protobuf. Method: all scenarios run at once, a few at a time, as most of
+ * them wait; a test awaits its own. The end is a table: what passed, what is different on purpose,
+ * what cannot pass yet.
+ */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import {
+  type AllotProcess,
+  makeWorkDir,
+  removeWorkDir,
+  startAllot,
+} from "../harness/allot-process.ts";
+import { printTable } from "./report.ts";
+import { FRAMEWORK_SCENARIOS } from "./scenarios/frameworks.ts";
+import { OFFER_SCENARIOS } from "./scenarios/offers.ts";
+import { TASK_SCENARIOS } from "./scenarios/tasks.ts";
+import { type Run, runsOf, Scene, sliceResources } from "./scene.ts";
+
+const TIMEOUT_MS = 300_000;
+/** Most wait for time to pass, so that far more than the two cores can run at once. */
+const AT_ONCE = 10;
+
+const { CONFORMANCE_ONLY, CONFORMANCE_ALL } = process.env;
+
+const scenarios = [...FRAMEWORK_SCENARIOS, ...OFFER_SCENARIOS, ...TASK_SCENARIOS];
+const runs = runsOf(scenarios).filter(
+  ({ scenario }) =>
+    CONFORMANCE_ONLY === undefined || scenario.lines.map(String).includes(CONFORMANCE_ONLY),
+);
+const isSkipped = ({ scenario }: Run): boolean =>
+  scenario.notYet !== undefined && CONFORMANCE_ALL === undefined;
+
+const outcomes = new Map<Run, Promise<Error | undefined>>();
+const failed = new Set<Run>();
+let workDir = "";
+let cluster: AllotProcess | undefined;
+
+beforeAll(async () => {
+  workDir = makeWorkDir();
+  const flags = [`--resources=${sliceResources(runs)}`];
+  const { url } = (cluster = await startAllot({ role: "both", workDir, flags }));
+  const waiting = runs.filter((run) => !isSkipped(run));
+  const starts = new Map<Run, () => void>();
+  for (const run of waiting) {
+    const started = new Promise<void>((resolve) => starts.set(run, resolve));
+    outcomes.set(
+      run,
+      started.then(() => carryOut(run, url)),
+    );
+  }
+  const worker = async (): Promise<void> => {
+    for (let run = waiting.shift(); run !== undefined; run = waiting.shift()) {
+      starts.get(run)?.();
+      await outcomes.get(run);
+    }
+  };
+  for (let count = 0; count < AT_ONCE; count++) void worker();
+});
+
+afterAll(async () => {
+  printTable(runs, { isSkipped, isFailed: (run) => failed.has(run) });
+  await cluster?.end("SIGTERM");
+  await removeWorkDir(workDir);
+});
+
+/** What went wrong; undefined when nothing did. */
+async function carryOut(run: Run, url: string): Promise<Error | undefined> {
+  const scene = new Scene(run, url);
+  try {
+    await run.scenario.run(scene);
+    return undefined;
+  } catch (error) {
+    failed.add(run);
+    return error instanceof Error ? error : new Error(String(error));
+  } finally {
+    await scene.end();
+  }
+}
+
+for (const run of runs) {
+  const { lines, title, notYet } = run.scenario;
+  const name = `${title} in ${run.wire.name} [semantics 10: ${lines.join(", ")}]`;
+  if (isSkipped(run)) {
+    test.skip(`${name}: ${notYet ?? ""}`, () => undefined);
+    continue;
+  }
+  test(
+    name,
+    async () => {
+      const error = await outcomes.get(run);
+      if (error !== undefined) throw error;
+      expect(failed.has(run)).toBe(false);
+    },
+    TIMEOUT_MS,
+  );
+}
