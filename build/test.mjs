@@ -129,7 +129,8 @@ function simulatorGroups() {
 }
 
 /**
- * Runs the group, prints its line, its output when something failed, and what was skipped and why.
+ * Runs the group, prints its line, its output when something failed, what was skipped and why, and
+ * the rows of a table (`| …`) that it ended with.
  * @param {Group} group
  */
 async function runGroup(group) {
@@ -160,6 +161,7 @@ async function runGroup(group) {
   );
   if (counts.failed > 0 && !options.isVerbose) console.log(withoutPasses(result.output));
   if (xml !== undefined && counts.skipped > 0) printSkips(xml, result.output);
+  for (const row of result.output.split("\n")) if (row.startsWith("| ")) console.log(`     ${row}`);
   total.passed += counts.passed;
   total.failed += counts.failed;
   total.skipped += counts.skipped;

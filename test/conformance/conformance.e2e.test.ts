@@ -12,8 +12,11 @@ import {
   startAllot,
 } from "../harness/allot-process.ts";
 import { printTable } from "./report.ts";
+import { AGENT_SCENARIOS } from "./scenarios/agents.ts";
 import { FRAMEWORK_SCENARIOS } from "./scenarios/frameworks.ts";
 import { OFFER_SCENARIOS } from "./scenarios/offers.ts";
+import { OPERATION_SCENARIOS } from "./scenarios/operations.ts";
+import { SHARING_SCENARIOS } from "./scenarios/sharing.ts";
 import { TASK_SCENARIOS } from "./scenarios/tasks.ts";
 import { type Run, runsOf, Scene, sliceResources } from "./scene.ts";
 
@@ -23,7 +26,14 @@ const AT_ONCE = 10;
 
 const { CONFORMANCE_ONLY, CONFORMANCE_ALL } = process.env;
 
-const scenarios = [...FRAMEWORK_SCENARIOS, ...OFFER_SCENARIOS, ...TASK_SCENARIOS];
+const scenarios = [
+  ...AGENT_SCENARIOS,
+  ...FRAMEWORK_SCENARIOS,
+  ...OFFER_SCENARIOS,
+  ...OPERATION_SCENARIOS,
+  ...SHARING_SCENARIOS,
+  ...TASK_SCENARIOS,
+];
 const runs = runsOf(scenarios).filter(
   ({ scenario }) =>
     CONFORMANCE_ONLY === undefined || scenario.lines.map(String).includes(CONFORMANCE_ONLY),
@@ -31,7 +41,10 @@ const runs = runsOf(scenarios).filter(
 const isSkipped = ({ scenario }: Run): boolean =>
   scenario.notYet !== undefined && CONFORMANCE_ALL === undefined;
 
-const outcomes = new Map<Run, Promise<Error | undefined>>();
+const waiting = runs.filter((run) => !isSkipped(run));
+const outcomes = new Map(
+  waiting.map((run) => [run, Promise.withResolvers<Error | undefined>()] as const),
+);
 const failed = new Set<Run>();
 let workDir = "";
 let cluster: AllotProcess | undefined;
@@ -39,20 +52,11 @@ let cluster: AllotProcess | undefined;
 beforeAll(async () => {
   workDir = makeWorkDir();
   const flags = [`--resources=${sliceResources(runs)}`];
-  const { url } = (cluster = await startAllot({ role: "both", workDir, flags }));
-  const waiting = runs.filter((run) => !isSkipped(run));
-  const starts = new Map<Run, () => void>();
-  for (const run of waiting) {
-    const started = new Promise<void>((resolve) => starts.set(run, resolve));
-    outcomes.set(
-      run,
-      started.then(() => carryOut(run, url)),
-    );
-  }
+  const started = await startAllot({ role: "both", workDir, flags });
+  cluster = started;
   const worker = async (): Promise<void> => {
     for (let run = waiting.shift(); run !== undefined; run = waiting.shift()) {
-      starts.get(run)?.();
-      await outcomes.get(run);
+      outcomes.get(run)?.resolve(await carryOut(run, started.url));
     }
   };
   for (let count = 0; count < AT_ONCE; count++) void worker();
@@ -88,7 +92,7 @@ for (const run of runs) {
   test(
     name,
     async () => {
-      const error = await outcomes.get(run);
+      const error = await outcomes.get(run)?.promise;
       if (error !== undefined) throw error;
       expect(failed.has(run)).toBe(false);
     },

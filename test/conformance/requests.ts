@@ -60,8 +60,7 @@ export async function decline(
   offer: Offer,
   refuseSeconds?: number,
 ): Promise<void> {
-  const filters =
-    refuseSeconds === undefined ? {} : { filters: { refuse_seconds: refuseSeconds } };
+  const filters = refuseSeconds === undefined ? {} : { filters: { refuse_seconds: refuseSeconds } };
   await framework.call("DECLINE", { decline: { offer_ids: [offer.id], ...filters } });
 }
 

@@ -10,6 +10,8 @@ import {
   removeWorkDir,
   startAllot,
 } from "../harness/allot-process.ts";
+import type { AgentGroup } from "../harness/emulated/protocol.ts";
+import { EmulatedAgents } from "../harness/emulated-agents.ts";
 import { type FrameworkOptions, TestFramework } from "../harness/test-framework.ts";
 import { until } from "../harness/wait.ts";
 import { JSON_WIRE, PROTOBUF_WIRE, type Wire } from "../harness/wire.ts";
@@ -156,6 +158,24 @@ export class Scene {
       });
     }
     return { ...agent, workDir };
+  }
+
+  /** Emulated agents, registered, with small resources unless told. */
+  async emulate(
+    master: AllotProcess,
+    group: Partial<AgentGroup> & { readonly count: number },
+  ): Promise<EmulatedAgents> {
+    const workDir = makeWorkDir();
+    const agents = await EmulatedAgents.start(workDir, {
+      master: master.url,
+      resources: "cpus:4;mem:1024",
+      ...group,
+    });
+    this.#endings.push(async () => {
+      await agents.end();
+      await removeWorkDir(workDir);
+    });
+    return agents;
   }
 
   /** On the shared master, in the scenario's own role, unless told. */

@@ -85,7 +85,7 @@ function makeRoot(): protobuf.Root {
 function fieldOf(
   field: FieldData,
   messages: Readonly<Record<string, MessageData>>,
-): protobuf.Field {
+): protobuf.ReflectionObject {
   const { name, number, label, type, type_name } = field;
   const target = type === "message" || type === "enum" ? `.${type_name ?? ""}` : type;
   const entry = messages[type_name ?? ""];

@@ -1,10 +1,8 @@
 /** Subscribing, streams, failover, removal: lines 1 to 4, 18 to 21, 70, and sections 3.2, 3.4. */
 import { expect } from "bun:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { TestFramework } from "../../harness/test-framework.ts";
 import { until } from "../../harness/wait.ts";
-import { decline, eventOf, launchRunning, statusOf, task } from "../requests.ts";
-import { accept, launchOf } from "../requests.ts";
+import { accept, decline, eventOf, launchOf, launchRunning, statusOf, task } from "../requests.ts";
 import type { Scenario } from "../scene.ts";
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -181,9 +179,11 @@ export const FRAMEWORK_SCENARIOS: readonly Scenario[] = [
       const framework = await scene.subscribe({ master: master.url, info: { roles: ["*"] } });
       for (const id of ["a", "b", "c", "d", "e"]) {
         const offer = await framework.offer();
-        await accept(framework, [offer], [
-          launchOf(task(offer, id, { command: { value: "true" } })),
-        ]);
+        await accept(
+          framework,
+          [offer],
+          [launchOf(task(offer, id, { command: { value: "true" } }))],
+        );
         await framework.status(id, "TASK_FINISHED");
       }
       const state = await until("the last task to be completed", async () => {
@@ -265,7 +265,8 @@ export const FRAMEWORK_SCENARIOS: readonly Scenario[] = [
   },
   {
     lines: ["3.4"],
-    title: "UPDATE_FRAMEWORK is 200, refuses what may not change, and rescinds offers of roles left",
+    title:
+      "UPDATE_FRAMEWORK is 200, refuses what may not change, and rescinds offers of roles left",
     isSlice: true,
     run: async (scene) => {
       const info = {
@@ -292,7 +293,6 @@ export const FRAMEWORK_SCENARIOS: readonly Scenario[] = [
       expect(left.status).toBe(200);
       const event = await eventOf(framework, "RESCIND");
       expect(event).toMatchObject({ rescind: { offer_id: offer.id } });
-      await sleep(0);
     },
   },
   {

@@ -105,7 +105,8 @@ export const OFFER_SCENARIOS: readonly Scenario[] = [
     title: "each offer is all that one agent has for one role; ids count from zero",
     run: async (scene) => {
       const master = await scene.startMaster();
-      const resources = "cpus(a):1;mem(a):64;cpus(b):2;mem(b):128;cpus:3;mem:256;ports:[1-2];disk:8";
+      const resources =
+        "cpus(a):1;mem(a):64;cpus(b):2;mem(b):128;cpus:3;mem:256;ports:[1-2];disk:8";
       await scene.startAgent(master, { resources });
       await scene.startAgent(master, { resources });
       const id = (await scene.operator({ type: "GET_MASTER" }, master.url)).body.get_master
@@ -172,6 +173,7 @@ export const OFFER_SCENARIOS: readonly Scenario[] = [
   {
     lines: ["3.7"],
     title: "offer constraints choose agents by attribute; a bad one refuses SUBSCRIBE",
+    notYet: "the allocator does not look at offer constraints yet",
     run: async (scene) => {
       const master = await scene.startMaster();
       await scene.startAgent(master, { flags: ["--attributes=rack:one"] });
@@ -182,9 +184,7 @@ export const OFFER_SCENARIOS: readonly Scenario[] = [
             [scene.role]: {
               groups: [
                 {
-                  attribute_constraints: [
-                    { selector: { attribute_name: "rack" }, predicate },
-                  ],
+                  attribute_constraints: [{ selector: { attribute_name: "rack" }, predicate }],
                 },
               ],
             },

@@ -49,9 +49,7 @@ export const TASK_SCENARIOS: readonly Scenario[] = [
         [undefined, "TASK_DROPPED"],
         [NOT_PARTITION_AWARE, "TASK_LOST"],
       ] as const) {
-        const framework = await scene.subscribe(
-          capabilities === undefined ? {} : { capabilities },
-        );
+        const framework = await scene.subscribe(capabilities === undefined ? {} : { capabilities });
         const offer = await framework.offer();
         const unknown = { ...offer, id: { value: "nothing-O1" } };
         await accept(framework, [offer, unknown], [launchOf(task(offer, "t"))]);
@@ -152,12 +150,16 @@ export const TASK_SCENARIOS: readonly Scenario[] = [
           Object.assign(found, { resources: take(offer, { cpus: 0.1, mem: 32 }) });
           Reflect.deleteProperty(found, "withoutDisk");
         }
-        await accept(framework, [offer], [
-          {
-            type: "LAUNCH_GROUP",
-            launch_group: { executor: found, task_group: { tasks: made } },
-          },
-        ]);
+        await accept(
+          framework,
+          [offer],
+          [
+            {
+              type: "LAUNCH_GROUP",
+              launch_group: { executor: found, task_group: { tasks: made } },
+            },
+          ],
+        );
       };
       await group({}, "good", "greedy");
       await group({ withoutDisk: true }, "diskless");
@@ -216,9 +218,11 @@ export const TASK_SCENARIOS: readonly Scenario[] = [
     run: async (scene) => {
       const framework = await scene.subscribe({ acknowledges: false });
       const offer = await framework.offer();
-      await accept(framework, [offer], [
-        launchOf(task(offer, "t", { command: { value: "true" } })),
-      ]);
+      await accept(
+        framework,
+        [offer],
+        [launchOf(task(offer, "t", { command: { value: "true" } }))],
+      );
       const seen = new Set<string>();
       const last = await until("the task's end", async () => {
         for (const status of framework.updates) {
@@ -231,9 +235,7 @@ export const TASK_SCENARIOS: readonly Scenario[] = [
       });
       const listed = async (list: "tasks" | "completed_tasks"): Promise<unknown> => {
         const { body } = await scene.operator({ type: "GET_TASKS" });
-        return body.get_tasks?.[list]?.find((one) =>
-          JSON.stringify(one).includes(framework.id),
-        );
+        return body.get_tasks?.[list]?.find((one) => JSON.stringify(one).includes(framework.id));
       };
       expect(await listed("tasks")).toMatchObject({ state: "TASK_FINISHED" });
       expect(await listed("completed_tasks")).toBeUndefined();
@@ -251,9 +253,7 @@ export const TASK_SCENARIOS: readonly Scenario[] = [
         [undefined, "TASK_GONE", "TASK_UNKNOWN"],
         [NOT_PARTITION_AWARE, "TASK_LOST", "TASK_LOST"],
       ] as const) {
-        const framework = await scene.subscribe(
-          capabilities === undefined ? {} : { capabilities },
-        );
+        const framework = await scene.subscribe(capabilities === undefined ? {} : { capabilities });
         const { agent_id } = await launchRunning(framework, "known");
         framework.updates.length = 0;
         await framework.call("RECONCILE", {
