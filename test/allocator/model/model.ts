@@ -1,0 +1,77 @@
+/**
+ * A slow, obvious model of the allocation rules (semantics 2.9, 2.10, 3.5–3.7, 4.1–4.6): nothing is
+ * kept sorted, cached or marked. Each run looks at every agent and every framework and counts every
+ * share, quota and headroom anew. Events arrive here; `run.ts` decides.
+ */
+import {
+  Cluster,
+  frameworkOf,
+  type ModelAgentFacts,
+  type ModelFramework,
+  type ModelOffer,
+} from "./cluster.ts";
+import { Run } from "./run.ts";
+
+export class Model extends Cluster {
+  #runs = 0;
+
+  /** Adds or replaces; filters of roles that it leaves are forgotten. */
+  setFramework(id: string, framework: ModelFramework): void {
+    this.frameworks.set(id, framework);
+    this.clearRefusals((other, role) => other === id && !framework.roles.includes(role));
+  }
+
+  removeFramework(id: string): void {
+    this.frameworks.delete(id);
+    this.clearRefusals((other) => other === id);
+    for (const { held } of this.agents.values()) {
+      for (const client of [...held.keys()]) if (frameworkOf(client) === id) held.delete(client);
+    }
+  }
+
+  switchFramework(id: string, isOn: boolean): void {
+    this.#framework(id).isActive = isOn;
+    if (!isOn) this.clearRefusals((other) => other === id);
+  }
+
+  /** No roles are all of them, here and in `revive`. */
+  suppress(id: string, roles: readonly string[]): void {
+    const framework = this.#framework(id);
+    for (const role of roles.length === 0 ? framework.roles : roles) framework.suppressed.add(role);
+  }
+
+  revive(id: string, roles: readonly string[]): void {
+    const framework = this.#framework(id);
+    const revived = roles.length === 0 ? framework.roles : roles;
+    for (const role of revived) framework.suppressed.delete(role);
+    this.clearRefusals((other, role) => other === id && revived.includes(role));
+  }
+
+  removeAgent(id: string): void {
+    this.agents.delete(id);
+    this.clearRefusals((_, __, agentId) => agentId === id);
+  }
+
+  /** Other attributes make every refusal of the agent void. */
+  updateFacts(id: string, facts: ModelAgentFacts): void {
+    const agent = this.agent(id);
+    const isSame = JSON.stringify(agent.facts.attributes) === JSON.stringify(facts.attributes);
+    agent.facts = facts;
+    if (!isSame) this.clearRefusals((_, __, agentId) => agentId === id);
+  }
+
+  /** Each run begins one agent later than the one before, in place of Mesos' shuffling. */
+  allocate(nowMs: number): readonly ModelOffer[] {
+    const agentIds = [...this.agents.keys()];
+    const start = this.#runs % Math.max(1, agentIds.length);
+    this.#runs += 1;
+    const inTurn = [...agentIds.slice(start), ...agentIds.slice(0, start)];
+    return new Run(this, nowMs).offers(inTurn);
+  }
+
+  #framework(id: string): ModelFramework {
+    const framework = this.frameworks.get(id);
+    if (framework === undefined) throw new Error(`the model has no framework ${id}`);
+    return framework;
+  }
+}
