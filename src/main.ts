@@ -7,15 +7,15 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { posix as paths } from "node:path";
 import process from "node:process";
-import type { Log } from "./base/ports.ts";
 import type { ParsedFlags } from "./cli/flags/parse-flags.ts";
 import { runCommand } from "./cli/main.ts";
 import { parseRoleFlags } from "./cli/role-flags.ts";
 import { loadServe } from "./platform/server.ts";
 import { loadSqlite } from "./platform/sqlite.ts";
-import { stderrLog, systemClock, systemRng } from "./platform/system.ts";
+import { systemClock, systemRng } from "./platform/system.ts";
 import { createCodec } from "./protocol/codec.ts";
 import { createLinkCodec } from "./protocol/link-codec.ts";
+import { openProcessLog } from "./roles/process-log.ts";
 import type { RoleContext } from "./roles/role-context.ts";
 import { startRoles } from "./roles/start-roles.ts";
 
@@ -45,7 +45,7 @@ async function main(): Promise<number> {
 }
 
 async function runRoles(flags: ParsedFlags): Promise<number> {
-  const log = logOf(flags);
+  const { log, loggingLevel, logFile } = openProcessLog(flags, systemClock);
   for (const warning of flags.warnings) log.write("warning", warning);
   let finish: (code: number) => void = () => undefined;
   const finished = new Promise<number>((resolve) => {
@@ -59,6 +59,8 @@ async function runRoles(flags: ParsedFlags): Promise<number> {
     clock: systemClock,
     rng: systemRng,
     log,
+    loggingLevel,
+    logFile,
     codec: createCodec(),
     linkCodec: createLinkCodec(),
     openSql: await loadSqlite(),
@@ -88,13 +90,6 @@ async function runRoles(flags: ParsedFlags): Promise<number> {
 function programName(): string {
   const [program = "allot", script] = process.argv;
   return script?.endsWith(".ts") ? `${program} run -A ${script}` : process.execPath;
-}
-
-function logOf(flags: ParsedFlags): Log {
-  if (flags.boolean("quiet") === true) return stderrLog("error");
-  const level = flags.string("logging_level")?.toLowerCase();
-  if (level === "debug" || level === "warning" || level === "error") return stderrLog(level);
-  return stderrLog("info");
 }
 
 function workDirOf(flags: ParsedFlags): string {

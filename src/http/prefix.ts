@@ -7,9 +7,9 @@
 export function pathWithoutActor(request: Request, actor: string): string {
   const { pathname } = new URL(request.url);
   const path = pathname.replace(/\/+$/, "");
-  const [, first = "", ...rest] = path.split("/");
-  const isActor = first === actor || decodeSegment(first) === actor;
-  return isActor ? `/${rest.join("/")}` : path === "" ? "/" : path;
+  const [, segment = "", ...rest] = path.split("/");
+  const first = decodeSegment(segment);
+  return `/${(first === actor ? rest : [first, ...rest]).join("/")}`;
 }
 
 function decodeSegment(segment: string): string {

@@ -1,11 +1,16 @@
-/** What the process-wide endpoints tell: version, flags, metrics and the state of the machine. */
+/** What the process-wide endpoints tell: version, flags, log, metrics and the state of the machine. */
 import { cpus, freemem, loadavg, totalmem } from "node:os";
 import type { VersionInfo } from "../protocol/v1/types.ts";
+import type { FileSource } from "./file-source.ts";
+import type { LoggingLevel } from "./logging-level.ts";
 
 export interface ProcessFacts {
   readonly version: VersionInfo;
   /** Set flags by name, printed. */
   readonly flags: Readonly<Record<string, string>>;
+  readonly loggingLevel: LoggingLevel;
+  /** The log, and on an agent the sandboxes. */
+  readonly files: FileSource;
   /** Every metric by name, sorted. */
   metrics(): Readonly<Record<string, number>>;
 }

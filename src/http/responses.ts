@@ -51,10 +51,14 @@ export function jsonResponse(value: unknown, jsonp?: string): Response {
   return new Response(`${jsonp}(${text});`, { headers: { "Content-Type": "text/javascript" } });
 }
 
-/** A wrong method on a POST-only endpoint. */
-export function methodNotAllowed(method: string): Response {
+/** A wrong method; the answer names the right ones. */
+export function methodNotAllowed(method: string, allowed: readonly string[] = ["POST"]): Response {
+  const names = allowed.map((name) => `'${name}'`).join(", ");
   return new Response(
-    `405 Method Not Allowed. Expecting one of { 'POST' }, but received '${method}'.`,
-    { status: 405, headers: { Allow: "POST", "Content-Type": "text/plain; charset=utf-8" } },
+    `405 Method Not Allowed. Expecting one of { ${names} }, but received '${method}'.`,
+    {
+      status: 405,
+      headers: { Allow: allowed.join(", "), "Content-Type": "text/plain; charset=utf-8" },
+    },
   );
 }

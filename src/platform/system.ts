@@ -1,5 +1,6 @@
 /** The real clock, chance and log of a process, the same on Bun and Deno. */
 import { randomUUID } from "node:crypto";
+import { openSync, writeSync } from "node:fs";
 import process from "node:process";
 import type { Clock, Log, LogLevel, Rng } from "../base/ports.ts";
 
@@ -31,17 +32,36 @@ export const systemRng: Rng = {
   uuid: () => randomUUID(),
 };
 
-/** Writes `time level message key=value …` lines to stderr, leaving out what is below `minimum`. */
+/** Writes lines to stderr, leaving out what is below `minimum`. */
 export function stderrLog(minimum: LogLevel): Log {
-  const threshold = LEVELS.indexOf(minimum);
+  return lineLog(() => minimum, writeToStderr);
+}
+
+export function writeToStderr(line: string): void {
+  process.stderr.write(line);
+}
+
+/**
+ * Appends lines to a file, which is made when it is not there and may be moved away by nobody but
+ * with a copy. Throws what the system throws.
+ */
+export function appendingTo(path: string): (line: string) => void {
+  const file = openSync(path, "a", 0o644);
+  return (line) => {
+    writeSync(file, line);
+  };
+}
+
+/** Writes `time level message key=value …` lines; `minimum` is asked for each. */
+export function lineLog(minimum: () => LogLevel, write: (line: string) => void): Log {
   return {
     write: (level, message, fields) => {
-      if (LEVELS.indexOf(level) < threshold) return;
+      if (LEVELS.indexOf(level) < LEVELS.indexOf(minimum())) return;
       const pairs = Object.entries(fields ?? {})
         .filter(([, value]) => value !== undefined)
         .map(([key, value]) => ` ${key}=${printable(value)}`)
         .join("");
-      process.stderr.write(`${new Date().toISOString()} ${level} ${message}${pairs}\n`);
+      write(`${new Date().toISOString()} ${level} ${message}${pairs}\n`);
     },
   };
 }

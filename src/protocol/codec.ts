@@ -36,6 +36,9 @@ export interface Codec {
     message: V1Messages[N],
   ): Uint8Array<ArrayBuffer>;
 
+  /** Any JSON document within the limits of `decode`, for `fromJson` piece by piece. */
+  parseJson(body: Uint8Array): Result<unknown>;
+
   /** As `decode`, from a JSON value that is parsed already. */
   fromJson<N extends keyof V1Messages>(name: N, value: unknown): Result<V1Messages[N]>;
 
@@ -62,11 +65,8 @@ class V1Codec implements Codec {
     mediaType: MediaType,
     body: Uint8Array,
   ): Result<V1Messages[N]> {
-    const limit = this.#limits.bodyBytes;
-    if (body.length > limit) {
-      return refuse("tooLarge", `Body has ${body.length} bytes, above the limit of ${limit}`);
-    }
     if (mediaType === "application/json") return this.#decodeJson(name, body);
+    if (body.length > this.#limits.bodyBytes) return this.#tooLarge(body);
     const type = this.#schema.messageType(name);
     return guard(`Failed to parse body into ${type.shortName} protobuf`, () =>
       asMessage<N>(readProtobuf(type, body, this.#limits)),
@@ -90,12 +90,22 @@ class V1Codec implements Codec {
     return writeJson(message);
   }
 
-  #decodeJson<N extends keyof V1Messages>(name: N, body: Uint8Array): Result<V1Messages[N]> {
+  parseJson(body: Uint8Array): Result<unknown> {
+    if (body.length > this.#limits.bodyBytes) return this.#tooLarge(body);
     const excess = findJsonExcess(body, this.#limits);
     if (excess !== undefined) return refuse("invalid", `${JSON_FAILURE}: ${excess}`);
     const text = decodeUtf8(body);
     if (text === undefined) return refuse("invalid", `${JSON_FAILURE}: it is not valid UTF-8`);
-    const parsed = parseJson(text);
+    return parseJson(text);
+  }
+
+  #tooLarge(body: Uint8Array): Result<never> {
+    const limit = this.#limits.bodyBytes;
+    return refuse("tooLarge", `Body has ${body.length} bytes, above the limit of ${limit}`);
+  }
+
+  #decodeJson<N extends keyof V1Messages>(name: N, body: Uint8Array): Result<V1Messages[N]> {
+    const parsed = this.parseJson(body);
     if (!parsed.ok) return parsed;
     return this.#convertJson(this.#schema.messageType(name), parsed.value);
   }

@@ -9,6 +9,7 @@ import { readBootId } from "../agent/runtime/boot-id.ts";
 import { ok, type Result } from "../base/result.ts";
 import { PosixContainerizer } from "../containerizer/posix/posix-containerizer.ts";
 import { AGENT_ACTOR, createAgentApp } from "../http/agent/agent-app.ts";
+import { withLogFile } from "../http/file-source.ts";
 import { type ProcessFacts, sortedMetrics, systemMetrics } from "../http/process-facts.ts";
 import { textResponse } from "../http/responses.ts";
 import { LinkClient } from "../link/client.ts";
@@ -169,6 +170,8 @@ function agentFacts(context: RoleContext, runtime: AgentRuntime, startedMs: numb
   return {
     version: versionInfo(context, startedMs),
     flags: context.flags.toFlagStrings(),
+    loggingLevel: context.loggingLevel,
+    files: withLogFile("/slave/log", context.logFile, runtime.files),
     metrics: () => sortedMetrics(systemMetrics(), runtime.metrics()),
   };
 }

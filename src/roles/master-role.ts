@@ -2,6 +2,7 @@
 import { posix as paths } from "node:path";
 import { DrfAllocator } from "../allocator/drf-allocator.ts";
 import { ok, type Result } from "../base/result.ts";
+import { withLogFile } from "../http/file-source.ts";
 import { createMasterApp } from "../http/master/master-app.ts";
 import { type ProcessFacts, sortedMetrics, systemMetrics } from "../http/process-facts.ts";
 import { textResponse } from "../http/responses.ts";
@@ -121,6 +122,8 @@ function masterFacts(
   return {
     version: versionInfo(context, startedMs),
     flags: context.flags.toFlagStrings(),
+    loggingLevel: context.loggingLevel,
+    files: withLogFile("/master/log", context.logFile),
     metrics: () =>
       sortedMetrics(systemMetrics(), metricsSnapshot(runtime.state, runtime.nowMs()), {
         "master/event_queue_messages": runtime.queueLength,

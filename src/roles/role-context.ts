@@ -1,6 +1,7 @@
 /** What every role is made with: the platform's parts, the flags, and who we say we are. */
 import type { Clock, Log, Rng, SqlOpen } from "../base/ports.ts";
 import type { ParsedFlags } from "../cli/flags/parse-flags.ts";
+import type { LoggingLevel } from "../http/logging-level.ts";
 import type { Serve } from "../platform/server-types.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { LinkCodec } from "../protocol/link-codec.ts";
@@ -22,6 +23,9 @@ export interface RoleContext {
   readonly clock: Clock;
   readonly rng: Rng;
   readonly log: Log;
+  readonly loggingLevel: LoggingLevel;
+  /** Where the log is kept, or one that operators name; undefined: on stderr alone. */
+  readonly logFile: string | undefined;
   readonly codec: Codec;
   readonly linkCodec: LinkCodec;
   readonly openSql: SqlOpen;

@@ -10,18 +10,19 @@ export const SHARED_FLAGS: readonly Flag[] = [
     acts("logging_level", "string", "INFO", "INFO, WARNING or ERROR", {
       choices: ["INFO", "WARNING", "ERROR"],
     }),
-    later("log_dir", "path", undefined, "log directory; exposes /master/log or /slave/log", {
-      note: "the log goes to stderr",
-    }),
+    acts(
+      "log_dir",
+      "path",
+      undefined,
+      "also log to allot.log there; exposes /master/log, /slave/log",
+    ),
     never("logbufsecs", "integer", "0", "log buffering seconds", {
       note: "log lines are never held back",
     }),
     never("initialize_driver_logging", "boolean", "true", "drivers set up logging", {
       note: "there are no drivers",
     }),
-    later("external_log_file", "path", undefined, "externally managed log to expose", {
-      note: "the log goes to stderr",
-    }),
+    acts("external_log_file", "path", undefined, "externally managed log to expose"),
   ]),
   ...group("Security", [
     later("authenticate_http_readwrite", "boolean", "false", "auth on read-write endpoints", {

@@ -2,19 +2,19 @@
  * The agent's HTTP face: which path reaches which handler. Paths are those of Mesos, with and
  * without `/slave(1)`. Source: reference/http-api.md 1, 10, 11.
  */
-import { type Context, Hono } from "hono";
 import { stateJson } from "../../agent/core/views/v0-state.ts";
 import type { AgentRuntime } from "../../agent/runtime/agent-runtime.ts";
 import type { Codec } from "../../protocol/codec.ts";
-import { pathWithoutActor } from "../prefix.ts";
+import { answerJson, createEndpointsApp, type Endpoint } from "../endpoints.ts";
+import { processEndpoints } from "../process-endpoints.ts";
 import type { ProcessFacts } from "../process-facts.ts";
-import { emptyResponse, jsonResponse, textResponse } from "../responses.ts";
+import { textResponse } from "../responses.ts";
 import { handleExecutorCall } from "./executor-api.ts";
-import { handleFiles } from "./file-endpoints.ts";
 import { handleAgentCall } from "./operator-api.ts";
 
 /** The agent's actor in paths and pids. */
 export const AGENT_ACTOR = "slave(1)";
+const EXECUTOR_PATH = "/api/v1/executor";
 
 export interface AgentAppOptions {
   readonly runtime: AgentRuntime;
@@ -31,30 +31,49 @@ export interface AgentAppOptions {
 export function createAgentApp(
   options: AgentAppOptions,
 ): (request: Request) => Response | Promise<Response> {
-  const { runtime, codec, facts } = options;
-  const app = new Hono({ getPath: (request) => pathWithoutActor(request, AGENT_ACTOR) });
-  // Before the gate: recovery waits for the executors that subscribe again here.
-  app.all("/api/v1/executor", (c) => handleExecutorCall(runtime, codec, c.req.raw));
-  app.use(async (_, next) => {
-    if (runtime.state.phase !== "recovering") return await next();
-    return textResponse(503, "Agent has not finished recovery");
+  const { runtime } = options;
+  return createEndpointsApp({
+    actor: AGENT_ACTOR,
+    endpoints: agentEndpoints(options),
+    // Recovery waits for the executors that subscribe again, so they are let in before it is over.
+    ungatedPaths: [EXECUTOR_PATH, "/health"],
+    gate: () =>
+      runtime.state.phase === "recovering"
+        ? textResponse(503, "Agent has not finished recovery")
+        : undefined,
   });
-  app.all("/api/v1", (c) => handleAgentCall(runtime, codec, facts, c.req.raw));
-  app.all("/health", () => emptyResponse(200));
-  app.all("/version", (c) => answer(c, facts.version));
-  app.all("/flags", (c) => answer(c, { flags: facts.flags }));
-  app.all("/metrics/snapshot", (c) => answer(c, facts.metrics()));
-  app.all("/state", (c) => answer(c, stateOf(options)));
-  app.all("/containers", async (c) => answer(c, await containers(runtime)));
-  app.all("/monitor/statistics", async (c) => answer(c, await statistics(runtime)));
-  app.get("/files/:name", (c) => handleFiles(runtime.files, c.req.param("name"), c.req.raw));
-  app.notFound((c) => textResponse(404, `404 Not Found: ${c.req.path.slice(0, 200)}`));
-  app.onError((error) => textResponse(500, error.message));
-  return (request) => app.fetch(request);
 }
 
-function answer(context: Context, value: unknown): Response {
-  return jsonResponse(value, context.req.query("jsonp"));
+function agentEndpoints(options: AgentAppOptions): readonly Endpoint[] {
+  const { runtime, codec, facts } = options;
+  return [
+    {
+      path: EXECUTOR_PATH,
+      help: "the executor API of Mesos v1 (POST)",
+      answer: (c) => handleExecutorCall(runtime, codec, c.req.raw),
+    },
+    {
+      path: "/api/v1",
+      help: "the agent's operator API of Mesos v1 (POST)",
+      answer: (c) => handleAgentCall(runtime, codec, facts, c.req.raw),
+    },
+    {
+      path: "/state",
+      help: "everything the agent knows",
+      answer: (c) => answerJson(c, stateOf(options)),
+    },
+    {
+      path: "/containers",
+      help: "what runs, with what it uses",
+      answer: async (c) => answerJson(c, await containers(runtime)),
+    },
+    {
+      path: "/monitor/statistics",
+      help: "what the executors use",
+      answer: async (c) => answerJson(c, await statistics(runtime)),
+    },
+    ...processEndpoints(facts),
+  ];
 }
 
 function stateOf({ runtime, facts, pid, startTime, masterHostname }: AgentAppOptions): unknown {

@@ -4,17 +4,24 @@ import {
   getAgent,
   getExecutors,
   getFrameworks,
-  getHealth,
   getState,
   getTasks,
 } from "../../agent/core/views/v1-views.ts";
 import type { AgentRuntime } from "../../agent/runtime/agent-runtime.ts";
+import { ok, type Result, refuse } from "../../base/result.ts";
 import type { Codec } from "../../protocol/codec.ts";
 import { responseMediaType } from "../../protocol/media-types.ts";
 import type { AgentCall, AgentResponse } from "../../protocol/v1/types.ts";
 import { readCall } from "../body.ts";
+import { processCall } from "../process-calls.ts";
 import type { ProcessFacts } from "../process-facts.ts";
-import { encodedResponse, methodNotAllowed, refusalResponse, textResponse } from "../responses.ts";
+import {
+  emptyResponse,
+  encodedResponse,
+  methodNotAllowed,
+  refusalResponse,
+  textResponse,
+} from "../responses.ts";
 
 /** Answers one operator request. */
 export async function handleAgentCall(
@@ -31,35 +38,34 @@ export async function handleAgentCall(
   }
   const mediaType = responseMediaType(request.headers.get("accept"));
   if (!mediaType.ok) return refusalResponse(mediaType.error);
-  const answer = await read(runtime, facts, call.value);
-  if (answer === undefined) {
-    return textResponse(501, `${call.value.type} is not implemented by this version of allot`);
-  }
+  const answer = await answerTo(runtime, facts, call.value);
+  if (!answer.ok) return refusalResponse(answer.error);
+  if (answer.value === "empty") return emptyResponse(200);
   return encodedResponse(
     mediaType.value,
-    codec.encode("mesos.v1.agent.Response", mediaType.value, answer),
+    codec.encode("mesos.v1.agent.Response", mediaType.value, answer.value),
   );
 }
 
-async function read(
+async function answerTo(
   runtime: AgentRuntime,
   facts: ProcessFacts,
   call: AgentCall,
-): Promise<AgentResponse | undefined> {
+): Promise<Result<AgentResponse | "empty">> {
+  const { type } = call;
+  const own = await read(runtime, call);
+  if (own !== undefined) return ok(own);
+  const common = await processCall(facts, type ?? "", call);
+  if (common === undefined) {
+    return refuse("notImplemented", `${type} is not implemented by this version of allot`);
+  }
+  if (!common.ok || common.value === "empty") return common as Result<"empty">;
+  return ok({ type: type as AgentResponse["type"], ...common.value });
+}
+
+async function read(runtime: AgentRuntime, call: AgentCall): Promise<AgentResponse | undefined> {
   const { state } = runtime;
   switch (call.type) {
-    case "GET_HEALTH":
-      return getHealth();
-    case "GET_VERSION":
-      return { type: "GET_VERSION", get_version: { version_info: facts.version } };
-    case "GET_FLAGS": {
-      const flags = Object.entries(facts.flags).map(([name, value]) => ({ name, value }));
-      return { type: "GET_FLAGS", get_flags: { flags } };
-    }
-    case "GET_METRICS": {
-      const metrics = Object.entries(facts.metrics()).map(([name, value]) => ({ name, value }));
-      return { type: "GET_METRICS", get_metrics: { metrics } };
-    }
     case "GET_STATE":
       return getState(state);
     case "GET_TASKS":

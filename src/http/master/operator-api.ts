@@ -1,26 +1,11 @@
-/** `POST /api/v1` of the master: the operator calls of reference/http-api.md 6.1 that exist so far. */
+/** `POST /api/v1` of the master: reference/http-api.md 2.2 (order of checks) and 6. */
 
-import {
-  getMaintenanceSchedule,
-  getMaintenanceStatus,
-  getOperations,
-  getQuota,
-  getWeights,
-} from "../../master/core/views/policy.ts";
-import {
-  getAgents,
-  getExecutors,
-  getFrameworks,
-  getMaster,
-  getRoles,
-  getState,
-  getTasks,
-} from "../../master/core/views/v1.ts";
 import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
 import type { Codec } from "../../protocol/codec.ts";
-import { responseMediaType } from "../../protocol/media-types.ts";
+import { type MediaType, responseMediaType } from "../../protocol/media-types.ts";
 import type { MasterCall, MasterResponse } from "../../protocol/v1/types.ts";
 import { readCall } from "../body.ts";
+import { processCall } from "../process-calls.ts";
 import type { ProcessFacts } from "../process-facts.ts";
 import {
   emptyResponse,
@@ -30,6 +15,9 @@ import {
   textResponse,
 } from "../responses.ts";
 import { openEventStream } from "./event-stream.ts";
+import { readState } from "./operator-reads.ts";
+
+type CallType = NonNullable<MasterCall["type"]>;
 
 /** Answers one operator request. */
 export async function handleMasterCall(
@@ -38,41 +26,67 @@ export async function handleMasterCall(
   facts: ProcessFacts,
   request: Request,
 ): Promise<Response> {
+  if (!runtime.state.isRecovered) return textResponse(503, "Master has not finished recovery");
   if (request.method !== "POST") return methodNotAllowed(request.method);
-  const call = await readCall(request, codec, "mesos.v1.master.Call");
-  if (!call.ok) return refusalResponse(call.error);
-  if (call.value.type === undefined) {
-    return textResponse(400, "Failed to validate master::Call: Expecting 'type' to be present");
+  const decoded = await readCall(request, codec, "mesos.v1.master.Call");
+  if (!decoded.ok) return refusalResponse(decoded.error);
+  const call = decoded.value;
+  const { type } = call;
+  const fault = faultOfCall(call);
+  if (fault !== undefined || type === undefined) {
+    return textResponse(400, `Failed to validate master::Call: ${fault ?? ""}`);
   }
   const mediaType = responseMediaType(request.headers.get("accept"));
   if (!mediaType.ok) return refusalResponse(mediaType.error);
-  if (call.value.type === "SUBSCRIBE") {
-    if (runtime.state.isRecovered) return openEventStream(runtime, codec, request, mediaType.value);
-    return textResponse(503, "Master has not finished recovery");
-  }
-  const missing = missingPayload(call.value);
-  if (missing !== undefined) return missing;
-  const answer = read(runtime, facts, call.value.type);
-  if (answer === undefined) return await change(runtime, call.value);
-  const response: MasterResponse = { type: call.value.type as MasterResponse["type"], ...answer };
-  return encodedResponse(
-    mediaType.value,
-    codec.encode("mesos.v1.master.Response", mediaType.value, response),
-  );
+  if (type === "UNKNOWN") return textResponse(501, "Call type UNKNOWN means nothing");
+  if (type === "SUBSCRIBE") return openEventStream(runtime, codec, request, mediaType.value);
+  const answer = (payload: Omit<MasterResponse, "type">): Response =>
+    encode(codec, mediaType.value, { type: type as MasterResponse["type"], ...payload });
+  const read = readState(runtime.state, type);
+  if (read !== undefined) return answer(read);
+  const common = await processCall(facts, type, call);
+  if (common === undefined) return await change(runtime, call);
+  if (!common.ok) return refusalResponse(common.error);
+  return common.value === "empty" ? emptyResponse(200) : answer(common.value);
 }
 
-function missingPayload(call: MasterCall): Response | undefined {
-  if (call.type === "GET_METRICS" && call.get_metrics === undefined) {
-    return textResponse(
-      400,
-      "Failed to validate master::Call: Expecting 'get_metrics' to be present",
-    );
-  }
-  return undefined;
+function encode(codec: Codec, mediaType: MediaType, response: MasterResponse): Response {
+  const body = codec.encode("mesos.v1.master.Response", mediaType, response);
+  return encodedResponse(mediaType, body);
+}
+
+/** Calls that are complete with their type. All others carry a message named after it. */
+const BARE_CALLS: ReadonlySet<CallType> = new Set<CallType>([
+  "UNKNOWN",
+  "GET_HEALTH",
+  "GET_FLAGS",
+  "GET_VERSION",
+  "GET_LOGGING_LEVEL",
+  "GET_STATE",
+  "GET_AGENTS",
+  "GET_FRAMEWORKS",
+  "GET_EXECUTORS",
+  "GET_OPERATIONS",
+  "GET_TASKS",
+  "GET_ROLES",
+  "GET_WEIGHTS",
+  "GET_MASTER",
+  "SUBSCRIBE",
+  "GET_MAINTENANCE_STATUS",
+  "GET_MAINTENANCE_SCHEDULE",
+  "GET_QUOTA",
+]);
+
+function faultOfCall(call: MasterCall): string | undefined {
+  if (call.type === undefined) return "Expecting 'type' to be present";
+  if (BARE_CALLS.has(call.type)) return undefined;
+  const field = call.type.toLowerCase();
+  const isThere = (call as Readonly<Record<string, unknown>>)[field] !== undefined;
+  return isThere ? undefined : `Expecting '${field}' to be present`;
 }
 
 /** Resource operations are only accepted for now: the agent carries them out (http-api 2.3). */
-const ACCEPTED_CALLS: ReadonlySet<MasterCall["type"]> = new Set([
+const ACCEPTED_CALLS: ReadonlySet<CallType> = new Set<CallType>([
   "RESERVE_RESOURCES",
   "UNRESERVE_RESOURCES",
   "CREATE_VOLUMES",
@@ -81,58 +95,9 @@ const ACCEPTED_CALLS: ReadonlySet<MasterCall["type"]> = new Set([
   "SHRINK_VOLUME",
 ]);
 
-async function change(runtime: MasterRuntime, call: MasterCall): Promise<Response> {
+/** Carries out a call that changes something and answers without a body. */
+export async function change(runtime: MasterRuntime, call: MasterCall): Promise<Response> {
   const outcome = await runtime.operatorCall(call, undefined);
   if (!outcome.ok) return refusalResponse(outcome.error);
-  return emptyResponse(ACCEPTED_CALLS.has(call.type) ? 202 : 200);
-}
-
-function read(
-  runtime: MasterRuntime,
-  facts: ProcessFacts,
-  type: MasterCall["type"],
-): Omit<MasterResponse, "type"> | undefined {
-  const { state } = runtime;
-  switch (type) {
-    case "GET_HEALTH":
-      return { get_health: { healthy: true } };
-    case "GET_VERSION":
-      return { get_version: { version_info: facts.version } };
-    case "GET_FLAGS":
-      return {
-        get_flags: { flags: Object.entries(facts.flags).map(([name, value]) => ({ name, value })) },
-      };
-    case "GET_METRICS":
-      return {
-        get_metrics: {
-          metrics: Object.entries(facts.metrics()).map(([name, value]) => ({ name, value })),
-        },
-      };
-    case "GET_STATE":
-      return { get_state: getState(state) };
-    case "GET_AGENTS":
-      return { get_agents: getAgents(state) };
-    case "GET_FRAMEWORKS":
-      return { get_frameworks: getFrameworks(state) };
-    case "GET_TASKS":
-      return { get_tasks: getTasks(state) };
-    case "GET_EXECUTORS":
-      return { get_executors: getExecutors(state) };
-    case "GET_ROLES":
-      return { get_roles: getRoles(state) };
-    case "GET_WEIGHTS":
-      return { get_weights: getWeights(state) };
-    case "GET_QUOTA":
-      return { get_quota: getQuota(state) };
-    case "GET_MAINTENANCE_SCHEDULE":
-      return { get_maintenance_schedule: getMaintenanceSchedule(state) };
-    case "GET_MAINTENANCE_STATUS":
-      return { get_maintenance_status: getMaintenanceStatus(state) };
-    case "GET_OPERATIONS":
-      return { get_operations: getOperations(state) };
-    case "GET_MASTER":
-      return { get_master: getMaster(state) };
-    default:
-      return undefined;
-  }
+  return emptyResponse(call.type !== undefined && ACCEPTED_CALLS.has(call.type) ? 202 : 200);
 }

@@ -14,11 +14,6 @@ import { taskOf } from "../history.ts";
 import { isTerminalState } from "../inputs.ts";
 import type { AgentState, CompletedExecutor, FrameworkState } from "../state.ts";
 
-/** GET_HEALTH. */
-export function getHealth(): AgentResponse {
-  return { type: "GET_HEALTH", get_health: { healthy: true } };
-}
-
 /** GET_AGENT. */
 export function getAgent(state: AgentState): AgentResponse {
   return { type: "GET_AGENT", get_agent: { agent_info: state.info } };

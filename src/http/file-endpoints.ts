@@ -1,9 +1,12 @@
 /** `/files/browse`, `/files/read`, `/files/download`, `/files/debug`: reference/http-api.md 11. */
 import { posix as paths } from "node:path";
-import type { SandboxFiles } from "../../agent/runtime/files.ts";
-import type { Refusal } from "../../base/result.ts";
-import type { FileInfo } from "../../protocol/v1/types.ts";
-import { jsonResponse, refusalResponse, textResponse } from "../responses.ts";
+import type { Context } from "hono";
+import { FileError } from "../agent/runtime/files.ts";
+import type { Refusal } from "../base/result.ts";
+import type { FileInfo } from "../protocol/v1/types.ts";
+import type { Endpoint } from "./endpoints.ts";
+import type { FileSource } from "./file-source.ts";
+import { jsonResponse, refusalResponse, textResponse } from "./responses.ts";
 
 /** Content types by ending, for downloads that a browser shows. */
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
@@ -16,30 +19,41 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   ".png": "image/png",
 };
 
-/** Answers one `/files/…` request; `name` is what follows. */
-export async function handleFiles(
-  files: SandboxFiles,
-  name: string,
-  request: Request,
-): Promise<Response> {
-  const query = new URL(request.url).searchParams;
-  const jsonp = query.get("jsonp") ?? undefined;
-  if (name === "debug") return jsonResponse(files.debug(), jsonp);
-  const path = query.get("path");
-  if (path === null || path === "") return textResponse(400, "Expecting 'path=value' in query.\n");
-  switch (name) {
-    case "browse":
-      return await browse(files, path, jsonp);
-    case "read":
-      return await read(files, path, query, jsonp);
-    case "download":
-      return await download(files, path, request.signal);
-    default:
-      return textResponse(404, "404 Not Found.");
-  }
+/** The four endpoints. */
+export function fileEndpoints(files: FileSource): readonly Endpoint[] {
+  type Answer = (path: string, query: URLSearchParams, context: Context) => Promise<Response>;
+  const withPath = (answer: Answer) => (context: Context) => {
+    const query = new URL(context.req.url).searchParams;
+    const path = query.get("path") ?? "";
+    if (path !== "") return answer(path, query, context);
+    return textResponse(400, "Expecting 'path=value' in query.\n");
+  };
+  const jsonpOf = (query: URLSearchParams): string | undefined => query.get("jsonp") ?? undefined;
+  return [
+    {
+      path: "/files/browse",
+      help: "what is in a folder: path=",
+      answer: withPath((path, query) => browse(files, path, jsonpOf(query))),
+    },
+    {
+      path: "/files/read",
+      help: "a piece of a file as text, 64 KiB at most: path=, offset=, length=",
+      answer: withPath((path, query) => read(files, path, query, jsonpOf(query))),
+    },
+    {
+      path: "/files/download",
+      help: "a whole file: path=",
+      answer: withPath((path, _, context) => download(files, path, context.req.raw.signal)),
+    },
+    {
+      path: "/files/debug",
+      help: "which virtual path is which real one",
+      answer: (context) => jsonResponse(files.debug(), context.req.query("jsonp")),
+    },
+  ];
 }
 
-async function browse(files: SandboxFiles, path: string, jsonp?: string): Promise<Response> {
+async function browse(files: FileSource, path: string, jsonp?: string): Promise<Response> {
   const entries = await files.browse(path);
   if (!entries.ok) return fileRefusal(entries.error);
   return jsonResponse(entries.value.map(browseEntry), jsonp);
@@ -65,7 +79,7 @@ function modeText(mode: number): string {
 }
 
 async function read(
-  files: SandboxFiles,
+  files: FileSource,
   path: string,
   query: URLSearchParams,
   jsonp?: string,
@@ -87,13 +101,15 @@ function optionalNumber(text: string | null): number | undefined {
   return /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
 }
 
-async function download(files: SandboxFiles, path: string, signal: AbortSignal): Promise<Response> {
+async function download(files: FileSource, path: string, signal: AbortSignal): Promise<Response> {
   const source = files.tail(path, 0, false, signal);
   let first: IteratorResult<Uint8Array<ArrayBuffer>, void>;
   try {
     first = await source.next();
-  } catch {
-    return textResponse(404, "404 Not Found.");
+  } catch (error) {
+    const isFolder = error instanceof FileError && error.refusal.code === "invalid";
+    if (!isFolder) return textResponse(404, "404 Not Found.");
+    return textResponse(400, error.message.replace("Cannot read", "Cannot download"));
   }
   const body = new ReadableStream<Uint8Array>({
     start: (controller) => {

@@ -1,0 +1,80 @@
+/** Operator calls that master and agent answer alike. Source: reference/http-api.md 6.1, 6.2, 7.1. */
+import { ok, type Result, refuse } from "../base/result.ts";
+import { encodeBase64 } from "../protocol/base64.ts";
+import type { AgentCall, AgentResponse, MasterCall, MasterResponse } from "../protocol/v1/types.ts";
+import type { ProcessFacts } from "./process-facts.ts";
+
+/** What both APIs have in common; equal names mean equal messages. */
+type ProcessCall = Pick<
+  MasterCall & AgentCall,
+  "get_metrics" | "set_logging_level" | "list_files" | "read_file"
+>;
+type ProcessAnswer = Pick<
+  MasterResponse & AgentResponse,
+  | "get_health"
+  | "get_flags"
+  | "get_version"
+  | "get_metrics"
+  | "get_logging_level"
+  | "list_files"
+  | "read_file"
+>;
+
+/**
+ * The payload of the answer, `"empty"` where there is none, or undefined for a call of another
+ * kind. The call's own payload is there. Refusals: those of files, and `invalid` settings.
+ */
+export async function processCall(
+  facts: ProcessFacts,
+  type: string,
+  call: ProcessCall,
+): Promise<Result<ProcessAnswer | "empty"> | undefined> {
+  switch (type) {
+    case "GET_HEALTH":
+      return ok({ get_health: { healthy: true } });
+    case "GET_VERSION":
+      return ok({ get_version: { version_info: facts.version } });
+    case "GET_FLAGS":
+      return ok({ get_flags: { flags: namedValues(facts.flags) } });
+    case "GET_METRICS":
+      return ok({ get_metrics: { metrics: namedValues(facts.metrics()) } });
+    case "GET_LOGGING_LEVEL":
+      return ok({ get_logging_level: { level: facts.loggingLevel.level } });
+    case "SET_LOGGING_LEVEL":
+      return setLoggingLevel(facts, call);
+    case "LIST_FILES":
+      return await listFiles(facts, call.list_files?.path ?? "");
+    case "READ_FILE":
+      return await readFile(facts, call);
+    default:
+      return undefined;
+  }
+}
+
+function namedValues<Value>(
+  values: Readonly<Record<string, Value>>,
+): { readonly name: string; readonly value: Value }[] {
+  return Object.entries(values).map(([name, value]) => ({ name, value }));
+}
+
+function setLoggingLevel(facts: ProcessFacts, { set_logging_level }: ProcessCall): Result<"empty"> {
+  const { level = 0, duration } = set_logging_level ?? {};
+  const outcome = facts.loggingLevel.set(level, (duration?.nanoseconds ?? 0) / 1e6);
+  return outcome.ok ? ok("empty") : outcome;
+}
+
+async function listFiles(facts: ProcessFacts, path: string): Promise<Result<ProcessAnswer>> {
+  const entries = await facts.files.browse(path);
+  return entries.ok ? ok({ list_files: { file_infos: entries.value } }) : entries;
+}
+
+async function readFile(
+  facts: ProcessFacts,
+  { read_file }: ProcessCall,
+): Promise<Result<ProcessAnswer>> {
+  if (read_file === undefined) return refuse("invalid", "Expecting 'read_file' to be present");
+  const { path, offset, length } = read_file;
+  const piece = await facts.files.read(path, offset, length);
+  if (!piece.ok) return piece;
+  return ok({ read_file: { size: piece.value.size, data: encodeBase64(piece.value.data) } });
+}
