@@ -45,10 +45,18 @@ export function jsonResponse(value: unknown, jsonp?: string): Response {
   if (jsonp === undefined || jsonp === "") {
     return new Response(text, { headers: { "Content-Type": "application/json" } });
   }
-  if (!/^[\w.$[\]]{1,128}$/.test(jsonp)) {
-    return textResponse(400, `jsonp=${jsonp.slice(0, 40)} is not a function name`);
-  }
+  if (!isFunctionName(jsonp)) return badFunctionName(jsonp);
   return new Response(`${jsonp}(${text});`, { headers: { "Content-Type": "text/javascript" } });
+}
+
+/** What may stand in front of a parenthesis in an answer to `jsonp`. */
+export function isFunctionName(jsonp: string): boolean {
+  return /^[\w.$[\]]{1,128}$/.test(jsonp);
+}
+
+/** The answer to a `jsonp` that is no function name. */
+export function badFunctionName(jsonp: string): Response {
+  return textResponse(400, `jsonp=${jsonp.slice(0, 40)} is not a function name`);
 }
 
 /** A wrong method; the answer names the right ones. */

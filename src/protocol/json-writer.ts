@@ -12,6 +12,14 @@ export function writeJson(message: object): string {
   return text.includes("null") ? JSON.stringify(message, replaceInfinite) : text;
 }
 
+/** Ids and names: nothing in them that JSON has to escape. */
+const PLAIN_TEXT = /^[\w .,:;\-+/@()[\]{}#%*=~]*$/;
+
+/** A string as JSON. As `JSON.stringify`, several times faster for what ids are made of. */
+export function quoteJson(text: string): string {
+  return PLAIN_TEXT.test(text) ? `"${text}"` : JSON.stringify(text);
+}
+
 function replaceInfinite(key: string, value: unknown): unknown {
   if (typeof value !== "number" || Number.isFinite(value)) return value;
   assert(!Number.isNaN(value), () => `field ${key} is NaN`);

@@ -146,6 +146,23 @@ export class Bundle {
     return this.#content.entries.find((entry) => entry.kind === kind)?.amount ?? 0;
   }
 
+  /**
+   * Visits each kind that is present, in order of kind: thousandths of scalars (each shared volume
+   * once), intervals of ranges, items of sets. Allocates nothing.
+   */
+  forEach(
+    visit: (
+      kind: ResourceKind,
+      milli: number,
+      intervals: Intervals,
+      items: ReadonlySet<string>,
+    ) => void,
+  ): void {
+    for (const entry of this.#content.entries) {
+      visit(entry.kind, milliOf(entry), entry.intervals, entry.items);
+    }
+  }
+
   /** The part whose kinds satisfy `predicate`; a new bundle. */
   filter(predicate: (kind: ResourceKind) => boolean): Bundle {
     return new Bundle(this.kinds, this.#content.filtered(predicate));

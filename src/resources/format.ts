@@ -104,7 +104,8 @@ function formatValue(resource: Resource): string {
   return String(fromMilli(toMilli(resource.scalar?.value ?? 0)));
 }
 
-function formatPairs(flat: readonly number[]): string {
+/** `[1-5, 7-9]` of flat pairs in any order. */
+export function formatPairs(flat: readonly number[]): string {
   const intervals = normalizeIntervals(flat);
   const pieces: string[] = [];
   for (let index = 0; index < intervals.length; index += 2) {

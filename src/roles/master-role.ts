@@ -61,7 +61,7 @@ export async function startMaster(context: RoleContext): Promise<Result<RunningR
   runtime.start();
   const facts = masterFacts(context, runtime, startedMs);
   const cluster = flags.string("cluster");
-  handle = createMasterApp({ runtime, codec, facts, cluster });
+  handle = createMasterApp({ runtime, codec, facts, cluster, clock });
   await registry.putMaster(info);
   const running = runtime;
   return ok({

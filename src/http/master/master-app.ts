@@ -2,9 +2,11 @@
  * The master's HTTP face: which path reaches which handler. Paths are those of Mesos, with and
  * without `/master`. Source: reference/http-api.md 1, 9, 11.
  */
+import type { Clock } from "../../base/ports.ts";
 import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
 import type { Codec } from "../../protocol/codec.ts";
 import { createEndpointsApp, type Endpoint } from "../endpoints.ts";
+import { PacedReads } from "../paced-reads.ts";
 import { processEndpoints } from "../process-endpoints.ts";
 import type { ProcessFacts } from "../process-facts.ts";
 import { handleFollow, handleKill } from "./allot-api.ts";
@@ -18,6 +20,7 @@ export interface MasterAppOptions {
   readonly codec: Codec;
   readonly facts: ProcessFacts;
   readonly cluster: string | undefined;
+  readonly clock: Clock;
 }
 
 /** Answers one request to the master's port. */
@@ -32,7 +35,9 @@ function masterEndpoints({
   codec,
   facts,
   cluster,
+  clock,
 }: MasterAppOptions): readonly Endpoint[] {
+  const reads = new PacedReads({ clock, defer: (next) => void clock.schedule(0, next) });
   const endpointFacts = { version: facts.version, cluster, flags: facts.flags };
   return [
     // These two look at the method themselves: other faults come before it.
@@ -44,7 +49,7 @@ function masterEndpoints({
     {
       path: "/api/v1",
       help: "the operator API of Mesos v1 (POST)",
-      answer: (c) => handleMasterCall(runtime, codec, facts, c.req.raw),
+      answer: (c) => handleMasterCall({ runtime, codec, facts, reads }, c.req.raw),
     },
     {
       path: "/redirect",
@@ -52,7 +57,7 @@ function masterEndpoints({
       help: "leads a browser to the leading master",
       answer: () => redirect(runtime),
     },
-    ...readEndpoints(runtime, endpointFacts),
+    ...readEndpoints(runtime, endpointFacts, reads),
     ...writeEndpoints(runtime, codec),
     ...processEndpoints(facts),
     ...allotEndpoints(runtime),

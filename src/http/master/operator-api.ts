@@ -5,6 +5,7 @@ import type { Codec } from "../../protocol/codec.ts";
 import { type MediaType, responseMediaType } from "../../protocol/media-types.ts";
 import type { MasterCall, MasterResponse } from "../../protocol/v1/types.ts";
 import { readCall } from "../body.ts";
+import type { PacedReads } from "../paced-reads.ts";
 import { processCall } from "../process-calls.ts";
 import type { ProcessFacts } from "../process-facts.ts";
 import {
@@ -15,15 +16,21 @@ import {
   textResponse,
 } from "../responses.ts";
 import { openEventStream } from "./event-stream.ts";
+import { longRead } from "./long-reads.ts";
 import { readState } from "./operator-reads.ts";
 
 type CallType = NonNullable<MasterCall["type"]>;
 
+export interface OperatorApiOptions {
+  readonly runtime: MasterRuntime;
+  readonly codec: Codec;
+  readonly facts: ProcessFacts;
+  readonly reads: PacedReads;
+}
+
 /** Answers one operator request. */
 export async function handleMasterCall(
-  runtime: MasterRuntime,
-  codec: Codec,
-  facts: ProcessFacts,
+  { runtime, codec, facts, reads }: OperatorApiOptions,
   request: Request,
 ): Promise<Response> {
   if (!runtime.state.isRecovered) return textResponse(503, "Master has not finished recovery");
@@ -42,6 +49,15 @@ export async function handleMasterCall(
   if (type === "SUBSCRIBE") return openEventStream(runtime, codec, request, mediaType.value);
   const answer = (payload: Omit<MasterResponse, "type">): Response =>
     encode(codec, mediaType.value, { type: type as MasterResponse["type"], ...payload });
+  const long = longRead(type);
+  if (long !== undefined) {
+    const contentType = mediaType.value;
+    const make = () => long({ runtime, codec, mediaType: contentType });
+    return await reads.respond(
+      { key: `${type} ${contentType}`, contentType, make },
+      request.signal,
+    );
+  }
   const read = readState(runtime.state, type);
   if (read !== undefined) return answer(read);
   const common = await processCall(facts, type, call);

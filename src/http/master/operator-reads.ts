@@ -1,4 +1,4 @@
-/** Operator calls that only read what the master knows. Source: reference/http-api.md 6.1. */
+/** Operator calls that read what the master knows, with short answers; see `long-reads.ts`. Source: reference/http-api.md 6.1. */
 import {
   getMaintenanceSchedule,
   getMaintenanceStatus,
@@ -6,15 +6,7 @@ import {
   getQuota,
   getWeights,
 } from "../../master/core/views/policy.ts";
-import {
-  getAgents,
-  getExecutors,
-  getFrameworks,
-  getMaster,
-  getRoles,
-  getState,
-  getTasks,
-} from "../../master/core/views/v1.ts";
+import { getMaster } from "../../master/core/views/v1.ts";
 import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
 import type { MasterCall, MasterResponse } from "../../protocol/v1/types.ts";
 
@@ -22,14 +14,8 @@ type State = MasterRuntime["state"];
 type Read = (state: State) => Omit<MasterResponse, "type">;
 
 const READS: Partial<Record<NonNullable<MasterCall["type"]>, Read>> = {
-  GET_STATE: (state) => ({ get_state: getState(state) }),
-  GET_AGENTS: (state) => ({ get_agents: getAgents(state) }),
-  GET_FRAMEWORKS: (state) => ({ get_frameworks: getFrameworks(state) }),
-  GET_TASKS: (state) => ({ get_tasks: getTasks(state) }),
-  GET_EXECUTORS: (state) => ({ get_executors: getExecutors(state) }),
   GET_MASTER: (state) => ({ get_master: getMaster(state) }),
-  // What Mesos writes straight from its messages has no empty lists; what is above has.
-  GET_ROLES: (state) => ({ get_roles: withoutEmptyLists(getRoles(state)) }),
+  // What Mesos writes straight from its messages has no empty lists; long reads have them.
   GET_WEIGHTS: (state) => ({ get_weights: withoutEmptyLists(getWeights(state)) }),
   GET_QUOTA: (state) => ({ get_quota: withoutEmptyLists(getQuota(state)) }),
   GET_MAINTENANCE_SCHEDULE: (state) => ({

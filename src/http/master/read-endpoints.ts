@@ -1,53 +1,65 @@
 /** Endpoints outside v1 that read what the master knows. Source: reference/http-api.md 9.2. */
 import type { Context } from "hono";
+import type { Document } from "../../master/core/views/document.ts";
+import { tasksDocument } from "../../master/core/views/endpoint-tasks.ts";
 import {
   type EndpointFacts,
-  frameworksView,
-  rolesView,
-  slavesView,
-  stateSummaryView,
-  stateView,
-  tasksView,
+  frameworksDocument,
+  rolesDocument,
+  slavesDocument,
+  stateDocument,
+  stateSummaryDocument,
 } from "../../master/core/views/endpoints.ts";
 import { getMaintenanceStatus } from "../../master/core/views/policy.ts";
 import { registryView } from "../../master/core/views/registry-view.ts";
 import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
 import { answerJson, type Endpoint } from "../endpoints.ts";
-import { textResponse } from "../responses.ts";
+import type { PacedReads } from "../paced-reads.ts";
+import { badFunctionName, isFunctionName, textResponse } from "../responses.ts";
 import { withoutEmptyLists } from "./operator-reads.ts";
 
 /** All of them. */
-export function readEndpoints(runtime: MasterRuntime, facts: EndpointFacts): readonly Endpoint[] {
+export function readEndpoints(
+  runtime: MasterRuntime,
+  facts: EndpointFacts,
+  reads: PacedReads,
+): readonly Endpoint[] {
+  const paced =
+    (make: Make): Endpoint["answer"] =>
+    (context) =>
+      answerPaced(reads, context, make);
   return [
     {
       path: "/state",
       help: "everything the master knows",
-      answer: (c) => answerJson(c, stateView(runtime.state, facts)),
+      answer: paced((_, jsonp) => stateDocument(runtime.state, facts, jsonp)),
     },
     {
       path: "/state-summary",
       help: "agents and frameworks with counts of their tasks",
-      answer: (c) => answerJson(c, stateSummaryView(runtime.state, facts)),
+      answer: paced((_, jsonp) => stateSummaryDocument(runtime.state, facts, jsonp)),
     },
     {
       path: "/slaves",
       help: "agents: slave_id=",
-      answer: (c) => answerJson(c, slavesView(runtime.state, c.req.query("slave_id"))),
+      answer: paced((c, jsonp) => slavesDocument(runtime.state, c.req.query("slave_id"), jsonp)),
     },
     {
       path: "/frameworks",
       help: "frameworks with their tasks: framework_id=",
-      answer: (c) => answerJson(c, frameworksView(runtime.state, c.req.query("framework_id"))),
+      answer: paced((c, jsonp) =>
+        frameworksDocument(runtime.state, c.req.query("framework_id"), jsonp),
+      ),
     },
     {
       path: "/tasks",
       help: "tasks, the newest first: framework_id=, task_id=, limit=, offset=, order=asc or desc",
-      answer: (c) => tasks(runtime, c),
+      answer: (c) => tasks(runtime, reads, c),
     },
     {
       path: "/roles",
       help: "roles with weight, quota and what they have",
-      answer: (c) => answerJson(c, rolesView(runtime.state)),
+      answer: paced((_, jsonp) => rolesDocument(runtime.state, jsonp)),
     },
     {
       path: "/maintenance/status",
@@ -64,7 +76,31 @@ export function readEndpoints(runtime: MasterRuntime, facts: EndpointFacts): rea
   ];
 }
 
-function tasks(runtime: MasterRuntime, context: Context): Response {
+/** `jsonp` is checked already. */
+type Make = (context: Context, jsonp?: string) => Document;
+
+/** Equal paths with equal queries share their answers. */
+function answerPaced(
+  reads: PacedReads,
+  context: Context,
+  make: Make,
+): Response | Promise<Response> {
+  const name = context.req.query("jsonp") ?? "";
+  const jsonp = name === "" ? undefined : name;
+  if (jsonp !== undefined && !isFunctionName(jsonp)) return badFunctionName(jsonp);
+  const { path, url, raw } = context.req;
+  const contentType = jsonp === undefined ? "application/json" : "text/javascript";
+  return reads.respond(
+    { key: `${path}${new URL(url).search}`, contentType, make: () => make(context, jsonp) },
+    raw.signal,
+  );
+}
+
+function tasks(
+  runtime: MasterRuntime,
+  reads: PacedReads,
+  context: Context,
+): Response | Promise<Response> {
   const query = (name: string): string | undefined => context.req.query(name);
   const limit = countOf(query("limit"), 100);
   const offset = countOf(query("offset"), 0);
@@ -75,7 +111,7 @@ function tasks(runtime: MasterRuntime, context: Context): Response {
   const frameworkId = query("framework_id");
   const taskId = query("task_id");
   const wanted = { frameworkId, taskId, limit, offset, order } as const;
-  return answerJson(context, tasksView(runtime.state, wanted));
+  return answerPaced(reads, context, (_, jsonp) => tasksDocument(runtime.state, wanted, jsonp));
 }
 
 function countOf(text: string | undefined, preset: number): number | undefined {

@@ -1,15 +1,20 @@
 /** What operators read: v1 answers that encode, endpoint bodies in the words of their readers, metrics. */
 import { describe, expect, test } from "bun:test";
+import { tasksDocument } from "../../../src/master/core/views/endpoint-tasks.ts";
 import {
-  frameworksView,
-  rolesView,
-  slavesView,
-  stateSummaryView,
-  stateView,
-  tasksView,
+  frameworksDocument,
+  rolesDocument,
+  slavesDocument,
+  stateDocument,
+  stateSummaryDocument,
 } from "../../../src/master/core/views/endpoints.ts";
 import { metricsSnapshot } from "../../../src/master/core/views/metrics.ts";
-import { getMaster, getRoles, getState, getTasks } from "../../../src/master/core/views/v1.ts";
+import {
+  describeRoles,
+  describeState,
+  describeTasks,
+  getMaster,
+} from "../../../src/master/core/views/v1.ts";
 import { createCodec } from "../../../src/protocol/codec.ts";
 import { emptyRegistry } from "../../../src/registry/core/registry-state.ts";
 import {
@@ -24,6 +29,7 @@ import {
   taskFor,
   World,
 } from "./harness.ts";
+import { jsonOf, messageOf } from "./views/documents.ts";
 
 const FACTS = { version: { version: "0.1.0" }, cluster: "lab", flags: { port: "5050" } };
 
@@ -53,7 +59,7 @@ function scene(): Scene {
 describe("v1", () => {
   test("GET_STATE says who runs what where, in endpoint format [http-api 6.1]", () => {
     const { world, agent, stream } = scene();
-    const state = getState(world.state);
+    const state = messageOf(describeState, world.state);
     const [entry] = state.get_agents?.agents ?? [];
     expect(entry).toMatchObject({
       agent_info: { id: { value: agent.id ?? "" } },
@@ -71,7 +77,7 @@ describe("v1", () => {
     const [framework] = state.get_frameworks?.frameworks ?? [];
     expect(framework?.framework_info.id?.value).toBe(stream.frameworkId);
     expect(framework).toMatchObject({ active: true, connected: true, recovered: false });
-    const { tasks = [], completed_tasks = [] } = getTasks(world.state);
+    const { tasks = [], completed_tasks = [] } = messageOf(describeTasks, world.state);
     expect(tasks.map(({ task_id, state }) => [task_id.value, state])).toEqual([
       ["a", "TASK_RUNNING"],
     ]);
@@ -83,8 +89,8 @@ describe("v1", () => {
     const { world } = scene();
     const codec = await createCodec();
     const responses = [
-      { type: "GET_STATE", get_state: getState(world.state) },
-      { type: "GET_ROLES", get_roles: getRoles(world.state) },
+      { type: "GET_STATE", get_state: messageOf(describeState, world.state) },
+      { type: "GET_ROLES", get_roles: messageOf(describeRoles, world.state) },
       { type: "GET_MASTER", get_master: getMaster(world.state) },
     ] as const;
     for (const response of responses) {
@@ -98,7 +104,7 @@ describe("v1", () => {
 
   test("ancestors of a role in use are known roles [semantics 3.6]", () => {
     const { world, stream } = scene();
-    const { roles = [] } = getRoles(world.state);
+    const { roles = [] } = messageOf(describeRoles, world.state);
     expect(roles.map(({ name }) => name)).toEqual(["web", "web/api"]);
     expect(roles[1]?.frameworks).toEqual([{ value: stream.frameworkId }]);
     const cpus = roles[1]?.resources?.find(({ name }) => name === "cpus");
@@ -109,7 +115,7 @@ describe("v1", () => {
 describe("endpoints", () => {
   test("/state has all that exporters look for [http-api 9.2]", () => {
     const { world, agent, stream } = scene();
-    const state = stateView(world.state, FACTS);
+    const state = jsonOf(stateDocument(world.state, FACTS));
     expect(state).toMatchObject({
       version: "0.1.0",
       id: MASTER_ID,
@@ -155,8 +161,8 @@ describe("endpoints", () => {
 
   test("/slaves adds the full resources and takes one id [http-api 9.2]", () => {
     const { world, agent } = scene();
-    expect(slavesView(world.state, "x")).toEqual({ slaves: [], recovered_slaves: [] });
-    expect(slavesView(world.state, agent.id)).toMatchObject({
+    expect(jsonOf(slavesDocument(world.state, "x"))).toEqual({ slaves: [], recovered_slaves: [] });
+    expect(jsonOf(slavesDocument(world.state, agent.id))).toMatchObject({
       slaves: [
         {
           unreserved_resources_full: [
@@ -171,8 +177,8 @@ describe("endpoints", () => {
 
   test("/frameworks takes one id [http-api 9.2]", () => {
     const { world, stream } = scene();
-    expect(frameworksView(world.state, "x")).toMatchObject({ frameworks: [] });
-    expect(frameworksView(world.state, stream.frameworkId)).toMatchObject({
+    expect(jsonOf(frameworksDocument(world.state, "x"))).toMatchObject({ frameworks: [] });
+    expect(jsonOf(frameworksDocument(world.state, stream.frameworkId))).toMatchObject({
       frameworks: [{ id: stream.frameworkId }],
     });
   });
@@ -180,21 +186,27 @@ describe("endpoints", () => {
   test("/tasks pages and sorts by first status [http-api 9.2]", () => {
     const { world } = scene();
     const query = { frameworkId: undefined, taskId: undefined, limit: 100, offset: 0 } as const;
-    const all = tasksView(world.state, { ...query, order: "asc" })["tasks"] as { id: string }[];
+    const all = jsonOf(tasksDocument(world.state, { ...query, order: "asc" }))["tasks"] as {
+      id: string;
+    }[];
     expect(all.map(({ id }) => id).sort()).toEqual(["a", "b"]);
-    const page = tasksView(world.state, { ...query, order: "desc", limit: 1, offset: 1 });
+    const page = jsonOf(
+      tasksDocument(world.state, { ...query, order: "desc", limit: 1, offset: 1 }),
+    );
     expect(page["tasks"]).toHaveLength(1);
-    expect(tasksView(world.state, { ...query, order: "desc", taskId: "a" })).toMatchObject({
+    expect(
+      jsonOf(tasksDocument(world.state, { ...query, order: "desc", taskId: "a" })),
+    ).toMatchObject({
       tasks: [{ id: "a" }],
     });
   });
 
   test("/roles and /state-summary count [http-api 9.2]", () => {
     const { world, agent, stream } = scene();
-    expect(rolesView(world.state)).toMatchObject({
+    expect(jsonOf(rolesDocument(world.state))).toMatchObject({
       roles: [{ name: "web" }, { name: "web/api", allocated: { cpus: 1 }, offered: { cpus: 3 } }],
     });
-    expect(stateSummaryView(world.state, FACTS)).toMatchObject({
+    expect(jsonOf(stateSummaryDocument(world.state, FACTS))).toMatchObject({
       cluster: "lab",
       slaves: [
         { id: agent.id, TASK_RUNNING: 1, TASK_FINISHED: 1, framework_ids: [stream.frameworkId] },
@@ -225,7 +237,7 @@ function policyScene(): Scene {
 describe("policy in the views", () => {
   test("roles tell weight, quota and what counts against it, sums include the roles below [http-api 9.2]", () => {
     const { world } = policyScene();
-    expect(rolesView(world.state)).toMatchObject({
+    expect(jsonOf(rolesDocument(world.state))).toMatchObject({
       roles: [
         {
           name: "ops",
@@ -243,7 +255,9 @@ describe("policy in the views", () => {
         { name: "web/api", weight: 1, resources: { cpus: 1, gpus: 0, mem: 128, disk: 0 } },
       ],
     });
-    expect(getRoles(world.state).roles?.map(({ name, weight }) => [name, weight])).toEqual([
+    expect(
+      messageOf(describeRoles, world.state).roles?.map(({ name, weight }) => [name, weight]),
+    ).toEqual([
       ["ops", 1],
       ["web", 2.5],
       ["web/api", 1],
@@ -252,7 +266,10 @@ describe("policy in the views", () => {
 
   test("with --roles only these are known [semantics 3.6]", () => {
     const world = new World({ roles: new Set(["*", "web"]) });
-    expect(getRoles(world.state).roles?.map(({ name }) => name)).toEqual(["*", "web"]);
+    expect(messageOf(describeRoles, world.state).roles?.map(({ name }) => name)).toEqual([
+      "*",
+      "web",
+    ]);
   });
 
   test("an agent that drains says since when and how [http-api 6.1, 9.2]", () => {
@@ -264,14 +281,14 @@ describe("policy in the views", () => {
       state: "DRAINING",
       config: { max_grace_period: { nanoseconds: 5e9 }, mark_gone: false },
     } as const;
-    expect(getState(world.state).get_agents?.agents).toMatchObject([
+    expect(messageOf(describeState, world.state).get_agents?.agents).toMatchObject([
       {
         deactivated: true,
         drain_info: info,
         estimated_drain_start_time: { nanoseconds: expect.any(Number) },
       },
     ]);
-    expect(slavesView(world.state, undefined)).toMatchObject({
+    expect(jsonOf(slavesDocument(world.state, undefined))).toMatchObject({
       slaves: [{ drain_info: info, estimated_drain_start_time_seconds: world.nowMs / 1000 }],
     });
   });
@@ -285,7 +302,7 @@ describe("policy in the views", () => {
       type: "UPDATE_MAINTENANCE_SCHEDULE",
       update_maintenance_schedule: { schedule },
     });
-    expect(getState(world.state).get_frameworks?.frameworks).toMatchObject([
+    expect(messageOf(describeState, world.state).get_frameworks?.frameworks).toMatchObject([
       {
         inverse_offers: [
           {
@@ -312,7 +329,7 @@ describe("policy in the views", () => {
         ],
       },
     });
-    const { frameworks } = frameworksView(world.state, undefined) as {
+    const { frameworks } = jsonOf(frameworksDocument(world.state, undefined)) as {
       frameworks: { tasks: { statuses: object[] }[] }[];
     };
     expect(frameworks[0]?.tasks[0]?.statuses.at(-1)).toMatchObject({

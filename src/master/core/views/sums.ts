@@ -1,6 +1,16 @@
-/** Sums that several views need: who uses and is offered what. Each costs a scan of its subject. */
+/**
+ * Sums that several views need: who uses and is offered what. What takes a look at every agent is
+ * fed one agent at a time, so that a view can spread it over many turns of the event loop.
+ */
+import type { FrameworkId } from "../../../base/ids.ts";
 import type { Bundle } from "../../../resources/bundle.ts";
-import type { AgentEntry, FrameworkEntry, MasterState } from "../state.ts";
+import type {
+  AgentEntry,
+  ExecutorEntry,
+  FrameworkEntry,
+  MasterState,
+  OfferEntry,
+} from "../state.ts";
 
 /** What tasks and executors on the agent hold, in allocated form. */
 export function usedOn(agent: AgentEntry): Bundle[] {
@@ -12,14 +22,33 @@ export function offeredOn(state: MasterState, agent: AgentEntry): Bundle[] {
   return sum([...agent.offers].flatMap((id) => state.offers.get(id)?.resources ?? []));
 }
 
-/** What the framework holds on all agents. */
-export function usedBy(state: MasterState, framework: FrameworkEntry): Bundle[] {
-  const bundles: Bundle[] = [];
-  for (const agent of state.agents.values()) {
-    const used = agent.used.get(framework.id);
-    if (used !== undefined) bundles.push(used);
+/** What each framework holds on all agents together, and its executors; fed agent by agent. */
+export class Holdings {
+  readonly #used = new Map<FrameworkId, Bundle>();
+  readonly #executors = new Map<FrameworkId, ExecutorEntry[]>();
+
+  add(agent: AgentEntry): void {
+    for (const [frameworkId, used] of agent.used) {
+      const sum = this.#used.get(frameworkId);
+      if (sum === undefined) this.#used.set(frameworkId, used.clone());
+      else sum.add(used);
+    }
+    for (const executor of agent.executors.values()) {
+      const executors = this.#executors.get(executor.frameworkId);
+      if (executors === undefined) this.#executors.set(executor.frameworkId, [executor]);
+      else executors.push(executor);
+    }
   }
-  return sum(bundles);
+
+  /** One bundle, or none when the framework holds nothing. */
+  usedBy({ id }: FrameworkEntry): readonly Bundle[] {
+    const used = this.#used.get(id);
+    return used === undefined ? [] : [used];
+  }
+
+  executorsOf({ id }: FrameworkEntry): readonly ExecutorEntry[] {
+    return this.#executors.get(id) ?? [];
+  }
 }
 
 /** What the framework has been offered and not answered. */
@@ -40,25 +69,38 @@ export interface RoleUse {
   readonly consumed: Map<string, number>;
 }
 
-/**
- * Every known role by name (semantics 3.6), sorted: the allowed ones where operators named them,
- * else each with a framework, resources, reservations, a weight or a quota, and their ancestors.
- */
-export function roleUses(state: MasterState): Map<string, RoleUse> {
-  const uses = new Map<string, RoleUse>();
-  const { policy, allowedRoles } = state;
-  for (const role of [...policy.weights.keys(), ...policy.quotas.keys()]) useOf(uses, role);
-  for (const role of allowedRoles ?? []) useOf(uses, role);
-  for (const framework of state.frameworks.values()) {
-    for (const role of framework.roles) useOf(uses, role).frameworks.push(framework.id);
+/** What every role has; fed agent by agent and offer by offer. */
+export class RoleUses {
+  readonly #uses = new Map<string, RoleUse>();
+  readonly #allowed: ReadonlySet<string> | undefined;
+
+  constructor({ policy, allowedRoles, frameworks }: MasterState) {
+    const uses = this.#uses;
+    this.#allowed = allowedRoles;
+    for (const role of [...policy.weights.keys(), ...policy.quotas.keys()]) useOf(uses, role);
+    for (const role of allowedRoles ?? []) useOf(uses, role);
+    for (const framework of frameworks.values()) {
+      for (const role of framework.roles) useOf(uses, role).frameworks.push(framework.id);
+    }
   }
-  for (const agent of state.agents.values()) {
-    for (const used of agent.used.values()) count(uses, "allocated", used);
-    countReserved(uses, agent.total);
+
+  addAgent(agent: AgentEntry): void {
+    for (const used of agent.used.values()) count(this.#uses, "allocated", used);
+    countReserved(this.#uses, agent.total);
   }
-  for (const offer of state.offers.values()) count(uses, "offered", offer.resources);
-  const known = [...uses].filter(([role]) => allowedRoles?.has(role) ?? true);
-  return new Map(known.sort(([a], [b]) => (a < b ? -1 : 1)));
+
+  addOffer(offer: OfferEntry): void {
+    count(this.#uses, "offered", offer.resources);
+  }
+
+  /**
+   * Every known role by name (semantics 3.6), sorted: the allowed ones where operators named them,
+   * else each with a framework, resources, reservations, a weight or a quota, and their ancestors.
+   */
+  sorted(): [string, RoleUse][] {
+    const known = [...this.#uses].filter(([role]) => this.#allowed?.has(role) ?? true);
+    return known.sort(([a], [b]) => (a < b ? -1 : 1));
+  }
 }
 
 function useOf(uses: Map<string, RoleUse>, role: string): RoleUse {

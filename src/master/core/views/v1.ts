@@ -1,6 +1,7 @@
 /**
- * Answers of the operator API v1 that are read straight off the master's state. Pure; the result
- * shares frozen parts with the state and is to be encoded before the next step.
+ * Answers of the operator API v1 that are read straight off the master's state, described field by
+ * field, so that long ones can be written in pieces. Pure; what is made shares frozen parts with
+ * the state and is to be encoded before the next step.
  * Source: reference/http-api.md 6.1.
  */
 import type {
@@ -18,7 +19,6 @@ import type {
   MasterResponseGetTasks,
   Resource,
   Role,
-  Task,
   TimeInfo,
 } from "../../../protocol/v1/types.ts";
 import { HEARTBEAT_SECONDS } from "../master-options.ts";
@@ -31,80 +31,87 @@ import {
   type MasterState,
 } from "../state.ts";
 import { endpointTask } from "../tasks.ts";
-import { offeredOn, offeredTo, roleUses, usedBy, usedOn } from "./sums.ts";
+import { type MessageBuilder, MessageDocument } from "./document.ts";
+import { Holdings, offeredOn, offeredTo, type RoleUse, RoleUses, usedOn } from "./sums.ts";
 
 /** GET_STATE: everything below in one. */
-export function getState(state: MasterState): MasterResponseGetState {
-  return {
-    get_tasks: getTasks(state),
-    get_executors: getExecutors(state),
-    get_frameworks: getFrameworks(state),
-    get_agents: getAgents(state),
-  };
+export function describeState(
+  builder: MessageBuilder<MasterResponseGetState>,
+  state: MasterState,
+): void {
+  builder.message("get_tasks", (inner) => describeTasks(inner, state));
+  builder.message("get_executors", (inner) => describeExecutors(inner, state));
+  builder.message("get_frameworks", (inner) => describeFrameworks(inner, state));
+  builder.message("get_agents", (inner) => describeAgents(inner, state));
 }
 
 /** The first event of an operator's stream. */
 export function subscribedEvent(state: MasterState): MasterEvent {
+  const everything = new MessageDocument<MasterResponseGetState>();
+  describeState(everything, state);
   const subscribed = {
-    get_state: getState(state),
+    get_state: everything.whole(),
     heartbeat_interval_seconds: HEARTBEAT_SECONDS,
   };
   return { type: "SUBSCRIBED", subscribed };
 }
 
 /** GET_AGENTS: registered agents, and those of the registry that have not come back yet. */
-export function getAgents(state: MasterState): MasterResponseGetAgents {
-  return {
-    agents: [...state.agents.values()].map((agent) => agentMessage(state, agent)),
-    recovered_agents: [...state.recoveredAgents.values()].map(({ info }) => info),
-  };
+export function describeAgents(
+  builder: MessageBuilder<MasterResponseGetAgents>,
+  state: MasterState,
+): void {
+  builder.list("agents", [...state.agents.values()], (agent) => agentMessage(state, agent));
+  builder.list("recovered_agents", [...state.recoveredAgents.values()], ({ info }) => info);
 }
 
 /** GET_FRAMEWORKS: those that are not over, and the last ones that are. */
-export function getFrameworks(state: MasterState): MasterResponseGetFrameworks {
-  const message = (framework: FrameworkEntry) => frameworkMessage(state, framework);
-  return {
-    frameworks: [...state.frameworks.values()].map(message),
-    completed_frameworks: [...state.completedFrameworks.values()].map(message),
-  };
+export function describeFrameworks(
+  builder: MessageBuilder<MasterResponseGetFrameworks>,
+  state: MasterState,
+): void {
+  const holdings = new Holdings();
+  const message = (framework: FrameworkEntry) => frameworkMessage(state, framework, holdings);
+  builder.work([...state.agents.values()], (agent) => holdings.add(agent));
+  builder.list("frameworks", [...state.frameworks.values()], message);
+  builder.list("completed_frameworks", [...state.completedFrameworks.values()], message);
 }
 
 /** GET_TASKS of active and completed frameworks. */
-export function getTasks(state: MasterState): MasterResponseGetTasks {
-  const tasks: Task[] = [];
-  const unreachable: Task[] = [];
-  const completed: Task[] = [];
-  for (const framework of allFrameworks(state)) {
-    for (const task of framework.tasks.values()) tasks.push(endpointTask(task));
-    for (const task of framework.unreachableTasks.values()) unreachable.push(endpointTask(task));
-    for (const task of framework.completedTasks.items()) completed.push(endpointTask(task));
-  }
-  return { tasks, unreachable_tasks: unreachable, completed_tasks: completed };
+export function describeTasks(
+  builder: MessageBuilder<MasterResponseGetTasks>,
+  state: MasterState,
+): void {
+  const frameworks = [...allFrameworks(state)];
+  const active = frameworks.flatMap(({ tasks }) => [...tasks.values()]);
+  const unreachable = frameworks.flatMap(({ unreachableTasks }) => [...unreachableTasks.values()]);
+  const completed = frameworks.flatMap(({ completedTasks }) => completedTasks.items());
+  builder.list("tasks", active, endpointTask);
+  builder.list("unreachable_tasks", unreachable, endpointTask);
+  builder.list("completed_tasks", completed, endpointTask);
 }
 
 /** GET_EXECUTORS: custom executors; those the agents make up for commands are not told. */
-export function getExecutors(state: MasterState): MasterResponseGetExecutors {
-  const executors: MasterResponseGetExecutorsExecutor[] = [];
-  for (const agent of state.agents.values()) {
-    for (const executor of agent.executors.values()) executors.push(executorMessage(executor));
-  }
-  return { executors };
+export function describeExecutors(
+  builder: MessageBuilder<MasterResponseGetExecutors>,
+  state: MasterState,
+): void {
+  const executors = [...state.agents.values()].flatMap((agent) => [...agent.executors.values()]);
+  builder.list("executors", executors, executorMessage);
 }
 
-/** GET_ROLES: every known role with what it is offered and allocated. */
-export function getRoles(state: MasterState): MasterResponseGetRoles {
-  const roles: Role[] = [];
-  for (const [name, { frameworks, held }] of roleUses(state)) {
-    roles.push({
-      name,
-      weight: state.policy.weights.get(name) ?? 1,
-      frameworks: frameworks.map((value) => ({ value })),
-      resources: ["cpus", "disk", "gpus", "mem"]
-        .map((resource) => scalar(resource, held.get(resource) ?? 0))
-        .filter((resource) => resource.scalar.value > 0),
-    });
-  }
-  return { roles };
+/** GET_ROLES: every known role with what it is offered and allocated. Empty lists are left out. */
+export function describeRoles(
+  builder: MessageBuilder<MasterResponseGetRoles>,
+  state: MasterState,
+): void {
+  const uses = new RoleUses(state);
+  builder.work([...state.agents.values()], (agent) => uses.addAgent(agent));
+  builder.work([...state.offers.values()], (offer) => uses.addOffer(offer));
+  builder.fields(() => {
+    const roles = uses.sorted().map((use) => roleMessage(state, use));
+    return roles.length === 0 ? {} : { roles };
+  });
 }
 
 /** GET_MASTER. A master that acts alone is elected when it has its registry. */
@@ -151,6 +158,7 @@ export function agentMessage(state: MasterState, agent: AgentEntry): MasterRespo
 function frameworkMessage(
   state: MasterState,
   framework: FrameworkEntry,
+  holdings: Holdings,
 ): MasterResponseGetFrameworksFramework {
   const isConnected = framework.streamId !== undefined;
   const { registeredMs, reregisteredMs, unregisteredMs, offerConstraints } = framework;
@@ -166,7 +174,7 @@ function frameworkMessage(
     ...(unregisteredMs !== undefined && { unregistered_time: timeInfo(unregisteredMs) }),
     offers,
     ...(inverseOffers.length > 0 && { inverse_offers: inverseOffers }),
-    allocated_resources: usedBy(state, framework).flatMap(endpointResources),
+    allocated_resources: holdings.usedBy(framework).flatMap(endpointResources),
     offered_resources: offeredTo(state, framework).flatMap(endpointResources),
     ...(offerConstraints !== undefined && { offer_constraints: offerConstraints }),
   };
@@ -185,6 +193,19 @@ export function frameworkEventMessage(
     registered_time: timeInfo(framework.registeredMs),
     reregistered_time: timeInfo(framework.reregisteredMs ?? 0),
     unregistered_time: timeInfo(framework.unregisteredMs ?? 0),
+  };
+}
+
+function roleMessage(state: MasterState, [name, use]: readonly [string, RoleUse]): Role {
+  const resources = ["cpus", "disk", "gpus", "mem"]
+    .map((resource) => scalar(resource, use.held.get(resource) ?? 0))
+    .filter((resource) => resource.scalar.value > 0);
+  const frameworks = use.frameworks.map((value) => ({ value }));
+  return {
+    name,
+    weight: state.policy.weights.get(name) ?? 1,
+    ...(frameworks.length > 0 && { frameworks }),
+    ...(resources.length > 0 && { resources }),
   };
 }
 
