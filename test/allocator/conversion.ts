@@ -1,11 +1,18 @@
 /** The model's amounts as the allocator's bundles, and back. */
 import type { AllocatorFramework } from "../../src/allocator/allocator.ts";
-import type { AgentInfo, Resource, ResourceDiskInfo } from "../../src/protocol/v1/types.ts";
+import type {
+  AgentInfo,
+  Resource,
+  ResourceDiskInfo,
+  SchedulerAttributeConstraint,
+  SchedulerOfferConstraints,
+} from "../../src/protocol/v1/types.ts";
 import { Bundle } from "../../src/resources/bundle.ts";
 import type { ResourceKinds } from "../../src/resources/kinds.ts";
 import { toMilli } from "../../src/resources/milli.ts";
-import type { Facts, Subscription } from "./events.ts";
+import type { Subscription } from "./events.ts";
 import { type Amounts, partOf } from "./model/amounts.ts";
+import type { ModelAgentFacts, ModelConstraint } from "./model/cluster.ts";
 
 export function toBundle(kinds: ResourceKinds, from: Amounts): Bundle {
   return Bundle.from(
@@ -90,11 +97,57 @@ export function toAllocatorFramework(wanted: Subscription): AllocatorFramework {
     suppressedRoles: wanted.suppressed,
     capabilities: new Set(wanted.capabilities),
     offerFilters,
-    offerConstraints: undefined,
+    offerConstraints: toOfferConstraints(wanted),
   };
 }
 
-export function toAgentInfo(hostname: string, { attributes }: Facts): AgentInfo {
-  if (attributes === "") return { hostname };
-  return { hostname, attributes: [{ name: "n", type: "TEXT", text: { value: attributes } }] };
+export function toAgentInfo({ hostname, attributes, region, zone }: ModelAgentFacts): AgentInfo {
+  return {
+    hostname,
+    attributes: attributes.map(({ name, text }) =>
+      text === undefined
+        ? { name, type: "SCALAR", scalar: { value: 1 } }
+        : { name, type: "TEXT", text: { value: text } },
+    ),
+    ...(region !== undefined && {
+      domain: { fault_domain: { region: { name: region }, zone: { name: zone } } },
+    }),
+  };
+}
+
+function toOfferConstraints({ constraints }: Subscription): SchedulerOfferConstraints | undefined {
+  const roles = Object.entries(constraints);
+  if (roles.length === 0) return undefined;
+  return {
+    role_constraints: Object.fromEntries(
+      roles.map(([role, groups]) => [
+        role,
+        {
+          groups: groups.map((group) => ({
+            attribute_constraints: group.map((one) => ({
+              selector: selectorOf(one),
+              predicate: predicateOf(one),
+            })),
+          })),
+        },
+      ]),
+    ),
+  };
+}
+
+function selectorOf({ on }: ModelConstraint): SchedulerAttributeConstraint["selector"] {
+  const isPlace = on === "HOSTNAME" || on === "REGION" || on === "ZONE";
+  return isPlace ? { pseudoattribute_type: on } : { attribute_name: on };
+}
+
+function predicateOf({
+  test,
+  text,
+  isNegated,
+}: ModelConstraint): SchedulerAttributeConstraint["predicate"] {
+  if (test === "exists") return isNegated ? { not_exists: {} } : { exists: {} };
+  if (test === "equals") {
+    return isNegated ? { text_not_equals: { value: text } } : { text_equals: { value: text } };
+  }
+  return isNegated ? { text_not_matches: { regex: text } } : { text_matches: { regex: text } };
 }

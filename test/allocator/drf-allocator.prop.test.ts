@@ -7,7 +7,7 @@
 import { test } from "bun:test";
 import process from "node:process";
 import fc from "fast-check";
-import { history } from "./events.ts";
+import { history } from "./arbitraries.ts";
 import { Twins } from "./twins.ts";
 
 const DEFAULT_RUNS = 400;
@@ -24,7 +24,11 @@ test(
         for (const event of events) twins.apply(event);
         twins.apply({ kind: "allocate", afterMs: 20_000 });
       }),
-      { numRuns: numberFrom("ALLOT_RUNS") ?? DEFAULT_RUNS, ...(seed !== undefined && { seed }) },
+      {
+        includeErrorInReport: true,
+        numRuns: numberFrom("ALLOT_RUNS") ?? DEFAULT_RUNS,
+        ...(seed !== undefined && { seed }),
+      },
     );
   },
   TIMEOUT_MS,

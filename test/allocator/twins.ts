@@ -1,39 +1,36 @@
 /** Allocator and model, led through the same events and compared after each. */
 import { expect } from "bun:test";
-import type { Allocation } from "../../src/allocator/allocator.ts";
+import type { Allocation, Allocator } from "../../src/allocator/allocator.ts";
 import { DrfAllocator } from "../../src/allocator/drf-allocator.ts";
 import { type AgentId, brand, type FrameworkId } from "../../src/base/ids.ts";
 import { Bundle } from "../../src/resources/bundle.ts";
 import { ResourceKinds } from "../../src/resources/kinds.ts";
 import { toAgentInfo, toAllocatorFramework, toAmounts, toBundle } from "./conversion.ts";
+import type { Event, Subscription } from "./events.ts";
 import {
-  type Event,
-  type Facts,
-  FRAMEWORKS,
-  halfOf,
-  ROLES,
-  type Subscription,
+  type Amounts,
+  addTo,
+  INDIVISIBLE_ORDER,
+  partOf,
+  prefixesOf,
   wholeOf,
-} from "./events.ts";
-import { type Amounts, addTo, partOf } from "./model/amounts.ts";
-import {
-  frameworkOf,
-  type ModelAgent,
-  type ModelAgentFacts,
-  type ModelOffer,
-  roleOf,
-} from "./model/cluster.ts";
+} from "./model/amounts.ts";
+import { frameworkOf, type ModelAgent, type ModelOffer, roleOf } from "./model/cluster.ts";
 import { Model } from "./model/model.ts";
 import { shareOfFramework, shareOfRole } from "./model/ranking.ts";
 
 const MINIMUM = [{ cpus: 1000 }, { mem: 2000 }];
 const INTERVAL_MS = 1000;
+/** Of the master. */
+const REGION = "here";
 
 type EventOf<Kind extends Event["kind"]> = Extract<Event, { readonly kind: Kind }>;
 
 export class Twins {
   readonly #kinds = new ResourceKinds();
   readonly #real: DrfAllocator;
+  /** The same, by its interface. */
+  readonly #allocator: Allocator;
   readonly #model: Model;
   #nowMs = 0;
   #agentNumber = 0;
@@ -46,15 +43,18 @@ export class Twins {
       isGpuFiltered: true,
       fairSharingExcluded: excluded,
       allocationIntervalMs: INTERVAL_MS,
-      masterRegion: undefined,
+      masterRegion: REGION,
     });
+    this.#allocator = this.#real;
     this.#model = new Model({
       minimum: MINIMUM,
       intervalMs: INTERVAL_MS,
       excluded,
       isGpuFiltered: true,
-      region: undefined,
+      region: REGION,
     });
+    // Makes the kinds whose order counts known in that order.
+    for (const key of INDIVISIBLE_ORDER) toBundle(this.#kinds, new Map([[key, wholeOf(key)]]));
   }
 
   /** Lets it happen to both, and compares what they hold and how they rank. */
@@ -63,12 +63,25 @@ export class Twins {
     this.#model.forgetCounts();
     this.#real.assertInvariants();
     for (const agentId of this.#model.agents.keys()) this.#model.free(agentId);
-    for (const role of ROLES) {
-      expect(this.#real.roleShare(role)).toBe(shareOfRole(this.#model, role));
-      for (const name of FRAMEWORKS) {
-        const share = shareOfFramework(this.#model, name, role);
-        expect(this.#real.frameworkShare(brand(name), role)).toBe(share);
-      }
+    this.#compareRanks();
+  }
+
+  #compareRanks(): void {
+    const roles = new Set<string>();
+    for (const client of this.#model.clients()) {
+      const role = roleOf(client);
+      for (const path of prefixesOf(role)) roles.add(path);
+      const share = shareOfFramework(this.#model, frameworkOf(client), role);
+      expect(this.#real.frameworkShare(brand(frameworkOf(client)), role)).toBe(share);
+    }
+    for (const role of roles) {
+      // The allocator's share of a role may be weighted; what it does with it is seen in the offers.
+      if (!this.#model.weights.has(role))
+        expect(this.#real.roleShare(role)).toBe(shareOfRole(this.#model, role));
+      // Unreserved resources are nobody's, and not those of the role called `*`.
+      if (role === "*") continue;
+      const consumed = Object.entries(this.#real.quotaConsumed(role));
+      expect(new Map(consumed)).toEqual(this.#model.consumed(role));
     }
   }
 
@@ -98,6 +111,12 @@ export class Twins {
       case "addUsed":
         this.#addUsed(what);
         return;
+      case "updateWeights":
+      case "updateQuota":
+      case "updateWhitelist":
+      case "pause":
+        this.#changePolicy(what);
+        return;
       case "allocate":
         this.#allocate(what.afterMs);
         return;
@@ -108,7 +127,7 @@ export class Twins {
     if (this.#agentInSlot.has(what.slot)) return;
     const name = `A${this.#agentNumber++}`;
     this.#agentInSlot.set(what.slot, name);
-    const agent = { total: what.amounts, facts: toFacts(name, what.facts), isActive: true };
+    const agent = { total: what.amounts, facts: what.facts, isActive: true };
     this.#model.agents.set(name, { ...agent, held: new Map() });
     const used = new Map<FrameworkId, Bundle>();
     const part = usedPart(what.amounts);
@@ -116,8 +135,9 @@ export class Twins {
       this.#model.hold(name, `${what.used.id} ${what.used.role}`, part);
       used.set(brand(what.used.id), toBundle(this.#kinds, part).withAllocation(what.used.role));
     }
-    const info = toAgentInfo(name, what.facts);
-    this.#real.addAgent(brand(name), info, toBundle(this.#kinds, what.amounts), used);
+    const total = toBundle(this.#kinds, what.amounts);
+    const { facts } = what;
+    this.#allocator.addAgent(brand(name), toAgentInfo(facts), total, used, facts.capabilities);
   }
 
   #changeAgent(what: EventOf<"removeAgent" | "updateAgent" | "switchAgent">): void {
@@ -134,11 +154,11 @@ export class Twins {
       if (what.isOn) this.#real.activateAgent(agentId);
       else this.#real.deactivateAgent(agentId);
     } else {
-      const facts = what.facts ?? factsOf(agent);
-      this.#model.updateFacts(name, toFacts(name, facts));
+      const facts = what.facts ?? agent.facts;
+      this.#model.updateFacts(name, facts);
       if (!what.keepsTotal) agent.total = withHeld(what.amounts, agent);
       const total = toBundle(this.#kinds, agent.total);
-      this.#real.updateAgent(agentId, toAgentInfo(name, facts), total);
+      this.#allocator.updateAgent(agentId, toAgentInfo(facts), total, facts.capabilities);
     }
   }
 
@@ -223,6 +243,27 @@ export class Twins {
     this.#real.addUsed(brand(what.id), brand(agentId), resources);
   }
 
+  #changePolicy(
+    what: EventOf<"updateWeights" | "updateQuota" | "updateWhitelist" | "pause">,
+  ): void {
+    if (what.kind === "updateWeights") {
+      const weights = Object.entries(what.weights).map(([role, weight]) => ({ role, weight }));
+      for (const { role, weight } of weights) this.#model.weights.set(role, weight);
+      this.#real.updateWeights(weights);
+    } else if (what.kind === "updateQuota") {
+      this.#model.setQuota(what.role, what.quota ?? undefined);
+      this.#real.updateQuota(what.role, what.quota ?? undefined);
+    } else if (what.kind === "updateWhitelist") {
+      const hostnames = what.hostnames === null ? undefined : new Set(what.hostnames);
+      this.#model.whitelist = hostnames;
+      this.#real.updateWhitelist(hostnames);
+    } else {
+      const untilMs = this.#nowMs + what.forMs;
+      this.#model.pauseForRecovery(what.agentCount, untilMs);
+      this.#real.pauseForRecovery(what.agentCount, untilMs);
+    }
+  }
+
   #allocate(afterMs: number): void {
     this.#nowMs += afterMs;
     const isPossible = this.#real.isDirty() || this.#real.nextWakeMs() <= this.#nowMs;
@@ -235,13 +276,13 @@ export class Twins {
   }
 
   #setFramework(name: string, wanted: Subscription, isActive: boolean): void {
-    const { roles, suppressed, capabilities, minimums } = wanted;
+    const { roles, suppressed, capabilities, minimums, constraints } = wanted;
     this.#model.setFramework(name, {
       roles,
       suppressed: new Set(suppressed),
       capabilities: new Set(capabilities),
       minimums: new Map(Object.entries(minimums)),
-      constraints: new Map(),
+      constraints: new Map(Object.entries(constraints)),
       isActive,
     });
   }
@@ -255,20 +296,6 @@ function printAllocation({ frameworkId, role, agentId, resources }: Allocation):
 function print({ frameworkId, role, agentId, amounts }: ModelOffer): string {
   const parts = [...amounts].map(([key, milli]) => `${key}=${milli}`).sort();
   return `${frameworkId} ${role} ${agentId} ${parts.join(" ")}`;
-}
-
-function toFacts(hostname: string, { attributes }: Facts): ModelAgentFacts {
-  return {
-    hostname,
-    attributes: attributes === "" ? [] : [{ name: "n", text: attributes }],
-    region: undefined,
-    zone: "",
-    capabilities: new Set(["MULTI_ROLE", "HIERARCHICAL_ROLE"]),
-  };
-}
-
-function factsOf({ facts }: ModelAgent): Facts {
-  return { attributes: facts.attributes[0]?.text ?? "" };
 }
 
 /** What somebody uses of what there is: half of what can be halved, and every shared volume. */
@@ -289,4 +316,15 @@ function withHeld(from: Amounts, agent: ModelAgent): Amounts {
     if (unitMilli !== undefined || port !== undefined) total.set(key, wholeOf(key));
   }
   return total;
+}
+
+/** Half of each amount, in whole steps of 500; what cannot be halved stays out. */
+export function halfOf(from: Amounts): Map<string, number> {
+  const half = new Map<string, number>();
+  for (const [key, milli] of from) {
+    const part = Math.floor(milli / 1000) * 500;
+    const { name, unitMilli } = partOf(key);
+    if (part > 0 && name !== "gpus" && unitMilli === undefined) half.set(key, part);
+  }
+  return half;
 }

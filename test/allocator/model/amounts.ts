@@ -87,21 +87,30 @@ export function excess(a: Amounts, b: Amounts): Map<string, number> {
 }
 
 /**
- * As much of `amounts` as fits into `bound` (thousandths by name); a name without a bound goes in
- * whole when `isOpen`, and not at all otherwise. What cannot be divided goes in whole or stays out.
+ * As much of `amounts` as fits into `bound` (thousandths by name, 0 for a name without one): first
+ * what can be divided, then what cannot, which goes in whole or stays out; in the order of
+ * `INDIVISIBLE_ORDER` where that matters.
  */
-export function shrink(amounts: Amounts, bound: Amounts, isOpen: boolean): Map<string, number> {
+export function shrink(amounts: Amounts, bound: Amounts): Map<string, number> {
   const left = new Map(bound);
   const result = new Map<string, number>();
-  for (const [key, milli] of amounts) {
+  const inOrder = [...amounts].sort(([a], [b]) => rankOf(a) - rankOf(b));
+  for (const [key, milli] of inOrder) {
     const { name, unitMilli } = partOf(key);
-    const room = left.get(name) ?? (isOpen ? Number.POSITIVE_INFINITY : 0);
+    const room = left.get(name) ?? 0;
     const fits = unitMilli === undefined ? Math.min(milli, room) : milli <= room ? milli : 0;
     if (fits <= 0) continue;
     result.set(key, fits);
     left.set(name, room - fits);
   }
   return result;
+}
+
+/** Unreserved MOUNT disks in the order in which the allocator came to know them. */
+export const INDIVISIBLE_ORDER: readonly string[] = ["disk;;m=/x:2000", "disk;;m=/y:1000"];
+
+function rankOf(key: string): number {
+  return partOf(key).unitMilli === undefined ? -1 : INDIVISIBLE_ORDER.indexOf(key);
 }
 
 /** `a/b/c` as `a`, `a/b`, `a/b/c`. */
@@ -116,4 +125,10 @@ export function isWithin(role: string, ancestor: string): boolean {
 
 export function topOf(role: string): string {
   return role.split("/")[0] ?? "";
+}
+
+/** The amount of a kind that cannot be divided, thousandths. */
+export function wholeOf(key: string): number {
+  const { unitMilli, port } = partOf(key);
+  return port === undefined ? (unitMilli ?? 1000) : 1;
 }

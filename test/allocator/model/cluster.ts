@@ -2,6 +2,7 @@
  * What the model remembers: the facts as they were told, and nothing that could be worked out from
  * them. Names are bare strings; a client is `framework role`.
  */
+import type { AgentInfoCapabilityType } from "../../../src/protocol/v1/types.ts";
 import {
   type Amounts,
   addTo,
@@ -16,8 +17,8 @@ export type Vector = Readonly<Record<string, number>>;
 
 /** What an attribute of an agent, or its place, has to be. */
 export interface ModelConstraint {
-  readonly on: string | "HOSTNAME" | "REGION" | "ZONE";
-  readonly isAttribute: boolean;
+  /** HOSTNAME, REGION or ZONE; all else is the name of an attribute. */
+  readonly on: string;
   readonly test: "exists" | "equals" | "matches";
   readonly text: string;
   readonly isNegated: boolean;
@@ -45,7 +46,7 @@ export interface ModelAgentFacts {
   readonly attributes: readonly ModelAttribute[];
   readonly region: string | undefined;
   readonly zone: string;
-  readonly capabilities: ReadonlySet<string>;
+  readonly capabilities: ReadonlySet<AgentInfoCapabilityType>;
 }
 
 export interface ModelAgent {
@@ -84,6 +85,9 @@ export interface ModelOptions {
   readonly region: string | undefined;
 }
 
+/** Live refusals that are kept per client and agent. */
+const REFUSALS_MAX = 32;
+
 export class Cluster {
   readonly options: ModelOptions;
   readonly frameworks: Map<string, ModelFramework> = new Map();
@@ -106,6 +110,12 @@ export class Cluster {
     const agent = this.agents.get(id);
     if (agent === undefined) throw new Error(`the model has no agent ${id}`);
     return agent;
+  }
+
+  /** Its resources may be offered. */
+  isOpen(agentId: string): boolean {
+    const { isActive, facts } = this.agent(agentId);
+    return isActive && (this.whitelist === undefined || this.whitelist.has(facts.hostname));
   }
 
   /** What is on an agent and nobody holds; shared volumes are there whoever holds them. */
@@ -152,7 +162,19 @@ export class Cluster {
     if (refuseMs > 0 && framework?.isActive === true && framework.roles.includes(role)) {
       const endMs = nowMs + Math.max(refuseMs, this.options.intervalMs);
       this.#refusals.push({ client, agentId, amounts, endMs });
+      this.#forgetOne(client, agentId, nowMs);
     }
+  }
+
+  /** Of too many live refusals of one client and agent the one that ends first is forgotten. */
+  #forgetOne(client: string, agentId: string, nowMs: number): void {
+    const own = this.#refusals.filter(
+      (refusal) =>
+        refusal.client === client && refusal.agentId === agentId && refusal.endMs > nowMs,
+    );
+    if (own.length <= REFUSALS_MAX) return;
+    const first = own.reduce((a, b) => (b.endMs < a.endMs ? b : a));
+    this.#refusals = this.#refusals.filter((refusal) => refusal !== first);
   }
 
   isRefused(client: string, agentId: string, amounts: Amounts, nowMs: number): boolean {
@@ -200,10 +222,10 @@ export class Cluster {
     const sums = new Map<string, number>();
     for (const agent of this.agents.values()) {
       for (const [key, milli] of agent.total) {
-        const { stack, port } = partOf(key);
+        const { stack, isRevocable } = partOf(key);
         const owner = stack.at(-1);
-        if (port === undefined && owner !== undefined && isWithin(owner, role))
-          addTo(sums, sumsOf(new Map([[key, milli]])));
+        if (owner === undefined || isRevocable || !isWithin(owner, role)) continue;
+        addTo(sums, sumsOf(new Map([[key, milli]])));
       }
       for (const [client, held] of agent.held) {
         if (!isWithin(roleOf(client), role)) continue;

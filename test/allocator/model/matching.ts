@@ -44,15 +44,13 @@ function holds(constraint: ModelConstraint, facts: ModelAgentFacts): boolean {
 
 /** The first attribute of that name counts. */
 function lookUp(
-  { on, isAttribute }: ModelConstraint,
+  { on }: ModelConstraint,
   { hostname, attributes, region, zone }: ModelAgentFacts,
 ): { readonly text: string } | "missing" | "notText" {
-  if (isAttribute) {
-    const found = attributes.find(({ name }) => name === on);
-    if (found === undefined) return "missing";
-    return found.text === undefined ? "notText" : { text: found.text };
-  }
   if (on === "HOSTNAME") return { text: hostname };
-  if (region === undefined) return "missing";
-  return { text: on === "REGION" ? region : zone };
+  if (on === "REGION") return region === undefined ? "missing" : { text: region };
+  if (on === "ZONE") return region === undefined ? "missing" : { text: zone };
+  const found = attributes.find(({ name }) => name === on);
+  if (found === undefined) return "missing";
+  return found.text === undefined ? "notText" : { text: found.text };
 }

@@ -9,11 +9,13 @@ import {
   type ModelAgentFacts,
   type ModelFramework,
   type ModelOffer,
+  type Vector,
 } from "./cluster.ts";
 import { Run } from "./run.ts";
 
 export class Model extends Cluster {
   #runs = 0;
+  #pause: { readonly agentCount: number; readonly untilMs: number } | undefined = undefined;
 
   /** Adds or replaces; filters of roles that it leaves are forgotten. */
   setFramework(id: string, framework: ModelFramework): void {
@@ -60,8 +62,31 @@ export class Model extends Cluster {
     if (!isSame) this.clearRefusals((_, __, agentId) => agentId === id);
   }
 
-  /** Each run begins one agent later than the one before, in place of Mesos' shuffling. */
+  /** Thousandths by name; undefined takes the quota away. */
+  setQuota(
+    role: string,
+    quota: { readonly guarantees: Vector; readonly limits: Vector } | undefined,
+  ): void {
+    if (quota === undefined) {
+      this.quotas.delete(role);
+      return;
+    }
+    const guarantees = new Map(Object.entries(quota.guarantees));
+    this.quotas.set(role, { guarantees, limits: new Map(Object.entries(quota.limits)) });
+  }
+
+  /** Waits for agents, when there are quotas at all. */
+  pauseForRecovery(agentCount: number, untilMs: number): void {
+    if (this.quotas.size > 0) this.#pause = { agentCount, untilMs };
+  }
+
+  /** Each cycle begins one agent later than the one before, in place of Mesos' shuffling. */
   allocate(nowMs: number): readonly ModelOffer[] {
+    if (this.#pause !== undefined) {
+      const { agentCount, untilMs } = this.#pause;
+      if (this.agents.size < agentCount && nowMs < untilMs) return [];
+      this.#pause = undefined;
+    }
     const agentIds = [...this.agents.keys()];
     const start = this.#runs % Math.max(1, agentIds.length);
     this.#runs += 1;

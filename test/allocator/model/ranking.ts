@@ -8,8 +8,15 @@ interface Rank {
   readonly path: string;
 }
 
-/** Roles with clients in serving order: the tree is walked from the top, siblings in order. */
-export function rolesInOrder(cluster: Cluster): string[] {
+/** All clients in serving order. */
+export function clientsInOrder(cluster: Cluster): string[] {
+  return rolesInOrder(cluster).flatMap((role) =>
+    frameworksInOrder(cluster, role).map((frameworkId) => `${frameworkId} ${role}`),
+  );
+}
+
+/** Roles with clients: the tree is walked from the top, siblings in order. */
+function rolesInOrder(cluster: Cluster): string[] {
   const roles = new Set([...cluster.clients()].map(roleOf));
   const order: string[] = [];
   const descend = (parent: string | undefined): void => {
@@ -36,7 +43,7 @@ export function rolesInOrder(cluster: Cluster): string[] {
 }
 
 /** Frameworks of one role in serving order. */
-export function frameworksInOrder(cluster: Cluster, role: string): string[] {
+function frameworksInOrder(cluster: Cluster, role: string): string[] {
   return [...cluster.clients()]
     .filter((client) => roleOf(client) === role)
     .map((client) => {

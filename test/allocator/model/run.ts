@@ -1,100 +1,95 @@
 /**
- * One allocation run of the model: first the roles whose guarantees are not met, then everybody,
- * each time agent by agent, role by role, framework by framework. Source: semantics 4.4.
+ * One cycle of the model: passes until one makes no offer; in each pass first the roles whose
+ * guarantees are not met, then everybody, each time agent by agent and client by client. Source:
+ * semantics 4.4 and the rules in `src/allocator/allocator.ts`.
  */
 import {
   type Amounts,
   addTo,
   excess,
   isQuotaKey,
+  isWithin,
   only,
   partOf,
-  prefixesOf,
   shrink,
   sumsOf,
   topOf,
 } from "./amounts.ts";
-import type { Cluster, ModelOffer } from "./cluster.ts";
+import { type Cluster, frameworkOf, type ModelOffer, roleOf } from "./cluster.ts";
 import { mayUse } from "./matching.ts";
-import { frameworksInOrder, rolesInOrder } from "./ranking.ts";
+import { clientsInOrder } from "./ranking.ts";
+
+/** Decides what one client is offered of an agent, given all that it may have of it. */
+type Stage = (role: string, available: Amounts) => Amounts | undefined;
 
 export class Run {
   readonly #cluster: Cluster;
   readonly #nowMs: number;
   readonly #offers: ModelOffer[] = [];
-  /** Shared volumes that are in an offer of this run, as `agent key`. */
-  readonly #offeredShared = new Set<string>();
+  /** Shared volumes that are in an offer of this pass, as `agent key`. */
+  #offeredShared = new Set<string>();
 
   constructor(cluster: Cluster, nowMs: number) {
     this.#cluster = cluster;
     this.#nowMs = nowMs;
   }
 
-  /** The offers of the run; they count as held from now on. */
+  /** The offers of the cycle; they count as held from now on. */
   offers(agentIds: readonly string[]): readonly ModelOffer[] {
-    const open = agentIds.filter((id) => this.#isOpen(id));
-    for (const agentId of open) this.#meetGuarantees(agentId);
-    for (const agentId of open) this.#shareRest(agentId);
+    const open = agentIds.filter((id) => this.#cluster.isOpen(id));
+    let before: number;
+    do {
+      before = this.#offers.length;
+      this.#offeredShared = new Set();
+      for (const agentId of open) this.#serve(agentId, this.#stage1);
+      for (const agentId of open) this.#serve(agentId, this.#stage2);
+    } while (this.#offers.length > before);
     return this.#offers;
   }
 
-  #isOpen(agentId: string): boolean {
-    const { isActive, facts } = this.#cluster.agent(agentId);
-    const { whitelist } = this.#cluster;
-    return isActive && (whitelist === undefined || whitelist.has(facts.hostname));
-  }
-
-  #meetGuarantees(agentId: string): void {
-    for (const role of rolesInOrder(this.#cluster)) {
-      const quota = this.#cluster.quotas.get(role);
-      if (quota === undefined) continue;
-      for (const frameworkId of frameworksInOrder(this.#cluster, role)) {
-        const unmet = excess(quota.guarantees, this.#cluster.consumed(role));
-        if (unmet.size === 0) break;
-        const available = this.#available(agentId, frameworkId, role, (owner) => owner === role);
-        const forQuota = only(available, isQuotaKey);
-        const guaranteed = shrink(forQuota, unmet, false);
-        if (guaranteed.size === 0) continue;
-        const beyond = excess(forQuota, guaranteed);
-        const extra = this.#withinBounds(role, beyond, guaranteed);
-        const offer = only(available, (key) => !isQuotaKey(key));
-        addTo(offer, guaranteed);
-        addTo(offer, extra);
-        this.#offer({ agentId, frameworkId, role, amounts: offer });
-      }
+  #serve(agentId: string, stage: Stage): void {
+    for (const client of clientsInOrder(this.#cluster)) {
+      const role = roleOf(client);
+      const available = this.#available(agentId, client);
+      const amounts = stage(role, available);
+      if (amounts === undefined) continue;
+      this.#offer({ agentId, frameworkId: frameworkOf(client), role, amounts });
     }
   }
 
-  #shareRest(agentId: string): void {
-    for (const role of rolesInOrder(this.#cluster)) {
-      for (const frameworkId of frameworksInOrder(this.#cluster, role)) {
-        const available = this.#available(agentId, frameworkId, role, (owner) =>
-          prefixesOf(role).includes(owner),
-        );
-        const extra = this.#withinBounds(role, only(available, isQuotaKey), new Map());
-        const offer = only(available, (key) => !isQuotaKey(key));
-        addTo(offer, extra);
-        this.#offer({ agentId, frameworkId, role, amounts: offer });
-      }
-    }
-  }
+  /** A part of what the guarantee still lacks, and what else there is for the role. */
+  readonly #stage1: Stage = (role, available) => {
+    const quota = this.#cluster.quotas.get(topOf(role));
+    if (quota === undefined) return undefined;
+    const unsatisfied = excess(quota.guarantees, this.#cluster.consumed(topOf(role)));
+    if (unsatisfied.size === 0) return undefined;
+    const quotaScalars = only(available, isQuotaKey);
+    const guaranteed = shrink(quotaScalars, unsatisfied);
+    if (guaranteed.size === 0) return undefined;
+    const offer = only(available, (key) => !isQuotaKey(key));
+    addTo(offer, guaranteed);
+    addTo(offer, this.#withinBounds(role, excess(quotaScalars, guaranteed), guaranteed));
+    return offer;
+  };
+
+  readonly #stage2: Stage = (role, available) => {
+    const offer = only(available, (key) => !isQuotaKey(key));
+    addTo(offer, this.#withinBounds(role, only(available, isQuotaKey), new Map()));
+    return offer;
+  };
 
   /** What of an agent's resources is free, for this role, and understood by the framework. */
-  #available(
-    agentId: string,
-    frameworkId: string,
-    role: string,
-    isOwnerServed: (owner: string) => boolean,
-  ): Amounts {
+  #available(agentId: string, client: string): Amounts {
     const agent = this.#cluster.agent(agentId);
-    const framework = this.#cluster.frameworks.get(frameworkId);
+    const framework = this.#cluster.frameworks.get(frameworkOf(client));
+    const role = roleOf(client);
     if (framework === undefined) return new Map();
     if (!mayUse(this.#cluster.options, agent, framework, role)) return new Map();
     const { capabilities } = framework;
     return only(this.#cluster.free(agentId), (key) => {
       const { stack, isRevocable, isShared } = partOf(key);
       const owner = stack.at(-1);
-      if (owner !== undefined && !isOwnerServed(owner)) return false;
+      if (owner !== undefined && !isWithin(role, owner)) return false;
       if (isRevocable && !capabilities.has("REVOCABLE_RESOURCES")) return false;
       if (isShared && !capabilities.has("SHARED_RESOURCES")) return false;
       if (isShared && this.#offeredShared.has(`${agentId} ${key}`)) return false;
@@ -102,35 +97,38 @@ export class Run {
     });
   }
 
-  /** As much of `amounts` as the limits of the role allow and the guarantees of others leave. */
+  /** As much of `amounts` as the limits of the role allow and the guarantees of all leave. */
   #withinBounds(role: string, amounts: Amounts, guaranteed: Amounts): Map<string, number> {
-    const top = topOf(role);
-    const quota = this.#cluster.quotas.get(top);
-    const consumed = this.#cluster.consumed(top);
+    const consumed = this.#cluster.consumed(topOf(role));
     addTo(consumed, sumsOf(guaranteed));
-    const limits = [...(quota?.limits ?? [])].map(([name, milli]): [string, number] => [
-      name,
-      Math.max(0, milli - (consumed.get(name) ?? 0)),
-    ]);
-    return shrink(shrink(amounts, new Map(limits), true), this.#headroom(guaranteed), false);
+    const limits = this.#cluster.quotas.get(topOf(role))?.limits ?? new Map<string, number>();
+    const bounds = new Map<string, number>();
+    const slack = this.#slack();
+    for (const name of sumsOf(amounts).keys()) {
+      const limit = limits.get(name) ?? Number.POSITIVE_INFINITY;
+      const room = Math.max(0, limit - (consumed.get(name) ?? 0));
+      bounds.set(name, Math.min(room, slack.get(name) ?? 0));
+    }
+    return shrink(amounts, bounds);
   }
 
-  /** What nobody holds and no guarantee waits for, after `guaranteed` is given to its role. */
-  #headroom(guaranteed: Amounts): Map<string, number> {
+  /** What can be offered now and no guarantee waits for. */
+  #slack(): Map<string, number> {
     const available = new Map<string, number>();
-    for (const agentId of this.#cluster.agents.keys())
+    for (const agentId of this.#cluster.agents.keys()) {
+      if (!this.#cluster.isOpen(agentId)) continue;
       addTo(available, sumsOf(only(this.#cluster.free(agentId), isQuotaKey)));
+    }
     const required = new Map<string, number>();
     for (const [role, { guarantees }] of this.#cluster.quotas)
       addTo(required, excess(guarantees, this.#cluster.consumed(role)));
-    // What is given away now comes off both sides.
-    const given = sumsOf(guaranteed);
-    return excess(excess(available, given), excess(required, given));
+    return excess(available, required);
   }
 
   #offer(offer: ModelOffer): void {
     const { agentId, frameworkId, role, amounts } = offer;
-    if (amounts.size === 0 || !this.#isEnough(offer)) return;
+    const isOnlyShared = [...amounts.keys()].every((key) => partOf(key).isShared);
+    if (isOnlyShared || !this.#isEnough(offer)) return;
     const client = `${frameworkId} ${role}`;
     if (this.#cluster.isRefused(client, agentId, amounts, this.#nowMs)) return;
     this.#cluster.hold(agentId, client, amounts);
