@@ -19,6 +19,7 @@ import { memoryBench } from "./memory.ts";
 import { removeOpenFolders } from "./processes.ts";
 import { protocolBench } from "./protocol.ts";
 import { registryBench } from "./registry.ts";
+import { scaleBench } from "./scale.ts";
 import { startBench } from "./start.ts";
 import { throughputBench } from "./throughput.ts";
 
@@ -33,6 +34,7 @@ const BENCHES: readonly Bench[] = [
   allocatorBench,
   allocatorMesosBench,
   linkBench,
+  scaleBench,
 ];
 
 const PROGRESS_EVERY_MS = 2000;

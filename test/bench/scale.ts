@@ -1,0 +1,160 @@
+/**
+ * One master with as many agents, tasks and frameworks as a datacenter has, on emulated agents in
+ * processes of their own: registration, memory, steady state, a restart of the master, tasks per
+ * second, and subscribers by the thousand.
+ */
+import { spawnSync } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { until } from "../harness/wait.ts";
+import { type Bench, type BenchContext, perSecond } from "./bench.ts";
+import { FigureSet } from "./figures.ts";
+import { withWorkDir } from "./processes.ts";
+import { Cluster } from "./scale/cluster.ts";
+import { LoadFramework } from "./scale/load-framework.ts";
+
+const TASKS_PER_AGENT = 10;
+/** Room for ten tasks, and none left over to be offered. */
+const AGENT = "cpus:4;mem:4096";
+const TASK = { cpus: 0.4, mem: 400 } as const;
+const PATIENCE_MS = 600_000;
+/** Files a process has open besides the sockets of agents. */
+const SPARE_FILES = 300;
+
+export const scaleBench: Bench = {
+  name: "scale",
+  summary: "one master at the size of a datacenter, on emulated agents",
+  needsBinary: true,
+  defaultRuns: 1,
+  run: async (context) => {
+    const set = new FigureSet();
+    for (let run = 1; run <= context.runs; run += 1) {
+      const parts = process.env["BENCH_SCALE"]?.split(",") ?? ["cluster", "throughput"];
+      if (parts.includes("cluster")) await measureCluster(context, set);
+      if (parts.includes("throughput")) await measureThroughput(context, set);
+    }
+    return set.figures();
+  },
+};
+
+/** Agents that this machine lets one process have connections with. */
+function agentCount({ size }: BenchContext): number {
+  const limit = Number(spawnSync("sh", ["-c", "ulimit -Hn"], { encoding: "utf8" }).stdout);
+  return Math.min(Number(process.env["BENCH_AGENTS"] ?? size(20_000, 1000)), Number.isNaN(limit) ? 20_000 : limit - SPARE_FILES);
+}
+
+async function measureCluster(context: BenchContext, set: FigureSet): Promise<void> {
+  const agents = agentCount(context);
+  const tasks = agents * TASKS_PER_AGENT;
+  await withWorkDir((workDir) =>
+    Cluster.with(workDir, [], async (cluster) => {
+      const empty = await memory(cluster);
+      context.progress(`registering ${agents} agents`);
+      const registration = await cluster.watched(set, "registration", () =>
+        cluster.addAgents(agents, { resources: AGENT }),
+      );
+      set.add("registration", "agents/s", perSecond(agents, registration.elapsedMs));
+      set.add("registration, master's cpu", "agents/s", perSecond(agents, registration.masterCpuMs));
+      await sleep(2000);
+      const withAgents = await memory(cluster);
+      set.add("memory per agent, process", "bytes", (withAgents.bytes - empty.bytes) / agents);
+      set.add("memory per agent, heap", "bytes", (withAgents.heap - empty.heap) / agents);
+      console.error(withAgents.types.slice(0, 14).join(" "));
+
+      context.progress(`launching ${tasks} tasks`);
+      const framework = await LoadFramework.subscribe({
+        ...TASK,
+        master: cluster.master.url,
+        name: "filler",
+        command: "run for ever",
+        tasksPerOffer: TASKS_PER_AGENT,
+        budget: { left: tasks },
+        sockets: 8,
+      });
+      const launch = await cluster.watched(set, "launch", async () => {
+        await until(
+          "all tasks to run",
+          async () => {
+            context.progress(`${framework.count("TASK_RUNNING")} of ${tasks} run`);
+            await sleep(100);
+            return framework.count("TASK_RUNNING") >= tasks;
+          },
+          PATIENCE_MS,
+        );
+      });
+      set.add("launch", "tasks/s", perSecond(tasks, launch.elapsedMs));
+      await sleep(2000);
+      const withTasks = await memory(cluster);
+      set.add("memory per task, process", "bytes", (withTasks.bytes - withAgents.bytes) / tasks);
+      set.add("memory per task, heap", "bytes", (withTasks.heap - withAgents.heap) / tasks);
+      console.error(withTasks.types.slice(0, 14).join(" "));
+
+      const steadyMs = context.size(20_000, 2000);
+      const steady = await cluster.watched(set, "steady", () => sleep(steadyMs));
+      set.add("steady, master's cpu", "%", (steady.masterCpuMs / steady.elapsedMs) * 100);
+
+      framework.disconnect();
+      context.progress("restarting the master");
+      await cluster.master.restart();
+      const emptyAgain = await memory(cluster);
+      const back = await cluster.watched(set, "re-registration", () =>
+        cluster.untilRegistered(agents),
+      );
+      set.add("re-registration", "agents/s", perSecond(agents, back.elapsedMs));
+      set.add("re-registration, master's cpu", "agents/s", perSecond(agents, back.masterCpuMs));
+      set.add("re-registration, agents' cpu", "agents/s", perSecond(agents, back.agentsCpuMs));
+      await sleep(2000);
+      const again = await memory(cluster);
+      const wanted = agents * 6000 + tasks * 1500;
+      const used = again.bytes - emptyAgain.bytes;
+      set.add("memory after re-registration, of what is allowed", "%", (used / wanted) * 100);
+      const heapUsed = again.heap - emptyAgain.heap;
+      set.add("heap after re-registration, of what is allowed", "%", (heapUsed / wanted) * 100);
+      console.error(again.types.slice(0, 14).join(" "));
+    }),
+  );
+}
+
+async function measureThroughput(context: BenchContext, set: FigureSet): Promise<void> {
+  const agents = context.size(2000, 200);
+  const tasks = context.size(50_000, 5000);
+  await withWorkDir((workDir) =>
+    Cluster.with(workDir, [], async (cluster) => {
+      await cluster.addAgents(agents, { resources: AGENT });
+      for (const count of [1, 50]) {
+        const budget = { left: tasks };
+        const frameworks = [];
+        for (let index = 0; index < count; index += 1) {
+          const framework = await LoadFramework.subscribe({
+            ...TASK,
+            master: cluster.master.url,
+            name: `load-${count}-${index}`,
+            command: "true",
+            tasksPerOffer: TASKS_PER_AGENT,
+            budget,
+            sockets: count === 1 ? 8 : 1,
+          });
+          frameworks.push(framework);
+        }
+        const finished = (): number =>
+          frameworks.reduce((sum, framework) => sum + framework.count("TASK_FINISHED"), 0);
+        const name = `throughput, ${count} frameworks`;
+        const run = await cluster.watched(set, name, async () => {
+          await until("all tasks to finish", () => finished() >= tasks, PATIENCE_MS);
+        });
+        set.add(name, "tasks/s", perSecond(tasks, run.elapsedMs));
+        set.add(`${name}, master's cpu`, "tasks/s", perSecond(tasks, run.masterCpuMs));
+        set.add(`${name}, agents' cpu`, "tasks/s", perSecond(tasks, run.agentsCpuMs));
+        for (const framework of frameworks) await framework.teardown();
+      }
+    }),
+  );
+}
+
+async function memory(
+  cluster: Cluster,
+): Promise<{ bytes: number; heap: number; types: readonly (readonly [string, number])[] }> {
+  const { heapBytes, extraBytes, types } = await cluster.master.heap();
+  const bytes = cluster.master.anonymousBytes();
+  console.error(`memory ${bytes} heap ${heapBytes} extra ${extraBytes}`);
+  return { bytes, heap: heapBytes, types };
+}

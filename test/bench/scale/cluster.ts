@@ -1,0 +1,132 @@
+/** A measured master with its emulated agents and, while wanted, a prober of its health. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { EmulatedAgents } from "../../harness/emulated-agents.ts";
+import { until } from "../../harness/wait.ts";
+import { type FigureSet, percentile } from "../figures.ts";
+import { MeasuredMaster } from "./measured-master.ts";
+
+const PROBER = join(import.meta.dir, "health-prober.ts");
+/** Enough for the slowest machine; a benchmark that hangs must end all the same. */
+const PATIENCE_MS = 600_000;
+const PROCESSES = 2;
+
+export class Cluster {
+  readonly master: MeasuredMaster;
+  readonly #workDir: string;
+  readonly #agents: EmulatedAgents[] = [];
+
+  private constructor(workDir: string, master: MeasuredMaster) {
+    this.#workDir = workDir;
+    this.master = master;
+  }
+
+  /** A master without agents; `work` gets it, and afterwards all of it is ended. */
+  static async with<T>(
+    workDir: string,
+    flags: readonly string[],
+    work: (cluster: Cluster) => Promise<T>,
+  ): Promise<T> {
+    const cluster = new Cluster(workDir, await MeasuredMaster.start(workDir, flags));
+    try {
+      return await work(cluster);
+    } finally {
+      await Promise.all(cluster.#agents.map((agents) => agents.end()));
+      await cluster.master.end();
+    }
+  }
+
+  /** Starts processes with that many agents together; resolves when all are registered. */
+  async addAgents(count: number, options: { resources: string; firstIndex?: number }): Promise<void> {
+    const perProcess = Math.ceil(count / PROCESSES);
+    const before = await this.registered();
+    const groups = [];
+    for (let index = 0; index < count; index += perProcess) {
+      const agents = EmulatedAgents.process(this.#workDir);
+      this.#agents.push(agents);
+      groups.push(
+        agents.add({
+          master: this.master.url,
+          count: Math.min(perProcess, count - index),
+          firstIndex: (options.firstIndex ?? 0) + index,
+          resources: options.resources,
+          startsPerSecond: 20_000 / PROCESSES,
+        }),
+      );
+    }
+    await Promise.all(groups);
+    await this.untilRegistered(before + count);
+  }
+
+  /** Ends the processes of all agents without a word. */
+  async endAgents(): Promise<void> {
+    await Promise.all(this.#agents.splice(0).map((agents) => agents.end()));
+  }
+
+  async registered(): Promise<number> {
+    const reports = await Promise.all(this.#agents.map((agents) => agents.report()));
+    return reports.reduce((sum, { registered }) => sum + registered, 0);
+  }
+
+  async untilRegistered(count: number): Promise<void> {
+    await until(
+      `${count} agents to be registered`,
+      async () => {
+        await sleep(50);
+        return (await this.registered()) >= count;
+      },
+      PATIENCE_MS,
+    );
+  }
+
+  /** Processor time of all agents so far, milliseconds. */
+  async agentsCpuMs(): Promise<number> {
+    const reports = await Promise.all(this.#agents.map((agents) => agents.report()));
+    return reports.reduce((sum, { cpuMs }) => sum + cpuMs, 0);
+  }
+
+  /** Does `work` while health is probed, and adds what was seen of the master under `name`. */
+  async watched(set: FigureSet, name: string, work: () => Promise<void>): Promise<Watched> {
+    const before = await this.master.loop();
+    const agentsBeforeMs = await this.agentsCpuMs();
+    const prober = startProber(this.master.url);
+    const startMs = performance.now();
+    await work();
+    const elapsedMs = performance.now() - startMs;
+    const latencies = await prober();
+    const after = await this.master.loop();
+    set.add(`${name}, /health p99`, "ms", percentile(latencies, 99));
+    set.add(`${name}, loop stall, max`, "ms", after.maxMs);
+    set.add(`${name}, loop stall, max, own processor time`, "ms", after.maxCpuMs);
+    set.add(`${name}, loop stall, p99`, "ms", after.p99Ms);
+    return {
+      elapsedMs,
+      masterCpuMs: after.cpuMs - before.cpuMs,
+      agentsCpuMs: (await this.agentsCpuMs()) - agentsBeforeMs,
+    };
+  }
+}
+
+export interface Watched {
+  readonly elapsedMs: number;
+  /** Processor time in all threads, milliseconds. */
+  readonly masterCpuMs: number;
+  readonly agentsCpuMs: number;
+}
+
+/** Starts probing; the returned function stops it and gives the milliseconds of each probe. */
+function startProber(url: string): () => Promise<number[]> {
+  const child = spawn(process.execPath, [PROBER, url], { stdio: ["pipe", "pipe", "inherit"] });
+  let text = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    text += chunk;
+  });
+  return async () => {
+    child.stdin.end();
+    await once(child, "close");
+    return JSON.parse(text) as number[];
+  };
+}

@@ -1,0 +1,196 @@
+/**
+ * A framework that launches as many tasks as it is told on whatever it is offered, acknowledges
+ * every update and keeps nothing but counts.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { RawHttp } from "./raw-http.ts";
+
+interface Offer {
+  readonly id: object;
+  readonly agent_id: object;
+  readonly resources: readonly {
+    readonly name: string;
+    readonly scalar?: { readonly value: number };
+    readonly allocation_info?: object;
+  }[];
+}
+
+interface Event {
+  readonly type: string;
+  readonly subscribed?: { readonly framework_id: { readonly value: string } };
+  readonly offers?: { readonly offers: readonly Offer[] };
+  readonly update?: { readonly status: Status };
+  readonly error?: { readonly message: string };
+}
+
+interface Status {
+  readonly task_id: object;
+  readonly agent_id?: object;
+  readonly state: string;
+  readonly message?: string;
+  readonly uuid?: string;
+}
+
+export interface LoadOptions {
+  readonly master: string;
+  readonly name: string;
+  readonly command: string;
+  readonly tasksPerOffer: number;
+  /** Per task. */
+  readonly cpus: number;
+  readonly mem: number;
+  /** Tasks it may still launch, shared by all frameworks of a measurement. */
+  readonly budget: { left: number };
+  readonly sockets: number;
+}
+
+export class LoadFramework {
+  /** Statuses by state. */
+  readonly counts: Map<string, number> = new Map();
+  readonly #options: LoadOptions;
+  readonly #http: RawHttp;
+  readonly #abort = new AbortController();
+  #headers = "";
+  #id = "";
+  #launched = 0;
+  #failure: string | undefined;
+
+  private constructor(options: LoadOptions, http: RawHttp) {
+    this.#options = options;
+    this.#http = http;
+  }
+
+  static async subscribe(options: LoadOptions): Promise<LoadFramework> {
+    const framework = new LoadFramework(
+      options,
+      await RawHttp.connect(options.master, options.sockets),
+    );
+    await framework.#subscribe();
+    return framework;
+  }
+
+  count(state: string): number {
+    if (this.#failure !== undefined) throw new Error(this.#failure);
+    return this.counts.get(state) ?? 0;
+  }
+
+  async revive(): Promise<void> {
+    await this.#call("REVIVE", "");
+  }
+
+  async suppress(): Promise<void> {
+    await this.#call("SUPPRESS", "");
+  }
+
+  async teardown(): Promise<void> {
+    await this.#call("TEARDOWN", "");
+    this.disconnect();
+  }
+
+  disconnect(): void {
+    this.#abort.abort();
+    this.#http.close();
+  }
+
+  async #subscribe(): Promise<void> {
+    const framework_info = {
+      user: "root",
+      name: this.#options.name,
+      roles: ["*"],
+      checkpoint: true,
+      failover_timeout: 3600,
+      capabilities: [{ type: "MULTI_ROLE" }, { type: "PARTITION_AWARE" }],
+      ...(this.#id === "" ? {} : { id: { value: this.#id } }),
+    };
+    const response = await fetch(`${this.#options.master}/api/v1/scheduler`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", Accept: "application/json" },
+      body: JSON.stringify({ type: "SUBSCRIBE", subscribe: { framework_info } }),
+      signal: this.#abort.signal,
+    });
+    if (response.body === null || response.status !== 200) throw new Error(await response.text());
+    this.#headers = `Mesos-Stream-Id: ${response.headers.get("Mesos-Stream-Id")}\r\n`;
+    void this.#read(response.body).catch((error: unknown) => {
+      if (!this.#abort.signal.aborted) this.#failure = `the stream ended: ${String(error)}`;
+    });
+    while (this.#id === "") {
+      if (this.#failure !== undefined) throw new Error(this.#failure);
+      await sleep(1);
+    }
+  }
+
+  async #read(body: ReadableStream<Uint8Array>): Promise<void> {
+    let rest = Buffer.alloc(0);
+    for await (const chunk of body) {
+      let bytes = rest.length === 0 ? Buffer.from(chunk) : Buffer.concat([rest, chunk]);
+      for (;;) {
+        const lineFeed = bytes.indexOf(10);
+        if (lineFeed < 0) break;
+        const end = lineFeed + 1 + Number(bytes.toString("latin1", 0, lineFeed));
+        if (bytes.length < end) break;
+        this.#take(JSON.parse(bytes.toString("utf8", lineFeed + 1, end)) as Event);
+        bytes = bytes.subarray(end);
+      }
+      rest = bytes;
+    }
+    throw new Error("by the master");
+  }
+
+  #take(event: Event): void {
+    if (event.error !== undefined) this.#failure = event.error.message;
+    if (event.subscribed !== undefined) this.#id = event.subscribed.framework_id.value;
+    for (const offer of event.offers?.offers ?? []) this.#answer(offer);
+    if (event.update !== undefined) this.#update(event.update.status);
+  }
+
+  #update({ task_id, agent_id, state, uuid, message }: Status): void {
+    this.counts.set(state, (this.counts.get(state) ?? 0) + 1);
+    if (/ERROR|LOST|DROPPED|FAILED/.test(state)) this.#failure = `${state}: ${message}`;
+    if (uuid === undefined) return;
+    void this.#call("ACKNOWLEDGE", `"acknowledge":${JSON.stringify({ agent_id, task_id, uuid })}`);
+  }
+
+  #answer(offer: Offer): void {
+    const { budget, cpus, mem, tasksPerOffer } = this.#options;
+    const room = (name: string, each: number): number => {
+      const has = offer.resources.find((resource) => resource.name === name)?.scalar?.value ?? 0;
+      return Math.floor(has / each + 1e-9);
+    };
+    const count = Math.min(tasksPerOffer, budget.left, room("cpus", cpus), room("mem", mem));
+    if (count === 0) {
+      const decline = { offer_ids: [offer.id], filters: { refuse_seconds: budget.left > 0 ? 0 : 3600 } };
+      void this.#call("DECLINE", `"decline":${JSON.stringify(decline)}`);
+      return;
+    }
+    budget.left -= count;
+    const tasks = Array.from({ length: count }, () => this.#task(offer));
+    const accept = {
+      offer_ids: [offer.id],
+      operations: [{ type: "LAUNCH", launch: { task_infos: tasks } }],
+      filters: { refuse_seconds: 0 },
+    };
+    void this.#call("ACCEPT", `"accept":${JSON.stringify(accept)}`);
+  }
+
+  #task(offer: Offer): object {
+    const { cpus, mem, name, command } = this.#options;
+    this.#launched += 1;
+    const allocation_info = offer.resources[0]?.allocation_info;
+    const scalar = (resource: string, value: number): object => {
+      return { name: resource, type: "SCALAR", scalar: { value }, allocation_info };
+    };
+    return {
+      name: `${name} task`,
+      task_id: { value: `${name}-${this.#launched}` },
+      agent_id: offer.agent_id,
+      resources: [scalar("cpus", cpus), scalar("mem", mem)],
+      command: { value: command },
+    };
+  }
+
+  async #call(type: string, payload: string): Promise<void> {
+    const body = `{"framework_id":{"value":"${this.#id}"},"type":"${type}"${payload === "" ? "" : ","}${payload}}`;
+    const { status, text } = await this.#http.post("/api/v1/scheduler", this.#headers, body);
+    if (status !== 202) this.#failure = `${type}: ${status} ${text}`;
+  }
+}
