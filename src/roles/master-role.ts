@@ -52,7 +52,8 @@ export async function startMaster(context: RoleContext): Promise<Result<RunningR
       accept: (socket) => {
         if (runtime === undefined) throw new Error("a link was opened before the master started");
         const { linkCodec, log } = context;
-        return acceptLink({ host: runtime, codec, linkCodec, clock, log }, socket);
+        const link = acceptLink({ host: runtime, codec, linkCodec, clock, log }, socket);
+        return { ...runtime.paced(link), drained: () => link.drained() };
       },
     },
   });

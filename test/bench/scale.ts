@@ -39,7 +39,10 @@ export const scaleBench: Bench = {
 /** Agents that this machine lets one process have connections with. */
 function agentCount({ size }: BenchContext): number {
   const limit = Number(spawnSync("sh", ["-c", "ulimit -Hn"], { encoding: "utf8" }).stdout);
-  return Math.min(Number(process.env["BENCH_AGENTS"] ?? size(20_000, 1000)), Number.isNaN(limit) ? 20_000 : limit - SPARE_FILES);
+  return Math.min(
+    Number(process.env["BENCH_AGENTS"] ?? size(20_000, 1000)),
+    Number.isNaN(limit) ? 20_000 : limit - SPARE_FILES,
+  );
 }
 
 async function measureCluster(context: BenchContext, set: FigureSet): Promise<void> {
@@ -53,7 +56,11 @@ async function measureCluster(context: BenchContext, set: FigureSet): Promise<vo
         cluster.addAgents(agents, { resources: AGENT }),
       );
       set.add("registration", "agents/s", perSecond(agents, registration.elapsedMs));
-      set.add("registration, master's cpu", "agents/s", perSecond(agents, registration.masterCpuMs));
+      set.add(
+        "registration, master's cpu",
+        "agents/s",
+        perSecond(agents, registration.masterCpuMs),
+      );
       await sleep(2000);
       const withAgents = await memory(cluster);
       set.add("memory per agent, process", "bytes", (withAgents.bytes - empty.bytes) / agents);
@@ -122,7 +129,7 @@ async function measureThroughput(context: BenchContext, set: FigureSet): Promise
       await cluster.addAgents(agents, { resources: AGENT });
       for (const count of [1, 50]) {
         const budget = { left: tasks };
-        const frameworks = [];
+        const frameworks: LoadFramework[] = [];
         for (let index = 0; index < count; index += 1) {
           const framework = await LoadFramework.subscribe({
             ...TASK,

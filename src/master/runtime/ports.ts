@@ -33,6 +33,12 @@ export interface AgentLink {
   openStream(request: StreamRequest): ReadableStream<Uint8Array>;
 }
 
+/** Takes what comes over one connection; `closed` is the last call. */
+export interface PacketReceiver {
+  message(data: Uint8Array): void;
+  closed(): void;
+}
+
 /** Makes registry operations durable. */
 export interface RegistryStore {
   load(): RegistryState;

@@ -8,9 +8,12 @@ export const PENDING_OPERATIONS_MAX = 200_000;
 
 /**
  * Operations in one transaction, unless one submission is longer. The transaction blocks the event
- * loop, so it is kept to about 20 ms; a longer one would save no more time per operation.
+ * loop, so it is kept to about 10 ms; a longer one would save no more time per operation.
  */
-export const TRANSACTION_OPERATIONS_MAX = 1_000;
+export const TRANSACTION_OPERATIONS_MAX = 500;
 
 /** Masters kept in the record, newest last: enough to see every failover of a bad week. */
 export const MASTERS_MAX = 100;
+
+/** Longest pause after a transaction; a disk that takes longer is slow enough as it is. */
+export const FLUSH_PAUSE_MS_MAX = 50;

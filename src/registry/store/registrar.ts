@@ -1,6 +1,7 @@
 /**
- * The registry of a single master in its SQLite file. Commits made in one turn of the event loop
- * share a transaction: the disk's flush is what costs, so a hundred commits cost about what one does
+ * The registry of a single master in its SQLite file. Commits made in one turn of the event loop, or
+ * soon after a transaction, share the next: the disk's flush is what costs, so a hundred commits
+ * cost about what one does, and the loop is never held up by flushes for more than half of its time
  * (DESIGN §5, stack.md §3; Mesos: src/master/registrar.cpp).
  */
 import { assert } from "../../base/assert.ts";
@@ -15,7 +16,11 @@ import {
   type RegistryOperation,
   type RegistryState,
 } from "../core/registry-state.ts";
-import { PENDING_OPERATIONS_MAX, TRANSACTION_OPERATIONS_MAX } from "./limits.ts";
+import {
+  FLUSH_PAUSE_MS_MAX,
+  PENDING_OPERATIONS_MAX,
+  TRANSACTION_OPERATIONS_MAX,
+} from "./limits.ts";
 import { RegistryRows } from "./registry-rows.ts";
 import type { RegistryStore, RegistryStoreStats } from "./registry-store.ts";
 import { REGISTRY_MIGRATIONS, type RegistrySchema } from "./schema.ts";
@@ -43,6 +48,8 @@ export class Registrar implements RegistryStore {
   #completedOperations = 0;
   #transactions = 0;
   #lastCommitMs = 0;
+  /** End of the last transaction. */
+  #lastFlushMs = Number.NEGATIVE_INFINITY;
   #longestCommitMs = 0;
   readonly #fetchMs: number;
 
@@ -128,7 +135,8 @@ export class Registrar implements RegistryStore {
   #scheduleFlush(): void {
     if (this.#isFlushDue) return;
     this.#isFlushDue = true;
-    queueMicrotask(() => {
+    const restMs = this.#lastFlushMs + this.#lastCommitMs - this.#clock.monotonicMs();
+    this.#clock.schedule(Math.min(Math.max(0, restMs), FLUSH_PAUSE_MS_MAX), () => {
       this.#isFlushDue = false;
       this.#flush();
     });
@@ -179,7 +187,7 @@ export class Registrar implements RegistryStore {
         this.#rows.writeTouched(this.#state, mutations);
         for (const master of masters) this.#rows.writeMaster(master);
       });
-      this.#measure(this.#clock.monotonicMs() - startMs);
+      this.#measure(startMs);
     }
     for (const { operations } of batch) this.#completedOperations += operations.length;
     return outcomes;
@@ -191,7 +199,9 @@ export class Registrar implements RegistryStore {
     return result;
   }
 
-  #measure(commitMs: number): void {
+  #measure(startMs: number): void {
+    this.#lastFlushMs = this.#clock.monotonicMs();
+    const commitMs = this.#lastFlushMs - startMs;
     this.#transactions += 1;
     this.#lastCommitMs = commitMs;
     this.#longestCommitMs = Math.max(this.#longestCommitMs, commitMs);

@@ -40,7 +40,10 @@ export class Cluster {
   }
 
   /** Starts processes with that many agents together; resolves when all are registered. */
-  async addAgents(count: number, options: { resources: string; firstIndex?: number }): Promise<void> {
+  async addAgents(
+    count: number,
+    options: { resources: string; firstIndex?: number },
+  ): Promise<void> {
     const perProcess = Math.ceil(count / PROCESSES);
     const before = await this.registered();
     const groups = [];

@@ -158,7 +158,10 @@ export class LoadFramework {
     };
     const count = Math.min(tasksPerOffer, budget.left, room("cpus", cpus), room("mem", mem));
     if (count === 0) {
-      const decline = { offer_ids: [offer.id], filters: { refuse_seconds: budget.left > 0 ? 0 : 3600 } };
+      const decline = {
+        offer_ids: [offer.id],
+        filters: { refuse_seconds: budget.left > 0 ? 0 : 3600 },
+      };
       void this.#call("DECLINE", `"decline":${JSON.stringify(decline)}`);
       return;
     }

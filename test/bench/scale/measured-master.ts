@@ -10,6 +10,8 @@ import { until } from "../../harness/wait.ts";
 import { ownBinary } from "../processes.ts";
 import { type HeapReport, type LoopReport, MONITOR_VARIABLE } from "./monitor.ts";
 
+/** Profiles are of the source, as the names in the compiled program say nothing. */
+const SOURCE = join(import.meta.dir, "../../../src/main.ts");
 const FIRST_PORT = 21_000;
 const PORTS = 1000;
 const MONITOR = join(import.meta.dir, "monitor.ts");
@@ -54,7 +56,7 @@ export class MeasuredMaster {
       role: "master",
       workDir: this.#workDir,
       flags: this.#flags,
-      command: [this.#binary],
+      command: PROFILE_FOLDER === undefined ? [this.#binary] : [process.execPath, SOURCE],
       env: { BUN_OPTIONS: BUN_OPTIONS, [MONITOR_VARIABLE]: this.#socket() },
     });
     await until("the monitor to listen", () => existsSync(this.#socket()));

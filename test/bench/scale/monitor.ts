@@ -70,8 +70,7 @@ function watch(socketPath: string): void {
   };
   Bun.serve({
     unix: socketPath,
-    fetch: (request) =>
-      Response.json(request.url.endsWith("/heap") ? heap() : loop()),
+    fetch: (request) => Response.json(request.url.endsWith("/heap") ? heap() : loop()),
   }).unref();
 }
 

@@ -95,7 +95,8 @@ export class RawHttp {
   }
 
   #receive(line: Line, bytes: Buffer): void {
-    line.received = line.received.length === 0 ? Buffer.from(bytes) : Buffer.concat([line.received, bytes]);
+    line.received =
+      line.received.length === 0 ? Buffer.from(bytes) : Buffer.concat([line.received, bytes]);
     const end = line.received.indexOf(CRLF2);
     if (end < 0) return;
     const head = line.received.toString("latin1", 0, end);
@@ -115,5 +116,6 @@ export class RawHttp {
 function flush(line: Line): void {
   if (line.unsent === undefined) return;
   const written = line.socket?.write(line.unsent) ?? 0;
-  line.unsent = written < line.unsent.length ? line.unsent.subarray(Math.max(0, written)) : undefined;
+  line.unsent =
+    written < line.unsent.length ? line.unsent.subarray(Math.max(0, written)) : undefined;
 }
