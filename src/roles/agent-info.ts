@@ -6,6 +6,7 @@ import { parseAttributes } from "../resources/attributes.ts";
 import { parseResources } from "../resources/parse.ts";
 import { toPostRefinement } from "../resources/refinement.ts";
 import type { RoleAddress } from "./address.ts";
+import { domainFlag } from "./policy-flags.ts";
 import type { RoleContext } from "./role-context.ts";
 
 /** Without `id`. Errors: `invalid`, naming the flag. */
@@ -15,6 +16,8 @@ export async function agentInfo(
   port: number,
 ): Promise<Result<AgentInfo>> {
   const { flags, codec, workDir } = context;
+  const domain = domainFlag(flags, codec);
+  if (!domain.ok) return domain;
   const defaultRole = flags.string("default_role") ?? "*";
   const configured = parseResources(flags.string("resources") ?? "", defaultRole, codec);
   if (!configured.ok) {
@@ -35,5 +38,6 @@ export async function agentInfo(
     port: flags.integer("advertise_port") ?? port,
     resources,
     attributes: attributes.value,
+    ...(domain.value !== undefined && { domain: domain.value }),
   });
 }

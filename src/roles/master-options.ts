@@ -2,12 +2,30 @@
 import { ok, type Result, refuse } from "../base/result.ts";
 import type { ParsedFlags } from "../cli/flags/parse-flags.ts";
 import type { MasterOptions } from "../master/core/master-options.ts";
+import type { Codec } from "../protocol/codec.ts";
 import { validateRole } from "../protocol/validation/roles.ts";
 import { toMilli } from "../resources/bundle.ts";
 import { parseResources } from "../resources/parse.ts";
+import {
+  rateLimitsFlag,
+  removalIntervalFlag,
+  removalLimitFlag,
+  weightsFlag,
+} from "./policy-flags.ts";
 
 /** Everything but `info`. Errors: `invalid`, naming the flag. */
-export function masterOptions(flags: ParsedFlags): Result<Omit<MasterOptions, "info">> {
+export function masterOptions(
+  flags: ParsedFlags,
+  codec: Codec,
+): Result<Omit<MasterOptions, "info">> {
+  const weights = weightsFlag(flags);
+  if (!weights.ok) return weights;
+  const recoveryAgentRemovalLimit = removalLimitFlag(flags);
+  if (!recoveryAgentRemovalLimit.ok) return recoveryAgentRemovalLimit;
+  const agentRemovalIntervalMs = removalIntervalFlag(flags);
+  if (!agentRemovalIntervalMs.ok) return agentRemovalIntervalMs;
+  const rateLimits = rateLimitsFlag(flags, codec);
+  if (!rateLimits.ok) return rateLimits;
   const roles = rolesOf(flags.string("roles"));
   if (!roles.ok) return roles;
   const minAllocatable = minAllocatableOf(
@@ -35,6 +53,13 @@ export function masterOptions(flags: ParsedFlags): Result<Omit<MasterOptions, "i
       memoryBytes: flags.sizeBytes("offer_constraints_re2_max_mem") ?? 4096,
       programSize: flags.integer("offer_constraints_re2_max_program_size") ?? 100,
     },
+    weights: weights.value,
+    allocatorAgentRecoveryFactor: flags.float("allocator_agent_recovery_factor") ?? 0.8,
+    allocatorRecoveryTimeoutMs: flags.durationMs("allocator_recovery_timeout") ?? 600_000,
+    recoveryAgentRemovalLimit: recoveryAgentRemovalLimit.value,
+    agentRemovalIntervalMs: agentRemovalIntervalMs.value,
+    isAgentDomainRequired: flags.boolean("require_agent_domain"),
+    rateLimits: rateLimits.value,
     registryGcIntervalMs: flags.durationMs("registry_gc_interval") ?? 900_000,
     registryMaxAgentAgeMs: flags.durationMs("registry_max_agent_age") ?? 1_209_600_000,
     registryMaxAgentCount: flags.integer("registry_max_agent_count") ?? 102_400,

@@ -1,4 +1,5 @@
 /** Joins the parts of a master: registry, core, runtime, link server and HTTP on one port. */
+import { readFile } from "node:fs/promises";
 import { posix as paths } from "node:path";
 import { DrfAllocator } from "../allocator/drf-allocator.ts";
 import { ok, type Result } from "../base/result.ts";
@@ -11,13 +12,15 @@ import { MasterCore } from "../master/core/master-core.ts";
 import type { MasterOptions } from "../master/core/master-options.ts";
 import { metricsSnapshot } from "../master/core/views/metrics.ts";
 import { MasterRuntime } from "../master/runtime/master-runtime.ts";
+import { watchWhitelist } from "../master/runtime/whitelist.ts";
 import { CODEC_LIMITS } from "../protocol/limits.ts";
 import { MAX_PACKET_BYTES } from "../protocol/link-limits.ts";
-import type { MasterInfo } from "../protocol/v1/types.ts";
+import type { DomainInfo, MasterInfo } from "../protocol/v1/types.ts";
 import { Registrar } from "../registry/store/registrar.ts";
 import { ResourceKinds } from "../resources/kinds.ts";
-import { ipNumber, roleAddress } from "./address.ts";
+import { ipNumber, type RoleAddress, roleAddress } from "./address.ts";
 import { masterOptions } from "./master-options.ts";
+import { domainFlag } from "./policy-flags.ts";
 import {
   MESOS_API_VERSION,
   type RoleContext,
@@ -30,8 +33,13 @@ export async function startMaster(context: RoleContext): Promise<Result<RunningR
   const { flags, clock, codec } = context;
   const startedMs = clock.wallMs();
   const address = roleAddress(flags);
-  const options = masterOptions(flags);
+  const options = masterOptions(flags, codec);
   if (!options.ok) return options;
+  const domain = domainFlag(flags, codec);
+  if (!domain.ok) return domain;
+  let runtime: MasterRuntime | undefined;
+  const whitelist = await startWhitelist(context, (hostnames) => runtime?.setWhitelist(hostnames));
+  if (!whitelist.ok) return whitelist;
   const registry = await Registrar.open({
     path: paths.join(context.workDir, "master", "registry.db"),
     open: context.openSql,
@@ -40,7 +48,6 @@ export async function startMaster(context: RoleContext): Promise<Result<RunningR
   });
   let handle = (_request: Request): Response | Promise<Response> =>
     textResponse(503, "Master has not finished recovery");
-  let runtime: MasterRuntime | undefined;
   const server = await context.serve({
     ip: address.listenIp,
     port: flags.integer("port") ?? 5050,
@@ -57,9 +64,10 @@ export async function startMaster(context: RoleContext): Promise<Result<RunningR
       },
     },
   });
-  const info = masterInfo(context, address.ip, address.hostname, server.port);
+  const info = masterInfo(context, address, server.port, domain.value);
   runtime = makeRuntime(context, { ...options.value, info }, registry);
   runtime.start();
+  if (whitelist.value.hostnames !== undefined) runtime.setWhitelist(whitelist.value.hostnames);
   const facts = masterFacts(context, runtime, startedMs);
   const cluster = flags.string("cluster");
   handle = createMasterApp({ runtime, codec, facts, cluster, clock });
@@ -69,6 +77,7 @@ export async function startMaster(context: RoleContext): Promise<Result<RunningR
     url: `http://${address.ip}:${server.port}`,
     port: server.port,
     stop: async () => {
+      whitelist.value.stop();
       running.stop();
       await server.stop();
       await registry.close();
@@ -76,11 +85,32 @@ export async function startMaster(context: RoleContext): Promise<Result<RunningR
   });
 }
 
+/** The list as it is now, if there is one; later ones go to `onList`. */
+async function startWhitelist(
+  context: RoleContext,
+  onList: (hostnames: ReadonlySet<string>) => void,
+): Promise<Result<{ readonly hostnames: ReadonlySet<string> | undefined; stop(): void }>> {
+  const path = context.flags.string("whitelist");
+  if (path === undefined) return ok({ hostnames: undefined, stop: () => undefined });
+  let hostnames: ReadonlySet<string> | undefined;
+  const watching = await watchWhitelist({
+    path,
+    readFile: (name) => readFile(name, "utf8"),
+    clock: context.clock,
+    log: context.log,
+    onList: (list) => {
+      hostnames = list;
+      onList(list);
+    },
+  });
+  return watching.ok ? ok({ hostnames, stop: watching.value }) : watching;
+}
+
 function masterInfo(
   context: RoleContext,
-  ip: string,
-  hostname: string,
+  { ip, hostname }: RoleAddress,
   listenPort: number,
+  domain: DomainInfo | undefined,
 ): MasterInfo {
   const port = context.flags.integer("advertise_port") ?? listenPort;
   return {
@@ -91,7 +121,8 @@ function masterInfo(
     hostname,
     version: MESOS_API_VERSION,
     address: { hostname, ip, port },
-    capabilities: [{ type: "AGENT_UPDATE" }],
+    capabilities: [{ type: "AGENT_UPDATE" }, { type: "AGENT_DRAINING" }, { type: "QUOTA_V2" }],
+    ...(domain !== undefined && { domain }),
   };
 }
 
@@ -101,7 +132,10 @@ function makeRuntime(
   registry: Registrar,
 ): MasterRuntime {
   const kinds = new ResourceKinds();
-  const allocator = new DrfAllocator(kinds, { ...options, masterRegion: undefined });
+  const allocator = new DrfAllocator(kinds, {
+    ...options,
+    masterRegion: options.info.domain?.fault_domain?.region.name,
+  });
   return new MasterRuntime({
     core: new MasterCore({ options, allocator, kinds }),
     info: options.info,

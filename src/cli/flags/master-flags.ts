@@ -38,19 +38,18 @@ export const MASTER_FLAGS: readonly Flag[] = [
       choices: ["drf", "random"],
       note: "both sorters are drf",
     }),
-    never("weights", "string", undefined, "deprecated initial role=weight list", {
-      note: "Mesos itself deprecated it; set weights through the API",
-    }),
+    acts("weights", "string", undefined, "deprecated initial role=weight list"),
     never("allocator", "string", "hierarchical", "allocator name", {
       note: "there is one allocator",
     }),
-    later(
+    acts(
       "allocator_agent_recovery_factor",
       "float",
       "0.8",
       "share of agents back before offers resume",
+      { min: "0", max: "1" },
     ),
-    later(
+    acts(
       "allocator_recovery_timeout",
       "duration",
       "10mins",
@@ -65,9 +64,7 @@ export const MASTER_FLAGS: readonly Flag[] = [
     acts("offer_constraints_re2_max_program_size", "integer", "100", "program size cap per regex", {
       min: "1",
     }),
-    later("whitelist", "path", undefined, "file of agent host names to offer; re-read every 5 s", {
-      note: "all agents are offered",
-    }),
+    acts("whitelist", "path", undefined, "file of agent host names to offer; re-read every 5 s"),
   ]),
   ...group("Agents and frameworks", [
     acts("root_submissions", "boolean", "true", "frameworks may have user root"),
@@ -106,19 +103,19 @@ export const MASTER_FLAGS: readonly Flag[] = [
       "unreachable tasks kept per framework",
       { min: "0" },
     ),
-    later(
+    acts(
       "recovery_agent_removal_limit",
       "string",
       "100%",
       "share of agents removable after failover, else exit",
       { oldNames: ["recovery_slave_removal_limit"] },
     ),
-    later(
+    acts(
       "agent_removal_rate_limit",
       "string",
       undefined,
       "max rate of unreachable transitions, like 1/10mins",
-      { oldNames: ["slave_removal_rate_limit"], note: "removals are not limited" },
+      { oldNames: ["slave_removal_rate_limit"] },
     ),
     never(
       "max_executors_per_agent",
@@ -130,7 +127,7 @@ export const MASTER_FLAGS: readonly Flag[] = [
         note: "Mesos has it for the port-mapping isolator only",
       },
     ),
-    later("require_agent_domain", "boolean", "false", "refuse agents without fault domain"),
+    acts("require_agent_domain", "boolean", "false", "refuse agents without fault domain"),
     later("publish_per_framework_metrics", "boolean", "true", "export per-framework metrics"),
     acts(
       "max_operator_event_stream_subscribers",
@@ -202,9 +199,8 @@ export const MASTER_FLAGS: readonly Flag[] = [
     later("credentials", "path", undefined, "JSON/text credentials file", {
       note: "nobody is authenticated",
     }),
-    later("rate_limits", "json", undefined, "per-principal rate limits, JSON or file", {
+    acts("rate_limits", "json", undefined, "per-principal rate limits, JSON or file", {
       isPathRead: true,
-      note: "requests are not limited",
     }),
     never("authenticators", "string", "crammd5", "SASL authenticator name", {
       note: "there are no loadable modules",

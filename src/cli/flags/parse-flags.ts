@@ -110,6 +110,11 @@ export class ParsedFlags {
     return this.#number(name, "size");
   }
 
+  /** A number, or undefined when unset. */
+  float(name: string): number | undefined {
+    return this.#number(name, "float");
+  }
+
   /** A parsed JSON value, or undefined when unset. */
   json(name: string): unknown {
     const value = this.#value(name);
@@ -152,7 +157,7 @@ export class ParsedFlags {
     return this.#entry(name).value;
   }
 
-  #number(name: string, type: "duration" | "integer" | "size"): number | undefined {
+  #number(name: string, type: "duration" | "integer" | "size" | "float"): number | undefined {
     const value = this.#value(name);
     if (value === undefined) return undefined;
     assert(value.type === type, `flag ${name} is not of type ${type}`);

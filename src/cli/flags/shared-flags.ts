@@ -53,7 +53,7 @@ export const SHARED_FLAGS: readonly Flag[] = [
     later("ip_discovery_command", "string", undefined, "program printing the IP; not with ip", {
       note: "give --ip",
     }),
-    later("domain", "json", undefined, "fault domain JSON", { isPathRead: true }),
+    acts("domain", "json", undefined, "fault domain JSON", { isPathRead: true }),
     later("zk_session_timeout", "duration", "10secs", "ZooKeeper session timeout"),
     never("modules", "json", undefined, "module list JSON or file", {
       isPathRead: true,

@@ -70,20 +70,21 @@ export function disconnectAgent(ctx: MasterContext, agent: AgentEntry): void {
 }
 
 /** Starts the way to unreachable; nothing is told before the registry has it. */
-export function markUnreachable(ctx: MasterContext, agent: AgentEntry, cause: string): void {
+export function markUnreachable(
+  ctx: MasterContext,
+  agentIds: readonly AgentId[],
+  cause: string,
+): void {
   const { state } = ctx;
-  if (state.transitions.has(agent.id)) return;
-  ctx.counters.count("master/slave_unreachable_scheduled");
   const atMs = ctx.nowMs;
-  const agentIds = [agent.id];
-  const token = commit(ctx, [{ kind: "markAgentUnreachable", agentId: agent.id, atMs }], {
-    kind: "unreachable",
-    agentIds,
-    atMs,
-    cause,
-  });
-  state.transitions.set(agent.id, { kind: "markingUnreachable", token });
-  if (agent.linkId !== undefined) ctx.allocator.deactivateAgent(agent.id);
+  const operations = agentIds.map(
+    (agentId) => ({ kind: "markAgentUnreachable", agentId, atMs }) as const,
+  );
+  const token = commit(ctx, operations, { kind: "unreachable", agentIds, atMs, cause });
+  for (const agentId of agentIds) {
+    state.transitions.set(agentId, { kind: "markingUnreachable", token });
+    if (state.agents.get(agentId)?.linkId !== undefined) ctx.allocator.deactivateAgent(agentId);
+  }
 }
 
 /** The registry has the agents as unreachable: now memory and the frameworks follow. */

@@ -7,10 +7,8 @@ import { must, unreachable } from "../../base/assert.ts";
 import { type AgentId, brand, type LinkId } from "../../base/ids.ts";
 import type { Result } from "../../base/result.ts";
 import type { AgentToMaster } from "../../protocol/link-frames.ts";
-import type { RegistryState } from "../../registry/core/registry-state.ts";
 import {
   disconnectAgent,
-  markUnreachable,
   removalCommitted,
   removeAgent,
   unreachableCommitted,
@@ -23,33 +21,8 @@ import { operatorCommitted } from "./operator/committed.ts";
 import { pong } from "./pings.ts";
 import { admissionCommitted, register, resourcesChanged, returnCommitted } from "./registration.ts";
 import type { AgentEntry, LinkEntry } from "./state.ts";
+import { becomeUnreachable } from "./unreachable.ts";
 import { executorExited, executorMessage, statusUpdate } from "./updates.ts";
-
-/** Takes over the registry at the start of a master's life. */
-export function recover(ctx: MasterContext, registry: RegistryState): void {
-  const { state, options } = ctx;
-  state.isRecovered = true;
-  state.startedMs = ctx.nowMs;
-  for (const [id, agent] of registry.admitted) state.recoveredAgents.set(brand(id), agent);
-  for (const [id, agent] of registry.unreachable) state.unreachableAgents.set(brand(id), agent);
-  for (const [id, agent] of registry.gone) state.goneAgents.set(brand(id), agent);
-  recoverPolicy(ctx, registry);
-  if (state.recoveredAgents.size > 0) {
-    setTimer(ctx, { kind: "recoveredAgents" }, options.agentReregisterTimeoutMs);
-  }
-  setTimer(ctx, { kind: "pruneRegistry" }, options.registryGcIntervalMs);
-  log(ctx, "info", "registry recovered", {
-    admitted: registry.admitted.size,
-    unreachable: registry.unreachable.size,
-    gone: registry.gone.size,
-  });
-}
-
-function recoverPolicy(ctx: MasterContext, registry: RegistryState): void {
-  const { policy } = ctx.state;
-  for (const [key, machine] of registry.machines) policy.machines.set(key, machine);
-  policy.schedule = registry.schedule;
-}
 
 export function linkOpened(ctx: MasterContext, linkId: LinkId, remoteIp: string): void {
   ctx.state.links.set(linkId, { id: linkId, remoteIp, agentId: undefined, isBeingAdmitted: false });
@@ -111,6 +84,7 @@ export function registryCommitted(
     case "remove":
       removalCommitted(ctx, pending.agentId, pending.cause);
       return;
+    case "adopted":
     case "discard":
       return;
     case "operator":
@@ -133,25 +107,7 @@ export function reregisterTimedOut(ctx: MasterContext, agentId: AgentId): void {
   if (agent === undefined || agent.linkId !== undefined) return;
   const minutes = Math.round(ctx.options.agentReregisterTimeoutMs / 60_000);
   const cause = `agent did not reregister within ${minutes}mins after disconnecting`;
-  markUnreachable(ctx, agent, cause);
-}
-
-/** Agents of the registry that never came back after this master started: semantics 1.6 rule 3. */
-export function recoveredAgentsTimedOut(ctx: MasterContext): void {
-  const { state } = ctx;
-  const missing = [...state.recoveredAgents.keys()].filter((id) => !state.transitions.has(id));
-  if (missing.length === 0) return;
-  const atMs = ctx.nowMs;
-  const operations = missing.map(
-    (agentId) => ({ kind: "markAgentUnreachable", agentId, atMs }) as const,
-  );
-  const cause = "agent did not reregister after master failover";
-  const pending = { kind: "unreachable", agentIds: missing, atMs, cause } as const;
-  const token = commit(ctx, operations, pending);
-  for (const agentId of missing) {
-    state.transitions.set(agentId, { kind: "markingUnreachable", token });
-    ctx.counters.count("master/slave_unreachable_scheduled");
-  }
+  becomeUnreachable(ctx, [agent.id], cause);
 }
 
 /** Forgets unreachable and gone agents that are too old or too many: semantics 1.6 rule 5. */
@@ -209,7 +165,7 @@ function dispatch(
       checkDrained(ctx, agent);
       return;
     case "pong":
-      pong(agent);
+      pong(ctx, agent);
       return;
     case "unregister":
       ctx.counters.count("master/messages_unregister_slave");

@@ -38,6 +38,8 @@ export type MasterEffect =
   /** Replaces a timer of the same value; fires as a `timer` input at `atMs`. */
   | { readonly kind: "setTimer"; readonly timer: MasterTimer; readonly atMs: number }
   | { readonly kind: "cancelTimer"; readonly timer: MasterTimer }
+  /** The master must not go on; `reason` says to the operator why and what to do. */
+  | { readonly kind: "exit"; readonly reason: string }
   | { readonly kind: "respond"; readonly requestId: number; readonly outcome: Result<void> }
   | {
       readonly kind: "log";

@@ -22,6 +22,8 @@ export type MasterTimer =
   | { readonly kind: "offerTimeout"; readonly offerId: OfferId }
   /** A framework's refusal of an inverse offer ended. */
   | { readonly kind: "inverseOffers" }
+  /** The next agent may become unreachable. */
+  | { readonly kind: "removal" }
   | { readonly kind: "pruneRegistry" };
 
 export type MasterInput =
@@ -56,6 +58,8 @@ export type MasterInput =
       readonly results: readonly Result<boolean>[];
     }
   | { readonly kind: "timer"; readonly timer: MasterTimer }
+  /** Only agents with these host names are offered from here on (`--whitelist`). */
+  | { readonly kind: "whitelist"; readonly hostnames: ReadonlySet<string> }
   /** Our own addition: an operator ends a task (`allot kill`); answered by one `respond` effect. */
   | {
       readonly kind: "operatorKill";

@@ -14,8 +14,6 @@ import {
   linkClosed,
   linkOpened,
   pruneRegistry,
-  recover,
-  recoveredAgentsTimedOut,
   registryCommitted,
   reregisterTimedOut,
 } from "./agents.ts";
@@ -36,7 +34,9 @@ import {
 } from "./operator/event-stream.ts";
 import { operatorCall } from "./operator/operator-calls.ts";
 import { pingTimedOut } from "./pings.ts";
+import { recover, recoveredAgentsTimedOut } from "./recovery.ts";
 import { emptyMasterState, type MasterState } from "./state.ts";
+import { nextRemoval } from "./unreachable.ts";
 
 /** What a master is made of. The allocator belongs to the core from here on. */
 export interface MasterDependencies {
@@ -116,6 +116,9 @@ function apply(ctx: MasterContext, input: MasterInput): void {
     case "timer":
       timerFired(ctx, input.timer);
       return;
+    case "whitelist":
+      ctx.allocator.updateWhitelist(input.hostnames);
+      return;
     case "operatorKill":
       operatorKill(ctx, input);
       return;
@@ -165,6 +168,9 @@ function timerFired(ctx: MasterContext, timer: MasterTimer): void {
     }
     case "inverseOffers":
       sendInverseOffers(ctx);
+      return;
+    case "removal":
+      nextRemoval(ctx);
       return;
     case "pruneRegistry":
       pruneRegistry(ctx);

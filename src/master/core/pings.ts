@@ -4,9 +4,9 @@
  * Source: semantics 2.5; reference/flags.md agent_ping_timeout, max_agent_ping_timeouts.
  */
 import type { AgentId } from "../../base/ids.ts";
-import { markUnreachable } from "./agent-loss.ts";
 import { type MasterContext, setTimer } from "./context.ts";
 import type { AgentEntry } from "./state.ts";
+import { becomeUnreachable, staysReachable } from "./unreachable.ts";
 
 /** First ping of a registered agent; the others follow by timer. */
 export function startPinging(ctx: MasterContext, agent: AgentEntry): void {
@@ -20,13 +20,14 @@ export function pingTimedOut(ctx: MasterContext, agentId: AgentId): void {
   if (agent === undefined) return;
   if (agent.isPongOutstanding) agent.missedPongs += 1;
   if (agent.missedPongs >= ctx.options.maxAgentPingTimeouts) {
-    markUnreachable(ctx, agent, "health check timed out");
+    becomeUnreachable(ctx, [agent.id], "health check timed out");
   }
   ping(ctx, agent);
 }
 
 /** Any pong counts, even a late one: the agent lives. */
-export function pong(agent: AgentEntry): void {
+export function pong(ctx: MasterContext, agent: AgentEntry): void {
+  staysReachable(ctx, agent.id);
   agent.isPongOutstanding = false;
   agent.missedPongs = 0;
 }

@@ -13,7 +13,7 @@ import {
   type TaskId,
 } from "../../base/ids.ts";
 import type { AgentCommand, AgentToMaster, RegisterMessage } from "../../protocol/link-frames.ts";
-import type { AgentInfo } from "../../protocol/v1/types.ts";
+import type { AgentInfo, AgentInfoCapabilityType } from "../../protocol/v1/types.ts";
 import { validateId } from "../../protocol/validation/ids.ts";
 import type { RegistryOperation } from "../../registry/core/registry-state.ts";
 import { isSameMessage } from "../../registry/core/same-message.ts";
@@ -61,6 +61,7 @@ import {
   removeExecutor,
   sendStatus,
 } from "./tasks.ts";
+import { staysReachable } from "./unreachable.ts";
 import { agentMessage } from "./views/v1.ts";
 
 type ReportedResources = Extract<AgentToMaster, { readonly kind: "resourcesChanged" }>;
@@ -262,6 +263,7 @@ function completeReturn(
 ): void {
   const agentId = brand<AgentId>(must(info.id, "id of a returning agent").value);
   ctx.counters.count("master/slave_reregistrations");
+  staysReachable(ctx, agentId);
   const known = ctx.state.agents.get(agentId);
   if (known === undefined) returnStranger(ctx, link, message, info);
   else returnKnown(ctx, link, known, message, info);
@@ -283,15 +285,16 @@ function returnKnown(
   }
   if (agent.linkId === link.id) rescindOffersOfAgent(ctx, agent, { isAgentLeaving: false });
   else if (agent.linkId !== undefined) replaceLink(ctx, agent, agent.linkId);
-  if (!isSameMessage(agent.info, info) || !agent.total.equals(total)) {
+  const isAble = isSameMessage(agent.capabilities, message.capabilities);
+  agent.capabilities = message.capabilities;
+  if (!isAble || !isSameMessage(agent.info, info) || !agent.total.equals(total)) {
     forgetAddress(ctx.state, agent);
     agent.info = info;
     rememberAddress(ctx.state, agent);
     agent.total = total;
-    ctx.allocator.updateAgent(agent.id, info, total.clone());
+    ctx.allocator.updateAgent(agent.id, info, total.clone(), capabilitiesOf(agent));
   }
   agent.version = message.version;
-  agent.capabilities = message.capabilities;
   agent.linkId = link.id;
   agent.remoteIp = link.remoteIp;
   agent.reregisteredMs = ctx.nowMs;
@@ -487,7 +490,7 @@ function addAgent(
   const used = new Map(
     [...agent.used].map(([frameworkId, bundle]) => [frameworkId, bundle.clone()]),
   );
-  ctx.allocator.addAgent(id, info, agent.total.clone(), used);
+  ctx.allocator.addAgent(id, info, agent.total.clone(), used, capabilitiesOf(agent));
   if (isDeactivated) ctx.allocator.deactivateAgent(id);
   return agent;
 }
@@ -628,6 +631,10 @@ function welcome(
   });
 }
 
+function capabilitiesOf(agent: AgentEntry): ReadonlySet<AgentInfoCapabilityType> {
+  return new Set(agent.capabilities.flatMap(({ type }) => (type === undefined ? [] : [type])));
+}
+
 function rememberAddress(state: MasterState, agent: AgentEntry): void {
   const address = addressOf(agent.info);
   if (address !== undefined) state.addresses.set(address, agent.id);
@@ -640,7 +647,19 @@ function faultOfMessage(ctx: MasterContext, message: RegisterMessage): string | 
     const checked = validateId(info.id.value, "agentInfo.id");
     if (!checked.ok) return checked.error.message;
   }
+  const domain = faultOfDomain(ctx, info);
+  if (domain !== undefined) return domain;
   return faultOfReport(ctx, info.resources ?? [], message.checkpointedResources);
+}
+
+/** Where an agent is means something only beside where the master is. Source: semantics 2.3 rule 4. */
+function faultOfDomain({ options }: MasterContext, { domain }: AgentInfo): string | undefined {
+  if (domain?.fault_domain === undefined) {
+    if (!options.isAgentDomainRequired) return undefined;
+    return "The master wants a fault domain of each agent; give the agent its --domain";
+  }
+  if (options.info.domain?.fault_domain !== undefined) return undefined;
+  return "The agent has a fault domain and the master has none; give the master its --domain";
 }
 
 /** The agent's word counts; what it does not name any more was acknowledged. */

@@ -36,6 +36,8 @@ import {
   emptyRegistry,
   type RegistryOperation,
   type RegistryState,
+  type RoleQuota,
+  type RoleWeight,
   type UnreachableAgent,
 } from "../../registry/core/registry-state.ts";
 import type { Bundle } from "../../resources/bundle.ts";
@@ -215,6 +217,8 @@ export type PendingCommit =
     }
   | { readonly kind: "remove"; readonly agentId: AgentId; readonly cause: string }
   | { readonly kind: "discard"; readonly agentId: AgentId }
+  /** Memory had it before the registry. */
+  | { readonly kind: "adopted" }
   | OperatorCommit
   | { readonly kind: "prune"; readonly operation: RegistryOperation & { readonly kind: "prune" } };
 
@@ -225,6 +229,8 @@ export interface OperatorCommit {
   readonly requestId: number | undefined;
   readonly cause:
     | { readonly kind: "schedule" | "machinesUp" }
+    | { readonly kind: "quota"; readonly quotas: readonly RoleQuota[] }
+    | { readonly kind: "weights"; readonly weights: readonly RoleWeight[] }
     | { readonly kind: "machinesDown"; readonly machines: readonly MachineID[] }
     | { readonly kind: "drain"; readonly agentId: AgentId; readonly config: DrainConfig }
     | { readonly kind: "drained" | "deactivate" | "reactivate"; readonly agentId: AgentId }
@@ -235,6 +241,12 @@ export interface OperatorCommit {
 export interface Transition {
   readonly kind: "registering" | "markingUnreachable" | "markingGone" | "removing";
   readonly token: number;
+}
+
+/** Agents that wait for their turn to become unreachable, by cause, and when the next turn is. */
+export interface Removals {
+  readonly waiting: Map<AgentId, string>;
+  nextMs: number;
 }
 
 /** When the next allocation run may happen. */
@@ -257,6 +269,8 @@ export interface MasterState {
   /** False until the registry was loaded: nothing is answered before. */
   isRecovered: boolean;
   startedMs: number;
+  /** How many agents the registry had as admitted when this master started. */
+  admittedAtStart: number;
   readonly frameworks: Map<FrameworkId, FrameworkEntry>;
   /** Newest last, bounded. */
   readonly completedFrameworks: Map<FrameworkId, FrameworkEntry>;
@@ -276,6 +290,7 @@ export interface MasterState {
   /** Quota, weights and maintenance as the registry has them; its lists of agents stay empty. */
   readonly policy: RegistryState;
   readonly transitions: Map<AgentId, Transition>;
+  readonly removals: Removals;
   readonly commits: Map<number, PendingCommit>;
   /** Active tasks by state; equal to a count by scan at any time. */
   readonly taskCounts: Map<TaskState, number>;
@@ -298,6 +313,7 @@ export function emptyMasterState(
     counters,
     isRecovered: false,
     startedMs: 0,
+    admittedAtStart: 0,
     frameworks: new Map(),
     completedFrameworks: new Map(),
     streams: new Map(),
@@ -312,6 +328,7 @@ export function emptyMasterState(
     inverseOffers: new Map(),
     policy: emptyRegistry(),
     transitions: new Map(),
+    removals: { waiting: new Map(), nextMs: Number.NEGATIVE_INFINITY },
     commits: new Map(),
     taskCounts: new Map(),
     allocation: {

@@ -167,6 +167,11 @@ export class MasterRuntime {
     return this.#request((requestId) => ({ kind: "operatorCall", requestId, call, principal }));
   }
 
+  /** From now on only agents with these host names are offered. */
+  setWhitelist(hostnames: ReadonlySet<string>): void {
+    this.#queue.push({ kind: "whitelist", hostnames });
+  }
+
   /** Up to a minute, growing with the number of agents that would come back at once. */
   reconnectSpreadMs(): number {
     const { agents } = this.#options.core.state;
@@ -278,6 +283,9 @@ export class MasterRuntime {
       case "respond":
         this.#requests.get(effect.requestId)?.(effect.outcome);
         this.#requests.delete(effect.requestId);
+        return;
+      case "exit":
+        this.#options.onFatal(new Error(effect.reason));
         return;
       case "log":
         this.#options.log.write(effect.level, effect.message, effect.fields);

@@ -70,6 +70,13 @@ export function masterOptions(changes: Partial<MasterOptions> = {}): MasterOptio
     minAllocatable: [{ cpus: 10 }, { mem: 32_000 }],
     fairSharingExcluded: new Set(),
     constraintRegexLimits: { memoryBytes: 4096, programSize: 100 },
+    weights: new Map(),
+    allocatorAgentRecoveryFactor: 0.8,
+    allocatorRecoveryTimeoutMs: 600_000,
+    recoveryAgentRemovalLimit: 1,
+    agentRemovalIntervalMs: undefined,
+    isAgentDomainRequired: false,
+    rateLimits: undefined,
     registryGcIntervalMs: 900_000,
     registryMaxAgentAgeMs: 1_209_600_000,
     registryMaxAgentCount: 102_400,
@@ -129,6 +136,8 @@ export class World {
   /** Commits that wait for `releaseCommits` while `holdsCommits`. */
   holdsCommits = false;
   nowMs: number = START_MS;
+  /** Why the master said that it must not go on. */
+  exitReason: string | undefined;
   #held: { token: number; operations: readonly RegistryOperation[] }[] = [];
   readonly #timers = new Map<string, { timer: MasterTimer; atMs: number }>();
   readonly #outcomes = new Map<number, Result<void>>();
@@ -355,6 +364,9 @@ export class World {
       case "respond":
         assert(!this.#outcomes.has(effect.requestId), "a request is answered once");
         this.#outcomes.set(effect.requestId, effect.outcome);
+        return [];
+      case "exit":
+        this.exitReason = effect.reason;
         return [];
       case "log":
         this.logs.push(effect.message);

@@ -6,7 +6,9 @@ import type { MasterContext } from "../context.ts";
 import type { OperatorCommit } from "../state.ts";
 import { agentChanged } from "./agents.ts";
 import { machinesDown, scheduleCommitted } from "./maintenance.ts";
+import { quotaCommitted } from "./quota.ts";
 import { answer } from "./settle.ts";
+import { weightsCommitted } from "./weights.ts";
 
 /** Memory follows the registry, then whoever asked is answered. A refused one changes nothing. */
 export function operatorCommitted(
@@ -29,6 +31,14 @@ export function operatorCommitted(
     case "machinesUp":
       applyOperation(ctx.state.policy, operation);
       scheduleCommitted(ctx);
+      break;
+    case "quota":
+      applyOperation(ctx.state.policy, operation);
+      quotaCommitted(ctx, cause.quotas);
+      break;
+    case "weights":
+      applyOperation(ctx.state.policy, operation);
+      weightsCommitted(ctx, cause.weights);
       break;
     case "machinesDown":
       applyOperation(ctx.state.policy, operation);

@@ -10,8 +10,10 @@ import { removeFramework } from "../frameworks.ts";
 import type { MasterInput } from "../inputs.ts";
 import { deactivate, drain, markGone, reactivate } from "./agents.ts";
 import { startMaintenance, stopMaintenance, updateSchedule } from "./maintenance.ts";
+import { removeQuota, setQuota, updateQuota } from "./quota.ts";
 import { operatorOperation } from "./resources.ts";
 import { answer, type OperatorRequest } from "./settle.ts";
+import { updateWeights } from "./weights.ts";
 
 type Input = Extract<MasterInput, { readonly kind: "operatorCall" }>;
 
@@ -35,6 +37,16 @@ const HANDLERS: Partial<Record<NonNullable<MasterCall["type"]>, Handler>> = {
   STOP_MAINTENANCE: (ctx, { stop_maintenance: payload }, request) =>
     withPayload(payload, "stop_maintenance", ({ machines }) =>
       stopMaintenance(ctx, machines ?? [], request),
+    ),
+  UPDATE_QUOTA: (ctx, { update_quota: payload }, request) =>
+    withPayload(payload, "update_quota", (update) => updateQuota(ctx, update, request)),
+  SET_QUOTA: (ctx, { set_quota: payload }, request) =>
+    withPayload(payload, "set_quota", ({ quota_request }) => setQuota(ctx, quota_request, request)),
+  REMOVE_QUOTA: (ctx, { remove_quota: payload }, request) =>
+    withPayload(payload, "remove_quota", ({ role }) => removeQuota(ctx, role, request)),
+  UPDATE_WEIGHTS: (ctx, { update_weights: payload }, request) =>
+    withPayload(payload, "update_weights", ({ weight_infos: infos }) =>
+      updateWeights(ctx, infos ?? [], request),
     ),
   DRAIN_AGENT: (ctx, { drain_agent: payload }, request) =>
     withPayload(payload, "drain_agent", (order) => drain(ctx, order, request)),

@@ -4,7 +4,11 @@
  */
 import { ok, type Result } from "../../../base/result.ts";
 import { applyOperation } from "../../../registry/core/registry-operations.ts";
-import { copyRegistry, type RegistryOperation } from "../../../registry/core/registry-state.ts";
+import {
+  copyRegistry,
+  type RegistryOperation,
+  type RegistryState,
+} from "../../../registry/core/registry-state.ts";
 import { commit, log, type MasterContext } from "../context.ts";
 import type { OperatorCommit } from "../state.ts";
 
@@ -21,11 +25,7 @@ export function settlePolicy(
   request: OperatorRequest,
   cause: OperatorCommit["cause"],
 ): Result<void> | "later" {
-  // Several may be under way; each is judged by what those before it leave.
-  const planned = copyRegistry(ctx.state.policy);
-  for (const pending of ctx.state.commits.values()) {
-    if (pending.kind === "operator") applyOperation(planned, pending.operation);
-  }
+  const planned = plannedPolicy(ctx);
   const outcome = applyOperation(planned, operation);
   if (!outcome.ok) return outcome;
   if (!outcome.value) return ok(undefined);
@@ -36,6 +36,16 @@ export function settlePolicy(
     cause,
   });
   return "later";
+}
+
+/** What operators decided, with what is still on its way to disk. */
+export function plannedPolicy(ctx: MasterContext): RegistryState {
+  // Several may be under way; each is judged by what those before it leave.
+  const planned = copyRegistry(ctx.state.policy);
+  for (const pending of ctx.state.commits.values()) {
+    if (pending.kind === "operator") applyOperation(planned, pending.operation);
+  }
+  return planned;
 }
 
 /** Commits a change of one agent's entry. */
