@@ -4,6 +4,7 @@
  * left to the handler. Source: reference/http-api.md 1, 2.1.
  */
 import { type Context, Hono } from "hono";
+import { compressed } from "./compression.ts";
 import { helpPage } from "./help.ts";
 import { pathWithoutActor } from "./prefix.ts";
 import { jsonResponse, methodNotAllowed, textResponse } from "./responses.ts";
@@ -63,9 +64,10 @@ export function restOfPath(context: Context, path: string): string | undefined {
 }
 
 function add(app: Hono, { path, methods, isPrefix, answer }: Endpoint): void {
-  app.all(isPrefix === false ? path : `${path}/*`, (context) => {
+  app.all(isPrefix === false ? path : `${path}/*`, async (context) => {
     const { method } = context.req;
     const isAllowed = methods?.includes(method === "HEAD" ? "GET" : method) ?? true;
-    return isAllowed ? answer(context) : methodNotAllowed(method, methods);
+    if (!isAllowed) return methodNotAllowed(method, methods);
+    return await compressed(await answer(context), context.req.raw);
   });
 }

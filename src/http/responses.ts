@@ -3,6 +3,7 @@
  * that maps a refusal to a status.
  */
 import type { Refusal, RefusalCode } from "../base/result.ts";
+import { encodeUtf8 } from "../base/text.ts";
 
 const STATUS: Readonly<Record<RefusalCode, number>> = {
   invalid: 400,
@@ -19,7 +20,7 @@ const STATUS: Readonly<Record<RefusalCode, number>> = {
 
 /** Plain text with a status, as Mesos writes every error. */
 export function textResponse(status: number, text: string): Response {
-  return new Response(text, { status, headers: { "Content-Type": "text/plain; charset=utf-8" } });
+  return whole(text, "text/plain; charset=utf-8", status);
 }
 
 /** The answer to a refused request; names the field to blame unless the message does already. */
@@ -36,17 +37,28 @@ export function emptyResponse(status: 200 | 202): Response {
 
 /** A body of a v1 API, already encoded. */
 export function encodedResponse(mediaType: string, body: Uint8Array<ArrayBuffer>): Response {
-  return new Response(body, { headers: { "Content-Type": mediaType } });
+  return whole(body, mediaType);
+}
+
+/** A body that is there as a whole; its length in the head tells it from a stream. */
+function whole(
+  body: string | Uint8Array<ArrayBuffer>,
+  contentType: string,
+  status = 200,
+): Response {
+  const bytes = typeof body === "string" ? encodeUtf8(body) : body;
+  const headers = { "Content-Type": contentType, "Content-Length": String(bytes.byteLength) };
+  return new Response(bytes, { status, headers });
 }
 
 /** Anything as JSON; `jsonp` wraps it in a call of that name, as the endpoints outside v1 allow. */
 export function jsonResponse(value: unknown, jsonp?: string): Response {
   const text = JSON.stringify(value);
   if (jsonp === undefined || jsonp === "") {
-    return new Response(text, { headers: { "Content-Type": "application/json" } });
+    return whole(text, "application/json");
   }
   if (!isFunctionName(jsonp)) return badFunctionName(jsonp);
-  return new Response(`${jsonp}(${text});`, { headers: { "Content-Type": "text/javascript" } });
+  return whole(`${jsonp}(${text});`, "text/javascript");
 }
 
 /** What may stand in front of a parenthesis in an answer to `jsonp`. */

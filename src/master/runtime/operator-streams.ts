@@ -8,6 +8,8 @@ import type { MasterState } from "../core/state.ts";
 import type { OperatorSink } from "./ports.ts";
 
 export class OperatorStreams {
+  /** Opened, and not begun: what happens before their snapshot is in it. */
+  readonly #waiting = new Map<StreamId, OperatorSink>();
   readonly #sinks = new Map<StreamId, OperatorSink>();
   readonly #onCut: (streamId: StreamId) => void;
 
@@ -16,27 +18,32 @@ export class OperatorStreams {
     this.#onCut = onCut;
   }
 
+  /** The stream gets nothing before its snapshot. */
   open(streamId: StreamId, sink: OperatorSink): void {
-    this.#sinks.set(streamId, sink);
+    this.#waiting.set(streamId, sink);
   }
 
   /** Forgets a stream whose reader is gone; false when it was not there. */
   forget(streamId: StreamId): boolean {
-    return this.#sinks.delete(streamId);
+    return this.#waiting.delete(streamId) || this.#sinks.delete(streamId);
   }
 
-  /** To one stream. */
+  /** To one stream that has begun. */
   send(streamId: StreamId, event: MasterEvent): void {
     const sink = this.#sinks.get(streamId);
     if (sink !== undefined) this.#write(streamId, sink, sink.encode(event));
   }
 
+  /** Begins a stream. */
   sendSnapshot(streamId: StreamId, state: MasterState): void {
-    const sink = this.#sinks.get(streamId);
-    if (sink !== undefined) this.#write(streamId, sink, sink.encodeSnapshot(state));
+    const sink = this.#waiting.get(streamId);
+    if (sink === undefined) return;
+    this.#waiting.delete(streamId);
+    this.#sinks.set(streamId, sink);
+    this.#write(streamId, sink, sink.encodeSnapshot(state));
   }
 
-  /** To every stream. */
+  /** To every stream that has begun. */
   publish(event: MasterEvent): void {
     const records = new Map<string, Uint8Array<ArrayBuffer>>();
     for (const [streamId, sink] of this.#sinks) {
@@ -48,12 +55,15 @@ export class OperatorStreams {
 
   /** Ends a response after what is queued. */
   close(streamId: StreamId): void {
-    this.#sinks.get(streamId)?.close();
-    this.#sinks.delete(streamId);
+    (this.#sinks.get(streamId) ?? this.#waiting.get(streamId))?.close();
+    this.forget(streamId);
   }
 
   closeAll(): void {
-    for (const streamId of [...this.#sinks.keys()]) this.close(streamId);
+    for (const streams of [this.#waiting, this.#sinks]) {
+      for (const sink of streams.values()) sink.close();
+      streams.clear();
+    }
   }
 
   #write(streamId: StreamId, sink: OperatorSink, record: Uint8Array<ArrayBuffer>): void {

@@ -1,6 +1,6 @@
 /** What happens when an operator's change is durable. */
 import { unreachable } from "../../../base/assert.ts";
-import { ok, type Result } from "../../../base/result.ts";
+import { ok, type Result, refuse } from "../../../base/result.ts";
 import { applyOperation } from "../../../registry/core/registry-operations.ts";
 import type { MasterContext } from "../context.ts";
 import type { OperatorCommit } from "../state.ts";
@@ -23,7 +23,10 @@ export function operatorCommitted(
     if (agent !== undefined) agent.isDrainSettling = false;
   }
   if (result?.ok === false) {
-    answer(ctx, requestId, result);
+    // Judged while it was there, and the registry has let go of it before this change.
+    const isVanished = "agentId" in cause && result.error.code === "notFound";
+    const vanished = refuse("conflict", "Agent removed while processing the call");
+    answer(ctx, requestId, isVanished ? vanished : result);
     return;
   }
   switch (cause.kind) {
