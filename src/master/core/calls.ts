@@ -19,6 +19,7 @@ import type { MasterInput } from "./inputs.ts";
 import { answerInverseOffers } from "./inverse-offers.ts";
 import { acknowledgeOperationStatus } from "./operations.ts";
 import { checkDrained } from "./operator/agents.ts";
+import { admitCall, nextCall } from "./rate-limits.ts";
 import { reconcile, reconcileOperations, reconcileTask } from "./reconcile.ts";
 import { executorKey, type FrameworkEntry, type TaskEntry } from "./state.ts";
 import { acknowledge } from "./updates.ts";
@@ -32,8 +33,29 @@ export function schedulerCall(ctx: MasterContext, input: Input<"schedulerCall">)
     respond(ctx, input.requestId, caller);
     return;
   }
-  const framework = caller.value;
+  const { principal } = caller.value.info;
+  ctx.counters.countMessage(principal, "received");
+  const admitted = admitCall(ctx, caller.value, input);
+  if (!admitted.ok) respond(ctx, input.requestId, admitted);
+  else if (admitted.value === "now") carryOut(ctx, caller.value, input);
+}
+
+/** The turn of a call that had to wait; its framework may be another's or over by now. */
+export function rateLimitTurn(ctx: MasterContext, key: string): void {
+  const input = nextCall(ctx, key);
+  if (input === undefined) return;
+  const caller = callerOf(ctx, input);
+  if (caller.ok) carryOut(ctx, caller.value, input);
+  else respond(ctx, input.requestId, caller);
+}
+
+function carryOut(
+  ctx: MasterContext,
+  framework: FrameworkEntry,
+  input: Input<"schedulerCall">,
+): void {
   const { call } = input;
+  ctx.counters.countMessage(framework.info.principal, "processed");
   if (call.type !== undefined) ctx.counters.countCall(framework, call.type);
   if (call.type === "UPDATE_FRAMEWORK" && call.update_framework !== undefined) {
     const { update_framework: update } = call;

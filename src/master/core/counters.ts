@@ -84,6 +84,11 @@ export class Counters {
     this.add(`${prefix}/calls/${type.toLowerCase()}`, 1);
   }
 
+  /** A call of a framework came, or was carried out; without a principal nobody counts. */
+  countMessage(principal: string | undefined, what: "received" | "processed"): void {
+    if (principal !== undefined) this.add(`${principalPrefix(principal)}/messages_${what}`, 1);
+  }
+
   countEvent(framework: FrameworkEntry, event: SchedulerEvent): void {
     const prefix = prefixOf(framework);
     this.add(`${prefix}/events`, 1);
@@ -129,6 +134,13 @@ export class Counters {
     }
   }
 
+  /** Forgets a principal whose last framework is over. */
+  forgetPrincipal(principal: string): void {
+    for (const what of ["received", "processed"]) {
+      this.values.delete(`${principalPrefix(principal)}/messages_${what}`);
+    }
+  }
+
   private add(name: string, by: number): void {
     this.values.set(name, (this.values.get(name) ?? 0) + by);
   }
@@ -137,6 +149,10 @@ export class Counters {
 /** Where the counters of one framework live. */
 export function prefixOf(framework: FrameworkEntry): string {
   return `master/frameworks/${encodeMetricName(framework.info.name)}/${framework.id}`;
+}
+
+function principalPrefix(principal: string): string {
+  return `frameworks/${encodeMetricName(principal)}`;
 }
 
 /** Percent-encodes what a metric name may not hold; half surrogates become U+FFFD first. */

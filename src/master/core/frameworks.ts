@@ -184,6 +184,7 @@ export function removeFramework(ctx: MasterContext, framework: FrameworkEntry, w
   framework.unregisteredMs = ctx.nowMs;
   ctx.allocator.removeFramework(framework.id);
   state.frameworks.delete(framework.id);
+  forgetPrincipal(ctx, framework.info.principal);
   rememberCompleted(ctx, framework);
   const framework_info = framework.info;
   tellOperators(ctx, () => ({ type: "FRAMEWORK_REMOVED", framework_removed: { framework_info } }));
@@ -228,6 +229,14 @@ function removeFromAgent(ctx: MasterContext, framework: FrameworkEntry, agent: A
   }
   adoptOrphanOperations(ctx, agent, framework.id);
   agent.frameworks.delete(framework.id);
+}
+
+function forgetPrincipal(ctx: MasterContext, principal: string | undefined): void {
+  if (principal === undefined) return;
+  for (const { info } of ctx.state.frameworks.values()) {
+    if (info.principal === principal) return;
+  }
+  ctx.counters.forgetPrincipal(principal);
 }
 
 function rememberCompleted(ctx: MasterContext, framework: FrameworkEntry): void {

@@ -22,6 +22,8 @@ export type MasterTimer =
   | { readonly kind: "offerTimeout"; readonly offerId: OfferId }
   /** A framework's refusal of an inverse offer ended. */
   | { readonly kind: "inverseOffers" }
+  /** A call that had to wait may be carried out. */
+  | { readonly kind: "rateLimit"; readonly key: string }
   /** The next agent may become unreachable. */
   | { readonly kind: "removal" }
   | { readonly kind: "pruneRegistry" };

@@ -21,6 +21,9 @@ export const DURATION_SECONDS_MAX = 9_223_372_036;
 /** Longest delay that keeps epoch milliseconds exact and any runtime's timer valid (100 years). */
 export const TIMER_DELAY_MS_MAX = 3_155_760_000_000;
 
+/** Calls that may wait for their turn where `--rate_limits` names no capacity. */
+export const WAITING_CALLS_MAX = 10_000;
+
 /** Predicates of all offer constraints of a framework: each is looked at for each agent. */
 export const CONSTRAINTS_MAX = 1000;
 

@@ -17,7 +17,7 @@ import {
   registryCommitted,
   reregisterTimedOut,
 } from "./agents.ts";
-import { operatorKill, schedulerCall } from "./calls.ts";
+import { operatorKill, rateLimitTurn, schedulerCall } from "./calls.ts";
 import type { MasterContext } from "./context.ts";
 import { Counters } from "./counters.ts";
 import type { MasterEffect } from "./effects.ts";
@@ -168,6 +168,9 @@ function timerFired(ctx: MasterContext, timer: MasterTimer): void {
     }
     case "inverseOffers":
       sendInverseOffers(ctx);
+      return;
+    case "rateLimit":
+      rateLimitTurn(ctx, timer.key);
       return;
     case "removal":
       nextRemoval(ctx);

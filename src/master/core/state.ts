@@ -42,7 +42,8 @@ import {
 } from "../../registry/core/registry-state.ts";
 import type { Bundle } from "../../resources/bundle.ts";
 import type { History } from "./history.ts";
-import type { MasterOptions } from "./master-options.ts";
+import type { MasterInput } from "./inputs.ts";
+import type { MasterOptions, RateLimit } from "./master-options.ts";
 
 /** A task the master tracks: active, unreachable or completed. */
 export interface TaskEntry {
@@ -249,6 +250,15 @@ export interface Removals {
   nextMs: number;
 }
 
+/** Calls of frameworks that came faster than they may. */
+export interface CallLimiter {
+  readonly limit: RateLimit;
+  /** When the next call may be carried out. */
+  nextMs: number;
+  /** In the order they came. */
+  readonly waiting: Extract<MasterInput, { readonly kind: "schedulerCall" }>[];
+}
+
 /** When the next allocation run may happen. */
 export interface AllocationSchedule {
   lastRunMs: number;
@@ -291,6 +301,8 @@ export interface MasterState {
   readonly policy: RegistryState;
   readonly transitions: Map<AgentId, Transition>;
   readonly removals: Removals;
+  /** By principal, see rate-limits.ts. */
+  readonly callLimiters: Map<string, CallLimiter>;
   readonly commits: Map<number, PendingCommit>;
   /** Active tasks by state; equal to a count by scan at any time. */
   readonly taskCounts: Map<TaskState, number>;
@@ -328,6 +340,7 @@ export function emptyMasterState(
     inverseOffers: new Map(),
     policy: emptyRegistry(),
     transitions: new Map(),
+    callLimiters: new Map(),
     removals: { waiting: new Map(), nextMs: Number.NEGATIVE_INFINITY },
     commits: new Map(),
     taskCounts: new Map(),

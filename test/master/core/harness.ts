@@ -304,10 +304,20 @@ export class World {
     return agent;
   }
 
-  #request(input: (requestId: number) => MasterInput): Result<void> {
+  /** Asks for something whose answer may come later; see `outcomeOf`. */
+  post(input: (requestId: number) => MasterInput): number {
     const requestId = this.#next++;
     this.step(input(requestId));
-    return must(this.#outcomes.get(requestId), "answer to a request");
+    return requestId;
+  }
+
+  /** How a request was answered, if it was. */
+  outcomeOf(requestId: number): Result<void> | undefined {
+    return this.#outcomes.get(requestId);
+  }
+
+  #request(input: (requestId: number) => MasterInput): Result<void> {
+    return must(this.outcomeOf(this.post(input)), "answer to a request");
   }
 
   #carryOut(effect: MasterEffect): MasterInput[] {
