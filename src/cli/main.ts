@@ -13,12 +13,18 @@ import {
   EXIT_FAILED,
   EXIT_USAGE,
 } from "./commands/command.ts";
+import { DEACTIVATE, DRAIN, REACTIVATE } from "./commands/drain.ts";
 import { EXECUTE } from "./commands/execute.ts";
 import { FRAMEWORKS } from "./commands/frameworks.ts";
 import { KILL } from "./commands/kill.ts";
 import { LOGS } from "./commands/logs.ts";
+import { MAINTENANCE } from "./commands/maintenance.ts";
+import { QUOTA } from "./commands/quota.ts";
+import { RESERVE, UNRESERVE } from "./commands/reserve.ts";
+import { ROLES } from "./commands/roles.ts";
 import { STATUS } from "./commands/status.ts";
 import { TASKS } from "./commands/tasks.ts";
+import { WEIGHTS } from "./commands/weights.ts";
 import { completionScript } from "./completion.ts";
 import { type Console, ConsoleClosedError, processConsole } from "./console.ts";
 import { formatHelp } from "./flags/flag-help.ts";
@@ -26,7 +32,24 @@ import { nearestName } from "./flags/nearest-name.ts";
 import { type ParsedFlags, parseFlags } from "./flags/parse-flags.ts";
 import { readTextFile } from "./flags/read-text-file.ts";
 
-const COMMANDS: readonly Command[] = [EXECUTE, STATUS, AGENTS, FRAMEWORKS, TASKS, KILL, LOGS];
+const COMMANDS: readonly Command[] = [
+  EXECUTE,
+  STATUS,
+  AGENTS,
+  FRAMEWORKS,
+  TASKS,
+  ROLES,
+  KILL,
+  LOGS,
+  QUOTA,
+  WEIGHTS,
+  RESERVE,
+  UNRESERVE,
+  DRAIN,
+  DEACTIVATE,
+  REACTIVATE,
+  MAINTENANCE,
+];
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -87,8 +110,9 @@ async function run(
 function wordFault(command: Command, flags: ParsedFlags): string | undefined {
   const usage = `usage: allot ${command.name} ${command.synopsis}`;
   if (flags.words.length < command.wordCount) return usage;
-  if (flags.words.length > command.wordCount) {
-    return `${flags.words[command.wordCount]} is one word too many; ${usage}`;
+  const wordCountMax = command.wordCountMax ?? command.wordCount;
+  if (flags.words.length > wordCountMax) {
+    return `${flags.words[wordCountMax]} is one word too many; ${usage}`;
   }
   if (flags.trailing.length > 0 && command.hasTrailing !== true) return usage;
   return undefined;

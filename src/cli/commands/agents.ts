@@ -15,7 +15,7 @@ interface AgentRow {
   readonly id: string;
   readonly hostname: string;
   /** `recovering`: known from before the master's restart, not back yet. */
-  readonly state: "active" | "inactive" | "deactivated" | "recovering";
+  readonly state: "active" | "inactive" | "deactivated" | "draining" | "drained" | "recovering";
   readonly version: string | null;
   readonly registered_at: string | null;
   readonly attributes: Readonly<Record<string, string | number>>;
@@ -77,11 +77,10 @@ async function listAgents({ client, console, flags }: CommandContext): Promise<n
 
 function agentRow(agent: MasterResponseGetAgentsAgent): AgentRow {
   const { agent_info: info } = agent;
-  const inactive = agent.deactivated === true ? "deactivated" : "inactive";
   return {
     id: info.id?.value ?? "",
     hostname: info.hostname,
-    state: agent.active ? "active" : inactive,
+    state: stateOf(agent),
     version: agent.version,
     registered_at: isoTime(secondsOf(agent.registered_time)),
     attributes: attributesOf(info),
@@ -91,6 +90,16 @@ function agentRow(agent: MasterResponseGetAgentsAgent): AgentRow {
       offered: amountsOf(agent.offered_resources),
     },
   };
+}
+
+function stateOf({
+  active,
+  deactivated,
+  drain_info,
+}: MasterResponseGetAgentsAgent): AgentRow["state"] {
+  if (drain_info !== undefined) return drain_info.state === "DRAINED" ? "drained" : "draining";
+  if (deactivated === true) return "deactivated";
+  return active ? "active" : "inactive";
 }
 
 function recoveringRow(info: AgentInfo): AgentRow {

@@ -25,8 +25,10 @@ export interface Command {
   /** Paragraphs below the usage: what `--json` prints, exit statuses, examples. */
   readonly description: readonly string[];
   readonly flags: readonly Flag[];
-  /** How many words the verb wants; none beyond. */
+  /** How many words the verb wants. */
   readonly wordCount: number;
+  /** How many it takes; as many as it wants when left out. */
+  readonly wordCountMax?: number;
   /** Whether words after `--` are taken. */
   readonly hasTrailing?: boolean;
   /** The exit status when the command line makes no sense or the master does not answer. */

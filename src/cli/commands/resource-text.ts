@@ -29,6 +29,13 @@ export function amountText(amounts: ResourceAmounts, name: string): string {
   return name === "mem" || name === "disk" ? formatMegabytes(value) : formatNumber(value);
 }
 
+/** `cpus:1.5 mem:512 MB`: all amounts that are there. */
+export function scalarsText(amounts: ResourceAmounts): string {
+  return Object.keys(amounts)
+    .map((name) => `${name}:${amountText(amounts, name)}`)
+    .join(" ");
+}
+
 /** `0.5/4`, `64 MB/7 GB`: what is used of what there is. */
 export function shareText(used: ResourceAmounts, total: ResourceAmounts, name: string): string {
   return `${amountText(used, name)}/${amountText(total, name)}`;
