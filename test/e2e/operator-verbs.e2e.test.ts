@@ -82,7 +82,11 @@ test(
     await done("quota", "db", "--remove");
     await done("quota", "web", "--remove");
     expect(await json("quota")).toEqual([]);
-    for (const args of [["--limit=cpus:1"], ["web", "--limit=cpus"], ["web", "--limit=ports:[1-2]"]]) {
+    for (const args of [
+      ["--limit=cpus:1"],
+      ["web", "--limit=cpus"],
+      ["web", "--limit=ports:[1-2]"],
+    ]) {
       expect([args, (await allot("quota", ...args)).code]).toEqual([args, 2]);
     }
   },

@@ -431,6 +431,68 @@ describe("agents and machines", () => {
   );
 });
 
+describe("quota and weights", () => {
+  inBoth("are set and read by v1 calls [http-api 6.1, 6.2]", async (operator) => {
+    const change = async (type: string, payload: object): Promise<number> =>
+      (await operator.call(type, { [type.toLowerCase()]: payload })).status;
+    const config = {
+      role: "v1",
+      guarantees: { cpus: { value: 1 } },
+      limits: { cpus: { value: 2 } },
+    };
+    expect(await change("UPDATE_QUOTA", { force: false, quota_configs: [config] })).toBe(200);
+    const { status } = (await operator.call("GET_QUOTA")).body["get_quota"];
+    expect(status.configs).toEqual([config]);
+    expect(status.infos).toMatchObject([{ role: "v1", guarantee: [{ name: "cpus" }] }]);
+    expect(await change("SET_QUOTA", { quota_request: { role: "v1", guarantee: [] } })).toBe(400);
+    expect(await change("REMOVE_QUOTA", { role: "v1" })).toBe(200);
+    expect(await change("REMOVE_QUOTA", { role: "v1" })).toBe(400);
+    expect((await operator.call("GET_QUOTA")).body["get_quota"]).toEqual({ status: {} });
+    const weight_infos = [{ role: "v1", weight: 2.5 }];
+    expect(await change("UPDATE_WEIGHTS", { weight_infos })).toBe(200);
+    expect(await change("UPDATE_WEIGHTS", { weight_infos: [{ role: "v1", weight: -1 }] })).toBe(
+      400,
+    );
+    const { get_weights } = (await operator.call("GET_WEIGHTS")).body;
+    expect(get_weights.weight_infos).toContainEqual({ role: "v1", weight: 2.5 });
+    const { get_roles } = (await operator.call("GET_ROLES")).body;
+    expect(get_roles.roles).toContainEqual(expect.objectContaining({ name: "v1", weight: 2.5 }));
+  });
+
+  test(
+    "are set and read by the endpoints outside v1 [http-api 9.2, 9.3]",
+    async () => {
+      const guarantee = [{ name: "cpus", type: "SCALAR", scalar: { value: 1 } }];
+      const quota = `${url}/master/quota`;
+      const post = json("POST", { role: "v0", guarantee });
+      expect((await request(quota, post)).status).toBe(200);
+      expect((await request(quota)).body).toMatchObject({
+        infos: [{ role: "v0", guarantee: [{ name: "cpus", scalar: { value: 1 } }] }],
+        configs: [
+          { role: "v0", guarantees: { cpus: { value: 1 } }, limits: { cpus: { value: 1 } } },
+        ],
+      });
+      expect((await request(quota, post)).status).toBe(400);
+      const large = [{ name: "cpus", type: "SCALAR", scalar: { value: 1e6 } }];
+      const over = json("POST", { role: "v00", guarantee: large });
+      expect((await request(quota, over)).status).toBe(409);
+      expect((await request(quota, json("POST", { role: 1 }))).status).toBe(400);
+      expect((await request(`${quota}/v0`, { method: "DELETE" })).status).toBe(200);
+      expect((await request(quota, { method: "DELETE" })).text).toContain("expected 3 tokens");
+      expect((await request(quota)).body).toEqual({});
+      const weights = `${url}/weights`;
+      expect((await request(weights, json("PUT", [{ role: "v0", weight: 3 }]))).status).toBe(200);
+      expect((await request(weights)).body).toContainEqual({ role: "v0", weight: 3 });
+      for (const wrong of [{}, [{ role: "v0" }], [{ role: "a//b", weight: 1 }], "x"]) {
+        expect((await request(weights, json("PUT", wrong))).status).toBe(400);
+      }
+      const { roles } = (await request(`${url}/roles`)).body;
+      expect(roles).toContainEqual(expect.objectContaining({ name: "v0", weight: 3 }));
+    },
+    TIMEOUT_MS,
+  );
+});
+
 describe("frameworks", () => {
   inBoth("a framework is torn down once [http-api 6.2]", async (operator) => {
     const framework = await TestFramework.subscribe({ master: url });
