@@ -76,7 +76,9 @@ export class PacedReads {
       const isWhole = reader.production.isOver && reader.chunks.length === 0;
       if (!isWhole) return new Response(this.#streamTo(reader, first, signal), { headers });
       this.#leave(reader);
-      return new Response(first ?? new Uint8Array(), { headers });
+      const body = first ?? new Uint8Array();
+      const length = { "Content-Length": String(body.byteLength) };
+      return new Response(body, { headers: { ...headers, ...length } });
     } catch (error) {
       this.#leave(reader);
       throw error;

@@ -18,6 +18,7 @@ import { linkBench } from "./link.ts";
 import { memoryBench } from "./memory.ts";
 import { removeOpenFolders } from "./processes.ts";
 import { protocolBench } from "./protocol.ts";
+import { readsBench } from "./reads.ts";
 import { registryBench } from "./registry.ts";
 import { scaleBench } from "./scale.ts";
 import { startBench } from "./start.ts";
@@ -35,6 +36,7 @@ const BENCHES: readonly Bench[] = [
   allocatorMesosBench,
   linkBench,
   scaleBench,
+  readsBench,
 ];
 
 const PROGRESS_EVERY_MS = 2000;

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import type { Resource } from "../../src/protocol/v1/types.ts";
 import { Bundle } from "../../src/resources/bundle.ts";
-import { endpointResourcesText } from "../../src/resources/endpoint-text.ts";
+import { ResourcesWriter } from "../../src/resources/endpoint-text.ts";
 import { toEndpointResources } from "../../src/resources/format.ts";
 import { ResourceKinds } from "../../src/resources/kinds.ts";
 
@@ -43,11 +43,22 @@ const CASES: readonly (readonly [string, readonly (readonly Resource[])[]])[] = 
 test.each(CASES)("%s [http-api 9.1]", (_, parts) => {
   const bundles = parts.map((resources) => Bundle.from(kinds, resources));
   const plain = toEndpointResources(bundles.flatMap((bundle) => bundle.toResources()));
-  expect(JSON.parse(endpointResourcesText(bundles))).toEqual(plain);
+  expect(JSON.parse(new ResourcesWriter().sumText(bundles))).toEqual(plain);
 });
 
 test("only the kinds that are wanted count", () => {
   const bundle = Bundle.from(kinds, [cpus(1), reserved]);
-  const text = endpointResourcesText([bundle], (kind) => kind.reservations.length > 0);
+  const text = new ResourcesWriter().sumText([bundle], (kind) => kind.reservations.length > 0);
   expect(JSON.parse(text)).toEqual({ cpus: 0, gpus: 0, mem: 512.5, disk: 0 });
+});
+
+test("what was written before has no say", () => {
+  const writer = new ResourcesWriter();
+  for (const [, parts] of CASES) {
+    for (const resources of parts) {
+      const bundle = Bundle.from(kinds, resources);
+      const plain = toEndpointResources(bundle.toResources());
+      expect(JSON.parse(writer.text(bundle))).toEqual(plain);
+    }
+  }
 });

@@ -6,6 +6,7 @@
 import { assert, must } from "../../base/assert.ts";
 import type { FrameworkId, TaskId } from "../../base/ids.ts";
 import type { Task, TaskState, TaskStatus, TaskStatusReason } from "../../protocol/v1/types.ts";
+import { isSameMessage } from "../../registry/core/same-message.ts";
 import type { Bundle } from "../../resources/bundle.ts";
 import { toEndpointFormat } from "../../resources/refinement.ts";
 import { type MasterContext, sendEvent, tellOperators } from "./context.ts";
@@ -264,10 +265,17 @@ function countState(ctx: MasterContext, state: TaskState, by: number): void {
   ctx.state.taskCounts.set(state, count);
 }
 
-/** Keeps the last of a run of equal states (semantics 6.1). */
+/**
+ * Keeps the last of a run of equal states (semantics 6.1). Where a task runs seldom changes: equal
+ * container statuses are kept once, which readers of the whole state make use of.
+ */
 function rememberStatus(task: TaskEntry, status: TaskStatus): void {
-  const { data: _, ...kept } = status;
-  const isRepeated = task.statuses.at(-1)?.state === status.state;
+  const { data: _, ...rest } = status;
+  const last = task.statuses.at(-1);
+  const place = last?.container_status;
+  const isSamePlace = place !== undefined && isSameMessage(place, rest.container_status);
+  const kept = isSamePlace ? { ...rest, container_status: place } : rest;
+  const isRepeated = last?.state === status.state;
   if (isRepeated) task.statuses.pop();
   task.statuses.push(kept);
   if (task.statuses.length > STATUSES_PER_TASK_MAX) task.statuses.shift();

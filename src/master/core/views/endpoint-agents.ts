@@ -1,6 +1,6 @@
 /** SLAVE of the endpoints outside v1, as JSON text. Source: reference/http-api.md 9.2. */
 import type { Bundle } from "../../../resources/bundle.ts";
-import { endpointResourcesText } from "../../../resources/endpoint-text.ts";
+import { ResourcesWriter } from "../../../resources/endpoint-text.ts";
 import type { ResourceKind } from "../../../resources/kinds.ts";
 import { endpointResources } from "../resource-forms.ts";
 import { type AgentEntry, isAgentActive, type MasterState } from "../state.ts";
@@ -13,8 +13,9 @@ export function agentText(state: MasterState, agent: AgentEntry, more: Json = {}
   const { total, offers, reregisteredMs, drain, drainStartedMs } = agent;
   const offered = [...offers].flatMap((id) => state.offers.get(id)?.resources ?? []);
   const isReserved = reservedRoles(total).length > 0;
-  const totalText = endpointResourcesText([total]);
-  const unreservedText = isReserved ? endpointResourcesText([total], isUnreserved) : totalText;
+  const writer = new ResourcesWriter();
+  const totalText = writer.text(total);
+  const unreservedText = isReserved ? writer.sumText([total], isUnreserved) : totalText;
   return objectText(
     {
       ...agentInfoJson(agent.info),
@@ -33,8 +34,8 @@ export function agentText(state: MasterState, agent: AgentEntry, more: Json = {}
     },
     {
       resources: totalText,
-      used_resources: endpointResourcesText(agent.used.values()),
-      offered_resources: endpointResourcesText(offered),
+      used_resources: writer.sumText(agent.used.values()),
+      offered_resources: writer.sumText(offered),
       reserved_resources: isReserved ? reservedText(total) : "{}",
       unreserved_resources: unreservedText,
     },
@@ -59,7 +60,7 @@ export function agentFullText(state: MasterState, agent: AgentEntry): string {
 function reservedText(total: Bundle): string {
   const fields = reservedRoles(total).map((role): [string, string] => [
     role,
-    endpointResourcesText([partOf(total, role)]),
+    new ResourcesWriter().text(partOf(total, role)),
   ]);
   return objectText({}, Object.fromEntries(fields));
 }

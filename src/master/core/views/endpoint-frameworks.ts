@@ -1,5 +1,5 @@
 /** FW and FWSUM of the endpoints outside v1. Source: reference/http-api.md 9.2. */
-import { type FrameworkEntry, isMultiRole, type MasterState } from "../state.ts";
+import { type FrameworkEntry, isMultiRole, type MasterState, type TaskEntry } from "../state.ts";
 import type { JsonDocument } from "./document.ts";
 import {
   capabilityTypes,
@@ -8,7 +8,7 @@ import {
   offerJson,
   resourcesJson,
 } from "./endpoint-json.ts";
-import { taskText } from "./endpoint-tasks.ts";
+import { TaskWriter } from "./endpoint-tasks.ts";
 import { type Holdings, offeredTo } from "./sums.ts";
 
 /** All frameworks with their tasks, as two lists. `holdings` is complete when they are written. */
@@ -56,6 +56,8 @@ function addFramework(
   holdings: Holdings,
 ): void {
   const { info } = framework;
+  const writer = new TaskWriter();
+  const taskText = (task: TaskEntry): string => writer.text(task);
   const offers = [...framework.offers].flatMap((id) => state.offers.get(id) ?? []);
   document.fields(() => frameworkHead(state, framework, holdings));
   document.texts("tasks", [...framework.tasks.values()], taskText);

@@ -3,31 +3,53 @@
  * million of them make one `/state`, and building objects first would take four times as long.
  * Source: reference/http-api.md 9.1, 9.2.
  */
+import type { FrameworkId } from "../../../base/ids.ts";
 import { quoteJson } from "../../../protocol/json-writer.ts";
-import type { ContainerStatus, NetworkInfo, TaskStatus } from "../../../protocol/v1/types.ts";
-import { endpointResourcesText } from "../../../resources/endpoint-text.ts";
+import type {
+  ContainerID,
+  ContainerStatus,
+  NetworkInfo,
+  NetworkInfoIPAddress,
+  TaskStatus,
+} from "../../../protocol/v1/types.ts";
+import { ResourcesWriter } from "../../../resources/endpoint-text.ts";
 import type { FrameworkEntry, MasterState, TaskEntry } from "../state.ts";
 import { type Document, JsonDocument } from "./document.ts";
 import { SortedRuns } from "./sorted-runs.ts";
 import { allFrameworks } from "./v1.ts";
 
-/** TASK. */
-export function taskText(task: TaskEntry): string {
-  const { name, user, labels, discovery, container, health_check, limits } = task.description;
-  const role = task.resources.allocationRole() ?? "*";
-  let text = `{"id":${quoteJson(task.id)},"name":${quoteJson(name)}`;
-  text += `,"framework_id":${quoteJson(task.frameworkId)}`;
-  text += `,"executor_id":${quoteJson(task.executorId ?? "")}`;
-  text += `,"slave_id":${quoteJson(task.agentId)},"state":"${task.state}"`;
-  text += `,"resources":${endpointResourcesText([task.resources])}`;
-  if (limits !== undefined) text += `,"limits":${limitsText(limits)}`;
-  text += `,"role":${quoteJson(role)},"statuses":[${task.statuses.map(statusText).join(",")}]`;
-  if (user !== undefined) text += `,"user":${quoteJson(user)}`;
-  if (labels !== undefined) text += `,"labels":${JSON.stringify(labels.labels ?? [])}`;
-  if (discovery !== undefined) text += `,"discovery":${JSON.stringify(discovery)}`;
-  if (container !== undefined) text += `,"container":${JSON.stringify(container)}`;
-  if (health_check !== undefined) text += `,"health_check":${JSON.stringify(health_check)}`;
-  return `${text}}`;
+/** Writes TASKs; remembers what neighbours in a list have in common. */
+export class TaskWriter {
+  readonly #resources = new ResourcesWriter();
+  #frameworkId: FrameworkId | undefined;
+  #frameworkText = "";
+
+  /** TASK. */
+  text(task: TaskEntry): string {
+    const { name, user, labels, discovery, container, health_check, limits } = task.description;
+    const role = task.resources.allocationRole() ?? "*";
+    let text =
+      `{"id":${quoteJson(task.id)},"name":${quoteJson(name)}` +
+      `,"framework_id":${this.#frameworkIdText(task.frameworkId)}` +
+      `,"executor_id":${task.executorId === undefined ? '""' : quoteJson(task.executorId)}` +
+      `,"slave_id":${quoteJson(task.agentId)},"state":"${task.state}"` +
+      `,"resources":${this.#resources.text(task.resources)}`;
+    if (limits !== undefined) text += `,"limits":${limitsText(limits)}`;
+    text += `,"role":${quoteJson(role)},"statuses":[${statusesText(task.statuses)}]`;
+    if (user !== undefined) text += `,"user":${quoteJson(user)}`;
+    if (labels !== undefined) text += `,"labels":${JSON.stringify(labels.labels ?? [])}`;
+    if (discovery !== undefined) text += `,"discovery":${JSON.stringify(discovery)}`;
+    if (container !== undefined) text += `,"container":${JSON.stringify(container)}`;
+    if (health_check !== undefined) text += `,"health_check":${JSON.stringify(health_check)}`;
+    return `${text}}`;
+  }
+
+  #frameworkIdText(frameworkId: FrameworkId): string {
+    if (this.#frameworkId === frameworkId) return this.#frameworkText;
+    this.#frameworkId = frameworkId;
+    this.#frameworkText = quoteJson(frameworkId);
+    return this.#frameworkText;
+  }
 }
 
 /** What `/tasks` may be asked for. */
@@ -55,7 +77,12 @@ export function tasksDocument(state: MasterState, query: TasksQuery, jsonp?: str
     () => runs.steps(offset + limit),
     (step) => runs.merge(step),
   );
-  document.texts("tasks", () => runs.slice(offset, limit), taskText);
+  const writer = new TaskWriter();
+  document.texts(
+    "tasks",
+    () => runs.slice(offset, limit),
+    (task) => writer.text(task),
+  );
   return document.end();
 }
 
@@ -72,41 +99,65 @@ function firstSeconds(task: TaskEntry): number {
   return task.statuses[0]?.timestamp ?? 0;
 }
 
-function statusText(status: TaskStatus): string {
-  const { state, timestamp, labels, container_status, healthy } = status;
-  let text = `{"state":"${state}","timestamp":${timestamp ?? 0}`;
-  if (labels !== undefined) text += `,"labels":${JSON.stringify(labels.labels ?? [])}`;
-  if (container_status !== undefined) {
-    text += `,"container_status":${containerStatusText(container_status)}`;
+/** Statuses of one place share its description, see `rememberStatus` in tasks.ts. */
+function statusesText(statuses: readonly TaskStatus[]): string {
+  let text = "";
+  let place: ContainerStatus | undefined;
+  let placeText = "";
+  for (const { state, timestamp, labels, container_status, healthy } of statuses) {
+    text += `${text === "" ? "" : ","}{"state":"${state}","timestamp":${timestamp ?? 0}`;
+    if (labels !== undefined) text += `,"labels":${JSON.stringify(labels.labels ?? [])}`;
+    if (container_status !== undefined) {
+      if (container_status !== place) placeText = containerStatusText(container_status);
+      place = container_status;
+      text += `,"container_status":${placeText}`;
+    }
+    text += healthy === undefined ? "}" : `,"healthy":${healthy}}`;
   }
-  if (healthy !== undefined) text += `,"healthy":${healthy}`;
-  return `${text}}`;
+  return text;
 }
 
 function containerStatusText(status: ContainerStatus): string {
   const { container_id, network_infos, cgroup_info } = status;
-  const fields: string[] = [];
-  if (container_id !== undefined) {
-    const isRoot = container_id.parent === undefined;
-    const idText = isRoot ? `{"value":${quoteJson(container_id.value)}}` : undefined;
-    fields.push(`"container_id":${idText ?? JSON.stringify(container_id)}`);
+  let text = "";
+  if (container_id !== undefined) text += `,"container_id":${containerIdText(container_id)}`;
+  if (network_infos !== undefined) text += `,"network_infos":[${networksText(network_infos)}]`;
+  if (cgroup_info !== undefined) text += `,"cgroup_info":${JSON.stringify(cgroup_info)}`;
+  return `{${text.slice(1)}}`;
+}
+
+function containerIdText(id: ContainerID): string {
+  return id.parent === undefined ? `{"value":${quoteJson(id.value)}}` : JSON.stringify(id);
+}
+
+function networksText(networks: readonly NetworkInfo[]): string {
+  let text = "";
+  for (const network of networks) {
+    text += text === "" ? networkText(network) : `,${networkText(network)}`;
   }
-  if (network_infos !== undefined) {
-    fields.push(`"network_infos":[${network_infos.map(networkText).join(",")}]`);
-  }
-  if (cgroup_info !== undefined) fields.push(`"cgroup_info":${JSON.stringify(cgroup_info)}`);
-  return `{${fields.join(",")}}`;
+  return text;
 }
 
 function networkText(info: NetworkInfo): string {
   const { groups, labels, ip_addresses, name, port_mappings } = info;
-  return JSON.stringify({
-    ...(groups !== undefined && { groups }),
-    ...(labels !== undefined && { labels: labels.labels ?? [] }),
-    ...(ip_addresses !== undefined && { ip_addresses }),
-    ...(name !== undefined && { name }),
-    ...(port_mappings !== undefined && { port_mappings }),
-  });
+  let text = "";
+  if (groups !== undefined) text += `,"groups":${JSON.stringify(groups)}`;
+  if (labels !== undefined) text += `,"labels":${JSON.stringify(labels.labels ?? [])}`;
+  if (ip_addresses !== undefined) text += `,"ip_addresses":[${addressesText(ip_addresses)}]`;
+  if (name !== undefined) text += `,"name":${quoteJson(name)}`;
+  if (port_mappings !== undefined) text += `,"port_mappings":${JSON.stringify(port_mappings)}`;
+  return `{${text.slice(1)}}`;
+}
+
+function addressesText(addresses: readonly NetworkInfoIPAddress[]): string {
+  let text = "";
+  for (const { protocol, ip_address } of addresses) {
+    let fields = "";
+    if (protocol !== undefined) fields += `,"protocol":"${protocol}"`;
+    if (ip_address !== undefined) fields += `,"ip_address":${quoteJson(ip_address)}`;
+    text += `${text === "" ? "" : ","}{${fields.slice(1)}}`;
+  }
+  return text;
 }
 
 /** JSON has no infinity; Mesos writes the word. */
