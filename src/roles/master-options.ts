@@ -12,6 +12,7 @@ import {
   removalLimitFlag,
   weightsFlag,
 } from "./policy-flags.ts";
+import { aclsFlag } from "./security-flags.ts";
 
 /** Everything but `info`. Errors: `invalid`, naming the flag. */
 export function masterOptions(
@@ -28,6 +29,8 @@ export function masterOptions(
   if (!rateLimits.ok) return rateLimits;
   const roles = rolesOf(flags.string("roles"));
   if (!roles.ok) return roles;
+  const acls = aclsFlag(flags);
+  if (!acls.ok) return acls;
   const minAllocatable = minAllocatableOf(
     flags.string("min_allocatable_resources") ?? "cpus:0.01|mem:32",
   );
@@ -44,6 +47,7 @@ export function masterOptions(
     maxCompletedTasksPerFramework: flags.integer("max_completed_tasks_per_framework") ?? 1000,
     maxUnreachableTasksPerFramework: flags.integer("max_unreachable_tasks_per_framework") ?? 1000,
     roles: roles.value,
+    acls: acls.value,
     isRootSubmissionAllowed: flags.boolean("root_submissions") ?? true,
     isGpuFiltered: flags.boolean("filter_gpu_resources") ?? true,
     minAllocatable: minAllocatable.value,

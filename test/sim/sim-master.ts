@@ -24,6 +24,7 @@ import {
   type RegistryState,
 } from "../../src/registry/core/registry-state.ts";
 import { ResourceKinds } from "../../src/resources/kinds.ts";
+import { OPEN_ACLS } from "../../src/security/acls.ts";
 import type { Judge } from "./judge.ts";
 import { type LinkEnd, SimLink } from "./sim-link.ts";
 import type { World } from "./world.ts";
@@ -268,6 +269,7 @@ function masterOptions(id: string): MasterOptions {
     maxUnreachableTasksPerFramework: 1000,
     roles: undefined,
     isRootSubmissionAllowed: true,
+    acls: OPEN_ACLS,
     isGpuFiltered: true,
     minAllocatable: [{ cpus: 10 }, { mem: 32_000 }],
     fairSharingExcluded: new Set(),

@@ -29,6 +29,7 @@ const MASTER_CORE_IMPORTS = [
   "base",
   "protocol",
   "resources",
+  "security",
   "allocator",
   "registry/core",
 ] as const;
@@ -45,6 +46,7 @@ export const LAYERS: readonly Layer[] = [
     packages: ["cbor-x", "protobufjs"],
   },
   { ...pure, folder: "resources", rank: 2, mayImport: ["base", "protocol"] },
+  { ...pure, folder: "security", rank: 2, mayImport: ["base", "protocol"] },
   {
     ...pure,
     folder: "allocator",
@@ -106,11 +108,11 @@ export const LAYERS: readonly Layer[] = [
     ...edge,
     folder: "http",
     rank: 8,
-    mayImport: ["base", "protocol", "resources", "master/runtime", "agent/runtime"],
+    mayImport: ["base", "protocol", "resources", "security", "master/runtime", "agent/runtime"],
     mayImportFiles: /^(?:master|agent)\/core\/(?:.*[/-])?views?(?:[/.-])/,
     packages: ["hono"],
   },
-  { ...edge, folder: "cli", rank: 8, mayImport: ["base", "protocol", "resources"] },
+  { ...edge, folder: "cli", rank: 8, mayImport: ["base", "protocol", "resources", "security"] },
   {
     ...edge,
     folder: "platform",

@@ -32,9 +32,8 @@ export const SHARED_FLAGS: readonly Flag[] = [
     later("authenticate_http_readonly", "boolean", "false", "auth on read-only endpoints", {
       note: "requests are NOT authenticated",
     }),
-    later("acls", "json", undefined, "ACLs for local authorizer, JSON or file", {
+    acts("acls", "json", undefined, "ACLs for local authorizer, JSON or file", {
       isPathRead: true,
-      note: "requests are NOT authorised",
     }),
     later("firewall_rules", "json", undefined, "JSON list of disabled endpoints", {
       isPathRead: true,

@@ -31,7 +31,7 @@ export async function handleKill(runtime: MasterRuntime, request: Request): Prom
   if (graceMs !== undefined && !(typeof graceMs === "number" && graceMs >= 0)) {
     return textResponse(400, "Expecting 'grace_ms' to be a number of milliseconds, 0 or more");
   }
-  const outcome = await runtime.killTask(taskId, frameworkId, graceMs);
+  const outcome = await runtime.killTask(taskId, frameworkId, graceMs, undefined);
   return outcome.ok ? emptyResponse(202) : refusalResponse(outcome.error);
 }
 

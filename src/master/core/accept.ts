@@ -10,6 +10,7 @@ import type {
   SchedulerCallDecline,
   TaskStatusReason,
 } from "../../protocol/v1/types.ts";
+import { denialOfOperation } from "./authorization.ts";
 import { log, type MasterContext, sendEvent } from "./context.ts";
 import { type Launch, performLaunch, performLaunchGroup, refuseTask, tasksOf } from "./launches.ts";
 import { OfferPool } from "./offer-pool.ts";
@@ -200,7 +201,9 @@ function performConversion(
   const { framework, agent, role, pool } = launch;
   const info = normalizeOperation(operation, role);
   const { principal } = framework.info;
-  const fault = faultOfOperation({ agent, framework, role, principal, operation: info });
+  const fault =
+    faultOfOperation({ agent, framework, role, principal, operation: info }) ??
+    denialOfOperation(ctx, principal, info);
   if (fault !== undefined) return fault;
   const bundles = bundlesOf(ctx, info);
   if (!bundles.ok) return bundles.error.message;

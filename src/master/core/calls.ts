@@ -12,6 +12,7 @@ import type {
   SchedulerCallShutdown,
 } from "../../protocol/v1/types.ts";
 import { accept, decline } from "./accept.ts";
+import { denialOfTeardown } from "./authorization.ts";
 import { command } from "./commands.ts";
 import { log, type MasterContext } from "./context.ts";
 import { removeFramework, updateFramework } from "./frameworks.ts";
@@ -70,9 +71,11 @@ function carryOut(
   perform(ctx, framework, call);
 }
 
-/** An operator ends one task. Errors: notFound, conflict, notReady. */
+/** An operator ends one task. Errors: notFound, conflict, forbidden. */
 export function operatorKill(ctx: MasterContext, input: Input<"operatorKill">): void {
-  const found = findTask(ctx, input.taskId, input.frameworkId);
+  const task = findTask(ctx, input.taskId, input.frameworkId);
+  const frameworkId = task.ok ? task.value.frameworkId : input.frameworkId;
+  const found = denialOfTeardown(ctx, input.principal, frameworkId) ?? task;
   respond(ctx, input.requestId, found.ok ? ok(undefined) : found);
   if (!found.ok) return;
   const { graceMs } = input;

@@ -20,6 +20,7 @@ import type {
   SchedulerCallUpdateFramework,
 } from "../../protocol/v1/types.ts";
 import { isSameMessage } from "../../registry/core/same-message.ts";
+import { denialOfRegistration, forbidden } from "./authorization.ts";
 import { command, isLaunch } from "./commands.ts";
 import {
   cancelTimer,
@@ -74,7 +75,8 @@ export function subscribe(
   const known = isFirst ? undefined : ctx.state.frameworks.get(brand(wanted.id?.value ?? ""));
   const fault =
     faultOfSubscription(ctx, subscription) ??
-    (known === undefined ? undefined : faultOfPrincipal(known, wanted));
+    (known === undefined ? undefined : faultOfPrincipal(known, wanted)) ??
+    denialOfRegistration(ctx, wanted);
   if (fault !== undefined) {
     log(ctx, "info", "refused a subscription", { name: wanted.name, fault });
     failStream(ctx, streamId, fault);
@@ -130,7 +132,8 @@ export function heartbeat(ctx: MasterContext, streamId: StreamId): void {
 }
 
 /**
- * UPDATE_FRAMEWORK: as subscribe, but what may not change is refused. Refusals: `invalid`.
+ * UPDATE_FRAMEWORK: as subscribe, but what may not change is refused. Refusals: `invalid`,
+ * `forbidden`.
  * Source: semantics 3.4, http-api 4.2.
  */
 export function updateFramework(
@@ -152,6 +155,8 @@ export function updateFramework(
   if (wish !== undefined) {
     return refuse("invalid", `'UpdateFramework' call is not valid: ${wish}`);
   }
+  const denial = denialOfRegistration(ctx, info);
+  if (denial !== undefined) return forbidden(denial);
   const isChanged = replaceInfo(ctx, framework, info);
   adoptSubscription(ctx, framework, update);
   if (isChanged) tellUpdated(ctx, framework);

@@ -69,6 +69,7 @@ export type MasterInput =
       readonly frameworkId: string | undefined;
       readonly taskId: string;
       readonly graceMs: number | undefined;
+      readonly principal: string | undefined;
     }
   /** An operator's SUBSCRIBE: the snapshot and what happens from then on go to the stream. */
   | { readonly kind: "operatorSubscribe"; readonly streamId: StreamId }

@@ -11,6 +11,7 @@ import type {
   TaskState,
   TaskStatusReason,
 } from "../../protocol/v1/types.ts";
+import { denialOfTask } from "./authorization.ts";
 import { command } from "./commands.ts";
 import type { MasterContext } from "./context.ts";
 import { healthCheckType } from "./message-validation.ts";
@@ -46,13 +47,16 @@ export function performLaunch(ctx: MasterContext, launch: Launch, operation: Off
   }
   ctx.counters.count("master/messages_launch_tasks");
   for (const task of tasks) {
+    const denial = denialOfTask(ctx, launch.framework.info, task, task.executor);
+    if (denial !== undefined) {
+      refuseLaunch(ctx, launch, task, "REASON_TASK_UNAUTHORIZED", denial);
+      continue;
+    }
     const fault =
       operation.id === undefined
         ? launchTask(ctx, launch, task)
         : "The `id` field cannot be set on LAUNCH operations";
-    if (fault === undefined) continue;
-    const reason = "REASON_TASK_INVALID";
-    refuseTask(ctx, launch.framework, task, { state: "TASK_ERROR", reason, message: fault });
+    if (fault !== undefined) refuseLaunch(ctx, launch, task, "REASON_TASK_INVALID", fault);
   }
 }
 
@@ -63,15 +67,20 @@ export function performLaunchGroup(
   operation: OfferOperation,
 ): void {
   ctx.counters.count("master/messages_launch_tasks");
+  const tasks = tasksOf(operation);
+  const denial = denialOfGroup(ctx, launch.framework, operation);
+  if (denial !== undefined) {
+    for (const task of tasks) {
+      refuseLaunch(ctx, launch, task, "REASON_TASK_GROUP_UNAUTHORIZED", denial);
+    }
+    return;
+  }
   const fault =
     operation.id === undefined
       ? launchGroup(ctx, launch, operation.launch_group)
       : "The `id` field cannot be set on LAUNCH_GROUP operations";
   if (fault === undefined) return;
-  const reason = "REASON_TASK_GROUP_INVALID";
-  for (const task of tasksOf(operation)) {
-    refuseTask(ctx, launch.framework, task, { state: "TASK_ERROR", reason, message: fault });
-  }
+  for (const task of tasks) refuseLaunch(ctx, launch, task, "REASON_TASK_GROUP_INVALID", fault);
 }
 
 /** Answers for a task that is not launched. */
@@ -96,6 +105,29 @@ export function tasksOf(operation: OfferOperation): readonly TaskInfo[] {
   if (operation.type === "LAUNCH") return operation.launch?.task_infos ?? [];
   if (operation.type === "LAUNCH_GROUP") return operation.launch_group?.task_group.tasks ?? [];
   return [];
+}
+
+function refuseLaunch(
+  ctx: MasterContext,
+  { framework }: Launch,
+  task: TaskInfo,
+  reason: TaskStatusReason,
+  message: string,
+): void {
+  refuseTask(ctx, framework, task, { state: "TASK_ERROR", reason, message });
+}
+
+/** One task that may not run is enough for the whole group. */
+function denialOfGroup(
+  ctx: MasterContext,
+  { info }: FrameworkEntry,
+  operation: OfferOperation,
+): string | undefined {
+  for (const task of tasksOf(operation)) {
+    const denial = denialOfTask(ctx, info, task, operation.launch_group?.executor);
+    if (denial !== undefined) return denial;
+  }
+  return undefined;
 }
 
 function launchTask(ctx: MasterContext, launch: Launch, task: TaskInfo): string | undefined {

@@ -1,6 +1,7 @@
 /** Settings of a master that its decisions depend on; names and defaults as in reference/flags.md. */
 import type { RegexLimits } from "../../allocator/constraint-regex.ts";
 import type { MasterInfo } from "../../protocol/v1/types.ts";
+import type { Acls } from "../../security/acls.ts";
 
 export interface MasterOptions {
   /** `id` is new for each process start and is the epoch of the agent links. */
@@ -18,6 +19,7 @@ export interface MasterOptions {
   /** Undefined: every role may be used. */
   readonly roles: ReadonlySet<string> | undefined;
   readonly isRootSubmissionAllowed: boolean;
+  readonly acls: Acls;
   readonly isGpuFiltered: boolean;
   readonly minAllocatable: readonly Readonly<Record<string, number>>[];
   readonly fairSharingExcluded: ReadonlySet<string>;

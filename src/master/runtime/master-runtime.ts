@@ -152,6 +152,7 @@ export class MasterRuntime {
     taskId: string,
     frameworkId: string | undefined,
     graceMs: number | undefined,
+    principal: string | undefined,
   ): Promise<Result<void>> {
     return this.#request((requestId) => ({
       kind: "operatorKill",
@@ -159,6 +160,7 @@ export class MasterRuntime {
       frameworkId,
       taskId,
       graceMs,
+      principal,
     }));
   }
 

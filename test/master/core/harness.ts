@@ -43,6 +43,7 @@ import {
   type RegistryState,
 } from "../../../src/registry/core/registry-state.ts";
 import { ResourceKinds } from "../../../src/resources/kinds.ts";
+import { OPEN_ACLS } from "../../../src/security/acls.ts";
 
 export const MASTER_ID = "11111111-2222-4333-8444-555555555555";
 export const START_MS = 1_700_000_000_000;
@@ -66,6 +67,7 @@ export function masterOptions(changes: Partial<MasterOptions> = {}): MasterOptio
     maxUnreachableTasksPerFramework: 1000,
     roles: undefined,
     isRootSubmissionAllowed: true,
+    acls: OPEN_ACLS,
     isGpuFiltered: true,
     minAllocatable: [{ cpus: 10 }, { mem: 32_000 }],
     fairSharingExcluded: new Set(),
@@ -221,13 +223,19 @@ export class World {
     }));
   }
 
-  operatorKill(taskId: string, frameworkId?: string, graceMs?: number): Result<void> {
+  operatorKill(
+    taskId: string,
+    frameworkId?: string,
+    graceMs?: number,
+    principal?: string,
+  ): Result<void> {
     return this.#request((requestId) => ({
       kind: "operatorKill",
       requestId,
       taskId,
       frameworkId,
       graceMs,
+      principal,
     }));
   }
 
@@ -238,13 +246,8 @@ export class World {
     });
   }
 
-  operatorCall(call: MasterCall): Result<void> {
-    return this.#request((requestId) => ({
-      kind: "operatorCall",
-      requestId,
-      call,
-      principal: undefined,
-    }));
+  operatorCall(call: MasterCall, principal?: string): Result<void> {
+    return this.#request((requestId) => ({ kind: "operatorCall", requestId, call, principal }));
   }
 
   /** An operator follows the cluster; its first event is the snapshot. */

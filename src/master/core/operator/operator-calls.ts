@@ -5,6 +5,7 @@
 import { brand, type FrameworkId } from "../../../base/ids.ts";
 import { ok, type Result, refuse } from "../../../base/result.ts";
 import type { MasterCall } from "../../../protocol/v1/types.ts";
+import { denialOfCall } from "../authorization.ts";
 import type { MasterContext } from "../context.ts";
 import { removeFramework } from "../frameworks.ts";
 import type { MasterInput } from "../inputs.ts";
@@ -76,7 +77,7 @@ export function operatorCall(ctx: MasterContext, input: Input): void {
     ? refuse("notReady", "Master has not finished recovery")
     : handler === undefined
       ? refuse("notImplemented", `${call.type} is not implemented by this version of allot`)
-      : handler(ctx, call, { requestId, principal });
+      : (denialOfCall(ctx, principal, call) ?? handler(ctx, call, { requestId, principal }));
   if (outcome !== "later") answer(ctx, requestId, outcome);
 }
 

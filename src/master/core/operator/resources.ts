@@ -5,6 +5,7 @@
 import { type AgentId, brand } from "../../../base/ids.ts";
 import { ok, type Result, refuse } from "../../../base/result.ts";
 import type { MasterCall, OfferOperation } from "../../../protocol/v1/types.ts";
+import { denialOfOperation, forbidden } from "../authorization.ts";
 import type { MasterContext } from "../context.ts";
 import { faultOfOperation, normalizeOperation } from "../operation-validation.ts";
 import {
@@ -16,7 +17,7 @@ import {
 } from "../operations.ts";
 import type { OperatorRequest } from "./settle.ts";
 
-/** Refusals: `invalid`, and `conflict` when the agent's free resources do not suffice. */
+/** Refusals: `invalid`, `forbidden`, and `conflict` when the agent's free resources do not suffice. */
 export function operatorOperation(
   ctx: MasterContext,
   call: MasterCall,
@@ -35,6 +36,8 @@ export function operatorOperation(
     refuse("invalid", `Invalid ${info.type} operation on agent ${agentId}: ${why}`);
   const fault = faultOfOperation(candidate);
   if (fault !== undefined) return invalid(fault);
+  const denial = denialOfOperation(ctx, principal, info);
+  if (denial !== undefined) return forbidden(denial);
   const bundles = bundlesOf(ctx, info);
   if (!bundles.ok) return invalid(bundles.error.message);
   const { consumed } = bundles.value;
