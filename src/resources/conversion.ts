@@ -6,12 +6,12 @@
 import { ok, type Result, refuse } from "../base/result.ts";
 import type { OfferOperation, Resource, ResourceDiskInfo } from "../protocol/v1/types.ts";
 import { Bundle } from "./bundle.ts";
-import type { ResourceKinds } from "./kinds.ts";
+import { ResourceKinds } from "./kinds.ts";
 import { fromMilli, toMilli } from "./milli.ts";
 import { toPostRefinement } from "./refinement.ts";
 
 /** Both sides hold the same amount of every name. */
-export interface Conversion {
+interface Conversion {
   readonly consumed: readonly Resource[];
   readonly converted: readonly Resource[];
 }
@@ -20,7 +20,7 @@ export interface Conversion {
  * The conversion of an operation whose message is complete. Refusals: `invalid` when there is
  * nothing to take off or put on; `notImplemented` for operations of resource providers.
  */
-export function conversionOf(operation: OfferOperation): Result<Conversion> {
+function conversionOf(operation: OfferOperation): Result<Conversion> {
   const { reserve, unreserve, create, destroy, grow_volume, shrink_volume } = operation;
   switch (operation.type) {
     case "RESERVE":
@@ -68,6 +68,26 @@ export function withCheckpointed(
   }
   total.add(Bundle.from(kinds, checkpointed));
   return ok(total.toResources());
+}
+
+/**
+ * The conversion as bundles, in the form the operation has. Refusals: as `conversionOf`, and
+ * `invalid` when it would make resources out of others, or out of nothing.
+ */
+export function bundlesOfConversion(
+  kinds: ResourceKinds,
+  operation: OfferOperation,
+): Result<{ readonly consumed: Bundle; readonly converted: Bundle }> {
+  const conversion = conversionOf(operation);
+  if (!conversion.ok) return conversion;
+  const { consumed, converted } = conversion.value;
+  const before = Bundle.from(kinds, consumed.map(toOrigin));
+  const after = Bundle.from(kinds, converted.map(toOrigin));
+  if (!before.equals(after)) {
+    const [what, from] = [after.describe(), before.describe()];
+    return refuse("invalid", `${operation.type} would make ${what} of ${from}`);
+  }
+  return ok({ consumed: Bundle.from(kinds, consumed), converted: Bundle.from(kinds, converted) });
 }
 
 /** A resource as it was before anybody reserved it or made a volume of it. */
@@ -138,6 +158,10 @@ function grown(volume: Resource, addition: Resource): Result<Conversion> {
   if (milli <= 0) return refuse("invalid", "the addition to the volume is not above 0");
   const plain = withoutVolume(volume);
   if (!plain.ok) return plain;
+  const kinds = new ResourceKinds();
+  if (kinds.intern(plain.value) !== kinds.intern(addition)) {
+    return refuse("invalid", "the addition is not disk of the kind that the volume lies on");
+  }
   return ok({ consumed: [volume, addition], converted: [resized(volume, milli)] });
 }
 

@@ -9,7 +9,11 @@ import { uuidToBase64 } from "../../protocol/base64.ts";
 import type { AgentOperation, ReportedOperation } from "../../protocol/link-frames.ts";
 import type { OperationState, OperationStatus, Resource } from "../../protocol/v1/types.ts";
 import { Bundle } from "../../resources/bundle.ts";
-import { conversionOf, isCheckpointed, withCheckpointed } from "../../resources/conversion.ts";
+import {
+  bundlesOfConversion,
+  isCheckpointed,
+  withCheckpointed,
+} from "../../resources/conversion.ts";
 import { ResourceKinds } from "../../resources/kinds.ts";
 import { UPDATE_RETRY_MS_MAX, UPDATE_RETRY_MS_MIN } from "./limits.ts";
 import { agentIdOf, cancelTimer, checkpoint, log, type Step, send, setTimer } from "./step.ts";
@@ -103,13 +107,13 @@ export function restoreResources(
 function convert(step: Step, { info }: AgentOperation): string | undefined {
   const { state } = step;
   const kinds = new ResourceKinds();
-  const conversion = conversionOf(info);
+  const conversion = bundlesOfConversion(kinds, info);
   if (!conversion.ok) return conversion.error.message;
   const total = withCheckpointed(kinds, state.info.resources ?? [], state.checkpointedResources);
   if (!total.ok) return total.error.message;
   const now = Bundle.from(kinds, total.value);
-  const consumed = Bundle.from(kinds, conversion.value.consumed).withoutAllocation();
-  const converted = Bundle.from(kinds, conversion.value.converted).withoutAllocation();
+  const consumed = conversion.value.consumed.withoutAllocation();
+  const converted = conversion.value.converted.withoutAllocation();
   if (!now.contains(consumed)) return "The agent does not have the resources of the operation";
   now.subtract(consumed);
   now.add(converted);

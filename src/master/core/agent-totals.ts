@@ -10,7 +10,7 @@ import type { Bundle } from "../../resources/bundle.ts";
 import { withCheckpointed } from "../../resources/conversion.ts";
 import type { MasterContext } from "./context.ts";
 import { bundlesOf } from "./operations.ts";
-import { emptyBundle, faultOfResources, resourceBundle } from "./resource-forms.ts";
+import { faultOfResources, resourceBundle, takenTogether } from "./resource-forms.ts";
 import type { AgentEntry } from "./state.ts";
 import { isTerminal } from "./tasks.ts";
 
@@ -67,22 +67,22 @@ export function lastCommandOf(ctx: MasterContext, message: RegisterMessage): num
 
 /** Unallocated form. */
 export function usedOn(ctx: MasterContext, agent: AgentEntry): Bundle {
-  const sum = emptyBundle(ctx.kinds);
-  for (const used of agent.used.values()) sum.add(used.withoutAllocation());
-  return sum;
+  return takenTogether(ctx.kinds, agent.used.values());
 }
 
 /** What the tasks and executors of a report hold, unallocated form. */
 export function reportedUse(ctx: MasterContext, message: RegisterMessage): Bundle {
-  const sum = emptyBundle(ctx.kinds);
   const isOver = (id: string): boolean => ctx.state.completedFrameworks.has(brand(id));
-  for (const { task } of message.tasks) {
-    if (isTerminal(task.state) || isOver(task.framework_id.value)) continue;
-    sum.add(resourceBundle(ctx.kinds, task.resources ?? []));
-  }
-  for (const { frameworkId, executorInfo } of message.executors) {
-    if (isOver(frameworkId)) continue;
-    sum.add(resourceBundle(ctx.kinds, executorInfo.resources ?? []));
-  }
-  return sum;
+  const tasks = message.tasks.filter(
+    ({ task }) => !isTerminal(task.state) && !isOver(task.framework_id.value),
+  );
+  const executors = message.executors.filter(({ frameworkId }) => !isOver(frameworkId));
+  const held = [
+    ...tasks.map(({ task }) => task.resources),
+    ...executors.map(({ executorInfo }) => executorInfo.resources),
+  ];
+  return takenTogether(
+    ctx.kinds,
+    held.map((resources) => resourceBundle(ctx.kinds, resources ?? [])),
+  );
 }

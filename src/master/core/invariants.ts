@@ -4,7 +4,7 @@
  */
 import { assert } from "../../base/assert.ts";
 import type { MasterContext } from "./context.ts";
-import { emptyBundle, printResources } from "./resource-forms.ts";
+import { emptyBundle, printResources, takenTogether } from "./resource-forms.ts";
 import { type AgentEntry, executorKey, type FrameworkEntry } from "./state.ts";
 import { isTerminal } from "./tasks.ts";
 
@@ -26,12 +26,12 @@ export function assertMasterInvariants(ctx: MasterContext): void {
 
 /** Promise 2 of the design: offered + used ≤ total. */
 export function assertAgentWithinTotal(ctx: MasterContext, agent: AgentEntry): void {
-  const sum = emptyBundle(ctx.kinds);
-  for (const used of agent.used.values()) sum.add(used.withoutAllocation());
+  const promises = [...agent.used.values()];
   for (const offerId of agent.offers) {
     const offer = ctx.state.offers.get(offerId);
-    if (offer !== undefined) sum.add(offer.resources.withoutAllocation());
+    if (offer !== undefined) promises.push(offer.resources);
   }
+  const sum = takenTogether(ctx.kinds, promises);
   assert(agent.total.contains(sum), () => {
     const promised = printResources(sum);
     return `agent ${agent.id} has ${printResources(agent.total)} and promised ${promised}`;

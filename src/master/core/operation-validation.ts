@@ -122,7 +122,10 @@ function faultOfKind(candidate: OperationCandidate): string | undefined {
     case "RESERVE":
       return faultOfReserve(candidate);
     case "CREATE":
-      return firstFault(operation.create?.volumes, (volume) => faultOfVolume(candidate, volume));
+      return (
+        firstFault(operation.create?.volumes, (volume) => faultOfVolume(candidate, volume)) ??
+        faultOfTwins(operation.create?.volumes ?? [])
+      );
     case "GROW_VOLUME":
       return faultOfResize(candidate, operation.grow_volume?.volume);
     case "SHRINK_VOLUME":
@@ -196,6 +199,17 @@ function faultOfVolume(
         other.disk?.persistence?.id === persistence.id && other.reservations?.at(-1)?.role === role,
     );
   return isTaken ? `Volume '${persistence.id}' of role '${role}' exists already` : undefined;
+}
+
+function faultOfTwins(volumes: readonly Resource[]): string | undefined {
+  const seen = new Set<string>();
+  for (const { disk, reservations } of volumes) {
+    const id = disk?.persistence?.id;
+    const key = JSON.stringify([id, reservations?.at(-1)?.role]);
+    if (seen.has(key)) return `Volume '${id}' is to be created twice`;
+    seen.add(key);
+  }
+  return undefined;
 }
 
 function faultOfResize(

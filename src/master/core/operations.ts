@@ -14,8 +14,8 @@ import type {
   OperationStatus,
   SchedulerCallAcknowledgeOperationStatus,
 } from "../../protocol/v1/types.ts";
-import { Bundle } from "../../resources/bundle.ts";
-import { conversionOf } from "../../resources/conversion.ts";
+import type { Bundle } from "../../resources/bundle.ts";
+import { bundlesOfConversion } from "../../resources/conversion.ts";
 import { command, isPending } from "./commands.ts";
 import { type MasterContext, sendEvent } from "./context.ts";
 import { rescindOffer } from "./offers.ts";
@@ -30,18 +30,12 @@ export interface BundleConversion {
   readonly converted: Bundle;
 }
 
-/** What an operation makes of resources. Refusals as `conversionOf`. */
+/** What an operation makes of resources. Refusals as `bundlesOfConversion`. */
 export function bundlesOf(
   ctx: MasterContext,
   operation: AgentOperation["info"],
 ): Result<BundleConversion> {
-  const conversion = conversionOf(operation);
-  if (!conversion.ok) return conversion;
-  const { consumed, converted } = conversion.value;
-  return ok({
-    consumed: Bundle.from(ctx.kinds, consumed),
-    converted: Bundle.from(ctx.kinds, converted),
-  });
+  return bundlesOfConversion(ctx.kinds, operation);
 }
 
 /** Counts the conversion on the agent, and has the agent carry it out. Allocation is the caller's. */

@@ -63,6 +63,25 @@ export function resourceBundle(kinds: ResourceKinds, resources: readonly Resourc
   return Bundle.from(kinds, resources).withoutAllocation();
 }
 
+/** The sum of bundles, allocated to nobody, each shared volume once: what is taken of an agent. */
+export function takenTogether(kinds: ResourceKinds, bundles: Iterable<Bundle>): Bundle {
+  const sum = emptyBundle(kinds);
+  for (const bundle of bundles) {
+    for (const part of partsToAdd(sum, bundle.withoutAllocation())) sum.add(part);
+  }
+  return sum;
+}
+
+function* partsToAdd(sum: Bundle, bundle: Bundle): Generator<Bundle> {
+  yield bundle.filter((kind) => !kind.isShared);
+  const present = new Set(sum.presentKinds());
+  for (const kind of bundle.presentKinds()) {
+    if (!kind.isShared || present.has(kind)) continue;
+    const [copy] = bundle.filter((other) => other === kind).toResources();
+    if (copy !== undefined) yield Bundle.from(sum.kinds, [copy]);
+  }
+}
+
 export function emptyBundle(kinds: ResourceKinds): Bundle {
   return Bundle.empty(kinds);
 }
