@@ -13,7 +13,7 @@ export interface ClusterShape {
 }
 
 /** What each agent has, as in the workloads that Mesos was measured with. */
-const CPUS = 24;
+export const AGENT_CPUS: number = 24;
 const MEMORY_MB = 4096;
 const DISK_MB = 4096;
 const PORTS = { begin: 31_000, end: 32_000 };
@@ -42,7 +42,7 @@ export class Cluster {
   }
 
   addAgents(): void {
-    const total = this.bundle(CPUS);
+    const total = this.bundle(AGENT_CPUS);
     for (let index = 0; index < this.shape.agents; index++) {
       const info = { hostname: `host-${index}` };
       this.allocator.addAgent(agentId(index), info, total.clone(), new Map());

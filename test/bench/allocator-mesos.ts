@@ -6,12 +6,14 @@
  */
 import type { Allocation } from "../../src/allocator/allocator.ts";
 import {
+  AGENT_CPUS,
   agentId,
   Cluster,
   type ClusterShape,
   expectCount,
   frameworkId,
   idleCluster,
+  roleName,
   timed,
 } from "./allocator-cluster.ts";
 import type { Bench, BenchContext } from "./bench.ts";
@@ -45,6 +47,15 @@ const CYCLE_ROWS: readonly CycleRow[] = [
   { agents: 2000, frameworks: 1000, roles: 1000, addMs: 105, fullMs: 598, idleMs: 462 },
 ];
 
+/**
+ * As many agents as roles, one framework in each role. Of six roles five have a guarantee, and no
+ * limit, of one whole agent; frameworks of all roles are hungry.
+ */
+const QUOTA_ROWS: readonly CycleRow[] = [
+  { agents: 300, frameworks: 300, roles: 300, addMs: 14, fullMs: 339, idleMs: 330 },
+  { agents: 3000, frameworks: 3000, roles: 3000, addMs: 107, fullMs: 52_630, idleMs: 51_862 },
+];
+
 /** All resources are free, and every framework has declined every agent for a day. */
 const FILTERED_ROWS = [
   { agents: 1000, frameworks: 200, roles: 1, idleMs: 2330 },
@@ -70,6 +81,8 @@ export const allocatorMesosBench: Bench = {
     const rows = new Rows(set, context);
     calibrate(set, "before");
     for (const row of CYCLE_ROWS) rows.cycle(row);
+    for (const row of QUOTA_ROWS) rows.quota(row);
+    for (const row of QUOTA_ROWS) rows.headroom(row);
     rows.suppressed();
     for (const row of FILTERED_ROWS) rows.filtered(row);
     rows.declineRound();
@@ -105,6 +118,47 @@ class Rows {
         row.fullMs,
       );
       this.#idleCycles(cluster, add, row.idleMs);
+    });
+  }
+
+  quota(row: CycleRow): void {
+    this.#repeat("quota", row, (add) => {
+      const cluster = new Cluster(row);
+      cluster.addFrameworks();
+      setQuotas(cluster);
+      add(
+        "add agents",
+        timed(() => cluster.addAgents()),
+        row.addMs,
+      );
+      add(
+        "full",
+        timed(() => expectCount(cluster.allocate(), row.agents)),
+        row.fullMs,
+      );
+      this.#idleCycles(cluster, add, row.idleMs);
+    });
+  }
+
+  /** As `quota`, with nobody to take what is guaranteed: the others must leave it alone. */
+  headroom(row: CycleRow): void {
+    this.#repeat("quota held back", row, (add) => {
+      const cluster = new Cluster(row);
+      for (let index = 0; index < row.frameworks; index++)
+        cluster.addFramework(index, hasQuota(index));
+      setQuotas(cluster);
+      cluster.addAgents();
+      add(
+        "full",
+        timed(() => cluster.allocate()),
+        undefined,
+      );
+      cluster.touchAgents();
+      add(
+        "no-op",
+        timed(() => expectCount(cluster.allocate(), 0)),
+        undefined,
+      );
     });
   }
 
@@ -183,7 +237,7 @@ class Rows {
     this.#repeat("update agents", row, (add) => {
       const cluster = idleCluster(row);
       cluster.allocate();
-      const total = cluster.bundle(25);
+      const total = cluster.bundle(AGENT_CPUS + 1);
       const elapsedMs = timed(() => {
         for (let index = 0; index < row.agents; index++) {
           const info = { hostname: `host-${index}` };
@@ -225,6 +279,17 @@ class Rows {
 
 /** Counts one measured part of a run, milliseconds, with Mesos' figure where there is one. */
 type Add = (what: string, elapsedMs: number, mesosMs: number | undefined) => void;
+
+function hasQuota(role: number): boolean {
+  return role % 6 !== 0;
+}
+
+function setQuotas(cluster: Cluster): void {
+  const guarantees = Object.fromEntries(cluster.bundle(AGENT_CPUS).scalarTotals());
+  for (let role = 0; role < cluster.shape.roles; role++) {
+    if (hasQuota(role)) cluster.allocator.updateQuota(roleName(role), { guarantees, limits: {} });
+  }
+}
 
 /** Offers all agents and has them declined until nobody is left who would take one. */
 function clusterWithFilters(shape: ClusterShape): Cluster {
