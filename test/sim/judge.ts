@@ -11,11 +11,14 @@ import type { MasterToAgent } from "../../src/protocol/link-frames.ts";
 import type { Offer, SchedulerEvent } from "../../src/protocol/v1/types.ts";
 import type { MemoryCheckpoint } from "../agent/core/memory-checkpoint.ts";
 import { cpusMilliOf } from "./cpus.ts";
+import { OperationJudge } from "./operation-judge.ts";
+import { checkLimits } from "./quota-judge.ts";
 import type { World } from "./world.ts";
 
 interface Refusal {
   readonly cpusMilli: number;
   readonly memMilli: number;
+  readonly diskMilli: number;
   readonly untilMs: number;
 }
 
@@ -33,11 +36,17 @@ export class Judge {
   readonly #shutDown = new Set<string>();
   /** Frameworks that a master removed: nothing is owed to them any more. */
   readonly #removed = new Set<string>();
+  /** Tasks on agents that the master told to end; it has told their frameworks itself. */
+  readonly #disownedTasks = new Set<string>();
   /** By framework, role and agent. */
   readonly #refusals = new Map<string, Refusal[]>();
 
+  /** Of operations on resources. */
+  readonly operations: OperationJudge;
+
   constructor(world: World) {
     this.#world = world;
+    this.operations = new OperationJudge(world);
   }
 
   isRemoved(frameworkId: string): boolean {
@@ -88,7 +97,9 @@ export class Judge {
           candidate.sequence === sequence,
       );
       const uuid = update?.status.uuid;
-      if (uuid === undefined || this.#shutDown.has(frameworkId)) return;
+      const isOwed =
+        !this.#shutDown.has(frameworkId) && !this.#disownedTasks.has(`${frameworkId}/${taskId}`);
+      if (uuid === undefined || !isOwed) return;
       this.#world.check(
         this.#acknowledged.has(uuid),
         () =>
@@ -106,6 +117,13 @@ export class Judge {
     const { frameworkId } = message.command;
     this.#shutDown.add(frameworkId);
     if (!state.frameworks.has(brand(frameworkId))) this.#removed.add(frameworkId);
+  }
+
+  /** The master told a whole agent to end: nothing is owed for what is on its disk. */
+  disowned(disk: MemoryCheckpoint): void {
+    for (const { frameworkId, taskId } of disk.tasks.values()) {
+      this.#disownedTasks.add(`${frameworkId}/${taskId}`);
+    }
   }
 
   delivered(uuid: string): void {
@@ -158,18 +176,23 @@ export class Judge {
       state.streams.has(streamId) || event.type === "ERROR",
       () => `${event.type} was sent on a stream that belongs to nobody`,
     );
-    for (const offer of event.offers?.offers ?? []) this.#offered(offer);
+    for (const offer of event.offers?.offers ?? []) {
+      this.#offered(offer);
+      checkLimits(this.#world, state, state.policy.quotas, offer);
+    }
   }
 
   #offered(offer: Offer): void {
     // What is reserved is another kind of resource, which no filter of unreserved ones covers.
     if (hasReserved(offer)) return;
-    const { cpusMilli, memMilli } = amountOf(offer);
+    const { cpusMilli, memMilli, diskMilli } = amountOf(offer);
     const refusals = this.#refusals.get(refusalKey(offer)) ?? [];
     for (const refusal of refusals) {
       if (refusal.untilMs <= this.#world.time.nowMs) continue;
       this.#world.check(
-        cpusMilli > refusal.cpusMilli || memMilli > refusal.memMilli,
+        cpusMilli > refusal.cpusMilli ||
+          memMilli > refusal.memMilli ||
+          diskMilli > refusal.diskMilli,
         () =>
           `${refusalKey(offer)} was offered ${cpusMilli}/${memMilli} again ${refusal.untilMs - this.#world.time.nowMs} ms before its filter ends`,
       );
@@ -192,11 +215,12 @@ export class Judge {
   }
 }
 
-function amountOf(offer: Offer): { readonly cpusMilli: number; readonly memMilli: number } {
-  const memMilli = (offer.resources ?? [])
-    .filter(({ name }) => name === "mem")
-    .reduce((sum, { scalar }) => sum + Math.round((scalar?.value ?? 0) * 1000), 0);
-  return { cpusMilli: cpusMilliOf(offer.resources ?? []), memMilli };
+function amountOf(offer: Offer): Omit<Refusal, "untilMs"> {
+  const milliOf = (wanted: string): number =>
+    (offer.resources ?? [])
+      .filter(({ name }) => name === wanted)
+      .reduce((sum, { scalar }) => sum + Math.round((scalar?.value ?? 0) * 1000), 0);
+  return { cpusMilli: milliOf("cpus"), memMilli: milliOf("mem"), diskMilli: milliOf("disk") };
 }
 
 function hasReserved({ resources }: Offer): boolean {

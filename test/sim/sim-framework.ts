@@ -8,15 +8,19 @@ import type { StreamId } from "../../src/base/ids.ts";
 import type {
   FrameworkInfo,
   FrameworkInfoCapability,
+  InverseOffer,
   Offer,
   OfferOperation,
   OperationStatus,
+  Resource,
   SchedulerCall,
   SchedulerEvent,
   TaskInfo,
   TaskStatus,
 } from "../../src/protocol/v1/types.ts";
 import type { Judge } from "./judge.ts";
+import { isVolume } from "./operation-judge.ts";
+import { randomOperations } from "./random-operations.ts";
 import type { SimMaster } from "./sim-master.ts";
 import type { World } from "./world.ts";
 
@@ -35,6 +39,8 @@ interface Habits {
   /** Never acknowledges while faults are on. */
   readonly isSilent: boolean;
   readonly role: string;
+  /** Makes volumes that several tasks may use. */
+  readonly isSharing: boolean;
 }
 
 export class SimFramework {
@@ -54,6 +60,9 @@ export class SimFramework {
   #isSuppressed = false;
   #nextTask = 0;
   #nextOperation = 0;
+  #nextVolume = 0;
+  /** Ids of all operations it asked for. */
+  readonly #operations = new Set<string>();
 
   constructor(world: World, judge: Judge, master: SimMaster, name: string) {
     const { dice } = world;
@@ -67,6 +76,7 @@ export class SimFramework {
       failoverTimeoutMs: dice.pick([0, 60_000, 600_000, 1e9]) ?? 0,
       isSilent: dice.chance(0.1),
       role: dice.pick(["*", "web", "web/db", "batch"]) ?? "*",
+      isSharing: dice.chance(0.3),
     };
     world.log(`${name} ${JSON.stringify(this.habits)}`);
     this.#connectLater(dice.below(2000));
@@ -103,6 +113,21 @@ export class SimFramework {
       .filter((task) => !isOver(task))
       .map(({ taskId, agentId }) => ({ task_id: { value: taskId }, agent_id: { value: agentId } }));
     this.#call({ type: "RECONCILE", reconcile: isExplicit ? { tasks } : {} });
+  }
+
+  /** Asks for the state of all operations whose end it does not know. */
+  reconcileOperations(): void {
+    const operations = this.#judge.operations.open(this.#operations).map((open) => ({
+      operation_id: { value: open.operationId },
+      agent_id: { value: open.agentId },
+    }));
+    if (operations.length === 0) return;
+    this.#call({ type: "RECONCILE_OPERATIONS", reconcile_operations: { operations } });
+  }
+
+  /** Operations whose end it was never told. */
+  openOperations(): readonly string[] {
+    return this.#judge.operations.open(this.#operations).map(({ operationId }) => operationId);
   }
 
   /** The connection breaks; master and scheduler notice each in their own time. */
@@ -153,6 +178,7 @@ export class SimFramework {
 
   #info(): FrameworkInfo {
     const capabilities: FrameworkInfoCapability[] = [{ type: "MULTI_ROLE" }];
+    if (this.habits.isSharing) capabilities.push({ type: "SHARED_RESOURCES" });
     if (this.habits.isPartitionAware) capabilities.push({ type: "PARTITION_AWARE" });
     return {
       user: "root",
@@ -184,6 +210,9 @@ export class SimFramework {
           this.#operationStatus(event.update_operation_status.status);
         }
         break;
+      case "INVERSE_OFFERS":
+        this.#answerInverse(event.inverse_offers?.inverse_offers ?? []);
+        break;
       case "ERROR":
         this.#world.log(`${this.name} error ${event.error?.message}`);
         if (event.error?.message === "Framework has been removed") {
@@ -210,7 +239,7 @@ export class SimFramework {
       });
       return;
     }
-    if (this.habits.role !== "*" && dice.chance(0.15)) {
+    if (this.habits.role !== "*" && dice.chance(0.25)) {
       this.#convert(offer);
       return;
     }
@@ -221,38 +250,53 @@ export class SimFramework {
     this.#callOnce({ type: "ACCEPT", accept: { offer_ids: [offer.id], operations } });
   }
 
-  /** Reserves a part of what is free, or gives back a part of what is reserved. */
+  /** Operations on the offer's resources, now and then with a task behind them. */
   #convert(offer: Offer): void {
-    const { role } = this.habits;
-    const resources = offer.resources ?? [];
-    const reserved = resources.find(({ reservation }) => reservation !== undefined);
-    const free = resources.find((one) => one.reservation === undefined && one.name === "cpus");
-    const id = { value: `${this.name}-o${this.#nextOperation++}` };
-    const cpus = Math.max(0.01, Math.floor((free?.scalar?.value ?? 0) * 300) / 1000);
-    const amount = { name: "cpus", type: "SCALAR", scalar: { value: cpus } } as const;
-    const operation: OfferOperation =
-      reserved === undefined || this.#world.dice.chance(0.5)
-        ? {
-            type: "RESERVE",
-            id,
-            // Now and then more than there is, which is refused.
-            reserve: { resources: [{ ...amount, role, reservation: {} }] },
-          }
-        : { type: "UNRESERVE", id, unreserve: { resources: [reserved] } };
-    const tasks = this.#world.dice.chance(0.3) ? [this.#makeTask(offer, cpus)] : [];
-    const launch: OfferOperation = { type: "LAUNCH", launch: { task_infos: tasks } };
-    const operations = tasks.length === 0 ? [operation] : [operation, launch];
+    const { dice } = this.#world;
+    const maker = {
+      dice,
+      role: this.habits.role,
+      mayShare: this.habits.isSharing,
+      volumeId: () =>
+        `v${dice.chance(0.2) ? dice.below(this.#nextVolume + 1) : this.#nextVolume++}`,
+    };
+    const operations: OfferOperation[] = randomOperations(maker, offer).map((operation) => {
+      const id = `${this.name}-o${this.#nextOperation++}`;
+      const named = { ...operation, id: { value: id } };
+      this.#operations.add(id);
+      this.#judge.operations.asked(offer.agent_id.value, named);
+      return named;
+    });
+    if (operations.length === 0 || dice.chance(0.3)) {
+      const tasks = [this.#makeTask(offer, 0.1)];
+      operations.push({ type: "LAUNCH", launch: { task_infos: tasks } });
+    }
     this.#callOnce({ type: "ACCEPT", accept: { offer_ids: [offer.id], operations } });
   }
 
   #operationStatus(status: OperationStatus): void {
     const { uuid, agent_id, operation_id } = status;
+    this.#judge.operations.told(status);
     if (uuid === undefined || agent_id === undefined || operation_id === undefined) return;
     if (this.#world.isFault(0.05)) return;
     this.#call({
       type: "ACKNOWLEDGE_OPERATION_STATUS",
       acknowledge_operation_status: { agent_id, operation_id, uuid: uuid.value },
     });
+  }
+
+  /** Agrees to be without an agent for a while, or not. */
+  #answerInverse(offers: readonly InverseOffer[]): void {
+    const { dice } = this.#world;
+    for (const { id } of offers) {
+      const filters = { refuse_seconds: dice.pick([0, 5, 60]) ?? 5 };
+      const answer = { inverse_offer_ids: [id], filters };
+      this.#call(
+        dice.chance(0.5)
+          ? { type: "ACCEPT_INVERSE_OFFERS", accept_inverse_offers: answer }
+          : { type: "DECLINE_INVERSE_OFFERS", decline_inverse_offers: answer },
+      );
+    }
   }
 
   #makeTask(offer: Offer, cpus: number): TaskInfo {
@@ -271,8 +315,18 @@ export class SimFramework {
           scalar: { value: Math.max(0.01, Math.floor(cpus * 1000) / 1000) },
           allocation_info: { role: this.habits.role },
         },
+        ...this.#someVolume(offer),
       ],
     };
+  }
+
+  /** A volume of the offer for a task to use, now and then. */
+  #someVolume(offer: Offer): Resource[] {
+    const { dice } = this.#world;
+    const volume = dice.chance(0.5)
+      ? dice.pick((offer.resources ?? []).filter(isVolume))
+      : undefined;
+    return volume === undefined ? [] : [volume];
   }
 
   #update(status: TaskStatus): void {

@@ -11,12 +11,14 @@ import { streamKey } from "../../src/agent/core/state.ts";
 import type { ContainerResult } from "../../src/containerizer/containerizer.ts";
 import { CommandExecutor, type CommandExecutorInput } from "../../src/executor/command-executor.ts";
 import { uuidToBase64 } from "../../src/protocol/base64.ts";
-import type { MasterToAgent } from "../../src/protocol/link-frames.ts";
+import type { MasterToAgent, ReportedOperation } from "../../src/protocol/link-frames.ts";
 import type { Resource } from "../../src/protocol/v1/types.ts";
 import { agentOptions } from "../agent/core/agent-harness.ts";
 import { MemoryCheckpoint } from "../agent/core/memory-checkpoint.ts";
 import { cpusMilliOf } from "./cpus.ts";
+import { Folders } from "./folders.ts";
 import type { Judge } from "./judge.ts";
+import { volumeKey } from "./operation-judge.ts";
 import type { SimLink } from "./sim-link.ts";
 import type { SimMaster } from "./sim-master.ts";
 import type { World } from "./world.ts";
@@ -29,6 +31,8 @@ export interface SimProcess {
   readonly cpusMilli: number;
   readonly ignoresTerm: boolean;
   isAlive: boolean;
+  /** The master told the whole agent to end. */
+  isDisowned: boolean;
   /** What the keeper wrote; undefined after a reboot, when nobody saw the end. */
   result: ContainerResult | undefined;
 }
@@ -47,14 +51,15 @@ export interface HostOptions {
 
 export class SimHost {
   readonly name: string;
+  readonly ip: string;
   readonly cpusMilli: number;
-  readonly disk: MemoryCheckpoint = new MemoryCheckpoint();
+  disk: MemoryCheckpoint = new MemoryCheckpoint();
+  readonly folders: Folders;
   readonly processes: Map<string, SimProcess> = new Map();
   readonly #world: World;
   readonly #judge: Judge;
   readonly #master: SimMaster;
   readonly #resources: readonly Resource[];
-  readonly #ip: string;
   #bootId: string;
   #core: AgentCore | undefined;
   #hosted = new Map<string, Hosted>();
@@ -68,14 +73,16 @@ export class SimHost {
   constructor(world: World, judge: Judge, master: SimMaster, options: HostOptions) {
     this.name = options.name;
     this.cpusMilli = options.cpus * 1000;
-    this.#ip = options.ip;
+    this.ip = options.ip;
     this.#world = world;
     this.#judge = judge;
     this.#master = master;
+    this.folders = new Folders(judge.operations);
     this.#bootId = world.dice.uuid();
     this.#resources = [
       { name: "cpus", type: "SCALAR", scalar: { value: options.cpus } },
       { name: "mem", type: "SCALAR", scalar: { value: options.cpus * 512 } },
+      { name: "disk", type: "SCALAR", scalar: { value: options.cpus * 256 } },
     ];
     this.start();
   }
@@ -136,6 +143,15 @@ export class SimHost {
     this.crash();
   }
 
+  /** Somebody installs the server anew, since its agent may never come back. */
+  #wipe(): void {
+    this.#judge.operations.wiped(this.agentId ?? "");
+    this.reboot();
+    this.disk = new MemoryCheckpoint();
+    this.folders.wipe();
+    this.processes.clear();
+  }
+
   /** Connection cut, seen by each end in its own time. */
   cutLink(): void {
     this.#link?.break();
@@ -150,11 +166,11 @@ export class SimHost {
     this.#end(process, { exit: { kind: "exited", code } });
   }
 
-  /** Of the processes whose framework counts. */
+  /** Of the processes that the master counts, and whose framework counts. */
   aliveCpusMilli(isCounted: (frameworkId: string) => boolean): number {
     let sum = 0;
-    for (const { isAlive, frameworkId, cpusMilli } of this.processes.values()) {
-      if (isAlive && isCounted(frameworkId)) sum += cpusMilli;
+    for (const { isAlive, isDisowned, frameworkId, cpusMilli } of this.processes.values()) {
+      if (isAlive && !isDisowned && isCounted(frameworkId)) sum += cpusMilli;
     }
     return sum;
   }
@@ -178,6 +194,7 @@ export class SimHost {
     const batch = this.#inputs.splice(0, 1 + this.#world.dice.below(8));
     const effects: AgentEffect[] = [];
     for (const input of batch) {
+      if (input.kind === "masterMessage" && input.message.kind === "shutdown") this.#disown();
       effects.push(...core.step(input, this.#world.time.nowMs));
       effects.push(...this.#plantedAcknowledgement(core, input));
       core.assertInvariants();
@@ -211,12 +228,30 @@ export class SimHost {
     }
   }
 
+  /** The master wants nothing of what runs here any more; it counts it as ended already. */
+  #disown(): void {
+    for (const process of this.processes.values()) process.isDisowned = true;
+    this.#judge.disowned(this.disk);
+  }
+
   #commit(operations: readonly CheckpointOperation[]): void {
     for (const operation of operations) {
       const isLost = this.#world.plant === "skipCheckpoint" && this.#world.dice.chance(0.03);
       if (isLost) continue;
       this.#judge.checkpointed(this.disk, operation);
+      const agentId = this.agentId ?? "";
+      this.#judge.operations.checkpointed(agentId, this.disk.resources, operation);
+      if (operation.kind === "putOperation") this.#expectEmpty(operation.operation);
       this.disk.apply([operation]);
+    }
+  }
+
+  /** What a volume of that name held before is nobody's business. */
+  #expectEmpty({ operation, status }: ReportedOperation): void {
+    if (status.state !== "OPERATION_FINISHED") return;
+    for (const volume of operation.info.create?.volumes ?? []) {
+      const isNew = !this.folders.has(volume);
+      this.#world.check(isNew, () => `${this.name} makes ${volumeKey(volume)} of an old folder`);
     }
   }
 
@@ -284,9 +319,16 @@ export class SimHost {
         this.#timers.get(JSON.stringify(effect.timer))?.();
         this.#timers.delete(JSON.stringify(effect.timer));
         break;
+      case "createVolume":
+        this.folders.create(effect.volume);
+        break;
+      case "removeVolume":
+        this.folders.remove(this.agentId ?? "", effect.volume);
+        break;
       case "exit":
         this.#world.log(`${this.name} agent ends: ${effect.reason}`);
-        this.crash();
+        if (effect.reason.includes("marked gone")) this.#wipe();
+        else this.crash();
         break;
       default:
         break;
@@ -335,6 +377,7 @@ export class SimHost {
       cpusMilli: cpusMilliOf(launch.commandTask?.resources ?? []),
       ignoresTerm: this.#world.dice.chance(0.2),
       isAlive: true,
+      isDisowned: false,
       result: undefined,
     };
     this.processes.set(containerId, process);
@@ -427,7 +470,7 @@ export class SimHost {
 
   #connect(): void {
     const incarnation = this.#incarnation;
-    const link = this.#master.openLink(this.#ip, {
+    const link = this.#master.openLink(this.ip, {
       receive: (message: MasterToAgent) => {
         if (this.#incarnation === incarnation && this.#link === link) {
           this.#input({ kind: "masterMessage", message });

@@ -7,6 +7,7 @@ import { brand } from "../../src/base/ids.ts";
 import { Bundle } from "../../src/resources/bundle.ts";
 import { withCheckpointed } from "../../src/resources/conversion.ts";
 import { Judge } from "./judge.ts";
+import { isVolume, volumeKey } from "./operation-judge.ts";
 import { isOver as isTaskOver, SimFramework } from "./sim-framework.ts";
 import { SimHost, type SimProcess } from "./sim-host.ts";
 import { SimMaster } from "./sim-master.ts";
@@ -62,7 +63,6 @@ class Cast {
     this.#world = world;
     this.#judge = new Judge(world);
     this.#master = new SimMaster(world, this.#judge);
-    this.#operator = new SimOperator(world, this.#master);
     const hosts = 1 + world.dice.below(3);
     for (let index = 0; index < hosts; index++) {
       const options = {
@@ -72,6 +72,8 @@ class Cast {
       };
       this.#hosts.push(new SimHost(world, this.#judge, this.#master, options));
     }
+    const machines = this.#hosts.map(({ name, ip }) => ({ hostname: name, ip }));
+    this.#operator = new SimOperator(world, this.#judge, this.#master, machines);
     const frameworks = 1 + world.dice.below(4);
     for (let index = 0; index < frameworks; index++) {
       this.frameworks.push(new SimFramework(world, this.#judge, this.#master, `f${index}`));
@@ -93,6 +95,8 @@ class Cast {
     this.#world.log("peace");
     this.#master.start();
     for (const host of this.#hosts) host.start();
+    this.#settle(60_000);
+    this.#operator.endMaintenance();
     this.#settle(PEACE_MS);
     // A new master learns of removed frameworks again from agents that were away (semantics 1.6).
     for (const { isOver, frameworkId } of this.frameworks) {
@@ -104,6 +108,7 @@ class Cast {
       framework.reconcile(true);
       // A new master cannot know that an earlier one gave a task up; the list of all shows it.
       framework.reconcile(false);
+      framework.reconcileOperations();
     }
     this.#settle(10 * 60_000);
     this.#world.log(`settled at ${time.nowMs}`);
@@ -140,6 +145,11 @@ class Cast {
     const own = withCheckpointed(kinds, state.info.resources ?? [], state.checkpointedResources);
     const isEqual = own.ok && Bundle.from(kinds, own.value).equals(agent.total);
     this.#world.check(isEqual, () => `${host.name} and its master differ about its resources`);
+    for (const volume of state.checkpointedResources.filter(isVolume)) {
+      const key = volumeKey(volume);
+      this.#world.check(host.folders.has(volume), () => `${host.name} has no folder of ${key}`);
+    }
+    this.#judge.operations.account(agent.id, state.checkpointedResources);
     const open = state.operations.size + agent.operations.size;
     this.#world.check(open === 0, () => `${host.name} has ${open} unacknowledged operations`);
   }
@@ -149,6 +159,11 @@ class Cast {
     if (frameworkId === undefined || this.#judge.isRemoved(frameworkId) || framework.isOver) return;
     this.#world.check(framework.isSubscribed, () => `${framework.name} cannot subscribe`);
     this.#world.check(framework.offersSeen > 0, () => `${framework.name} never got an offer`);
+    const open = framework.openOperations();
+    this.#world.check(
+      open.length === 0,
+      () => `${framework.name} never learned the end of ${open.join(", ")}`,
+    );
     const agentIds = new Set(this.#hosts.map((host) => host.core?.state.info.id?.value));
     for (const task of framework.tasks.values()) {
       const key = `${frameworkId}/${task.taskId}`;

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { must } from "../../../src/base/assert.ts";
 import type { FrameworkEntry } from "../../../src/master/core/state.ts";
+import type { Resource, ResourceDiskInfo } from "../../../src/protocol/v1/types.ts";
 import {
   eventTypes,
   forget,
@@ -41,6 +42,48 @@ describe("offers", () => {
     });
     expect(scalarsOf(offer)).toEqual({ cpus: 4, mem: 4096 });
     expect((offer.resources ?? []).map(({ name }) => name)).not.toContain("ephemeral_ports");
+  });
+
+  test("a shared volume is offered while a task uses it [semantics 4.4]", () => {
+    const world = new World();
+    world.addAgent("cpus:4;mem:4096;disk:1000");
+    const stream = world.subscribe({
+      roles: ["web"],
+      capabilities: [{ type: "MULTI_ROLE" }, { type: "SHARED_RESOURCES" }],
+    });
+    const offer = lastOffer(stream);
+    const allocation_info = { role: "web" };
+    const disk: Resource = {
+      name: "disk",
+      type: "SCALAR",
+      scalar: { value: 100 },
+      role: "web",
+      reservation: {},
+      allocation_info,
+    };
+    const info: ResourceDiskInfo = {
+      persistence: { id: "v" },
+      volume: { mode: "RW", container_path: "d" },
+    };
+    const volume: Resource = { ...disk, disk: info, shared: {} };
+    const task = taskFor(offer, "t");
+    const cpus = (task.resources ?? []).map((one) => ({ ...one, allocation_info }));
+    world.accept(
+      stream,
+      [offer],
+      [
+        { type: "RESERVE", reserve: { resources: [disk] } },
+        { type: "CREATE", create: { volumes: [volume] } },
+        { type: "LAUNCH", launch: { task_infos: [{ ...task, resources: [...cpus, volume] }] } },
+      ],
+      0,
+    );
+    world.advance(2000);
+    expect(lastOffer(stream).id).not.toEqual(offer.id);
+    const offered = (lastOffer(stream).resources ?? []).filter(
+      ({ shared }) => shared !== undefined,
+    );
+    expect(offered.map(({ disk: own }) => own?.persistence?.id)).toEqual(["v"]);
   });
 
   test("without MULTI_ROLE there is no allocation_info and a role instead of a stack [http-api 3.3]", () => {
