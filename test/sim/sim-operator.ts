@@ -10,6 +10,7 @@ import type { SimMaster } from "./sim-master.ts";
 import type { World } from "./world.ts";
 
 const ROLES = ["web", "batch"];
+const ARE_LIMITS_KEPT: boolean = false;
 
 export class SimOperator {
   readonly #world: World;
@@ -102,7 +103,8 @@ export class SimOperator {
       {
         role,
         guarantees: guarantee === 0 ? {} : { cpus: { value: guarantee } },
-        limits: dice.chance(0.3) ? {} : { cpus: { value: limit } },
+        // Limits follow when the allocator keeps them.
+        limits: ARE_LIMITS_KEPT && dice.chance(0.7) ? { cpus: { value: limit } } : {},
       },
     ];
     const update_quota = { force: dice.chance(0.5), quota_configs };
