@@ -21,9 +21,6 @@ declare const TextDecoder: new (
 const ENCODER: Utf8Encoder = new TextEncoder();
 const DECODER: Utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Up to this many bytes, reading ASCII one by one beats the call into the platform's decoder. */
-const SHORT_TEXT_BYTES = 24;
-
 /** Long enough to recognise an id by; error texts end up in logs and on terminals. */
 const EXCERPT_LENGTH = 64;
 
@@ -38,10 +35,7 @@ export function decodeUtf8(
   start: number = 0,
   end: number = bytes.length,
 ): string | undefined {
-  if (end - start <= SHORT_TEXT_BYTES) {
-    const text = readAscii(bytes, start, end);
-    if (text !== undefined) return text;
-  }
+  // Never put together by character: that makes a chain of strings, each an object of its own.
   try {
     return DECODER.decode(bytes.subarray(start, end));
   } catch {
@@ -54,14 +48,4 @@ export function decodeUtf8(
 export function excerpt(text: string, lengthMax: number = EXCERPT_LENGTH): string {
   const part = text.length <= lengthMax ? text : `${text.slice(0, lengthMax)}…`;
   return part.replace(/\p{Cc}/gu, "?");
-}
-
-function readAscii(bytes: Uint8Array, start: number, end: number): string | undefined {
-  let text = "";
-  for (let position = start; position < end; position++) {
-    const code = bytes[position] ?? 0x80;
-    if (code >= 0x80) return undefined;
-    text += String.fromCharCode(code);
-  }
-  return text;
 }

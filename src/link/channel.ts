@@ -4,6 +4,7 @@
  * knows nothing of what messages mean. Source: DESIGN §6.
  */
 import type { Clock } from "../base/ports.ts";
+import { Rounds } from "../base/rounds.ts";
 import type { LinkCodec } from "../protocol/link-codec.ts";
 import type { LinkFrame, LinkPacket } from "../protocol/link-frames.ts";
 import {
@@ -30,25 +31,42 @@ export type StreamFrame = Extract<
   { readonly kind: "streamOpen" | "streamData" | "streamCredit" | "streamEnd" }
 >;
 
-export interface ChannelOptions {
-  readonly socket: ChannelSocket;
+/** What all channels of a process share. */
+export interface ChannelSettings {
   readonly codec: LinkCodec;
   readonly clock: Clock;
   readonly epoch: string;
-  readonly heartbeatMs: number;
+  /** Calls `beat` of each open channel. */
+  readonly heartbeats: Rounds<Beating>;
   /** Bytes either side may have in flight; the master says how many, for both directions. */
   readonly windowBytes: number;
-  /** In order of arrival; messages are not yet checked. Never called once the channel is closed. */
-  onMessages(messages: readonly unknown[]): void;
-  onStreamFrame(frame: StreamFrame): void;
-  /** The channel gave up by itself; the socket is being closed. */
-  onBroken(reason: string): void;
 }
 
-export class Channel<Out> {
-  readonly #options: ChannelOptions;
+/** What has a heart. */
+export interface Beating {
+  beat(): void;
+}
+
+/** Who has a channel. */
+export interface ChannelOwner {
+  /** In order of arrival; messages are not yet checked. Never called once the channel is closed. */
+  channelMessages(messages: readonly unknown[]): void;
+  channelStreamFrame(frame: StreamFrame): void;
+  /** The channel gave up by itself; the socket is being closed. */
+  channelBroken(reason: string): void;
+}
+
+/** The heartbeats of a process; `periodMs` is the master's word. */
+export function channelHeartbeats(clock: Clock, periodMs: number): Rounds<Beating> {
+  return new Rounds(clock, periodMs, (channel) => channel.beat());
+}
+
+export class Channel<Out> implements Beating {
+  readonly #settings: ChannelSettings;
+  readonly #socket: ChannelSocket;
+  readonly #owner: ChannelOwner;
   /** Encoded, oldest first; those before `#head` have been sent. */
-  #queue: Uint8Array[] = [];
+  #queue: Uint8Array[] | undefined;
   #head = 0;
   #queuedBytes = 0;
   #inFlightBytes = 0;
@@ -58,12 +76,13 @@ export class Channel<Out> {
   #lastSentMs: number;
   #hasHeard = true;
   #silentBeats = 0;
-  #cancelHeartbeat: () => void;
 
-  constructor(options: ChannelOptions) {
-    this.#options = options;
-    this.#lastSentMs = options.clock.monotonicMs();
-    this.#cancelHeartbeat = options.clock.schedule(options.heartbeatMs, () => this.#beat());
+  constructor(settings: ChannelSettings, socket: ChannelSocket, owner: ChannelOwner) {
+    this.#settings = settings;
+    this.#socket = socket;
+    this.#owner = owner;
+    this.#lastSentMs = settings.clock.monotonicMs();
+    settings.heartbeats.add(this);
   }
 
   get isClosed(): boolean {
@@ -81,7 +100,8 @@ export class Channel<Out> {
    */
   post(message: Out): void {
     if (this.#isClosed) return;
-    const bytes = this.#options.codec.encodeMessage(message);
+    const bytes = this.#settings.codec.encodeMessage(message);
+    this.#queue ??= [];
     this.#queue.push(bytes);
     this.#queuedBytes += bytes.length;
     if (this.#isFlushQueued) return;
@@ -98,13 +118,13 @@ export class Channel<Out> {
   receive(data: Uint8Array): void {
     if (this.#isClosed) return;
     this.#hasHeard = true;
-    const packet = this.#options.codec.decode(data);
+    const packet = this.#settings.codec.decode(data);
     if (!packet.ok) {
       this.break(packet.error.message);
       return;
     }
     const { epoch, frames } = packet.value;
-    if (epoch === this.#options.epoch) {
+    if (epoch === this.#settings.epoch) {
       for (const frame of frames) {
         if (this.#isClosed) return;
         this.#take(frame);
@@ -116,24 +136,42 @@ export class Channel<Out> {
   /** Ends the channel without telling `onBroken`; for a socket that is already gone. */
   close(): void {
     this.#isClosed = true;
-    this.#queue = [];
+    this.#queue = undefined;
     this.#head = 0;
     this.#queuedBytes = 0;
-    this.#cancelHeartbeat();
+    this.#settings.heartbeats.remove(this);
   }
 
   /** Gives up: closes the socket and tells the owner why. */
   break(reason: string): void {
     if (this.#isClosed) return;
     this.close();
-    this.#options.socket.close(1008, closeReason(reason));
-    this.#options.onBroken(reason);
+    this.#socket.close(1008, closeReason(reason));
+    this.#owner.channelBroken(reason);
+  }
+
+  /**
+   * Counts beats without a word and not milliseconds: after a stall of our own process one beat
+   * runs late, and what the other side sent meanwhile is read after it.
+   */
+  beat(): void {
+    if (this.#isClosed) return;
+    const { clock, heartbeats } = this.#settings;
+    const heartbeatMs = heartbeats.periodMs;
+    this.#silentBeats = this.#hasHeard ? 0 : this.#silentBeats + 1;
+    this.#hasHeard = false;
+    if (this.#silentBeats >= HEARTBEATS_MISSED) {
+      this.break(`nothing was heard for ${HEARTBEATS_MISSED} heartbeats of ${heartbeatMs} ms`);
+      return;
+    }
+    const idleMs = clock.monotonicMs() - this.#lastSentMs;
+    if (idleMs >= heartbeatMs / 2) this.#sendPacket(this.#encode({ kind: "heartbeat" }));
   }
 
   #take(frame: LinkFrame<unknown>): void {
     switch (frame.kind) {
       case "messages":
-        this.#options.onMessages(frame.messages);
+        this.#owner.channelMessages(frame.messages);
         return;
       case "heartbeat":
         return;
@@ -145,7 +183,7 @@ export class Channel<Out> {
       case "streamData":
       case "streamCredit":
       case "streamEnd":
-        this.#options.onStreamFrame(frame);
+        this.#owner.channelStreamFrame(frame);
         return;
       default:
         this.break(`unexpected ${frame.kind} frame on an established link`);
@@ -154,28 +192,27 @@ export class Channel<Out> {
 
   #flush(): void {
     this.#isFlushQueued = false;
-    const { codec, epoch, windowBytes } = this.#options;
-    while (this.#head < this.#queue.length && this.#inFlightBytes < windowBytes) {
-      this.#sendPacket(codec.joinMessages(epoch, this.#takeBatch()));
-      if (this.#isClosed) return;
+    const { codec, epoch, windowBytes } = this.#settings;
+    while (this.#queue !== undefined && this.#inFlightBytes < windowBytes) {
+      this.#sendPacket(codec.joinMessages(epoch, this.#takeBatch(this.#queue)));
     }
     this.#checkQueue();
   }
 
-  /** The oldest messages, at least one, up to a full packet. */
-  #takeBatch(): readonly Uint8Array[] {
+  /** The oldest messages, at least one, up to a full packet. There is no queue once it is empty. */
+  #takeBatch(queue: readonly Uint8Array[]): readonly Uint8Array[] {
     const start = this.#head;
     let byteCount = 0;
-    while (this.#head < this.#queue.length && this.#head - start < MAX_MESSAGES_PER_FRAME) {
-      const size = this.#queue[this.#head]?.length ?? 0;
+    while (this.#head < queue.length && this.#head - start < MAX_MESSAGES_PER_FRAME) {
+      const size = queue[this.#head]?.length ?? 0;
       if (byteCount > 0 && byteCount + size > PACKET_FULL_BYTES) break;
       byteCount += size;
       this.#head += 1;
     }
-    const batch = this.#queue.slice(start, this.#head);
     this.#queuedBytes -= byteCount;
-    if (this.#head * 2 >= this.#queue.length) {
-      this.#queue = this.#queue.slice(this.#head);
+    const batch = queue.slice(start, this.#head);
+    if (this.#head * 2 >= queue.length) {
+      this.#queue = this.#head === queue.length ? undefined : queue.slice(this.#head);
       this.#head = 0;
     }
     return batch;
@@ -183,7 +220,7 @@ export class Channel<Out> {
 
   /** What is left has no room in the window; too much of it means that nobody reads. */
   #checkQueue(): void {
-    const count = this.#queue.length - this.#head;
+    const count = (this.#queue?.length ?? 0) - this.#head;
     if (count > MAX_QUEUED_MESSAGES || this.#queuedBytes > MAX_QUEUED_BYTES) {
       this.break(`the other side left ${count} messages of ${this.#queuedBytes} bytes waiting`);
     }
@@ -195,39 +232,21 @@ export class Channel<Out> {
       return;
     }
     this.#inFlightBytes += data.byteLength;
-    this.#lastSentMs = this.#options.clock.monotonicMs();
-    this.#options.socket.send(data);
+    this.#lastSentMs = this.#settings.clock.monotonicMs();
+    this.#socket.send(data);
   }
 
   #encode(frame: LinkFrame<unknown>): Uint8Array {
-    return this.#options.codec.encode({ epoch: this.#options.epoch, frames: [frame] });
+    return this.#settings.codec.encode({ epoch: this.#settings.epoch, frames: [frame] });
   }
 
   /** Credit packets are not counted by either side: they would call for credit themselves. */
   #credit(bytes: number): void {
     this.#uncreditedBytes += bytes;
-    if (this.#isClosed || this.#uncreditedBytes < this.#options.windowBytes / 4) return;
+    if (this.#isClosed || this.#uncreditedBytes < this.#settings.windowBytes / 4) return;
     const credit = this.#encode({ kind: "credit", bytes: this.#uncreditedBytes });
     this.#uncreditedBytes = 0;
-    this.#options.socket.send(credit);
-  }
-
-  /**
-   * Counts beats without a word and not milliseconds: after a stall of our own process one beat
-   * runs late, and what the other side sent meanwhile is read after it.
-   */
-  #beat(): void {
-    if (this.#isClosed) return;
-    const { clock, heartbeatMs } = this.#options;
-    this.#silentBeats = this.#hasHeard ? 0 : this.#silentBeats + 1;
-    this.#hasHeard = false;
-    if (this.#silentBeats >= HEARTBEATS_MISSED) {
-      this.break(`nothing was heard for ${HEARTBEATS_MISSED} heartbeats of ${heartbeatMs} ms`);
-      return;
-    }
-    const idleMs = clock.monotonicMs() - this.#lastSentMs;
-    if (idleMs >= heartbeatMs / 2) this.#sendPacket(this.#encode({ kind: "heartbeat" }));
-    this.#cancelHeartbeat = clock.schedule(heartbeatMs, () => this.#beat());
+    this.#socket.send(credit);
   }
 }
 

@@ -15,7 +15,7 @@ import type { AgentToMaster, MasterToAgent, WelcomeFrame } from "../protocol/lin
 import { HANDSHAKE_TIMEOUT_MS, LINK_PROTOCOL } from "../protocol/link-limits.ts";
 import { checkMasterMessage, checkStreamRequest } from "../protocol/link-messages.ts";
 import type { MasterInfo } from "../protocol/v1/types.ts";
-import { Channel, type StreamFrame } from "./channel.ts";
+import { Channel, channelHeartbeats, type StreamFrame } from "./channel.ts";
 import { LINK_PATH } from "./server.ts";
 import { StreamServer, type StreamSource } from "./streams.ts";
 
@@ -152,22 +152,26 @@ export class LinkClient {
     this.#lastProblem = "";
     this.#upSinceMs = clock.monotonicMs();
     this.#spreadMs = welcome.reconnectSpreadMs;
-    const channel = new Channel<AgentToMaster>({
-      socket: {
+    const channel: Channel<AgentToMaster> = new Channel<AgentToMaster>(
+      {
+        codec: linkCodec,
+        clock,
+        epoch: welcome.epoch,
+        heartbeats: channelHeartbeats(clock, Math.max(100, welcome.heartbeatMs)),
+        windowBytes: Math.max(1024, welcome.windowBytes),
+      },
+      {
         send: (bytes) => sendBytes(socket, bytes),
         close: (code, reason) => closeSocket(socket, code, reason),
       },
-      codec: linkCodec,
-      clock,
-      epoch: welcome.epoch,
-      heartbeatMs: Math.max(100, welcome.heartbeatMs),
-      windowBytes: Math.max(1024, welcome.windowBytes),
-      onMessages: (messages) => this.#deliver(channel, messages),
-      onStreamFrame: (frame) => this.#takeStreamFrame(frame),
-      onBroken: (reason) => {
-        if (this.#channel === channel) this.#lose(reason);
+      {
+        channelMessages: (messages) => this.#deliver(channel, messages),
+        channelStreamFrame: (frame) => this.#takeStreamFrame(frame),
+        channelBroken: (reason) => {
+          if (this.#channel === channel) this.#lose(reason);
+        },
       },
-    });
+    );
     this.#channel = channel;
     this.#streamServer = new StreamServer(
       (frame) => channel.sendStreamFrame(frame),

@@ -13,12 +13,21 @@ import type {
   HelloFrame,
   LinkFrame,
   MasterToAgent,
+  StreamRequest,
   WelcomeFrame,
 } from "../protocol/link-frames.ts";
 import { HANDSHAKE_TIMEOUT_MS, LINK_PROTOCOL, LINK_WINDOW_BYTES } from "../protocol/link-limits.ts";
 import { checkAgentMessage } from "../protocol/link-messages.ts";
 import type { MasterInfo } from "../protocol/v1/types.ts";
-import { Channel, type ChannelSocket, closeReason } from "./channel.ts";
+import {
+  Channel,
+  type ChannelOwner,
+  type ChannelSettings,
+  type ChannelSocket,
+  channelHeartbeats,
+  closeReason,
+  type StreamFrame,
+} from "./channel.ts";
 import { StreamReader } from "./streams.ts";
 
 /** Where agents connect on the master's port. */
@@ -52,28 +61,47 @@ export interface LinkConnection {
   closed(): void;
 }
 
-/** Takes one WebSocket from an agent that has yet to say hello. */
-export function acceptLink(
-  options: LinkServerOptions,
-  socket: ChannelSocket & { readonly remoteIp: string },
-): LinkConnection {
-  return new ServerLink(options, socket);
+/** The master's end of all links of a process. */
+export class LinkServer {
+  readonly options: LinkServerOptions;
+  readonly channels: ChannelSettings;
+
+  constructor(options: LinkServerOptions) {
+    const { host, linkCodec, clock } = options;
+    this.options = options;
+    this.channels = {
+      codec: linkCodec,
+      clock,
+      epoch: host.info.id,
+      heartbeats: channelHeartbeats(clock, host.heartbeatMs),
+      windowBytes: LINK_WINDOW_BYTES,
+    };
+  }
+
+  /** Takes one WebSocket from an agent that has yet to say hello. */
+  accept(socket: ChannelSocket & { readonly remoteIp: string }): LinkConnection {
+    return new ServerLink(this, socket);
+  }
 }
 
+/** Shaking hands takes no longer than this object's word; afterwards there is nothing to cancel. */
+const NOTHING_TO_CANCEL = (): void => undefined;
+
 /** Shaking hands until `#channel` is there, then open; over once `#isOver`. */
-class ServerLink implements LinkConnection {
-  readonly #options: LinkServerOptions;
+class ServerLink implements LinkConnection, AgentLink, ChannelOwner {
+  readonly #server: LinkServer;
   readonly #socket: ChannelSocket & { readonly remoteIp: string };
-  readonly #cancelHandshake: () => void;
+  #cancelHandshake: () => void;
   #channel: Channel<MasterToAgent> | undefined;
+  /** Made when the first stream is opened. */
   #streams: StreamReader | undefined;
   #linkId: LinkId | undefined;
   #isOver = false;
 
-  constructor(options: LinkServerOptions, socket: ChannelSocket & { readonly remoteIp: string }) {
-    this.#options = options;
+  constructor(server: LinkServer, socket: ChannelSocket & { readonly remoteIp: string }) {
+    this.#server = server;
     this.#socket = socket;
-    this.#cancelHandshake = options.clock.schedule(HANDSHAKE_TIMEOUT_MS, () =>
+    this.#cancelHandshake = server.options.clock.schedule(HANDSHAKE_TIMEOUT_MS, () =>
       this.#reject("no hello arrived in time", "warning"),
     );
   }
@@ -96,12 +124,53 @@ class ServerLink implements LinkConnection {
     this.#streams?.close();
     const linkId = this.#linkId;
     this.#linkId = undefined;
-    if (linkId !== undefined) this.#options.host.linkClosed(linkId);
+    if (linkId !== undefined) this.#server.options.host.linkClosed(linkId);
+  }
+
+  send(message: MasterToAgent): void {
+    this.#channel?.post(message);
+  }
+
+  close(reason: string): void {
+    this.#channel?.break(reason);
+  }
+
+  openStream(request: StreamRequest): ReadableStream<Uint8Array> {
+    const channel = this.#channel;
+    this.#streams ??= new StreamReader((frame) => channel?.sendStreamFrame(frame));
+    if (channel === undefined || channel.isClosed) this.#streams.close();
+    return this.#streams.open(request);
+  }
+
+  channelMessages(messages: readonly unknown[]): void {
+    const { codec, host } = this.#server.options;
+    for (const message of messages) {
+      // The host may close the link while it takes a message.
+      if (this.#linkId === undefined) return;
+      const checked = checkAgentMessage(message, codec);
+      if (!checked.ok) {
+        this.#channel?.break(checked.error.message);
+        return;
+      }
+      host.linkMessage(this.#linkId, checked.value);
+    }
+  }
+
+  channelStreamFrame(frame: StreamFrame): void {
+    this.#streams?.take(frame);
+  }
+
+  channelBroken(reason: string): void {
+    const from = this.#socket.remoteIp;
+    this.#server.options.log.write("warning", "link to an agent was cut", { from, reason });
+    // The socket of an agent that is stuck may take long to close; the link is over now.
+    this.closed();
   }
 
   #handshake(data: Uint8Array): void {
     this.#cancelHandshake();
-    const packet = this.#options.linkCodec.decode(data);
+    this.#cancelHandshake = NOTHING_TO_CANCEL;
+    const packet = this.#server.options.linkCodec.decode(data);
     const hello = packet.ok ? packet.value.frames[0] : undefined;
     if (hello?.kind !== "hello") {
       this.#reject("expecting a hello frame first", "warning");
@@ -114,32 +183,21 @@ class ServerLink implements LinkConnection {
   }
 
   #open(hello: HelloFrame): void {
-    const { host, log } = this.#options;
-    const channel = this.#makeChannel();
-    const streams = new StreamReader((frame) => channel.sendStreamFrame(frame));
-    const linkId = host.linkOpened(
-      {
-        send: (message) => channel.post(message),
-        close: (reason) => channel.break(reason),
-        openStream: (request) => streams.open(request),
-      },
-      this.#socket.remoteIp,
-    );
-    if (linkId === undefined) {
-      channel.close();
+    const { host, log } = this.#server.options;
+    // What the host posts right away leaves after this turn, so behind the welcome.
+    this.#channel = new Channel<MasterToAgent>(this.#server.channels, this.#socket, this);
+    this.#linkId = host.linkOpened(this, this.#socket.remoteIp);
+    if (this.#linkId === undefined) {
+      this.#channel.close();
       this.#reject("this master does not lead", "debug");
       return;
     }
-    this.#channel = channel;
-    this.#streams = streams;
-    this.#linkId = linkId;
-    // What the host posted already leaves after this turn, so behind the welcome.
     this.#sendFrame(this.#welcome());
     log.write("debug", "agent connected", { agent: hello.agentId, from: this.#socket.remoteIp });
   }
 
   #welcome(): WelcomeFrame {
-    const { host } = this.#options;
+    const { host } = this.#server.options;
     return {
       kind: "welcome",
       protocol: LINK_PROTOCOL,
@@ -152,49 +210,20 @@ class ServerLink implements LinkConnection {
     };
   }
 
-  #makeChannel(): Channel<MasterToAgent> {
-    const { host, linkCodec, clock, log } = this.#options;
-    return new Channel<MasterToAgent>({
-      socket: this.#socket,
-      codec: linkCodec,
-      clock,
-      epoch: host.info.id,
-      heartbeatMs: host.heartbeatMs,
-      windowBytes: LINK_WINDOW_BYTES,
-      onMessages: (messages) => this.#deliver(messages),
-      onStreamFrame: (frame) => this.#streams?.take(frame),
-      onBroken: (reason) => {
-        log.write("warning", "link to an agent was cut", { from: this.#socket.remoteIp, reason });
-        // The socket of an agent that is stuck may take long to close; the link is over now.
-        this.closed();
-      },
-    });
-  }
-
-  #deliver(messages: readonly unknown[]): void {
-    for (const message of messages) {
-      // The host may close the link while it takes a message.
-      if (this.#linkId === undefined) return;
-      const checked = checkAgentMessage(message, this.#options.codec);
-      if (!checked.ok) {
-        this.#channel?.break(checked.error.message);
-        return;
-      }
-      this.#options.host.linkMessage(this.#linkId, checked.value);
-    }
-  }
-
   #reject(message: string, level: LogLevel): void {
     if (this.#isOver) return;
     const from = this.#socket.remoteIp;
-    this.#options.log.write(level, "link of an agent was refused", { from, reason: message });
+    this.#server.options.log.write(level, "link of an agent was refused", {
+      from,
+      reason: message,
+    });
     this.#sendFrame({ kind: "rejected", message });
     this.#socket.close(1008, closeReason(message));
     this.closed();
   }
 
   #sendFrame(frame: LinkFrame<never>): void {
-    const { linkCodec, host } = this.#options;
+    const { linkCodec, host } = this.#server.options;
     this.#socket.send(linkCodec.encode({ epoch: host.info.id, frames: [frame] }));
   }
 }

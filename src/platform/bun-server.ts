@@ -37,12 +37,11 @@ function listen(options: ServerOptions): Server {
     // Off by itself only in development: two masters would share one port and neither would know.
     reusePort: false,
     fetch(request, bun) {
-      const remoteIp = plainIp(bun.requestIP(request)?.address ?? "");
       if (webSocket !== undefined && pathOf(request.url) === webSocket.path) {
-        const data: SocketData = { remoteIp, handler: undefined };
+        const data: SocketData = { remoteIp: remoteIpOf(bun, request), handler: undefined };
         if (bun.upgrade(request, { data })) return undefined;
       }
-      return options.fetch(request, remoteIp);
+      return options.fetch(request, () => remoteIpOf(bun, request));
     },
     websocket: {
       maxPayloadLength: options.maxSocketMessageBytes,
@@ -53,7 +52,7 @@ function listen(options: ServerOptions): Server {
       perMessageDeflate: false,
       open(socket) {
         socket.binaryType = "uint8array";
-        const handler = webSocket?.accept(wrap(socket));
+        const handler = webSocket?.accept(new BunSocket(socket));
         // `accept` may have closed it; the close event has come and gone then.
         if (socket.readyState === WebSocket.OPEN) socket.data.handler = handler;
         else handler?.closed();
@@ -85,13 +84,31 @@ function pathOf(url: string): string {
   return url.slice(start, query < 0 ? undefined : query);
 }
 
-function wrap(socket: Bun.ServerWebSocket<SocketData>): ServerSocket {
-  return {
-    remoteIp: socket.data.remoteIp,
-    send: (data) => {
-      socket.send(data);
-    },
-    bufferedBytes: () => socket.getBufferedAmount(),
-    close: (code, reason) => socket.close(code, reason),
-  };
+function remoteIpOf(server: Bun.Server<SocketData>, request: Request): string {
+  return plainIp(server.requestIP(request)?.address ?? "");
+}
+
+/** One object and no closures: there is one for each agent. */
+class BunSocket implements ServerSocket {
+  readonly #socket: Bun.ServerWebSocket<SocketData>;
+
+  constructor(socket: Bun.ServerWebSocket<SocketData>) {
+    this.#socket = socket;
+  }
+
+  get remoteIp(): string {
+    return this.#socket.data.remoteIp;
+  }
+
+  send(data: Uint8Array): void {
+    this.#socket.send(data);
+  }
+
+  bufferedBytes(): number {
+    return this.#socket.getBufferedAmount();
+  }
+
+  close(code: number, reason: string): void {
+    this.#socket.close(code, reason);
+  }
 }

@@ -56,7 +56,7 @@ function listen(options: ServerOptions): Server {
       }
       const length = Number(request.headers.get("content-length") ?? 0);
       if (length > options.maxBodyBytes) return new Response(null, { status: 413 });
-      return options.fetch(request, remoteIp);
+      return options.fetch(request, () => remoteIp);
     },
   );
   return {

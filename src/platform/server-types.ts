@@ -27,7 +27,8 @@ export interface ServerOptions {
   readonly port: number;
   readonly maxBodyBytes: number;
   readonly maxSocketMessageBytes: number;
-  fetch(request: Request, remoteIp: string): Response | Promise<Response>;
+  /** `remoteIp` is asked for only where it is wanted, as it costs as much as a small answer. */
+  fetch(request: Request, remoteIp: () => string): Response | Promise<Response>;
   /** Path on which WebSockets are accepted, and who takes them. */
   readonly webSocket?:
     | { readonly path: string; accept(socket: ServerSocket): SocketHandler }

@@ -8,14 +8,19 @@ import { ok, type Result, refuse } from "../base/result.ts";
 import { decodeUtf8 } from "../base/text.ts";
 import { MAX_LINK_ARRAY, MAX_LINK_DEPTH, MAX_LINK_VALUES } from "./link-limits.ts";
 
-/** Keys up to this length are looked up among those seen before instead of being made anew. */
-const CACHED_KEY_BYTES = 40;
-/** A power of two well above the number of field names in use. */
+/**
+ * Texts up to this length are looked up among those seen lately instead of being made anew. A master
+ * keeps what it reads for long, so that all names, states and ids that are equal are one string.
+ */
+const CACHED_TEXT_BYTES = 64;
+/** Powers of two: well above the number of field names in use, and of texts in a few packets. */
 const CACHED_KEYS = 1024;
+const CACHED_VALUES = 8192;
 
-/** Reads packets one after the other; keeps nothing between two but a cache of field names. */
+/** Reads packets one after the other; keeps nothing between two but the texts seen lately. */
 export class CborReader {
   readonly #keys: (string | undefined)[] = Array.from({ length: CACHED_KEYS });
+  readonly #values: (string | undefined)[] = Array.from({ length: CACHED_VALUES });
   #bytes: Uint8Array = new Uint8Array(0);
   #view: DataView = new DataView(new ArrayBuffer(0));
   #position = 0;
@@ -55,7 +60,7 @@ export class CborReader {
       case 2:
         return this.#byteString(this.#argument(info));
       case 3:
-        return this.#text(this.#argument(info));
+        return this.#cachedText(this.#argument(info), this.#values);
       case 4:
         return this.#array(this.#argument(info));
       case 5:
@@ -148,28 +153,32 @@ export class CborReader {
   #key(): string {
     const first = this.#byte();
     if (first >> 5 !== 3) throw new BadCbor("A map has a key that is not text");
-    const length = this.#argument(first & 0x1f);
-    if (length > CACHED_KEY_BYTES || length > this.#bytes.length - this.#position) {
+    return this.#cachedText(this.#argument(first & 0x1f), this.#keys);
+  }
+
+  /** `cache` is direct-mapped: a text takes the place of the one before it, whatever that was. */
+  #cachedText(length: number, cache: (string | undefined)[]): string {
+    if (length > CACHED_TEXT_BYTES || length > this.#bytes.length - this.#position) {
       return this.#text(length);
     }
-    const slot = this.#keySlot(length);
-    const known = this.#keys[slot];
+    const slot = this.#hash(length) & (cache.length - 1);
+    const known = cache[slot];
     if (known !== undefined && this.#isHere(known, length)) {
       this.#position += length;
       return known;
     }
-    const key = this.#text(length);
-    this.#keys[slot] = key;
-    return key;
+    const text = this.#text(length);
+    cache[slot] = text;
+    return text;
   }
 
-  #keySlot(length: number): number {
+  #hash(length: number): number {
     let hash = length;
     const end = this.#position + length;
     for (let position = this.#position; position < end; position++) {
       hash = (hash * 31 + (this.#bytes[position] ?? 0)) | 0;
     }
-    return hash & (CACHED_KEYS - 1);
+    return hash ^ (hash >>> 15);
   }
 
   /** True when the coming bytes are this text; one with other than ASCII never is. */

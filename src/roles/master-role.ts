@@ -7,7 +7,7 @@ import { withLogFile } from "../http/file-source.ts";
 import { createMasterApp } from "../http/master/master-app.ts";
 import { type ProcessFacts, sortedMetrics, systemMetrics } from "../http/process-facts.ts";
 import { textResponse } from "../http/responses.ts";
-import { acceptLink, LINK_PATH } from "../link/server.ts";
+import { LINK_PATH, LinkServer } from "../link/server.ts";
 import { MasterCore } from "../master/core/master-core.ts";
 import type { MasterOptions } from "../master/core/master-options.ts";
 import { metricsSnapshot } from "../master/core/views/metrics.ts";
@@ -48,6 +48,7 @@ export async function startMaster(context: RoleContext): Promise<Result<RunningR
   });
   let handle = (_request: Request): Response | Promise<Response> =>
     textResponse(503, "Master has not finished recovery");
+  let links: LinkServer | undefined;
   const server = await context.serve({
     ip: address.listenIp,
     port: flags.integer("port") ?? 5050,
@@ -57,15 +58,17 @@ export async function startMaster(context: RoleContext): Promise<Result<RunningR
     webSocket: {
       path: LINK_PATH,
       accept: (socket) => {
-        if (runtime === undefined) throw new Error("a link was opened before the master started");
-        const { linkCodec, log } = context;
-        const link = acceptLink({ host: runtime, codec, linkCodec, clock, log }, socket);
-        return { ...runtime.paced(link), drained: () => link.drained() };
+        if (runtime === undefined || links === undefined) {
+          throw new Error("a link was opened before the master started");
+        }
+        return runtime.paced(links.accept(socket));
       },
     },
   });
   const info = masterInfo(context, address, server.port, domain.value);
   runtime = makeRuntime(context, { ...options.value, info }, registry);
+  const { linkCodec, log } = context;
+  links = new LinkServer({ host: runtime, codec, linkCodec, clock, log });
   runtime.start();
   if (whitelist.value.hostnames !== undefined) runtime.setWhitelist(whitelist.value.hostnames);
   const facts = masterFacts(context, runtime, startedMs);

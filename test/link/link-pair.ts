@@ -6,7 +6,7 @@ import type { LinkId } from "../../src/base/ids.ts";
 import { brand } from "../../src/base/ids.ts";
 import type { Clock, Log } from "../../src/base/ports.ts";
 import { LinkClient, type LinkClientOptions } from "../../src/link/client.ts";
-import { acceptLink, LINK_PATH, type LinkHost } from "../../src/link/server.ts";
+import { LINK_PATH, type LinkHost, LinkServer } from "../../src/link/server.ts";
 import type { StreamSource } from "../../src/link/streams.ts";
 import type { AgentLink } from "../../src/master/runtime/ports.ts";
 import { loadServe } from "../../src/platform/server.ts";
@@ -70,6 +70,7 @@ export class TestMaster implements LinkHost {
     const master = new TestMaster(options);
     const clock = options.clock ?? systemClock;
     const serve = await loadServe();
+    const links = new LinkServer({ host: master, codec, linkCodec, clock, log: master.log });
     master.#server = await serve({
       ip: "127.0.0.1",
       port: options.port ?? 0,
@@ -78,8 +79,7 @@ export class TestMaster implements LinkHost {
       fetch: () => new Response("not a link", { status: 404 }),
       webSocket: {
         path: LINK_PATH,
-        accept: (socket) =>
-          acceptLink({ host: master, codec, linkCodec, clock, log: master.log }, socket),
+        accept: (socket) => links.accept(socket),
       },
     });
     return master;

@@ -56,10 +56,10 @@ function accept(socket: ServerSocket, seen: Seen) {
   };
 }
 
-async function answer(request: Request, remoteIp: string): Promise<Response> {
+async function answer(request: Request, remoteIp: () => string): Promise<Response> {
   const { pathname } = new URL(request.url);
   if (pathname === "/size") return new Response(String((await request.bytes()).length));
-  return new Response(`${pathname} for ${remoteIp}`);
+  return new Response(`${pathname} for ${remoteIp()}`);
 }
 
 async function openSocket(server: Server): Promise<WebSocket> {

@@ -222,7 +222,7 @@ function forgetAgent(ctx: MasterContext, agent: AgentEntry, loss: Loss): void {
   if (loss.kind === "unreachable") loseOperations(ctx, agent, "OPERATION_UNREACHABLE");
   else if (loss.kind === "gone") loseOperations(ctx, agent, "OPERATION_GONE_BY_OPERATOR");
   rescindInverseOffersOfAgent(ctx, agent);
-  cancelTimer(ctx, { kind: "ping", agentId: agent.id });
+  state.pings.delete(agent.id);
   cancelTimer(ctx, { kind: "reregister", agentId: agent.id });
   state.agents.delete(agent.id);
   forgetAddress(state, agent);

@@ -13,7 +13,7 @@ export type MasterTimer =
   | { readonly kind: "allocate" }
   | { readonly kind: "heartbeat"; readonly streamId: StreamId }
   | { readonly kind: "operatorHeartbeat"; readonly streamId: StreamId }
-  | { readonly kind: "ping"; readonly agentId: string }
+  | { readonly kind: "ping" }
   | { readonly kind: "failover"; readonly frameworkId: FrameworkId }
   /** Agents known from the registry that did not come back in time after a master's start. */
   | { readonly kind: "recoveredAgents" }

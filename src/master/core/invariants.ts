@@ -18,10 +18,22 @@ export function assertMasterInvariants(ctx: MasterContext): void {
     assertCommands(agent);
   }
   for (const framework of state.frameworks.values()) assertFramework(ctx, framework);
+  assertPings(ctx);
   assertOffers(ctx);
   assertTaskCounts(ctx);
   assertConnections(ctx);
   ctx.allocator.assertInvariants();
+}
+
+/** Every agent is pinged, and `pings` is in the order in which they are due. */
+function assertPings({ state }: MasterContext): void {
+  let lastMs = Number.NEGATIVE_INFINITY;
+  for (const [agentId, endMs] of state.pings) {
+    assert(state.agents.has(agentId), () => `agent ${agentId} is pinged and registered`);
+    assert(endMs >= lastMs, "pings are in the order of their ends");
+    lastMs = endMs;
+  }
+  assert(state.pings.size === state.agents.size, "each registered agent is pinged");
 }
 
 /** Promise 2 of the design: offered + used ≤ total. */

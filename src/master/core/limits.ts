@@ -32,3 +32,6 @@ export const CONSTRAINTS_MAX = 1000;
  * up to some megabytes of states.
  */
 export const CONSTRAINT_REGEXES_MAX = 100;
+
+/** Pings of one step: after a stall those of many agents are due together. */
+export const PINGS_PER_STEP_MAX = 256;

@@ -33,7 +33,7 @@ import {
   operatorSubscribe,
 } from "./operator/event-stream.ts";
 import { operatorCall } from "./operator/operator-calls.ts";
-import { pingTimedOut } from "./pings.ts";
+import { pingsTimedOut } from "./pings.ts";
 import { recover, recoveredAgentsTimedOut } from "./recovery.ts";
 import { emptyMasterState, type MasterState } from "./state.ts";
 import { nextRemoval } from "./unreachable.ts";
@@ -150,7 +150,7 @@ function timerFired(ctx: MasterContext, timer: MasterTimer): void {
       operatorHeartbeat(ctx, timer.streamId);
       return;
     case "ping":
-      pingTimedOut(ctx, timer.agentId as AgentId);
+      pingsTimedOut(ctx);
       return;
     case "failover":
       failoverTimedOut(ctx, timer.frameworkId);

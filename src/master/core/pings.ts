@@ -1,10 +1,12 @@
 /**
  * Health of agents: one ping each period, a silent agent becomes unreachable after so many. A
- * disconnected agent cannot answer, so it goes the same way unless it returns.
+ * disconnected agent cannot answer, so it goes the same way unless it returns. One timer serves all
+ * agents: their periods are equal, so `state.pings` is in the order in which they end.
  * Source: semantics 2.5; reference/flags.md agent_ping_timeout, max_agent_ping_timeouts.
  */
-import type { AgentId } from "../../base/ids.ts";
+import { must } from "../../base/assert.ts";
 import { type MasterContext, setTimer } from "./context.ts";
+import { PINGS_PER_STEP_MAX } from "./limits.ts";
 import type { AgentEntry } from "./state.ts";
 import { becomeUnreachable, staysReachable } from "./unreachable.ts";
 
@@ -12,12 +14,21 @@ import { becomeUnreachable, staysReachable } from "./unreachable.ts";
 export function startPinging(ctx: MasterContext, agent: AgentEntry): void {
   agent.missedPongs = 0;
   ping(ctx, agent);
+  if (ctx.state.pings.size === 1) setPingTimer(ctx);
 }
 
-/** The period of a ping ended. */
-export function pingTimedOut(ctx: MasterContext, agentId: AgentId): void {
-  const agent = ctx.state.agents.get(agentId);
-  if (agent === undefined) return;
+/** The periods of some pings ended. */
+export function pingsTimedOut(ctx: MasterContext): void {
+  let count = 0;
+  for (const [agentId, endMs] of ctx.state.pings) {
+    if (endMs > ctx.nowMs || count === PINGS_PER_STEP_MAX) break;
+    count += 1;
+    pingTimedOut(ctx, must(ctx.state.agents.get(agentId), "agent that is pinged"));
+  }
+  setPingTimer(ctx);
+}
+
+function pingTimedOut(ctx: MasterContext, agent: AgentEntry): void {
   if (agent.isPongOutstanding) agent.missedPongs += 1;
   if (agent.missedPongs >= ctx.options.maxAgentPingTimeouts) {
     becomeUnreachable(ctx, [agent.id], "health check timed out");
@@ -42,5 +53,11 @@ function ping(ctx: MasterContext, agent: AgentEntry): void {
       message: { kind: "ping", number: agent.pingNumber, connected: true },
     });
   }
-  setTimer(ctx, { kind: "ping", agentId: agent.id }, ctx.options.agentPingTimeoutMs);
+  ctx.state.pings.delete(agent.id);
+  ctx.state.pings.set(agent.id, ctx.nowMs + ctx.options.agentPingTimeoutMs);
+}
+
+function setPingTimer(ctx: MasterContext): void {
+  const [endMs] = ctx.state.pings.values();
+  if (endMs !== undefined) setTimer(ctx, { kind: "ping" }, endMs - ctx.nowMs);
 }

@@ -288,6 +288,8 @@ export interface MasterState {
   /** Subscribed operators, the one that subscribed first in front. */
   readonly operatorStreams: Set<StreamId>;
   readonly agents: Map<AgentId, AgentEntry>;
+  /** When the present ping of each agent counts as missed, soonest first. */
+  readonly pings: Map<AgentId, number>;
   /** The newest registered agent at each address that has one, by `addressOf`. */
   readonly addresses: Map<string, AgentId>;
   /** In the registry as admitted, not registered since this master started. */
@@ -331,6 +333,7 @@ export function emptyMasterState(
     streams: new Map(),
     operatorStreams: new Set(),
     agents: new Map(),
+    pings: new Map(),
     addresses: new Map(),
     recoveredAgents: new Map(),
     unreachableAgents: new Map(),

@@ -16,7 +16,7 @@ import type {
   SchedulerCallSubscribe,
 } from "../../protocol/v1/types.ts";
 import type { MasterEffect } from "../core/effects.ts";
-import type { MasterInput } from "../core/inputs.ts";
+import type { MasterInput, MasterTimer } from "../core/inputs.ts";
 import type { MasterCore } from "../core/master-core.ts";
 import type { MasterState } from "../core/state.ts";
 import { OperatorStreams } from "./operator-streams.ts";
@@ -44,6 +44,28 @@ export interface MasterRuntimeOptions {
 interface Packet {
   readonly connection: PacketReceiver;
   readonly data: Uint8Array | undefined;
+}
+
+class PacedReceiver implements PacketReceiver {
+  readonly #packets: Lane<Packet>;
+  readonly #connection: PacketReceiver;
+
+  constructor(packets: Lane<Packet>, connection: PacketReceiver) {
+    this.#packets = packets;
+    this.#connection = connection;
+  }
+
+  message(data: Uint8Array): void {
+    this.#packets.push({ connection: this.#connection, data });
+  }
+
+  drained(): void {
+    this.#connection.drained();
+  }
+
+  closed(): void {
+    this.#packets.push({ connection: this.#connection, data: undefined });
+  }
 }
 
 function receive({ connection, data }: Packet): void {
@@ -185,10 +207,7 @@ export class MasterRuntime {
    * all other work; the order of one connection is kept, its end included.
    */
   paced(connection: PacketReceiver): PacketReceiver {
-    return {
-      message: (data) => this.#packets.push({ connection, data }),
-      closed: () => this.#packets.push({ connection, data: undefined }),
-    };
+    return new PacedReceiver(this.#packets, connection);
   }
 
   linkOpened(link: AgentLink, remoteIp: string): LinkId {
@@ -274,13 +293,13 @@ export class MasterRuntime {
         return;
       case "setTimer": {
         const { timer } = effect;
-        this.#timers.set(JSON.stringify(timer), effect.atMs - this.#now(), () =>
+        this.#timers.set(keyOf(timer), effect.atMs - this.#now(), () =>
           this.#queue.push({ kind: "timer", timer }),
         );
         return;
       }
       case "cancelTimer":
-        this.#timers.cancel(JSON.stringify(effect.timer));
+        this.#timers.cancel(keyOf(effect.timer));
         return;
       case "respond":
         this.#requests.get(effect.requestId)?.(effect.outcome);
@@ -300,5 +319,22 @@ export class MasterRuntime {
       (results) => this.#queue.push({ kind: "registryCommitted", token: effect.token, results }),
       (error: unknown) => this.#options.onFatal(error),
     );
+  }
+}
+
+/** Equal for timers of equal value. */
+function keyOf(timer: MasterTimer): string {
+  switch (timer.kind) {
+    case "heartbeat":
+    case "operatorHeartbeat":
+      return `${timer.kind} ${timer.streamId}`;
+    case "failover":
+      return `${timer.kind} ${timer.frameworkId}`;
+    case "reregister":
+      return `${timer.kind} ${timer.agentId}`;
+    case "offerTimeout":
+      return `${timer.kind} ${timer.offerId}`;
+    default:
+      return timer.kind;
   }
 }

@@ -36,6 +36,7 @@ export interface AgentLink {
 /** Takes what comes over one connection; `closed` is the last call. */
 export interface PacketReceiver {
   message(data: Uint8Array): void;
+  drained(): void;
   closed(): void;
 }
 
