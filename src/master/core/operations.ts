@@ -3,7 +3,7 @@
  * last status is acknowledged, by the framework when it gave them an id, else by the master.
  * Source: semantics 5.
  */
-import { must } from "../../base/assert.ts";
+import { assert, must } from "../../base/assert.ts";
 import { brand, type FrameworkId } from "../../base/ids.ts";
 import { ok, type Result, refuse } from "../../base/result.ts";
 import { uuidToBase64 } from "../../protocol/base64.ts";
@@ -150,16 +150,22 @@ export function adoptOrphanOperations(
   }
 }
 
-/** Frees what an operator's operation needs by withdrawing offers, one by one. Refusal: `conflict`. */
+/**
+ * Frees what an operator's operation needs by withdrawing offers, one by one. Refusal: `conflict`.
+ * Differs from Mesos: when all offers together would not free enough, none is withdrawn, so that a
+ * refused call changes nothing.
+ */
 export function makeRoom(ctx: MasterContext, agent: AgentEntry, needed: Bundle): Result<void> {
-  const isFree = (): boolean => freeOn(ctx, agent).contains(needed);
+  if (!unusedOn(agent).contains(needed)) {
+    return refuse("conflict", `Agent ${agent.id} does not have these resources free`);
+  }
   for (const offerId of [...agent.offers]) {
-    if (isFree()) return ok(undefined);
+    if (freeOn(ctx, agent).contains(needed)) return ok(undefined);
     const offer = must(ctx.state.offers.get(offerId), "offer of an agent");
     if (offer.resources.withoutAllocation().intersects(needed)) rescindOffer(ctx, offer);
   }
-  if (isFree()) return ok(undefined);
-  return refuse("conflict", `Agent ${agent.id} does not have these resources free`);
+  assert(freeOn(ctx, agent).contains(needed), "what no task uses is free once no offer holds it");
+  return ok(undefined);
 }
 
 /** The id of a volume among these that a task or executor uses. Source: semantics 5 (DESTROY). */
@@ -228,16 +234,24 @@ function idOf(info: AgentOperation["info"]): Pick<OperationStatus, "operation_id
 
 /** Unallocated form. */
 function freeOn(ctx: MasterContext, agent: AgentEntry): Bundle {
-  const free = agent.total.clone();
-  // A shared volume stays free however many hold it.
-  const taken = (bundle: Bundle): Bundle =>
-    bundle.withoutAllocation().filter((kind) => !kind.isShared);
-  for (const used of agent.used.values()) free.subtract(taken(used));
+  const free = unusedOn(agent);
   for (const offerId of agent.offers) {
     const offer = ctx.state.offers.get(offerId);
     if (offer !== undefined) free.subtract(taken(offer.resources));
   }
   return free;
+}
+
+/** What no task or executor uses, offered or not. */
+function unusedOn(agent: AgentEntry): Bundle {
+  const unused = agent.total.clone();
+  for (const used of agent.used.values()) unused.subtract(taken(used));
+  return unused;
+}
+
+/** A shared volume stays free however many hold it. */
+function taken(bundle: Bundle): Bundle {
+  return bundle.withoutAllocation().filter((kind) => !kind.isShared);
 }
 
 /** Below 2^48, so that the sum stays exact. */

@@ -21,7 +21,7 @@ export function drain(
   { requestId }: OperatorRequest,
 ): Result<void> | "later" {
   const agentId = brand<AgentId>(agent_id.value);
-  const fault = faultOfAgent(ctx, agentId);
+  const fault = faultOfAgent(ctx, agentId) ?? faultOfGrace(grace);
   if (fault !== undefined) return fault;
   const agent = ctx.state.agents.get(agentId);
   if (agent !== undefined) {
@@ -197,6 +197,18 @@ function setPolicy(
   if (unreachable !== undefined) {
     unreachableAgents.set(agentId, { ...unreachable, isDeactivated, drain: info });
   }
+}
+
+/** Longest that the nanoseconds of the drain's settings can tell, seconds; 292 years. */
+const GRACE_SECONDS_MAX = 9_223_372_036;
+
+function faultOfGrace(grace: GoogleDuration | undefined): Result<void> | undefined {
+  const { seconds = 0, nanos = 0 } = grace ?? {};
+  const isSound = seconds >= 0 && seconds <= GRACE_SECONDS_MAX && nanos >= 0 && nanos < 1e9;
+  if (isSound) return undefined;
+  const field = "drain_agent.max_grace_period";
+  const range = `0 to ${GRACE_SECONDS_MAX} seconds and 0 to 999999999 nanos`;
+  return refuse("invalid", `Expecting '${field}' to be ${range}`, field);
 }
 
 function nanosecondsOf({ seconds, nanos }: GoogleDuration): number {

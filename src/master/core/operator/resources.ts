@@ -44,10 +44,11 @@ export function operatorOperation(
   if (info.type === "DESTROY") {
     const used = volumeInUse(agent, consumed);
     if (used !== undefined) return invalid(`volume '${used}' is used by a task`);
-    rescindOffersWith(ctx, agent, consumed.withoutAllocation());
   }
   const room = makeRoom(ctx, agent, consumed.withoutAllocation());
   if (!room.ok) return room;
+  // Every offer of a shared volume, which stays free whoever holds it.
+  if (info.type === "DESTROY") rescindOffersWith(ctx, agent, consumed.withoutAllocation());
   applyOperation(ctx, agent, undefined, info, bundles.value);
   return ok(undefined);
 }

@@ -1,0 +1,402 @@
+/**
+ * A master and two agents in this process: the real HTTP apps, runtimes, cores and allocator, the
+ * registry in SQLite, a clock that is moved by hand, containers that are timers, and a link without
+ * a network between. Everything that can be refused is watched: a refused call must leave the state
+ * as it was.
+ */
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DEFAULT_CAPABILITIES } from "../../src/agent/core/agent-options.ts";
+import { AgentRuntime } from "../../src/agent/runtime/agent-runtime.ts";
+import type { LinkId } from "../../src/base/ids.ts";
+import type { Log, Rng } from "../../src/base/ports.ts";
+import { createAgentApp } from "../../src/http/agent/agent-app.ts";
+import { createMasterApp } from "../../src/http/master/master-app.ts";
+import type { ProcessFacts } from "../../src/http/process-facts.ts";
+import type { MasterInput } from "../../src/master/core/inputs.ts";
+import type { MasterCore } from "../../src/master/core/master-core.ts";
+import { MasterRuntime } from "../../src/master/runtime/master-runtime.ts";
+import { loadSqlite } from "../../src/platform/sqlite.ts";
+import { createCodec } from "../../src/protocol/codec.ts";
+import { Registrar } from "../../src/registry/store/registrar.ts";
+import { parseResources } from "../../src/resources/parse.ts";
+import { MemoryCheckpoint } from "../agent/core/memory-checkpoint.ts";
+import { FakeClock } from "../base/fake-clock.ts";
+import { EmulatedContainers } from "../harness/emulated/emulated-containers.ts";
+import { masterOptions, newCore } from "../master/core/harness.ts";
+import { below, type Dice } from "./dictionary.ts";
+import { digestOf, firstDifference } from "./digest.ts";
+import type { FuzzRequest } from "./requests.ts";
+
+const AGENT_RESOURCES = [
+  "cpus:4;mem:4096;disk:1000;ports:[31000-31009]",
+  "cpus:2;mem:512;disk:100;cpus(kept):1;mem(kept):64;gpus:1",
+];
+/** Turns of the event loop after which an answer counts as never given. */
+const TURNS_MAX = 2000;
+const FIRST_PORT = 10_000;
+
+const codec = createCodec();
+const silent: Log = { write: () => undefined };
+const facts: ProcessFacts = {
+  version: { version: "1.12.0" },
+  flags: {},
+  metrics: () => ({}),
+};
+
+export class LocalCluster {
+  readonly faults: string[] = [];
+  /** Calls of frameworks and operators that were refused after the core had seen them. */
+  refusedByCore = 0;
+  readonly #clock = new FakeClock();
+  readonly #folder: string;
+  readonly #rng: Rng;
+  readonly #registry: Registrar;
+  readonly #core: MasterCore;
+  readonly #master: MasterRuntime;
+  readonly #masterApp: (request: Request) => Response | Promise<Response>;
+  readonly #agents = new Map<number, LocalAgent>();
+  #nextAgent = 0;
+  /** Of the core that sees a call first, before it does. */
+  #before: { readonly of: () => object; readonly digest: string } | undefined;
+  #isWatching = false;
+
+  static async start(dice: Dice): Promise<LocalCluster> {
+    const folder = mkdtempSync(join(tmpdir(), "allot-fuzz-"));
+    const registry = await Registrar.open({
+      path: join(folder, "registry", "registry.db"),
+      open: await loadSqlite(),
+      clock: new FakeClock(),
+      log: silent,
+    });
+    const cluster = new LocalCluster(dice, folder, registry);
+    for (const resources of AGENT_RESOURCES) await cluster.#addAgent(resources);
+    await cluster.settle(2000);
+    return cluster;
+  }
+
+  private constructor(dice: Dice, folder: string, registry: Registrar) {
+    this.#folder = folder;
+    this.#registry = registry;
+    this.#rng = seededRng(dice);
+    this.#core = newCore({
+      maxCompletedFrameworks: 5,
+      maxCompletedTasksPerFramework: 5,
+      // What a bad call left outstanding comes back.
+      offerTimeoutMs: 5000,
+    });
+    this.#watchMaster();
+    const { info } = masterOptions();
+    this.#master = new MasterRuntime({
+      core: this.#core,
+      info,
+      version: "fuzz",
+      heartbeatMs: 15_000,
+      registry,
+      clock: this.#clock,
+      rng: this.#rng,
+      log: silent,
+      onFatal: (error) => this.#fault(`master ended: ${textOf(error)}`),
+    });
+    this.#masterApp = createMasterApp({ runtime: this.#master, codec, facts, cluster: undefined });
+    this.#master.start();
+  }
+
+  /** Ids of the agents, for the first calls. */
+  agentIds(): string[] {
+    return [...this.#agents.values()].map(({ id }) => id).filter((id) => id !== "");
+  }
+
+  /** Carries out one request to its end; faults are noted. */
+  async send(request: FuzzRequest, signal: AbortSignal): Promise<Response | undefined> {
+    const agents = [...this.#agents.values()];
+    const agent = agents[request.agent % Math.max(agents.length, 1)];
+    const app = request.to === "master" ? this.#masterApp : agent?.app;
+    if (app === undefined) return undefined;
+    this.#before = undefined;
+    this.#isWatching = true;
+    const startedUs = cpuMicroseconds();
+    const response = await this.#answerOf(app, request, signal);
+    const tookMs = (cpuMicroseconds() - startedUs) / 1000;
+    this.#isWatching = false;
+    if (tookMs > 1000) this.#fault(`stalled for ${Math.round(tookMs)} ms`);
+    if (response !== undefined) await this.#judge(response);
+    this.#checkInvariants();
+    return response;
+  }
+
+  /** Lets time pass; agents that had to end come back as new ones. */
+  async settle(ms: number): Promise<void> {
+    this.#clock.advance(ms);
+    await turn();
+    this.#clock.advance(1);
+    await turn();
+    const over = [...this.#agents].filter(([, agent]) => agent.isOver);
+    for (const [number] of over) {
+      this.#agents.delete(number);
+      await this.#addAgent(AGENT_RESOURCES[number % AGENT_RESOURCES.length] ?? "");
+    }
+    // Time for the new ones to register, so that no call falls into it.
+    if (over.length > 0) await this.settle(2500);
+  }
+
+  async end(): Promise<void> {
+    for (const agent of this.#agents.values()) agent.end();
+    this.#master.stop();
+    await this.#registry.close();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #fault(text: string): void {
+    this.faults.push(text);
+  }
+
+  async #answerOf(
+    app: (request: Request) => Response | Promise<Response>,
+    { path, method, headers, body }: FuzzRequest,
+    signal: AbortSignal,
+  ): Promise<Response | undefined> {
+    let response: Response | undefined;
+    let isOver = false;
+    const init = { method, headers, signal, ...(body === undefined ? {} : { body }) };
+    Promise.resolve(app(new Request(`http://127.0.0.1${path}`, init)))
+      .then(
+        (answer) => {
+          response = answer;
+        },
+        (error: unknown) => this.#fault(`threw: ${textOf(error)}`),
+      )
+      .finally(() => {
+        isOver = true;
+      });
+    for (let turns = 0; !isOver; turns++) {
+      await turn();
+      if (turns > 2) this.#clock.advance(turns > 100 ? 100 : 0);
+      if (turns > TURNS_MAX) {
+        this.#fault("was never answered");
+        return undefined;
+      }
+    }
+    return response;
+  }
+
+  async #judge(response: Response): Promise<void> {
+    const { status } = response;
+    if (status >= 500 && status !== 501 && status !== 503) {
+      this.#fault(`status ${status}: ${await response.clone().text()}`);
+    }
+    if (status < 400 || this.#before === undefined) return;
+    const { digest, of } = this.#before;
+    const text = await response.clone().text();
+    this.#compare(digest, digestOf(of()), `${status} ${text.slice(0, 200)}`);
+  }
+
+  #compare(before: string, after: string, refusal: string): void {
+    this.refusedByCore += 1;
+    if (after === before) return;
+    const difference = firstDifference(before, after);
+    this.#fault(`was refused (${refusal}) and changed state:\n   ${difference}`);
+  }
+
+  #checkInvariants(): void {
+    try {
+      this.#core.assertInvariants();
+      for (const agent of this.#agents.values()) agent.runtime.core.assertInvariants();
+    } catch (error) {
+      this.#fault(`broke an invariant: ${textOf(error)}`);
+    }
+  }
+
+  /** Notes the state before the first call that the core is asked. */
+  #watchMaster(): void {
+    const core = this.#core;
+    const step = core.step.bind(core);
+    core.step = (input: MasterInput, nowMs: number) => {
+      const isCall = /schedulerCall|operatorCall|operatorKill/.test(input.kind);
+      if (isCall) this.#remember(() => core.state);
+      if (input.kind !== "subscribe") return step(input, nowMs);
+      const before = digestOf(core.state);
+      const effects = step(input, nowMs);
+      const isRefused = effects.some(
+        (effect) =>
+          effect.kind === "sendEvent" &&
+          effect.streamId === input.streamId &&
+          effect.event.type === "ERROR",
+      );
+      if (isRefused) this.#compare(before, digestOf(core.state), "by an ERROR event");
+      return effects;
+    };
+  }
+
+  #remember(of: () => object): void {
+    if (this.#isWatching) this.#before ??= { of, digest: digestOf(of()) };
+  }
+
+  async #addAgent(resources: string): Promise<void> {
+    const number = this.#nextAgent;
+    this.#nextAgent += 1;
+    const parsed = parseResources(resources, "*", codec);
+    if (!parsed.ok) throw new Error(parsed.error.message);
+    const workDir = join(this.#folder, `agent-${number}`);
+    mkdirSync(workDir);
+    const agent = new LocalAgent({
+      master: this.#master,
+      clock: this.#clock,
+      rng: this.#rng,
+      workDir,
+      info: {
+        hostname: `agent-${number}`,
+        port: FIRST_PORT + number,
+        resources: parsed.value,
+      },
+      fault: (text) => this.#fault(text),
+      remember: (of) => this.#remember(of),
+    });
+    this.#agents.set(number, agent);
+    await agent.start();
+  }
+}
+
+interface LocalAgentOptions {
+  readonly master: MasterRuntime;
+  readonly clock: FakeClock;
+  readonly rng: Rng;
+  readonly workDir: string;
+  readonly info: ConstructorParameters<typeof AgentRuntime>[0]["options"]["info"];
+  fault(text: string): void;
+  remember(of: () => object): void;
+}
+
+class LocalAgent {
+  readonly runtime: AgentRuntime;
+  readonly app: (request: Request) => Response | Promise<Response>;
+  /** It was told to end. */
+  isOver = false;
+  readonly #options: LocalAgentOptions;
+  #linkId: LinkId | undefined;
+
+  constructor(options: LocalAgentOptions) {
+    const { clock, rng, workDir, info, master } = options;
+    this.#options = options;
+    this.runtime = new AgentRuntime({
+      options: {
+        info,
+        version: "1.12.0",
+        capabilities: DEFAULT_CAPABILITIES,
+        workDir,
+        ip: "127.0.0.1",
+        executorRegistrationTimeoutMs: 60_000,
+        executorReregistrationTimeoutMs: 2000,
+        executorShutdownGraceMs: 5000,
+        isUserSwitched: false,
+        areLimitsEnforced: true,
+        reconfigurationPolicy: "additive",
+      },
+      environment: {
+        agentPort: info.port ?? 0,
+        recoveryTimeoutMs: 900_000,
+        executorEnvironmentVariables: undefined,
+        libprocessIp: undefined,
+      },
+      bootId: rng.uuid(),
+      containerizer: new EmulatedContainers(clock),
+      checkpoint: new MemoryCheckpoint(),
+      link: {
+        send: (message) => {
+          const linkId = this.#linkId;
+          if (linkId !== undefined) master.linkMessage(linkId, structuredClone(message));
+        },
+        reconnect: () => this.#lose(),
+      },
+      clock,
+      rng,
+      log: silent,
+      onExit: () => {
+        this.end();
+        this.isOver = true;
+      },
+      onFatal: (error) => options.fault(`agent ended: ${textOf(error)}`),
+    });
+    const { core } = this.runtime;
+    const step = core.step.bind(core);
+    core.step = (input, nowMs) => {
+      if (input.kind === "executorCall") options.remember(() => core.state);
+      return step(input, nowMs);
+    };
+    this.app = createAgentApp({
+      runtime: this.runtime,
+      codec,
+      facts,
+      pid: "slave(1)@127.0.0.1:5051",
+      startTime: 0,
+      masterHostname: () => "master",
+    });
+  }
+
+  get id(): string {
+    return this.runtime.state.info.id?.value ?? "";
+  }
+
+  async start(): Promise<void> {
+    await this.runtime.start();
+    this.#connect();
+  }
+
+  end(): void {
+    const linkId = this.#linkId;
+    this.#linkId = undefined;
+    if (linkId !== undefined) this.#options.master.linkClosed(linkId);
+  }
+
+  #connect(): void {
+    const { master } = this.#options;
+    const lose = (): void => this.#lose();
+    const linkId: LinkId = master.linkOpened(
+      {
+        send: (message) => {
+          if (this.#linkId !== linkId) return;
+          this.runtime.input({ kind: "masterMessage", message: structuredClone(message) });
+        },
+        close: lose,
+        openStream: () => new ReadableStream(),
+      },
+      "127.0.0.1",
+    );
+    this.#linkId = linkId;
+    this.runtime.input({ kind: "linkUp", epoch: master.info.id });
+  }
+
+  /** Comes back after a while. */
+  #lose(): void {
+    if (this.#linkId === undefined || this.isOver) return;
+    this.end();
+    this.runtime.input({ kind: "linkDown" });
+    this.#options.clock.schedule(500, () => {
+      if (!this.isOver) this.#connect();
+    });
+  }
+}
+
+/** Ids that depend on the dice alone, so that a seed replays exactly. */
+function seededRng(dice: Dice): Rng {
+  const hex = (length: number): string =>
+    Array.from({ length }, () => below(dice, 16).toString(16)).join("");
+  return {
+    next: dice,
+    uuid: () => `${hex(8)}-${hex(4)}-4${hex(3)}-8${hex(3)}-${hex(12)}`,
+  };
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+function cpuMicroseconds(): number {
+  const { user, system } = process.cpuUsage();
+  return user + system;
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
