@@ -143,6 +143,7 @@ export function oddString(dice: Dice): string {
   if (roll < 0.02) return pick(dice, ["x", "é", "🦉"]).repeat(below(dice, 3000));
   if (roll < 0.05) return "x".repeat(250 + below(dice, 12));
   if (roll < 0.3) return `x${below(dice, 1000)}`;
+  if (roll < 0.33) return "/master/log";
   return pick(dice, ODD_STRINGS);
 }
 

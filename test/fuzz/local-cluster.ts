@@ -4,14 +4,16 @@
  * a network between. Everything that can be refused is watched: a refused call must leave the state
  * as it was.
  */
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DEFAULT_CAPABILITIES } from "../../src/agent/core/agent-options.ts";
 import { AgentRuntime } from "../../src/agent/runtime/agent-runtime.ts";
 import type { LinkId } from "../../src/base/ids.ts";
-import type { Log, Rng } from "../../src/base/ports.ts";
+import type { Clock, Log, Rng } from "../../src/base/ports.ts";
 import { createAgentApp } from "../../src/http/agent/agent-app.ts";
+import { type FileSource, withLogFile } from "../../src/http/file-source.ts";
+import { LoggingLevel } from "../../src/http/logging-level.ts";
 import { createMasterApp } from "../../src/http/master/master-app.ts";
 import type { ProcessFacts } from "../../src/http/process-facts.ts";
 import type { MasterInput } from "../../src/master/core/inputs.ts";
@@ -39,17 +41,30 @@ const FIRST_PORT = 10_000;
 
 const codec = createCodec();
 const silent: Log = { write: () => undefined };
-const facts: ProcessFacts = {
-  version: { version: "1.12.0" },
-  flags: {},
-  metrics: () => ({}),
-};
+
+/** `files` are the process's own. */
+function factsOf(clock: Clock, files: FileSource): ProcessFacts {
+  return {
+    version: { version: "1.12.0" },
+    flags: { port: "5050" },
+    loggingLevel: new LoggingLevel(clock),
+    files,
+    metrics: () => ({}),
+  };
+}
+
+interface Parts {
+  readonly dice: Dice;
+  readonly folder: string;
+  readonly registry: Registrar;
+  readonly clock: FakeClock;
+}
 
 export class LocalCluster {
   readonly faults: string[] = [];
   /** Calls of frameworks and operators that were refused after the core had seen them. */
   refusedByCore = 0;
-  readonly #clock = new FakeClock();
+  readonly #clock: FakeClock;
   readonly #folder: string;
   readonly #rng: Rng;
   readonly #registry: Registrar;
@@ -64,20 +79,23 @@ export class LocalCluster {
 
   static async start(dice: Dice): Promise<LocalCluster> {
     const folder = mkdtempSync(join(tmpdir(), "allot-fuzz-"));
+    const clock = new FakeClock();
     const registry = await Registrar.open({
       path: join(folder, "registry", "registry.db"),
       open: await loadSqlite(),
-      clock: new FakeClock(),
+      clock,
       log: silent,
     });
-    const cluster = new LocalCluster(dice, folder, registry);
+    const cluster = new LocalCluster({ dice, folder, registry, clock });
     for (const resources of AGENT_RESOURCES) await cluster.#addAgent(resources);
     await cluster.settle(2000);
     return cluster;
   }
 
-  private constructor(dice: Dice, folder: string, registry: Registrar) {
+  private constructor({ dice, folder, registry, clock }: Parts) {
+    this.#clock = clock;
     this.#folder = folder;
+    writeFileSync(join(folder, "master.log"), "a line of the log\n".repeat(1000));
     this.#registry = registry;
     this.#rng = seededRng(dice);
     this.#core = newCore({
@@ -99,7 +117,13 @@ export class LocalCluster {
       log: silent,
       onFatal: (error) => this.#fault(`master ended: ${textOf(error)}`),
     });
-    this.#masterApp = createMasterApp({ runtime: this.#master, codec, facts, cluster: undefined });
+    this.#masterApp = createMasterApp({
+      runtime: this.#master,
+      codec,
+      facts: factsOf(this.#clock, withLogFile("/master/log", join(folder, "master.log"))),
+      cluster: undefined,
+      clock: this.#clock,
+    });
     this.#master.start();
   }
 
@@ -327,7 +351,7 @@ class LocalAgent {
     this.app = createAgentApp({
       runtime: this.runtime,
       codec,
-      facts,
+      facts: factsOf(clock, this.runtime.files),
       pid: "slave(1)@127.0.0.1:5051",
       startTime: 0,
       masterHostname: () => "master",
