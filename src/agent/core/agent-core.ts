@@ -16,6 +16,7 @@ import {
   registrationTimedOut,
   shutdownTimedOut,
 } from "./executors.ts";
+import { endFallenGroups } from "./groups.ts";
 import type { AgentInput, AgentTimer } from "./inputs.ts";
 import { checkInvariants } from "./invariants.ts";
 import { PING_TIMEOUT_MS, REGISTER_RETRY_MS_MIN } from "./limits.ts";
@@ -73,7 +74,16 @@ export class AgentCore {
     this.#nowMs = nowMs;
     const effects: AgentEffect[] = [];
     if (this.state.phase === "stopped") return effects;
-    receive({ options: this.options, state: this.state, nowMs, uuid: this.#uuid, effects }, input);
+    const step: Step = {
+      options: this.options,
+      state: this.state,
+      nowMs,
+      uuid: this.#uuid,
+      effects,
+      fallen: [],
+    };
+    receive(step, input);
+    endFallenGroups(step);
     return effects;
   }
 

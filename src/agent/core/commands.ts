@@ -14,7 +14,7 @@ import { killTask } from "./kill.ts";
 import { runTasks } from "./launch.ts";
 import { acknowledgeOperation, applyOperation } from "./operations.ts";
 import { loseLink } from "./registration.ts";
-import { type FrameworkState, isCheckpointing, isPartitionAware } from "./state.ts";
+import { type FrameworkState, isCheckpointing, isPartitionAware, liveMembers } from "./state.ts";
 import { checkpoint, findFramework, log, type Step, send } from "./step.ts";
 import { reportAbsentTask } from "./tasks.ts";
 import { dropStream } from "./updates.ts";
@@ -121,9 +121,11 @@ function dropAbsentTasks(step: Step, frameworkId: string): void {
 
 function shutdownOne(step: Step, frameworkId: string, executorId: string): void {
   const framework = findFramework(step, frameworkId);
-  const executor = framework?.executors.get(executorId);
-  if (framework !== undefined && executor !== undefined) {
-    shutdownExecutor(step, framework, executor);
+  if (framework === undefined) return;
+  const executor = framework.executors.get(executorId);
+  if (executor !== undefined) shutdownExecutor(step, framework, executor);
+  for (const member of liveMembers(framework, executorId)) {
+    shutdownExecutor(step, framework, member);
   }
 }
 

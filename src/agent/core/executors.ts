@@ -15,7 +15,10 @@ import {
   type ExecutorState,
   type FrameworkState,
   isCheckpointing,
+  isGroupMember,
+  liveMembers,
   type PendingEnd,
+  shownExecutorId,
   type TaskRecord,
 } from "./state.ts";
 import { cancelTimer, checkpoint, findFramework, log, type Step, send, setTimer } from "./step.ts";
@@ -194,7 +197,7 @@ export function launchOf(
 ): ContainerLaunch {
   const [task] = executor.tasks.values();
   const commandTask = executor.isCommandExecutor ? task?.info : undefined;
-  const user = executor.info.command?.user ?? framework.info.user;
+  const user = commandTask?.command?.user ?? executor.info.command?.user ?? framework.info.user;
   return {
     containerId: executor.containerId,
     frameworkId: framework.frameworkId,
@@ -245,16 +248,30 @@ function endExecutor(step: Step, executor: ExecutorState, termination: Container
     if (isTerminalState(task.state)) continue;
     reportTask(step, framework, executor, task, endReport(framework, executor, task, termination));
   }
-  // The master has settled a disowned one, and may have a new one of that id in its books.
-  if (!executor.isCommandExecutor && !executor.isDisowned) {
-    send(step, {
-      kind: "executorExited",
-      frameworkId: executor.frameworkId,
-      executorId: executor.executorId,
-      status: rawWaitStatus(termination.exit),
-    });
-  }
+  tellExited(step, framework, executor, termination);
   removeExecutorIfDone(step, framework, executor);
+}
+
+/** So that the master frees what the executor held. */
+function tellExited(
+  step: Step,
+  framework: FrameworkState,
+  executor: ExecutorState,
+  { exit }: ContainerTermination,
+): void {
+  // The master has settled a disowned one, and may have a new one of that id in its books.
+  if (executor.isDisowned) return;
+  const executorId = shownExecutorId(executor);
+  const isMember = isGroupMember(executor);
+  if (executor.isCommandExecutor && !isMember) return;
+  if (isMember && liveMembers(framework, executorId).length > 0) return;
+  send(step, {
+    kind: "executorExited",
+    frameworkId: executor.frameworkId,
+    executorId,
+    // A default executor does not fail with its tasks.
+    status: isMember ? 0 : rawWaitStatus(exit),
+  });
 }
 
 /** What a task that was alive when its container ended has become (semantics 6.3, 6.6). */

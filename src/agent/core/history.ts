@@ -12,6 +12,8 @@ import {
   type ExecutorState,
   type FrameworkState,
   isCheckpointing,
+  isGroupMember,
+  shownExecutorId,
   type TaskRecord,
 } from "./state.ts";
 import { agentIdOf, checkpoint, type Step } from "./step.ts";
@@ -29,7 +31,9 @@ export function taskOf(
     task_id: info.task_id,
     framework_id: { value: framework.frameworkId },
     // Command tasks have no executor of their own in the eyes of the outside (http-api 9.1).
-    ...(executor.isCommandExecutor ? {} : { executor_id: { value: executor.executorId } }),
+    ...(executor.isCommandExecutor && !isGroupMember(executor)
+      ? {}
+      : { executor_id: { value: shownExecutorId(executor) } }),
     agent_id: { value: agentId },
     state: task.state,
     resources: info.resources,
@@ -41,7 +45,7 @@ export function taskOf(
     container: info.container,
     health_check: info.health_check,
     kill_policy: info.kill_policy,
-    user: executor.info.command?.user ?? framework.info.user,
+    user: info.command?.user ?? executor.info.command?.user ?? framework.info.user,
     limits: info.limits,
   };
 }

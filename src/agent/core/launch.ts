@@ -18,6 +18,8 @@ import {
   type ExecutorState,
   type FrameworkState,
   isCheckpointing,
+  liveMembers,
+  memberKey,
   type TaskRecord,
 } from "./state.ts";
 import { agentIdOf, checkpoint, log, type Step, send, setTimer } from "./step.ts";
@@ -126,12 +128,31 @@ function faultOf(step: Step, framework: FrameworkState, request: RunRequest): Fa
       message: "Task has resource limits, which no isolator of this agent enforces",
     };
   }
+  if (isForDefaultExecutor(request)) return faultOfGroup(framework, request);
   const executor = framework.executors.get(executorId);
   if (executor === undefined) {
     const isExpected = request.executor !== undefined && !request.launchesExecutor;
     return isExpected ? executorIsOver(executorId, "terminated") : undefined;
   }
   return request.executor === undefined ? collision(executor) : faultOfExecutor(executor);
+}
+
+/** Tasks of such a group get a container each; there is no process to hand them to. */
+function isForDefaultExecutor(request: RunRequest): boolean {
+  return request.executor?.type === "DEFAULT";
+}
+
+function faultOfGroup(framework: FrameworkState, request: RunRequest): Fault | undefined {
+  const executorId = executorIdOf(request);
+  const other = framework.executors.get(executorId);
+  if (other !== undefined) return collision(other);
+  const isRunning = liveMembers(framework, executorId).length > 0;
+  if (!isRunning && !request.launchesExecutor) return executorIsOver(executorId, "terminated");
+  for (const { task_id: id } of request.tasks) {
+    const member = framework.executors.get(memberKey(executorId, id.value));
+    if (member !== undefined) return executorIsOver(executorId, member.phase);
+  }
+  return undefined;
 }
 
 function collision(executor: ExecutorState): Fault {
@@ -192,7 +213,16 @@ function refuseTasks(
 }
 
 function startTasks(step: Step, framework: FrameworkState, request: RunRequest): void {
-  const existing = framework.executors.get(executorIdOf(request));
+  if (!isForDefaultExecutor(request)) {
+    startTogether(step, framework, request);
+    return;
+  }
+  for (const task of request.tasks) startTogether(step, framework, { ...request, tasks: [task] });
+}
+
+/** Starts tasks under one executor, which is launched unless it runs. */
+function startTogether(step: Step, framework: FrameworkState, request: RunRequest): void {
+  const existing = framework.executors.get(executorKeyOf(request));
   const executor = existing ?? newExecutor(step, framework, request);
   for (const info of request.tasks) {
     const task: TaskRecord = {
@@ -214,7 +244,7 @@ function startTasks(step: Step, framework: FrameworkState, request: RunRequest):
 }
 
 function newExecutor(step: Step, framework: FrameworkState, request: RunRequest): ExecutorState {
-  const executorId = executorIdOf(request);
+  const executorId = executorKeyOf(request);
   const containerId: ContainerId = brand(step.uuid());
   const [task] = request.tasks;
   const info = request.executor ?? commandExecutorInfo(framework.frameworkId, task);
@@ -223,8 +253,8 @@ function newExecutor(step: Step, framework: FrameworkState, request: RunRequest)
     executorId,
     containerId,
     info,
-    isCommandExecutor: request.executor === undefined,
-    directory: sandboxPath(step, framework.frameworkId, executorId, containerId),
+    isCommandExecutor: request.executor === undefined || isForDefaultExecutor(request),
+    directory: sandboxPath(step, framework.frameworkId, executorIdOf(request), containerId),
     phase: "registering",
     isDisowned: false,
     isAwaited: false,
@@ -276,6 +306,13 @@ function deliver(step: Step, executor: ExecutorState, request: RunRequest): void
 
 function executorIdOf(request: RunRequest): string {
   return request.executor?.executor_id.value ?? request.tasks[0]?.task_id.value ?? "";
+}
+
+/** Where the executor of a request is kept among its framework's. */
+function executorKeyOf(request: RunRequest): string {
+  const executorId = executorIdOf(request);
+  if (!isForDefaultExecutor(request)) return executorId;
+  return memberKey(executorId, request.tasks[0]?.task_id.value ?? "");
 }
 
 /** Longest command shown whole in an executor's name, and how much of a longer one. */

@@ -7,7 +7,12 @@ import type { MasterToAgent, ReportedExecutor, ReportedTask } from "../../protoc
 import { taskOf } from "./history.ts";
 import { PING_TIMEOUT_MS, REGISTER_RETRY_MS_MAX, REGISTER_RETRY_MS_MIN } from "./limits.ts";
 import { pauseOperations, reportedOperations, resumeOperations } from "./operations.ts";
-import type { FrameworkState } from "./state.ts";
+import {
+  type ExecutorState,
+  type FrameworkState,
+  isGroupMember,
+  shownExecutorId,
+} from "./state.ts";
 import { cancelTimer, checkpoint, log, type Step, send, setTimer } from "./step.ts";
 import { findStream, pauseUpdates, resumeUpdates } from "./updates.ts";
 
@@ -124,8 +129,10 @@ function reportAll(step: Step): {
     // A master that did not settle it would take it for a framework that is still to come back.
     if (owned.length === 0) continue;
     frameworks.push(framework.info);
+    const shown = new Set<string>();
     for (const executor of owned) {
-      if (!executor.isCommandExecutor && executor.phase !== "terminated") {
+      if (holdsResources(executor) && !shown.has(shownExecutorId(executor))) {
+        shown.add(shownExecutorId(executor));
         executors.push({ frameworkId: framework.frameworkId, executorInfo: executor.info });
       }
       for (const task of executor.tasks.values()) {
@@ -134,6 +141,12 @@ function reportAll(step: Step): {
     }
   }
   return { frameworks, executors, tasks };
+}
+
+/** Default executors have as many containers as tasks, and are one for the master. */
+function holdsResources(executor: ExecutorState): boolean {
+  const isOwn = !executor.isCommandExecutor || isGroupMember(executor);
+  return isOwn && executor.phase !== "terminated";
 }
 
 /** As `taskOf`, with the head of the update stream as what the framework will see next. */

@@ -159,6 +159,35 @@ export function streamKey(frameworkId: string, taskId: string): string {
   return `${frameworkId}/${taskId}`;
 }
 
+/**
+ * True for one task of a default executor. There is no executor process: each task of a group has a
+ * container of its own, kept under `memberKey`, and all of an executor's are one to the outside.
+ */
+export function isGroupMember({ isCommandExecutor, info }: ExecutorState): boolean {
+  return isCommandExecutor && info.type === "DEFAULT";
+}
+
+/** Where a task of a default executor is kept among its framework's executors; ids hold no slash. */
+export function memberKey(executorId: string, taskId: string): string {
+  return `${executorId}/${taskId}`;
+}
+
+/** The id under which everybody outside the agent knows the executor. */
+export function shownExecutorId({ info }: ExecutorState): string {
+  return info.executor_id.value;
+}
+
+/** What still runs, or is about to, of a default executor. */
+export function liveMembers(framework: FrameworkState, executorId: string): ExecutorState[] {
+  return [...framework.executors.values()].filter(
+    (executor) =>
+      isGroupMember(executor) &&
+      shownExecutorId(executor) === executorId &&
+      executor.phase !== "terminated" &&
+      !executor.isDisowned,
+  );
+}
+
 /** True when what belongs to the framework outlives the agent process. */
 export function isCheckpointing(info: FrameworkInfo): boolean {
   return info.checkpoint === true;

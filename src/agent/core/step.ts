@@ -11,7 +11,7 @@ import type { AgentOptions } from "./agent-options.ts";
 import type { CheckpointOperation } from "./checkpoint-state.ts";
 import type { AgentEffect } from "./effects.ts";
 import type { AgentTimer } from "./inputs.ts";
-import type { AgentState, FrameworkState } from "./state.ts";
+import type { AgentState, FrameworkState, TaskRecord } from "./state.ts";
 
 export interface Step {
   readonly options: AgentOptions;
@@ -21,6 +21,8 @@ export interface Step {
   /** A version 4 UUID in text form, new at each call. */
   readonly uuid: () => string;
   readonly effects: AgentEffect[];
+  /** Members of task groups that failed or were killed in this step: see groups.ts. */
+  readonly fallen: { readonly frameworkId: string; readonly task: TaskRecord }[];
 }
 
 /** Asks for a change on disk, which precedes every other effect of the batch. */

@@ -21,6 +21,7 @@ import {
   type FrameworkState,
   isCheckpointing,
   isPartitionAware,
+  shownExecutorId,
   type TaskRecord,
 } from "./state.ts";
 import { agentIdOf, checkpoint, newStatusUuid, type Step } from "./step.ts";
@@ -46,7 +47,7 @@ export function reportTask(
 ): void {
   recordStatus(step, framework, task, {
     ...statusOf(step, task.taskId, report),
-    executor_id: { value: executor.executorId },
+    executor_id: { value: shownExecutorId(executor) },
     container_status: containerStatusOf(step, executor),
   });
 }
@@ -83,6 +84,9 @@ export function recordStatus(
   countEnd(step, status.state);
   if (isTerminalState(status.state)) task.isQueued = false;
   if (isChange) checkpointTask(step, framework, task);
+  if (status.state === "TASK_FAILED" || status.state === "TASK_KILLED") {
+    step.fallen.push({ frameworkId: framework.frameworkId, task });
+  }
   enqueueUpdate(
     step,
     {
@@ -131,7 +135,7 @@ export function completeStatus(
     source: "SOURCE_EXECUTOR",
     timestamp: status.timestamp ?? step.nowMs / 1000,
     agent_id: { value: agentIdOf(step.state) },
-    executor_id: { value: executor.executorId },
+    executor_id: { value: shownExecutorId(executor) },
     container_status: { ...own, ...status.container_status },
   };
 }

@@ -327,7 +327,7 @@ export class AgentRuntime {
     ]);
     return {
       framework_id: { value: executor.frameworkId },
-      executor_id: { value: executor.executorId },
+      executor_id: info.executor_id,
       executor_name: info.name ?? "",
       container_id: { value: containerId },
       ...(status === undefined ? {} : { container_status: status }),

@@ -150,7 +150,8 @@ export class ContainerHost {
     return new CommandExecutor({
       framework: launch.framework,
       frameworkId: launch.frameworkId,
-      executor: launch.executor,
+      // Calls go by the name the agent has for it, which tells tasks of a default executor apart.
+      executor: { ...launch.executor, executor_id: { value: launch.executorId } },
       task: launch.commandTask,
       executorShutdownGraceMs: this.#deps.options.executorShutdownGraceMs,
       newUuid: () => must(uuidToBase64(this.#deps.rng.uuid()), "UUID in text form"),
@@ -195,7 +196,7 @@ export class ContainerHost {
     const ownGrace = launch.executor.shutdown_grace_period;
     return executorEnvironment({
       frameworkId: launch.frameworkId,
-      executorId: launch.executorId,
+      executorId: launch.executor.executor_id.value,
       agentId: agentId(),
       agentIp: options.ip,
       agentPort: environment.agentPort,
@@ -281,7 +282,6 @@ export class ContainerHost {
 
 /** What the launch asks for that this agent cannot give; saying so beats running it wrongly. */
 function unsupported(launch: ContainerLaunch): string | undefined {
-  if (launch.executor.type === "DEFAULT") return "this agent has no default executor";
   for (const holder of [launch.commandTask, launch.executor]) {
     const fault = holder === undefined ? undefined : unsupportedContainer(holder);
     if (fault !== undefined) return fault;

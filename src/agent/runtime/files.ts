@@ -17,7 +17,7 @@ import { posix as paths } from "node:path";
 import type { Clock } from "../../base/ports.ts";
 import { ok, type Refusal, type Result, refuse } from "../../base/result.ts";
 import type { FileInfo } from "../../protocol/v1/types.ts";
-import type { AgentState } from "../core/state.ts";
+import { type AgentState, isGroupMember } from "../core/state.ts";
 import {
   BROWSE_ENTRIES,
   FILE_CHUNK_BYTES,
@@ -228,7 +228,14 @@ export class SandboxFiles {
       }
       for (const executor of framework.executors.values()) {
         const isOver = executor.phase === "terminated";
-        add(framework.frameworkId, executor.executorId, { directory: executor.directory, isOver });
+        const { directory } = executor;
+        add(framework.frameworkId, executor.info.executor_id.value, { directory, isOver });
+        if (!isGroupMember(executor)) continue;
+        for (const taskId of executor.tasks.keys()) {
+          const shown = `${executor.info.executor_id.value}/runs/latest/tasks/${taskId}`;
+          const path = `/frameworks/${framework.frameworkId}/executors/${shown}`;
+          roots.set(path, { directory, isOver });
+        }
       }
     }
     return roots;

@@ -13,12 +13,14 @@ import { toEndpointResources } from "../../../resources/format.ts";
 import type { AgentOptions } from "../agent-options.ts";
 import { taskOf } from "../history.ts";
 import { isTerminalState } from "../inputs.ts";
-import type {
-  AgentState,
-  CompletedExecutor,
-  ExecutorState,
-  FrameworkState,
-  TaskRecord,
+import {
+  type AgentState,
+  type CompletedExecutor,
+  type ExecutorState,
+  type FrameworkState,
+  isGroupMember,
+  shownExecutorId,
+  type TaskRecord,
 } from "../state.ts";
 
 /** A JSON object as the endpoints write it. */
@@ -173,7 +175,10 @@ function queuedTaskJson(info: TaskInfo, executor: ExecutorState): Json {
     resources: toEndpointResources(info.resources ?? []),
     role: allocationRole(info.resources) ?? "*",
     command: info.command === undefined ? undefined : toEndpointCommand(info.command),
-    executor_id: executor.isCommandExecutor ? undefined : executor.executorId,
+    executor_id:
+      executor.isCommandExecutor && !isGroupMember(executor)
+        ? undefined
+        : shownExecutorId(executor),
     discovery: info.discovery,
   };
 }
