@@ -4,105 +4,128 @@
  */
 import { assert, must } from "../base/assert.ts";
 import type { AgentId } from "../base/ids.ts";
-import type { AgentInfo } from "../protocol/v1/types.ts";
+import type { AgentInfo, Attribute } from "../protocol/v1/types.ts";
 import { Bundle } from "../resources/bundle.ts";
 import type { Client } from "./role-tree.ts";
 
+const NO_ATTRIBUTES: readonly Attribute[] = [];
+const NOBODY: ReadonlyMap<Client, Bundle> = new Map();
+
 /** One agent. Shared volumes stay available while they are used, so they are not part of `free`. */
 export class AgentRecord {
+  /** Reused when the agent has gone. */
+  readonly number: number;
   readonly id: AgentId;
-  hostname: string;
-  /** Attributes in comparable form. */
-  attributes: string;
+  hostname: string = "";
+  attributes: readonly Attribute[] = NO_ATTRIBUTES;
+  region: string | undefined = undefined;
+  zone: string | undefined = undefined;
+  /** Bits of offerable.ts that a client must have, and must not have. */
+  neededBits: number = 0;
+  refusedBits: number = 0;
   /** Unallocated form, as everything below but `held`. */
   total: Bundle;
   /** Neither offered nor used; without shared resources. */
   free: Bundle;
   shared: Bundle;
-  hasGpus: boolean = false;
-  hasReservations: boolean = false;
   isActive: boolean = true;
+  /** On the whitelist, where there is one. */
+  isListed: boolean = true;
   /** May have something for somebody that the last cycle did not see. */
   isDirty: boolean = false;
+  /** Clients of which a filter on this agent has ended. */
+  readonly woken: Client[] = [];
   /** Place in the pool. */
   position: number = 0;
-  /** Offered to or used by each client, allocated form; never empty. */
-  readonly held: Map<Client, Bundle> = new Map();
+  #held: Map<Client, Bundle> | undefined = undefined;
 
-  constructor(id: AgentId, info: AgentInfo, total: Bundle) {
+  constructor(number: number, id: AgentId, info: AgentInfo, total: Bundle) {
+    this.number = number;
     this.id = id;
-    this.hostname = info.hostname;
-    this.attributes = JSON.stringify(info.attributes ?? []);
     this.total = total;
     this.free = total;
     this.shared = total;
+    this.setInfo(info);
     this.setTotal(total);
+  }
+
+  /** Offered to or used by each client, allocated form; never empty. */
+  get held(): ReadonlyMap<Client, Bundle> {
+    return this.#held ?? NOBODY;
+  }
+
+  /** Its free resources may be offered. */
+  get isEligible(): boolean {
+    return this.isActive && this.isListed;
+  }
+
+  /** It has something to offer. */
+  get isOfferable(): boolean {
+    return this.isActive && this.isListed && !this.free.isEmpty();
+  }
+
+  /** Replaces what it says of itself; true when the attributes are others than before. */
+  setInfo(info: AgentInfo): boolean {
+    this.hostname = info.hostname;
+    this.region = info.domain?.fault_domain?.region.name;
+    this.zone = info.domain?.fault_domain?.zone.name;
+    const before = this.attributes;
+    this.attributes = info.attributes ?? NO_ATTRIBUTES;
+    if (before === this.attributes) return false;
+    if (before.length === 0 && this.attributes.length === 0) return false;
+    return JSON.stringify(before) !== JSON.stringify(this.attributes);
   }
 
   /** Replaces the total, which must cover what is held. */
   setTotal(total: Bundle): void {
-    const free = total.filter((kind) => !kind.isShared);
-    free.subtract(this.#heldWithoutShared());
+    const isPlain = !total.summary().hasShared;
+    const free = isPlain ? total.clone() : total.filter((kind) => !kind.isShared);
+    for (const held of this.held.values()) free.subtract(withoutShared(held));
     this.total = total;
     this.free = free;
-    this.shared = total.filter((kind) => kind.isShared);
-    this.hasGpus = total.scalarMilli("gpus") > 0;
+    this.shared = isPlain ? Bundle.empty(total.kinds) : total.filter((kind) => kind.isShared);
     for (const held of this.held.values()) this.#assertSharedPresent(held);
-    this.hasReservations = false;
-    for (const kind of total.presentKinds()) {
-      if (kind.reservationRole !== "*") this.hasReservations = true;
-    }
   }
 
-  /** Moves resources (allocated form) from free to a client; asserts that they are free. */
-  hold(client: Client, resources: Bundle): void {
-    this.free.subtract(this.#withoutShared(resources));
-    const held = this.held.get(client);
-    if (held === undefined) this.held.set(client, resources.clone());
+  /**
+   * Moves resources from free to a client; asserts that they are free. `plain` is the same in
+   * unallocated form.
+   */
+  hold(client: Client, resources: Bundle, plain: Bundle): void {
+    this.free.subtract(this.#withoutShared(plain));
+    this.#held ??= new Map();
+    const held = this.#held.get(client);
+    if (held === undefined) this.#held.set(client, resources.clone());
     else held.add(resources);
     if (!this.shared.isEmpty()) this.#assertSharedPresent(resources);
   }
 
-  /** Moves resources (allocated form) of a client back; asserts that the client holds them. */
-  release(client: Client, resources: Bundle): void {
-    const held = this.held.get(client);
-    assert(held !== undefined, () => `${client.path} holds something on agent ${this.id}`);
+  /** Moves resources of a client back; asserts that the client holds them. */
+  release(client: Client, resources: Bundle, plain: Bundle): void {
+    const held = this.#held?.get(client);
+    assert(held !== undefined, () => `${client.frameworkId} holds something on agent ${this.id}`);
     held.subtract(resources);
-    if (held.isEmpty()) this.held.delete(client);
-    this.free.add(this.#withoutShared(resources));
+    if (held.isEmpty()) this.#held?.delete(client);
+    this.free.add(this.#withoutShared(plain));
   }
 
   /** Asserts promise 2 of the design: what is free and what is held are the total. */
   assertInvariants(): void {
     const left = this.total.filter((kind) => !kind.isShared);
-    left.subtract(this.#heldWithoutShared());
+    for (const held of this.held.values()) left.subtract(withoutShared(held));
     assert(left.equals(this.free), () => `agent ${this.id} is free of what nobody holds`);
     for (const held of this.held.values()) this.#assertSharedPresent(held);
   }
 
-  hasNothingToOffer(): boolean {
-    return !this.isActive || (this.free.isEmpty() && this.shared.isEmpty());
-  }
-
-  #heldWithoutShared(): Bundle {
-    const sum = Bundle.empty(this.total.kinds);
-    for (const held of this.held.values()) {
-      sum.add(held.withoutAllocation().filter((kind) => !kind.isShared));
-    }
-    return sum;
-  }
-
-  /** Unallocated form. */
-  #withoutShared(resources: Bundle): Bundle {
-    const plain = resources.withoutAllocation();
+  #withoutShared(plain: Bundle): Bundle {
     return this.shared.isEmpty() ? plain : plain.filter((kind) => !kind.isShared);
   }
 
   #assertSharedPresent(resources: Bundle): void {
-    const taken = resources.withoutAllocation().filter((kind) => kind.isShared);
-    for (const { kind, name } of taken.presentKinds()) {
-      const own = this.shared.filter((shared) => shared.kind === kind);
-      assert(!own.isEmpty(), () => `agent ${this.id} has the shared ${name} that is held`);
+    if (!resources.summary().hasShared) return;
+    for (const kind of resources.withoutAllocation().presentKinds()) {
+      const isPresent = !kind.isShared || this.shared.amountOf(kind) > 0;
+      assert(isPresent, () => `agent ${this.id} has the shared ${kind.name} that is held`);
     }
   }
 }
@@ -110,8 +133,18 @@ export class AgentRecord {
 /** All agents, with the rotation that stands in for Mesos' shuffling. */
 export class AgentPool {
   readonly #byId = new Map<AgentId, AgentRecord>();
-  readonly #inOrder: AgentRecord[] = [];
+  readonly #byNumber: (AgentRecord | undefined)[] = [];
+  readonly #freeNumbers: number[] = [];
+  /** As added; may hold agents that have gone until somebody asks for the order. */
+  #inOrder: AgentRecord[] = [];
+  #isStale = false;
   #cycleCount = 0;
+  /** Position at which this cycle starts. */
+  #start = 0;
+
+  get size(): number {
+    return this.#byId.size;
+  }
 
   has(id: AgentId): boolean {
     return this.#byId.has(id);
@@ -121,37 +154,77 @@ export class AgentPool {
     return must(this.#byId.get(id), `agent ${id} in the allocator`);
   }
 
+  at(number: number): AgentRecord {
+    return must(this.#byNumber[number], "agent of this number");
+  }
+
+  /** In order; O(agents) after a removal, else O(1). */
   all(): readonly AgentRecord[] {
+    if (!this.#isStale) return this.#inOrder;
+    this.#isStale = false;
+    this.#inOrder = this.#inOrder.filter((agent) => this.#byNumber[agent.number] === agent);
+    for (const [position, agent] of this.#inOrder.entries()) agent.position = position;
     return this.#inOrder;
   }
 
-  add(agent: AgentRecord): void {
-    assert(!this.#byId.has(agent.id), () => `agent ${agent.id} is new to the allocator`);
+  add(id: AgentId, info: AgentInfo, total: Bundle): AgentRecord {
+    assert(!this.#byId.has(id), () => `agent ${id} is new to the allocator`);
+    const number = this.#freeNumbers.pop() ?? this.#byNumber.length;
+    const agent = new AgentRecord(number, id, info, total);
     agent.position = this.#inOrder.length;
-    this.#byId.set(agent.id, agent);
+    this.#byNumber[number] = agent;
+    this.#byId.set(id, agent);
     this.#inOrder.push(agent);
+    return agent;
   }
 
-  /** O(agents). */
   remove(agent: AgentRecord): void {
     this.#byId.delete(agent.id);
-    this.#inOrder.splice(agent.position, 1);
-    for (let index = agent.position; index < this.#inOrder.length; index++) {
-      must(this.#inOrder[index], "agent of the pool").position = index;
-    }
+    this.#byNumber[agent.number] = undefined;
+    this.#freeNumbers.push(agent.number);
+    this.#isStale = true;
   }
 
   /**
    * Begins a cycle: each starts one agent later than the one before, so that over time nobody is
-   * always first. Returns the given agents in this cycle's order.
+   * always first.
    *
    * Differs from Mesos: no shuffling, since the allocator is without chance.
    */
-  rotate(agents: Iterable<AgentRecord>): AgentRecord[] {
-    const count = Math.max(1, this.#inOrder.length);
-    const start = this.#cycleCount % count;
+  beginCycle(): void {
+    this.#start = this.#cycleCount % Math.max(1, this.all().length);
     this.#cycleCount += 1;
-    const turnOf = (agent: AgentRecord): number => (agent.position - start + count) % count;
+  }
+
+  /** The given agents in this cycle's order. O(agents given, with a logarithm, or all agents). */
+  inTurn(agents: ReadonlySet<AgentRecord>): AgentRecord[] {
+    const all = this.all();
+    const start = this.#start;
+    if (agents.size * SCAN_FACTOR > all.length) return scan(all, start, agents);
+    const turnOf = ({ position }: AgentRecord): number =>
+      position < start ? position + all.length - start : position - start;
     return [...agents].sort((a, b) => turnOf(a) - turnOf(b));
   }
+}
+
+/** With more than this part of the agents wanted, looking at all of them beats sorting. */
+const SCAN_FACTOR = 8;
+
+function scan(
+  all: readonly AgentRecord[],
+  start: number,
+  wanted: ReadonlySet<AgentRecord>,
+): AgentRecord[] {
+  const result: AgentRecord[] = [];
+  for (let step = 0; step < all.length; step++) {
+    const agent = all[(start + step) % all.length];
+    if (agent !== undefined && wanted.has(agent)) result.push(agent);
+  }
+  return result;
+}
+
+/** The part, in unallocated form, that nobody else can hold too. */
+function withoutShared(resources: Bundle): Bundle {
+  const plain = resources.withoutAllocation();
+  return plain.summary().hasShared ? plain.filter((kind) => !kind.isShared) : plain;
 }

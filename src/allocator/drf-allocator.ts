@@ -1,15 +1,15 @@
 /**
  * Dominant resource fairness over roles and the frameworks in them, kept up to date by events.
  * After a cycle no offer is possible any more; so the next one only looks at what changed since:
- * agents that got something, and clients (a framework in a role) that became able to take it.
- * Source: semantics 4.1–4.6 (`hierarchical.cpp`).
+ * agents that got something, clients (a framework in a role) that became able to take it, and pairs
+ * of both whose filter ended. The rules are those of allocator.ts.
  */
 import { assert, must } from "../base/assert.ts";
 import type { AgentId, FrameworkId } from "../base/ids.ts";
-import type { AgentInfo } from "../protocol/v1/types.ts";
+import type { AgentInfo, AgentInfoCapabilityType } from "../protocol/v1/types.ts";
 import type { Bundle } from "../resources/bundle.ts";
 import type { ResourceKinds } from "../resources/kinds.ts";
-import { AgentPool, AgentRecord } from "./agents.ts";
+import type { AgentRecord } from "./agents.ts";
 import type {
   Allocation,
   Allocator,
@@ -17,38 +17,39 @@ import type {
   AllocatorOptions,
   RoleQuota,
 } from "./allocator.ts";
-import { type Candidate, Candidates, isGpuCapable } from "./candidates.ts";
+import { Cycle } from "./cycle.ts";
 import { Filters } from "./filters.ts";
 import { clientsOf, type FrameworkRecord, subscribe } from "./frameworks.ts";
-import { Account, type Quantities, ScalarNames } from "./quantities.ts";
-import { type Client, RoleTree } from "./role-tree.ts";
+import { assertLedger } from "./invariants.ts";
+import { Ledger } from "./ledger.ts";
+import { minimumOf } from "./minimum.ts";
+import { setAgentBits } from "./offerable.ts";
+import type { Branch, Client } from "./role-tree.ts";
 
 export class DrfAllocator implements Allocator {
-  readonly #kinds: ResourceKinds;
   readonly #options: AllocatorOptions;
-  readonly #names: ScalarNames;
-  readonly #tree: RoleTree;
-  readonly #candidates: Candidates;
-  readonly #agents = new AgentPool();
+  readonly #ledger: Ledger;
+  readonly #filters = new Filters();
+  readonly #cycle: Cycle;
   readonly #frameworks = new Map<FrameworkId, FrameworkRecord>();
-  readonly #filters = new Filters<Client, AgentRecord>();
-  /** Active agents with something to offer. */
+  /** Agents with something to offer that the last cycle did not see. */
   readonly #dirtyAgents = new Set<AgentRecord>();
   /** Hungry clients. */
   readonly #dirtyClients = new Set<Client>();
-  readonly #quotas = new Map<string, RoleQuota>();
-  #whitelist: ReadonlySet<string> | undefined = undefined;
-  #pause: { readonly agentCount: number; readonly untilMs: number } | undefined = undefined;
   /** Hungry clients with a minimum of their own. */
   readonly #choosyClients = new Set<Client>();
+  /** Clients with offer constraints. */
+  readonly #constrainedClients = new Set<Client>();
+  #whitelist: ReadonlySet<string> | undefined = undefined;
+  #pause: { readonly agentCount: number; readonly untilMs: number } | undefined = undefined;
+  /** Something was taken, returned or allowed since the last cycle. */
+  #areAmountsNew = false;
 
   /** `kinds` is the table of all bundles that come in. */
   constructor(kinds: ResourceKinds, options: AllocatorOptions) {
-    this.#kinds = kinds;
     this.#options = options;
-    this.#names = new ScalarNames(options.fairSharingExcluded);
-    this.#tree = new RoleTree(this.#names);
-    this.#candidates = new Candidates(options.minAllocatable);
+    this.#ledger = new Ledger(kinds, options.fairSharingExcluded);
+    this.#cycle = new Cycle(this.#ledger, this.#filters, minimumOf(kinds, options.minAllocatable));
   }
 
   /** What an agent told of already is not counted twice; it must be the same in `used`. */
@@ -61,31 +62,32 @@ export class DrfAllocator implements Allocator {
     assert(!this.#frameworks.has(id), () => `framework ${id} is new to the allocator`);
     const record: FrameworkRecord = { id, isActive, clients: new Map() };
     this.#frameworks.set(id, record);
-    subscribe(this.#tree, record, framework);
-    for (const [agentId, resources] of used)
-      this.#adoptUsed(id, this.#agents.get(agentId), resources);
+    subscribe(this.#ledger.tree, this.#ledger.kinds, record, framework);
+    for (const [agentId, resources] of used) {
+      this.#adoptUsed(id, this.#ledger.pool.get(agentId), resources);
+    }
     this.#refresh(record);
   }
 
   updateFramework(id: FrameworkId, framework: AllocatorFramework): void {
     const record = this.#framework(id);
-    const { left, changed } = subscribe(this.#tree, record, framework);
+    const { tree, kinds } = this.#ledger;
+    const { left, changed } = subscribe(tree, kinds, record, framework);
     for (const client of left) this.#leave(client);
     this.#refresh(record);
     for (const client of changed) this.#markClient(client);
   }
 
   removeFramework(id: FrameworkId): void {
-    const record = this.#framework(id);
-    this.#frameworks.delete(id);
-    for (const client of record.clients.values()) {
+    const { tree, pool } = this.#ledger;
+    assert(this.#frameworks.delete(id), () => `framework ${id} is in the allocator`);
+    // Those of roles it left earlier may still hold something.
+    for (const client of tree.clientsOf(id)) {
       client.isSubscribed = false;
       this.#leave(client);
-    }
-    // Roles it left earlier may still hold something.
-    for (const agent of this.#agents.all()) {
-      for (const [client, held] of [...agent.held]) {
-        if (client.frameworkId === id) this.#release(agent, client, held.clone());
+      for (const agentNumber of [...client.agents]) {
+        const agent = pool.at(agentNumber);
+        this.#release(agent, client, must(agent.held.get(client), "what is held").clone());
       }
     }
   }
@@ -100,7 +102,7 @@ export class DrfAllocator implements Allocator {
     const record = this.#framework(id);
     record.isActive = false;
     this.#refresh(record);
-    for (const client of record.clients.values()) this.#filters.clearClient(client);
+    for (const client of record.clients.values()) this.#filters.clearClient(client.number);
   }
 
   addAgent(
@@ -108,89 +110,99 @@ export class DrfAllocator implements Allocator {
     info: AgentInfo,
     total: Bundle,
     used: ReadonlyMap<FrameworkId, Bundle>,
+    capabilities?: ReadonlySet<AgentInfoCapabilityType>,
   ): void {
-    assert(total.kinds === this.#kinds, () => `agent ${id} is described by the allocator's kinds`);
-    const agent = new AgentRecord(id, info, total);
-    this.#agents.add(agent);
-    this.#tree.addTotal(this.#names.quantitiesOn(id, total));
+    const { kinds, pool } = this.#ledger;
+    assert(total.kinds === kinds, () => `agent ${id} is described by the allocator's kinds`);
+    const agent = this.#ledger.addAgent(id, info, total);
+    setAgentBits(agent, { ...this.#options, capabilities });
+    for (const client of this.#constrainedClients) client.constraint?.forget(agent.number);
+    if (this.#whitelist !== undefined) {
+      this.#ledger.setEligible(agent, {
+        isListed: this.#whitelist.has(agent.hostname),
+      });
+    }
     for (const [frameworkId, resources] of used) this.#hold(agent, frameworkId, resources);
     this.#markAgent(agent);
+    if (this.#pause !== undefined && pool.size >= this.#pause.agentCount) this.#pause = undefined;
   }
 
-  updateAgent(id: AgentId, info: AgentInfo, total: Bundle): void {
-    const agent = this.#agents.get(id);
-    agent.hostname = info.hostname;
-    const attributes = JSON.stringify(info.attributes ?? []);
-    if (attributes !== agent.attributes) {
-      agent.attributes = attributes;
-      this.#filters.clearAgent(agent);
-      this.#markAgent(agent);
-    }
-    if (agent.total.equals(total)) return;
-    const before = this.#names.quantitiesOn(id, agent.total);
-    agent.setTotal(total);
-    this.#tree.subtractTotal(before);
-    this.#tree.addTotal(this.#names.quantitiesOn(id, total));
-    this.#markAgent(agent);
+  updateAgent(
+    id: AgentId,
+    info: AgentInfo,
+    total: Bundle,
+    capabilities?: ReadonlySet<AgentInfoCapabilityType>,
+  ): void {
+    const agent = this.#ledger.pool.get(id);
+    this.#setInfo(agent, info);
+    const isTotalNew = !agent.total.equals(total);
+    if (isTotalNew) this.#ledger.setTotal(agent, total);
+    const areBitsNew = setAgentBits(agent, { ...this.#options, capabilities });
+    if (isTotalNew || areBitsNew) this.#markAgent(agent);
   }
 
   removeAgent(id: AgentId): void {
-    const agent = this.#agents.get(id);
-    agent.isActive = false;
-    this.#markAgent(agent);
-    this.#filters.clearAgent(agent);
+    const agent = this.#ledger.pool.get(id);
+    this.#ledger.setEligible(agent, { isActive: false });
+    this.#filters.clearAgent(agent.number);
     for (const [client, held] of [...agent.held]) this.#release(agent, client, held.clone());
-    this.#tree.subtractTotal(this.#names.quantitiesOn(id, agent.total));
-    this.#agents.remove(agent);
+    this.#ledger.removeAgent(agent);
+    this.#markAgent(agent);
+    this.#cycle.heldBack.delete(agent);
   }
 
   activateAgent(id: AgentId): void {
-    const agent = this.#agents.get(id);
+    const agent = this.#ledger.pool.get(id);
     if (agent.isActive) return;
-    agent.isActive = true;
+    this.#ledger.setEligible(agent, { isActive: true });
     this.#markAgent(agent);
   }
 
   deactivateAgent(id: AgentId): void {
-    const agent = this.#agents.get(id);
-    agent.isActive = false;
+    const agent = this.#ledger.pool.get(id);
+    this.#ledger.setEligible(agent, { isActive: false });
     this.#markAgent(agent);
   }
 
   updateWhitelist(hostnames: ReadonlySet<string> | undefined): void {
     this.#whitelist = hostnames;
-    for (const agent of this.#agents.all()) this.#markAgent(agent);
+    for (const agent of this.#ledger.pool.all()) this.#list(agent);
   }
 
   updateWeights(weights: readonly { readonly role: string; readonly weight: number }[]): void {
-    for (const { role, weight } of weights) this.#tree.setWeight(role, weight);
+    for (const { role, weight } of weights) {
+      assert(weight > 0, () => `weight ${weight} of role ${role} is above 0`);
+      this.#ledger.tree.setWeight(role, weight);
+    }
   }
 
   updateQuota(role: string, quota: RoleQuota | undefined): void {
-    if (quota === undefined) this.#quotas.delete(role);
-    else this.#quotas.set(role, quota);
+    const { quotas, tree, kinds } = this.#ledger;
+    assert(!role.includes("/"), () => `role ${role} with a quota is a top-level role`);
+    if (quota === undefined) quotas.delete(role);
+    else {
+      const guarantees = byIndex(kinds, quota.guarantees);
+      const limits = byIndex(kinds, quota.limits);
+      quotas.set(role, { guarantees, limits }, this.#ledger.consumedOf(role));
+    }
+    tree.quotaChanged(role);
+    this.#areAmountsNew = true;
+    const branch = tree.branch(role);
+    if (branch !== undefined) this.#markRole(branch);
   }
 
   quotaConsumed(role: string): Readonly<Record<string, number>> {
-    const isWithin = (other: string | undefined): boolean =>
-      other === role || other?.startsWith(`${role}/`) === true;
-    const sums = new Map<string, number>();
-    const count = (bundle: Bundle): void => {
-      for (const [name, milli] of bundle.scalarTotals())
-        sums.set(name, (sums.get(name) ?? 0) + milli);
-    };
-    for (const agent of this.#agents.all()) {
-      count(agent.total.filter((kind) => isWithin(kind.reservationRole) && !kind.isRevocable));
-      for (const [client, held] of agent.held) {
-        if (!isWithin(client.role.name)) continue;
-        count(held.filter((kind) => kind.reservationRole === "*" && !kind.isRevocable));
-      }
+    const { kinds } = this.#ledger;
+    const consumed: Record<string, number> = {};
+    for (const [index, milli] of this.#ledger.consumedOf(role).entries()) {
+      if ((milli ?? 0) > 0) consumed[must(kinds.scalarNames[index], "scalar name")] = milli;
     }
-    return Object.fromEntries([...sums].filter(([, milli]) => milli > 0));
+    return consumed;
   }
 
   pauseForRecovery(agentCount: number, untilMs: number): void {
-    if (this.#quotas.size > 0) this.#pause = { agentCount, untilMs };
+    const { quotas, pool } = this.#ledger;
+    if (quotas.size > 0 && pool.size < agentCount) this.#pause = { agentCount, untilMs };
   }
 
   suppress(id: FrameworkId, roles: readonly string[]): void {
@@ -204,7 +216,7 @@ export class DrfAllocator implements Allocator {
     const clients = clientsOf(record, roles);
     for (const client of clients) {
       client.isSuppressed = false;
-      this.#filters.clearClient(client);
+      this.#filters.clearClient(client.number);
     }
     this.#refresh(record);
     for (const client of clients) this.#markClient(client);
@@ -217,179 +229,163 @@ export class DrfAllocator implements Allocator {
     refuseMs: number,
     nowMs: number,
   ): void {
-    const agent = this.#agents.get(agentId);
+    const { pool, tree } = this.#ledger;
+    const agent = pool.get(agentId);
     const isRefused = refuseMs > 0 && this.#frameworks.get(frameworkId)?.isActive === true;
     const expiresMs = nowMs + Math.max(this.#options.allocationIntervalMs, refuseMs);
     for (const [role, part] of partsOf(resources)) {
-      const client = this.#tree.find(frameworkId, role);
+      const client = tree.find(frameworkId, role);
       assert(client !== undefined, () => `framework ${frameworkId} holds something for ${role}`);
-      this.#release(agent, client, part);
+      const plain = part.withoutAllocation();
+      this.#ledger.release(agent, client, part, plain);
       if (!isRefused || !client.isSubscribed) continue;
-      this.#filters.add({ client, agent }, part.withoutAllocation(), expiresMs, nowMs);
+      const pair = { client: client.number, agent: agent.number };
+      this.#filters.add(pair, plain, expiresMs, nowMs);
     }
+    this.#areAmountsNew = true;
+    this.#markAgent(agent);
   }
 
   addUsed(frameworkId: FrameworkId, agentId: AgentId, resources: Bundle): void {
-    this.#hold(this.#agents.get(agentId), frameworkId, resources);
+    const agent = this.#ledger.pool.get(agentId);
+    this.#hold(agent, frameworkId, resources);
+    if (!agent.isOfferable) this.#markAgent(agent);
   }
 
   isDirty(): boolean {
-    if (this.#tree.hungryCount === 0 || this.#isWaitingForAgents()) return false;
+    const { tree, quotas, offerable, indivisible } = this.#ledger;
+    if (tree.hungryCount === 0 || this.#pause !== undefined) return false;
     if (this.#dirtyAgents.size > 0) return true;
-    if (this.#dirtyClients.size === 0) return false;
-    return this.#agents.all().some((agent) => !agent.hasNothingToOffer());
+    if (offerable.size === 0) return false;
+    if (this.#dirtyClients.size > 0 || quotas.isLoosened) return true;
+    return this.#areAmountsNew && quotas.size > 0 && indivisible.size > 0;
   }
 
   nextWakeMs(): number {
-    if (this.#pause !== undefined && this.#isWaitingForAgents()) return this.#pause.untilMs;
+    if (this.#pause !== undefined) return this.#pause.untilMs;
+    const { tree, pool } = this.#ledger;
     return this.#filters.nextEndMs(
-      (agent, client) => client.isHungry && !agent.hasNothingToOffer(),
+      (agent, client) => tree.clientAt(client).isHungry && pool.at(agent).isOfferable,
     );
   }
 
   allocate(nowMs: number): Allocation[] {
     if (this.#pause !== undefined) {
-      if (this.#isWaitingForAgents() && nowMs < this.#pause.untilMs) return [];
+      if (nowMs < this.#pause.untilMs) return [];
       this.#pause = undefined;
     }
-    this.#filters.expire(nowMs, (agent) => this.#markAgent(agent));
-    const isForAll = this.#dirtyClients.size > 0;
-    const agents = this.#agents.rotate(isForAll ? this.#agents.all() : this.#dirtyAgents);
-    const allocations: Allocation[] = [];
-    if (this.#tree.hungryCount > 0) {
-      for (const agent of agents) this.#visit(agent, nowMs, allocations);
-    }
-    for (const agent of this.#dirtyAgents) agent.isDirty = false;
-    this.#dirtyAgents.clear();
-    for (const client of this.#dirtyClients) client.isDirty = false;
-    this.#dirtyClients.clear();
+    this.#ledger.pool.beginCycle();
+    const wokenAgents = this.#wake(nowMs);
+    this.#loosen();
+    for (const client of this.#dirtyClients) client.starvingSinceMs ??= nowMs;
+    const allocations = this.#ledger.tree.hungryCount === 0 ? [] : this.#run(wokenAgents, nowMs);
+    this.#settle(wokenAgents);
     return allocations;
   }
 
-  /** Dominant share of a role with all below it, weights left out. */
+  /** Share of a role with all below it, by its weight. */
   roleShare(role: string): number {
-    return this.#tree.shareOfRole(role);
+    return this.#ledger.tree.shareOfRole(role);
   }
 
-  /** Dominant share of a framework in one role. */
+  /** Share of a framework in one role. */
   frameworkShare(id: FrameworkId, role: string): number {
-    this.#tree.settle();
-    return this.#tree.find(id, role)?.share ?? 0;
+    const { tree } = this.#ledger;
+    const client = tree.find(id, role);
+    return client === undefined ? 0 : tree.table.shareOf(client.number);
   }
 
   assertInvariants(): void {
-    const totals = new Account();
-    const accounts = new Map<Client, Account>();
-    for (const agent of this.#agents.all()) {
-      this.#assertAgent(agent);
-      totals.add(this.#names.quantitiesOn(agent.id, agent.total));
-      for (const [client, held] of agent.held) {
-        const account = accounts.get(client) ?? new Account();
-        account.add(this.#names.quantitiesOn(agent.id, held));
-        accounts.set(client, account);
-      }
-    }
-    for (const client of this.#tree.clients()) this.#assertClient(client);
-    for (const client of this.#dirtyClients) {
-      assert(client.isDirty && client.isHungry, () => `dirty client ${client.path} is hungry`);
-    }
-    this.#tree.assertInvariants(totals, accounts);
+    assertLedger(this.#ledger);
     this.#filters.assertInvariants();
+    for (const client of this.#ledger.tree.clients()) this.#assertClient(client);
+    for (const client of this.#dirtyClients) {
+      assert(client.isDirty && client.isHungry, () => `dirty ${client.frameworkId} is hungry`);
+    }
+    for (const agent of this.#ledger.pool.all()) {
+      const isMarked = this.#dirtyAgents.has(agent);
+      assert(isMarked === agent.isDirty, () => `agent ${agent.id} is in the list when marked`);
+    }
   }
 
   // ---- a cycle --------------------------------------------------------------------------------
 
-  /** Offers what an agent has to the clients in serving order, until nothing is left. */
-  #visit(agent: AgentRecord, nowMs: number, allocations: Allocation[]): void {
-    if (agent.hasNothingToOffer() || !this.#isListed(agent)) return;
-    this.#candidates.clear();
-    if (this.#choosyClients.size === 0 && !this.#candidates.isWorthwhile(agent)) return;
-    this.#tree.settle();
-    // Each shared volume goes into one offer per agent and cycle.
-    const shared = agent.shared.isEmpty() ? agent.shared : agent.shared.clone();
-    const isOpenToAll = agent.isDirty;
-    const tryClient = (client: Client): boolean => {
-      if (!isOpenToAll && !client.isDirty) return false;
-      const candidate = this.#candidateFor(agent, shared, client, nowMs);
-      if (candidate === undefined) return false;
-      allocations.push(this.#offer(agent, client, candidate));
-      if (!shared.isEmpty()) shared.subtract(candidate.resources.filter((kind) => kind.isShared));
-      this.#candidates.clear();
-      return agent.free.isEmpty() && shared.isEmpty();
-    };
-    const [first] = this.#dirtyClients;
-    if (!isOpenToAll && first !== undefined && this.#dirtyClients.size === 1) tryClient(first);
-    else this.#tree.walk(tryClient);
+  /** Agents of which filters have ended that held something back. */
+  #wake(nowMs: number): Set<AgentRecord> {
+    const { tree, pool } = this.#ledger;
+    const woken = new Set<AgentRecord>();
+    this.#filters.expire(nowMs, (agentNumber, clientNumber) => {
+      const agent = pool.at(agentNumber);
+      const client = tree.clientAt(clientNumber);
+      if (!agent.isOfferable || !client.isHungry || agent.woken.includes(client)) return;
+      agent.woken.push(client);
+      woken.add(agent);
+    });
+    return woken;
   }
 
-  #candidateFor(
-    agent: AgentRecord,
-    shared: Bundle,
-    client: Client,
-    nowMs: number,
-  ): Candidate | undefined {
-    const isGpuHidden = this.#options.isGpuFiltered && agent.hasGpus;
-    if (isGpuHidden && !isGpuCapable(client.capabilities)) return undefined;
-    const candidate = this.#candidates.find(agent, shared, client);
-    if (candidate === undefined) return undefined;
-    const isRefused = this.#filters.isRefused(client, agent, candidate.resources, nowMs);
-    return isRefused ? undefined : candidate;
+  /** Marks whoever was held back by quota and may get more now. */
+  #loosen(): void {
+    const { quotas, indivisible } = this.#ledger;
+    const { tops, areAgentsToo } = quotas.takeLoosened();
+    for (const top of tops) this.#markRole(top);
+    if (areAgentsToo) {
+      for (const agent of this.#cycle.heldBack) this.#markAgent(agent);
+      this.#cycle.heldBack.clear();
+    }
+    // What is taken whole may fit now that something else is gone.
+    if (quotas.size === 0 || !this.#areAmountsNew) return;
+    for (const agent of indivisible) this.#markAgent(agent);
   }
 
-  #offer(agent: AgentRecord, client: Client, candidate: Candidate): Allocation {
-    const { frameworkId } = client;
-    const role = client.role.name;
-    const resources = candidate.resources.withAllocation(role);
-    this.#take(agent, client, resources);
-    return { frameworkId, role, agentId: agent.id, resources };
+  #run(wokenAgents: ReadonlySet<AgentRecord>, nowMs: number): Allocation[] {
+    const { offerable } = this.#ledger;
+    let agents: ReadonlySet<AgentRecord> = this.#dirtyAgents;
+    if (this.#dirtyClients.size > 0) agents = new Set(offerable);
+    else if (wokenAgents.size > 0) agents = agents.union(wokenAgents);
+    return this.#cycle.run({
+      agents,
+      dirtyClients: this.#dirtyClients,
+      choosyClients: this.#choosyClients,
+      nowMs,
+    });
   }
 
-  #isListed(agent: AgentRecord): boolean {
-    return this.#whitelist?.has(agent.hostname) ?? true;
-  }
-
-  #isWaitingForAgents(): boolean {
-    return this.#pause !== undefined && this.#agents.all().length < this.#pause.agentCount;
+  /** Takes all marks away. */
+  #settle(wokenAgents: ReadonlySet<AgentRecord>): void {
+    for (const agent of wokenAgents) agent.woken.length = 0;
+    for (const agent of this.#dirtyAgents) agent.isDirty = false;
+    this.#dirtyAgents.clear();
+    for (const client of this.#dirtyClients) this.#unmarkClient(client);
+    this.#areAmountsNew = false;
   }
 
   // ---- who holds what -------------------------------------------------------------------------
 
   #hold(agent: AgentRecord, frameworkId: FrameworkId, resources: Bundle): void {
     for (const [role, part] of partsOf(resources)) {
-      this.#take(agent, this.#tree.client(frameworkId, role), part);
+      const client = this.#ledger.tree.client(frameworkId, role);
+      this.#ledger.take(agent, client, part, part.withoutAllocation());
     }
+    this.#areAmountsNew = true;
   }
 
   #adoptUsed(frameworkId: FrameworkId, agent: AgentRecord, resources: Bundle): void {
     for (const [role, part] of partsOf(resources)) {
-      const client = this.#tree.client(frameworkId, role);
+      const client = this.#ledger.tree.client(frameworkId, role);
       const held = agent.held.get(client);
-      if (held === undefined) this.#take(agent, client, part);
+      if (held === undefined) this.#ledger.take(agent, client, part, part.withoutAllocation());
       else
         assert(held.equals(part), () => `agent ${agent.id} knows what ${frameworkId} uses on it`);
     }
-  }
-
-  #take(agent: AgentRecord, client: Client, resources: Bundle): void {
-    agent.hold(client, resources);
-    client.holdings.add(agent.id);
-    this.#tree.allocated(client, this.#quantitiesOn(agent, resources));
+    this.#areAmountsNew = true;
+    if (!agent.isOfferable) this.#markAgent(agent);
   }
 
   #release(agent: AgentRecord, client: Client, resources: Bundle): void {
-    agent.release(client, resources);
-    this.#tree.unallocated(client, this.#quantitiesOn(agent, resources));
-    if (!agent.held.has(client)) {
-      client.holdings.delete(agent.id);
-      this.#tree.release(client);
-    }
+    this.#ledger.release(agent, client, resources, resources.withoutAllocation());
+    this.#areAmountsNew = true;
     this.#markAgent(agent);
-  }
-
-  #quantitiesOn(agent: AgentRecord, resources: Bundle): Quantities {
-    return agent.shared.isEmpty()
-      ? this.#names.quantitiesOf(resources)
-      : this.#names.quantitiesOn(agent.id, resources);
   }
 
   // ---- who wants what -------------------------------------------------------------------------
@@ -408,71 +404,96 @@ export class DrfAllocator implements Allocator {
   }
 
   #setHungry(client: Client, isHungry: boolean): void {
-    this.#tree.setHungry(client, isHungry);
+    this.#ledger.tree.setHungry(client, isHungry);
     if (isHungry && client.minimum !== undefined) this.#choosyClients.add(client);
     else this.#choosyClients.delete(client);
-    if (!isHungry && client.isDirty) {
-      client.isDirty = false;
-      this.#dirtyClients.delete(client);
-    }
+    if (client.constraint !== undefined) this.#constrainedClients.add(client);
+    else this.#constrainedClients.delete(client);
+    if (isHungry) return;
+    client.starvingSinceMs = undefined;
+    this.#unmarkClient(client);
   }
 
   #leave(client: Client): void {
+    client.constraint = undefined;
     this.#setHungry(client, false);
-    this.#filters.clearClient(client);
-    this.#tree.release(client);
+    this.#filters.clearClient(client.number);
+    this.#ledger.tree.release(client);
   }
 
   #markClient(client: Client): void {
-    if (!client.isHungry) return;
+    if (!client.isHungry || client.isDirty) return;
     client.isDirty = true;
+    this.#ledger.tree.countDirty(client, 1);
     this.#dirtyClients.add(client);
+  }
+
+  #unmarkClient(client: Client): void {
+    if (!client.isDirty) return;
+    client.isDirty = false;
+    this.#ledger.tree.countDirty(client, -1);
+    this.#dirtyClients.delete(client);
+  }
+
+  #markRole(branch: Branch): void {
+    for (const client of this.#ledger.tree.hungryWithin(branch)) this.#markClient(client);
   }
 
   /** Marks an agent for the next cycle, or takes the mark away when it has nothing to offer. */
   #markAgent(agent: AgentRecord): void {
-    agent.isDirty = !agent.hasNothingToOffer() && this.#isListed(agent);
+    agent.isDirty = this.#ledger.offerable.has(agent);
     if (agent.isDirty) this.#dirtyAgents.add(agent);
     else this.#dirtyAgents.delete(agent);
   }
 
-  // ---- checks ---------------------------------------------------------------------------------
-
-  #assertAgent(agent: AgentRecord): void {
-    agent.assertInvariants();
-    for (const [client, held] of agent.held) {
-      assert(!held.isEmpty(), () => `${client.path} holds something on agent ${agent.id}`);
-      const isNoted = client.holdings.has(agent.id);
-      assert(isNoted, () => `${client.path} knows what it holds on agent ${agent.id}`);
-      const isLive = this.#tree.find(client.frameworkId, client.role.name) === client;
-      assert(isLive, () => `${client.path} on agent ${agent.id} is in the tree`);
-    }
-    const isMarked = this.#dirtyAgents.has(agent);
-    assert(isMarked === agent.isDirty, () => `agent ${agent.id} is in the list when marked`);
+  /** Takes over what an agent says of itself, apart from resources and capabilities. */
+  #setInfo(agent: AgentRecord, info: AgentInfo): void {
+    const { hostname, region, zone } = agent;
+    const areAttributesNew = agent.setInfo(info);
+    const isHostNew = agent.hostname !== hostname;
+    const isPlaceNew = agent.region !== region || agent.zone !== zone;
+    if (!areAttributesNew && !isHostNew && !isPlaceNew) return;
+    if (areAttributesNew) this.#filters.clearAgent(agent.number);
+    for (const client of this.#constrainedClients) client.constraint?.forget(agent.number);
+    if (isHostNew) this.#list(agent);
+    if (areAttributesNew || this.#constrainedClients.size > 0) this.#markAgent(agent);
   }
 
+  /** Brings an agent in line with the whitelist. */
+  #list(agent: AgentRecord): void {
+    const wasEligible = agent.isEligible;
+    const isListed = this.#whitelist?.has(agent.hostname) ?? true;
+    this.#ledger.setEligible(agent, { isListed });
+    if (agent.isEligible !== wasEligible) this.#markAgent(agent);
+  }
+
+  // ---- checks ---------------------------------------------------------------------------------
+
   #assertClient(client: Client): void {
-    for (const agentId of client.holdings) {
-      const isKnown = this.#agents.has(agentId) && this.#agents.get(agentId).held.has(client);
-      assert(isKnown, () => `${client.path} holds something on agent ${agentId}`);
-    }
+    const name = `${client.frameworkId} in ${client.role}`;
     const framework = this.#frameworks.get(client.frameworkId);
-    const isListed = framework?.clients.get(client.role.name) === client;
-    assert(isListed === client.isSubscribed, () => `${client.path} is listed when subscribed`);
+    const isListed = framework?.clients.get(client.role) === client;
+    assert(isListed === client.isSubscribed, () => `${name} is listed when subscribed`);
     const isHungry = framework?.isActive === true && client.isSubscribed && !client.isSuppressed;
-    assert(isHungry === client.isHungry, () => `${client.path} is hungry when nothing is against`);
+    assert(isHungry === client.isHungry, () => `${name} is hungry when nothing is against it`);
   }
 }
 
 /** Bundles of one allocation role each; the bundle itself when there is only one. */
-function partsOf(resources: Bundle): [role: string, part: Bundle][] {
-  const roles = resources.allocationRoles();
-  const parts = roles.map((role): [string, Bundle] => [
-    role,
-    roles.length === 1 ? resources : resources.filter((kind) => kind.allocationRole === role),
-  ]);
+function partsOf(resources: Bundle): readonly (readonly [role: string, part: Bundle])[] {
+  const only = resources.allocationRole();
+  if (only !== undefined) return [[only, resources]];
   for (const kind of resources.presentKinds()) {
     assert(kind.allocationRole !== undefined, () => `${kind.name} is allocated to a role`);
   }
-  return parts;
+  return resources
+    .allocationRoles()
+    .map((role) => [role, resources.filter((kind) => kind.allocationRole === role)] as const);
+}
+
+/** Thousandths by scalar index; names not mentioned are holes. */
+function byIndex(kinds: ResourceKinds, amounts: Readonly<Record<string, number>>): number[] {
+  const result: number[] = [];
+  for (const [name, milli] of Object.entries(amounts)) result[kinds.scalarIndexOf(name)] = milli;
+  return result;
 }

@@ -1,74 +1,130 @@
 /**
  * Refusals: what a framework declined on an agent for a role, and until when. An offer is held back
- * while one refusal contains all of it, so more or other resources get through.
- * Source: semantics 4.5.
+ * while one refusal contains all of it, so more or other resources get through. A million of them
+ * is normal in a large cluster where nobody wants anything, so they are rows of columns, found by a
+ * hash of the pair of client and agent, both by number. Source: semantics 4.5.
  */
 import { assert } from "../base/assert.ts";
 import type { Bundle } from "../resources/bundle.ts";
 import { DEAD_FILTERS_MIN, FILTERS_PER_KEY } from "./limits.ts";
+import { MinHeap } from "./min-heap.ts";
+import { PairIndex } from "./pair-index.ts";
 
-/** One refusal. `Client` and `Agent` are compared by identity. */
-export interface Filter<Client, Agent> {
-  readonly client: Client;
-  readonly agent: Agent;
-  /** What was refused, unallocated form. */
-  readonly resources: Bundle;
-  readonly expiresMs: number;
-  isLive: boolean;
-  /** In the wake queue: it held back an offer that was possible otherwise. */
-  isQueued: boolean;
+const NONE = -1;
+const FIRST_CAPACITY = 64;
+
+/** What a row is. */
+const FREE = 0;
+const LIVE = 1;
+/** Over, but still in the wake queue. */
+const DEAD = 2;
+
+/** A client and an agent, by number. */
+export interface Pair {
+  readonly client: number;
+  readonly agent: number;
 }
 
-export class Filters<Client, Agent> {
-  readonly #byAgent = new Map<Agent, Map<Client, Filter<Client, Agent>[]>>();
-  readonly #agentsOf = new Map<Client, Set<Agent>>();
-  /** Binary heap, earliest end first; may hold dead ones. */
-  #wakes: Filter<Client, Agent>[] = [];
-  #deadWakes = 0;
+export class Filters {
+  #client = new Int32Array(FIRST_CAPACITY);
+  #agent = new Int32Array(FIRST_CAPACITY);
+  #expiresMs = new Float64Array(FIRST_CAPACITY);
+  #state = new Uint8Array(FIRST_CAPACITY);
+  /** In the wake queue: it held back an offer that was possible otherwise. */
+  #isQueued = new Uint8Array(FIRST_CAPACITY);
+  /** Next row of the same pair, or of the free ones. */
+  #nextOfPair = new Int32Array(FIRST_CAPACITY);
+  #nextOfClient = new Int32Array(FIRST_CAPACITY);
+  #previousOfClient = new Int32Array(FIRST_CAPACITY);
+  #nextOfAgent = new Int32Array(FIRST_CAPACITY);
+  #previousOfAgent = new Int32Array(FIRST_CAPACITY);
+  /** Unallocated form. */
+  readonly #resources: (Bundle | undefined)[] = [];
+  /** First row of each. */
+  readonly #ofClient: number[] = [];
+  readonly #ofAgent: number[] = [];
+  readonly #pairs = new PairIndex(
+    (row) => this.#client[row] ?? 0,
+    (row) => this.#agent[row] ?? 0,
+  );
+  readonly #wakes = new MinHeap((row) => this.#expiresMs[row] ?? 0);
+  #firstFree = NONE;
+  #capacity = FIRST_CAPACITY;
+  #used = 0;
+  #liveCount = 0;
+  #deadCount = 0;
 
   /**
    * `resources` in unallocated form, kept. Those of the pair that have ended go, and shorter ones
    * of the same or less, so the caller has to look at the pair again.
    */
-  add(
-    { client, agent }: { readonly client: Client; readonly agent: Agent },
-    resources: Bundle,
-    expiresMs: number,
-    nowMs: number,
-  ): void {
-    const before = this.#byAgent.get(agent)?.get(client) ?? [];
-    const filter = { client, agent, resources, expiresMs, isLive: true, isQueued: false };
-    const kept: Filter<Client, Agent>[] = [];
-    for (const other of before) {
-      const isCovered = other.expiresMs <= expiresMs && resources.contains(other.resources);
-      if (isCovered || other.expiresMs <= nowMs) this.#kill(other);
-      else kept.push(other);
+  add(pair: Pair, resources: Bundle, expiresMs: number, nowMs: number): void {
+    let count = 1;
+    let shortest = NONE;
+    for (let row = this.#pairs.find(pair.client, pair.agent); row !== NONE; ) {
+      const next = this.#nextOfPair[row] ?? NONE;
+      const endMs = this.#expiresMs[row] ?? 0;
+      const isCovered = endMs <= expiresMs && resources.contains(this.#resourcesOf(row));
+      if (isCovered || endMs <= nowMs) this.#drop(row);
+      else {
+        count += 1;
+        if (shortest === NONE || endMs < (this.#expiresMs[shortest] ?? 0)) shortest = row;
+      }
+      row = next;
     }
-    kept.push(filter);
-    if (kept.length > FILTERS_PER_KEY) this.#dropShortest(kept);
-    this.#keep(client, agent, kept);
+    if (count > FILTERS_PER_KEY && shortest !== NONE) {
+      if ((this.#expiresMs[shortest] ?? 0) > expiresMs) return;
+      this.#drop(shortest);
+    }
+    this.#insert(pair, resources, expiresMs, nowMs);
   }
 
   /** True when a refusal that is live at `nowMs` contains all of `resources` (unallocated form). */
-  isRefused(client: Client, agent: Agent, resources: Bundle, nowMs: number): boolean {
-    const filters = this.#byAgent.get(agent)?.get(client);
-    if (filters === undefined) return false;
-    for (const filter of filters) {
-      if (filter.expiresMs <= nowMs || !filter.resources.contains(resources)) continue;
-      this.#queue(filter);
-      return true;
+  isRefused(client: number, agent: number, resources: Bundle, nowMs: number): boolean {
+    if ((this.#ofClient[client] ?? NONE) === NONE) return false;
+    let row = this.#pairs.find(client, agent);
+    while (row !== NONE) {
+      const isLive = (this.#expiresMs[row] ?? 0) > nowMs;
+      if (isLive && this.#resourcesOf(row).contains(resources)) {
+        this.#queue(row);
+        return true;
+      }
+      row = this.#nextOfPair[row] ?? NONE;
     }
     return false;
   }
 
+  /** When the last of the refusals that contain all of `resources` ends; undefined without one. */
+  refusedUntilMs(
+    client: number,
+    agent: number,
+    resources: Bundle,
+    nowMs: number,
+  ): number | undefined {
+    let untilMs: number | undefined;
+    for (
+      let row = this.#pairs.find(client, agent);
+      row !== NONE;
+      row = this.#nextOfPair[row] ?? NONE
+    ) {
+      const endMs = this.#expiresMs[row] ?? 0;
+      if (endMs <= nowMs || !this.#resourcesOf(row).contains(resources)) continue;
+      untilMs = Math.max(untilMs ?? 0, endMs);
+    }
+    return untilMs;
+  }
+
   /** Forgets refusals that have ended and held something back; shows each. */
-  expire(nowMs: number, show: (agent: Agent, client: Client) => void): void {
-    for (let head = this.#wakes[0]; head !== undefined; head = this.#wakes[0]) {
-      if (head.isLive && head.expiresMs > nowMs) return;
-      this.#popWake();
-      if (!head.isLive) continue;
-      this.#forget(head);
-      show(head.agent, head.client);
+  expire(nowMs: number, show: (agent: number, client: number) => void): void {
+    for (let row = this.#wakes.first; row !== NONE; row = this.#wakes.first) {
+      if (this.#state[row] === LIVE && (this.#expiresMs[row] ?? 0) > nowMs) return;
+      const client = this.#client[row] ?? 0;
+      const agent = this.#agent[row] ?? 0;
+      const isLive = this.#state[row] === LIVE;
+      this.#unqueue();
+      if (!isLive) continue;
+      this.#drop(row);
+      show(agent, client);
     }
   }
 
@@ -76,137 +132,227 @@ export class Filters<Client, Agent> {
    * When the first refusal ends that holds back something `isWanted` still; Infinity when none.
    * Those not wanted now are queued again by the next offer they hold back.
    */
-  nextEndMs(isWanted: (agent: Agent, client: Client) => boolean): number {
-    for (let head = this.#wakes[0]; head !== undefined; head = this.#wakes[0]) {
-      if (head.isLive && isWanted(head.agent, head.client)) return head.expiresMs;
-      this.#popWake();
-      head.isQueued = false;
+  nextEndMs(isWanted: (agent: number, client: number) => boolean): number {
+    for (let row = this.#wakes.first; row !== NONE; row = this.#wakes.first) {
+      const isLive = this.#state[row] === LIVE;
+      if (isLive && isWanted(this.#agent[row] ?? 0, this.#client[row] ?? 0)) {
+        return this.#expiresMs[row] ?? 0;
+      }
+      this.#unqueue();
     }
     return Number.POSITIVE_INFINITY;
   }
 
-  clearClient(client: Client): void {
-    for (const agent of [...(this.#agentsOf.get(client) ?? [])]) this.#clearPair(client, agent);
-  }
-
-  clearAgent(agent: Agent): void {
-    const byClient = this.#byAgent.get(agent);
-    if (byClient === undefined) return;
-    for (const client of [...byClient.keys()]) this.#clearPair(client, agent);
-  }
-
-  /** Asserts that both indexes say the same. */
-  assertInvariants(): void {
-    let pairs = 0;
-    for (const [agent, byClient] of this.#byAgent) {
-      assert(byClient.size > 0, "an agent without refusals is not indexed");
-      for (const [client, filters] of byClient) {
-        pairs += 1;
-        assert(filters.length > 0, "a pair without refusals is not indexed");
-        assert(filters.length <= FILTERS_PER_KEY, "refusals of a pair are bounded");
-        assert(
-          filters.every((filter) => filter.isLive),
-          "indexed refusals are live",
-        );
-        assert(this.#agentsOf.get(client)?.has(agent) === true, "refusals are found by client");
-      }
+  clearClient(client: number): void {
+    for (let row = this.#ofClient[client] ?? NONE; row !== NONE; ) {
+      const next = this.#nextOfClient[row] ?? NONE;
+      this.#drop(row);
+      row = next;
     }
-    let indexed = 0;
-    for (const agents of this.#agentsOf.values()) indexed += agents.size;
-    assert(indexed === pairs, "refusals by client equal those by agent");
-    const dead = this.#wakes.filter((filter) => !filter.isLive).length;
-    assert(dead === this.#deadWakes, "dead refusals in the queue are counted");
   }
 
-  #clearPair(client: Client, agent: Agent): void {
-    for (const filter of this.#byAgent.get(agent)?.get(client) ?? []) this.#kill(filter);
-    this.#keep(client, agent, []);
+  clearAgent(agent: number): void {
+    for (let row = this.#ofAgent[agent] ?? NONE; row !== NONE; ) {
+      const next = this.#nextOfAgent[row] ?? NONE;
+      this.#drop(row);
+      row = next;
+    }
   }
 
-  #forget(filter: Filter<Client, Agent>): void {
-    filter.isLive = false;
-    const filters = this.#byAgent.get(filter.agent)?.get(filter.client) ?? [];
-    this.#keep(
-      filter.client,
-      filter.agent,
-      filters.filter((other) => other !== filter),
-    );
+  /** Asserts that all indexes say the same. */
+  assertInvariants(): void {
+    let live = 0;
+    let dead = 0;
+    for (let row = 0; row < this.#used; row++) {
+      if (this.#state[row] === DEAD) dead += 1;
+      if (this.#state[row] !== LIVE) continue;
+      live += 1;
+      const pair = this.#rowsOfPair(this.#client[row] ?? 0, this.#agent[row] ?? 0);
+      assert(pair.includes(row), "a refusal is found by its pair");
+      assert(pair.length <= FILTERS_PER_KEY, "refusals of a pair are bounded");
+    }
+    assert(live === this.#liveCount, "live refusals are counted");
+    assert(dead === this.#deadCount, "dead refusals in the queue are counted");
+    assert(this.#countLinked(this.#ofClient, this.#nextOfClient) === live, "found by client");
+    assert(this.#countLinked(this.#ofAgent, this.#nextOfAgent) === live, "found by agent");
   }
 
-  #keep(client: Client, agent: Agent, filters: Filter<Client, Agent>[]): void {
-    const byClient = this.#byAgent.get(agent);
-    const agents = this.#agentsOf.get(client);
-    if (filters.length > 0) {
-      if (byClient === undefined) this.#byAgent.set(agent, new Map([[client, filters]]));
-      else byClient.set(client, filters);
-      if (agents === undefined) this.#agentsOf.set(client, new Set([agent]));
-      else agents.add(agent);
+  #rowsOfPair(client: number, agent: number): number[] {
+    const rows: number[] = [];
+    for (
+      let row = this.#pairs.find(client, agent);
+      row !== NONE;
+      row = this.#nextOfPair[row] ?? NONE
+    ) {
+      rows.push(row);
+    }
+    return rows;
+  }
+
+  #countLinked(heads: readonly number[], next: Int32Array): number {
+    let count = 0;
+    for (const head of heads) {
+      for (let row = head ?? NONE; row !== NONE; row = next[row] ?? NONE) count += 1;
+    }
+    return count;
+  }
+
+  #resourcesOf(row: number): Bundle {
+    const resources = this.#resources[row];
+    assert(resources !== undefined, "a live refusal says what is refused");
+    return resources;
+  }
+
+  #insert({ client, agent }: Pair, resources: Bundle, expiresMs: number, nowMs: number): void {
+    const row = this.#newRow(nowMs);
+    this.#client[row] = client;
+    this.#agent[row] = agent;
+    this.#expiresMs[row] = expiresMs;
+    this.#state[row] = LIVE;
+    this.#resources[row] = resources;
+    this.#liveCount += 1;
+    const sibling = this.#pairs.find(client, agent);
+    this.#nextOfPair[row] = sibling;
+    if (sibling === NONE) this.#pairs.insert(row);
+    else this.#pairs.replace(sibling, row);
+    link(row, client, this.#ofClient, this.#nextOfClient, this.#previousOfClient);
+    link(row, agent, this.#ofAgent, this.#nextOfAgent, this.#previousOfAgent);
+  }
+
+  /** Takes a live row out of everything; it stays as a dead one while it is in the wake queue. */
+  #drop(row: number): void {
+    const client = this.#client[row] ?? 0;
+    const agent = this.#agent[row] ?? 0;
+    this.#unlinkFromPair(row, client, agent);
+    unlink(row, client, this.#ofClient, this.#nextOfClient, this.#previousOfClient);
+    unlink(row, agent, this.#ofAgent, this.#nextOfAgent, this.#previousOfAgent);
+    this.#resources[row] = undefined;
+    this.#liveCount -= 1;
+    if (this.#isQueued[row] === 0) {
+      this.#freeRow(row);
       return;
     }
-    byClient?.delete(client);
-    if (byClient?.size === 0) this.#byAgent.delete(agent);
-    agents?.delete(agent);
-    if (agents?.size === 0) this.#agentsOf.delete(client);
+    this.#state[row] = DEAD;
+    this.#deadCount += 1;
+    const isMostlyDead = this.#deadCount * 2 > this.#wakes.size;
+    if (isMostlyDead && this.#deadCount > DEAD_FILTERS_MIN) this.#tidyWakes();
   }
 
-  #dropShortest(filters: Filter<Client, Agent>[]): void {
-    let shortest = 0;
-    for (const [index, filter] of filters.entries()) {
-      if (filter.expiresMs < (filters[shortest]?.expiresMs ?? 0)) shortest = index;
+  #unlinkFromPair(row: number, client: number, agent: number): void {
+    const first = this.#pairs.find(client, agent);
+    const next = this.#nextOfPair[row] ?? NONE;
+    if (first !== row) {
+      let before = first;
+      while ((this.#nextOfPair[before] ?? NONE) !== row) before = this.#nextOfPair[before] ?? NONE;
+      this.#nextOfPair[before] = next;
+    } else if (next === NONE) this.#pairs.remove(row);
+    else this.#pairs.replace(row, next);
+  }
+
+  #queue(row: number): void {
+    if (this.#isQueued[row] === 1) return;
+    this.#isQueued[row] = 1;
+    this.#wakes.push(row);
+  }
+
+  /** Takes the first row out of the wake queue. */
+  #unqueue(): void {
+    const row = this.#wakes.pop();
+    this.#isQueued[row] = 0;
+    if (this.#state[row] !== DEAD) return;
+    this.#deadCount -= 1;
+    this.#freeRow(row);
+  }
+
+  #tidyWakes(): void {
+    this.#wakes.retain((row) => {
+      if (this.#state[row] === LIVE) return true;
+      this.#isQueued[row] = 0;
+      this.#freeRow(row);
+      return false;
+    });
+    this.#deadCount = 0;
+  }
+
+  #freeRow(row: number): void {
+    this.#state[row] = FREE;
+    this.#nextOfPair[row] = this.#firstFree;
+    this.#firstFree = row;
+  }
+
+  #newRow(nowMs: number): number {
+    // Those that held nothing back are in no queue; so they go before more room is made.
+    if (this.#firstFree === NONE && this.#used === this.#capacity) this.#dropEnded(nowMs);
+    if (this.#firstFree !== NONE) {
+      const row = this.#firstFree;
+      this.#firstFree = this.#nextOfPair[row] ?? NONE;
+      return row;
     }
-    for (const filter of filters.splice(shortest, 1)) this.#kill(filter);
+    return this.#used++;
   }
 
-  #kill(filter: Filter<Client, Agent>): void {
-    filter.isLive = false;
-    if (!filter.isQueued) return;
-    this.#deadWakes += 1;
-    if (this.#deadWakes > DEAD_FILTERS_MIN && this.#deadWakes * 2 > this.#wakes.length) {
-      this.#rebuildWakes();
+  /** Makes room, by growing unless half is free of live rows afterwards. */
+  #dropEnded(nowMs: number): void {
+    for (let row = 0; row < this.#used; row++) {
+      const isOver = this.#state[row] === LIVE && (this.#expiresMs[row] ?? 0) <= nowMs;
+      if (isOver && this.#isQueued[row] === 0) this.#drop(row);
     }
+    if (this.#firstFree === NONE || this.#liveCount * 2 > this.#capacity) this.#grow();
   }
 
-  #rebuildWakes(): void {
-    // A sorted array is a heap.
-    this.#wakes = this.#wakes
-      .filter((filter) => filter.isLive)
-      .sort((a, b) => a.expiresMs - b.expiresMs);
-    this.#deadWakes = 0;
+  #grow(): void {
+    this.#capacity *= 2;
+    const integers = (column: Int32Array): Int32Array<ArrayBuffer> => {
+      const larger = new Int32Array(this.#capacity);
+      larger.set(column);
+      return larger;
+    };
+    const bytes = (column: Uint8Array): Uint8Array<ArrayBuffer> => {
+      const larger = new Uint8Array(this.#capacity);
+      larger.set(column);
+      return larger;
+    };
+    const expiresMs = new Float64Array(this.#capacity);
+    expiresMs.set(this.#expiresMs);
+    this.#expiresMs = expiresMs;
+    this.#client = integers(this.#client);
+    this.#agent = integers(this.#agent);
+    this.#state = bytes(this.#state);
+    this.#isQueued = bytes(this.#isQueued);
+    this.#nextOfPair = integers(this.#nextOfPair);
+    this.#nextOfClient = integers(this.#nextOfClient);
+    this.#previousOfClient = integers(this.#previousOfClient);
+    this.#nextOfAgent = integers(this.#nextOfAgent);
+    this.#previousOfAgent = integers(this.#previousOfAgent);
   }
+}
 
-  #queue(filter: Filter<Client, Agent>): void {
-    if (filter.isQueued) return;
-    filter.isQueued = true;
-    const heap = this.#wakes;
-    let index = heap.length;
-    heap.push(filter);
-    while (index > 0) {
-      const parentIndex = (index - 1) >>> 1;
-      const parent = heap[parentIndex];
-      if (parent === undefined || parent.expiresMs <= filter.expiresMs) break;
-      heap[index] = parent;
-      index = parentIndex;
-    }
-    heap[index] = filter;
-  }
+/** Puts a row at the head of a list. */
+function link(
+  row: number,
+  owner: number,
+  heads: number[],
+  next: Int32Array,
+  previous: Int32Array,
+): void {
+  while (heads.length <= owner) heads.push(NONE);
+  const head = heads[owner] ?? NONE;
+  next[row] = head;
+  previous[row] = NONE;
+  if (head !== NONE) previous[head] = row;
+  heads[owner] = row;
+}
 
-  #popWake(): void {
-    const heap = this.#wakes;
-    const head = heap[0];
-    const last = heap.pop();
-    if (head !== undefined && !head.isLive) this.#deadWakes -= 1;
-    if (last === undefined || heap.length === 0) return;
-    let index = 0;
-    for (;;) {
-      const left = heap[2 * index + 1];
-      const right = heap[2 * index + 2];
-      const isRightEarlier =
-        left !== undefined && right !== undefined && right.expiresMs < left.expiresMs;
-      const child = isRightEarlier ? right : left;
-      if (child === undefined || child.expiresMs >= last.expiresMs) break;
-      heap[index] = child;
-      index = 2 * index + (isRightEarlier ? 2 : 1);
-    }
-    heap[index] = last;
-  }
+function unlink(
+  row: number,
+  owner: number,
+  heads: number[],
+  next: Int32Array,
+  previous: Int32Array,
+): void {
+  const after = next[row] ?? NONE;
+  const before = previous[row] ?? NONE;
+  if (after !== NONE) previous[after] = before;
+  if (before === NONE) heads[owner] = after;
+  else next[before] = after;
 }

@@ -2,10 +2,13 @@
 import { assert, must } from "../base/assert.ts";
 import type { FrameworkId } from "../base/ids.ts";
 import type { OfferFilters } from "../protocol/v1/types.ts";
+import type { ResourceKinds } from "../resources/kinds.ts";
 import { toMilli } from "../resources/milli.ts";
 import type { AllocatorFramework } from "./allocator.ts";
-import { capabilityBits } from "./candidates.ts";
-import type { Client, Minimum, RoleTree } from "./role-tree.ts";
+import { areSameMinimums, type Minimum, minimumOf } from "./minimum.ts";
+import { compileConstraints } from "./offer-constraints.ts";
+import { clientBits } from "./offerable.ts";
+import type { Client, RoleTree } from "./role-tree.ts";
 
 /** A framework that was added. Those only named by agents have clients and no record. */
 export interface FrameworkRecord {
@@ -29,39 +32,48 @@ export function clientsOf(framework: FrameworkRecord, roles: readonly string[]):
  */
 export function subscribe(
   tree: RoleTree,
+  kinds: ResourceKinds,
   framework: FrameworkRecord,
   wanted: AllocatorFramework,
 ): { readonly left: readonly Client[]; readonly changed: readonly Client[] } {
-  const capabilities = capabilityBits(wanted.capabilities);
   const changed: Client[] = [];
   const before = framework.clients;
+  const constraints = compileConstraints(wanted.offerConstraints);
   framework.clients = new Map();
   for (const role of wanted.roles) {
     assert(!framework.clients.has(role), () => `framework ${framework.id} has ${role} once`);
     const client = tree.client(framework.id, role);
     framework.clients.set(role, client);
-    const minimum = minimumOf(wanted.offerFilters[role]);
-    const isSame =
-      client.capabilities === capabilities &&
-      JSON.stringify(client.minimum) === JSON.stringify(minimum);
-    if (!isSame) changed.push(client);
+    const bits = clientBits(wanted.capabilities, role);
+    const minimum = ownMinimumOf(kinds, wanted.offerFilters[role]);
+    const constraint = constraints.get(role);
+    const isConstrained = constraint !== undefined || client.constraint !== undefined;
+    const isSame = client.bits === bits && areSameMinimums(client.minimum, minimum);
+    if (!isSame || isConstrained) changed.push(client);
     client.isSubscribed = true;
     client.isSuppressed = wanted.suppressedRoles.includes(role);
-    client.capabilities = capabilities;
+    client.bits = bits;
     client.minimum = minimum;
+    client.constraint = constraint;
   }
-  const left = [...before.values()].filter((client) => !framework.clients.has(client.role.name));
+  const left = [...before.values()].filter((client) => !framework.clients.has(client.role));
   for (const client of left) client.isSubscribed = false;
   return { left, changed };
 }
 
-/** Thousandths; undefined when the role has no minimum of its own. */
-function minimumOf(filters: OfferFilters | undefined): Minimum | undefined {
-  return filters?.min_allocatable_resources?.quantities?.map((entry) => {
+/** Undefined when the role has no minimum of its own; an empty one asks for nothing. */
+function ownMinimumOf(
+  kinds: ResourceKinds,
+  filters: OfferFilters | undefined,
+): Minimum | undefined {
+  const own = filters?.min_allocatable_resources;
+  if (own === undefined) return undefined;
+  const list = (own.quantities ?? []).map((entry) => {
     const milli: Record<string, number> = {};
     for (const [name, scalar] of Object.entries(entry.quantities ?? {})) {
       milli[name] = toMilli(scalar.value);
     }
     return milli;
   });
+  return minimumOf(kinds, list);
 }

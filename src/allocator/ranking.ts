@@ -1,94 +1,162 @@
 /**
- * Siblings in the order in which they are served: lowest dominant share, then fewest allocations,
- * then path. Source: semantics 4.2.
+ * Siblings in the order in which they are served: lowest share, then fewest allocations, then path.
+ * Changes are noted and take effect together when the order is asked for. Source: semantics 4.2.
  */
-import { Account } from "./quantities.ts";
+import { assert } from "../base/assert.ts";
+import type { Contenders } from "./contenders.ts";
 
-/** Whoever competes with its siblings: a branch of the role tree, or a framework in a role. */
-export class Contender {
-  /** Decides between equals; unique among siblings. */
-  readonly path: string;
-  readonly account: Account = new Account();
-  /** Allocations made to it since it is known; never goes down. */
-  count: number = 0;
-  /** As of the last settling of the tree. */
-  share: number = 0;
+const FIRST_CAPACITY = 2;
+/** With more than this part of the members on the move, ordering all anew is the cheaper way. */
+const REORDER_FACTOR = 8;
+/** Steps per member that insertion sort may take before a full sort takes over. */
+const INSERTION_STEPS = 4;
 
-  constructor(path: string) {
-    this.path = path;
-  }
-}
+/** Contenders by number, in order. Members keep the key they were placed by until `settle`. */
+export class Ranking {
+  readonly #table: Contenders;
+  #order: Int32Array = new Int32Array(FIRST_CAPACITY);
+  #size = 0;
+  /** Members that are flagged in `isMoved`. */
+  #moved: number[] = [];
+  /** Version of the totals that shares were worked out with. */
+  #totalsVersion = -1;
 
-/** Contenders in order. Changes are noted, and take effect together in `settle`. */
-export class Ranking<T extends Contender> {
-  #items: T[] = [];
-  readonly #members = new Set<T>();
-  /** Members that are new or whose share or count may have changed. */
-  readonly #moving = new Set<T>();
-
-  /** In order, as of the last `settle`. Members that left since are gone already. */
-  get items(): readonly T[] {
-    return this.#items;
+  constructor(table: Contenders) {
+    this.#table = table;
   }
 
   get size(): number {
-    return this.#members.size;
+    return this.#size;
   }
 
-  has(item: T): boolean {
-    return this.#members.has(item);
+  /** The member at a place, as of the last `settle`. */
+  at(place: number): number {
+    return this.#order[place] ?? 0;
   }
 
-  insert(item: T): void {
-    this.#members.add(item);
-    this.#moving.add(item);
+  insert(member: number): void {
+    const table = this.#table;
+    assert(table.isRanked[member] === 0, () => `${table.path[member]} is ranked once`);
+    if (this.#size === this.#order.length) this.#grow();
+    table.isRanked[member] = 1;
+    this.#refresh(member);
+    const place = this.#placeFor(member, 0, this.#size);
+    this.#order.copyWithin(place + 1, place, this.#size);
+    this.#order[place] = member;
+    this.#size += 1;
   }
 
-  remove(item: T): void {
-    this.#members.delete(item);
-    this.#moving.delete(item);
-    const position = this.#items.indexOf(item);
-    if (position >= 0) this.#items.splice(position, 1);
-  }
-
-  /** Notes that the place of a member may have changed. */
-  touch(item: T): void {
-    if (this.#members.has(item)) this.#moving.add(item);
-  }
-
-  /** Puts moved members in their places: O(members) per call with few, n log n with many. */
-  settle(): void {
-    const { size } = this.#moving;
-    if (size === 0) return;
-    if (size * RESORT_FACTOR > this.#members.size) {
-      this.#items = [...this.#members].sort((a, b) => (comesBefore(a, b) ? -1 : 1));
-    } else {
-      const resting = this.#items.filter((item) => !this.#moving.has(item));
-      for (const item of this.#moving) resting.splice(placeOf(item, resting), 0, item);
-      this.#items = resting;
+  remove(member: number): void {
+    const table = this.#table;
+    const place = this.#placeFor(member, 0, this.#size);
+    assert(this.#order[place] === member, () => `${table.path[member]} is where its key says`);
+    this.#order.copyWithin(place, place + 1, this.#size);
+    this.#size -= 1;
+    table.isRanked[member] = 0;
+    if (table.isMoved[member] === 1) {
+      table.isMoved[member] = 0;
+      this.#moved.splice(this.#moved.indexOf(member), 1);
     }
-    this.#moving.clear();
   }
-}
 
-/** With more than this part of the members on the move, sorting anew is the cheaper way. */
-const RESORT_FACTOR = 8;
-
-/** The order of semantics 4.2; a total one, since paths differ. */
-function comesBefore(a: Contender, b: Contender): boolean {
-  if (a.share !== b.share) return a.share < b.share;
-  if (a.count !== b.count) return a.count < b.count;
-  return a.path < b.path;
-}
-
-function placeOf(item: Contender, sorted: readonly Contender[]): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const other = sorted[middle];
-    if (other !== undefined && comesBefore(other, item)) low = middle + 1;
-    else high = middle;
+  /** Notes that a member's share or count may have changed. */
+  touch(member: number): void {
+    const { isMoved } = this.#table;
+    if (isMoved[member] === 1) return;
+    isMoved[member] = 1;
+    this.#moved.push(member);
   }
-  return low;
+
+  /**
+   * Puts everyone in place: O(log members) for each that moved, and a move of memory; O(members)
+   * after a change of the totals, which mostly leaves the order as it is.
+   */
+  settle(): void {
+    const areTotalsNew = this.#totalsVersion !== this.#table.totalsVersion;
+    if (!areTotalsNew && this.#moved.length === 0) return;
+    if (areTotalsNew || this.#moved.length * REORDER_FACTOR > this.#size) this.#reorder();
+    else for (const member of this.#moved) this.#replace(member);
+    for (const member of this.#moved) this.#table.isMoved[member] = 0;
+    this.#moved.length = 0;
+    this.#totalsVersion = this.#table.totalsVersion;
+  }
+
+  #refresh(member: number): void {
+    const table = this.#table;
+    table.share[member] = table.shareOf(member);
+    table.count[member] = table.liveCount[member] ?? 0;
+  }
+
+  #replace(member: number): void {
+    const order = this.#order;
+    const place = this.#placeFor(member, 0, this.#size);
+    assert(order[place] === member, () => `${this.#table.path[member]} is where its key says`);
+    this.#refresh(member);
+    const isTooEarly = place + 1 < this.#size && this.#isBefore(order[place + 1] ?? 0, member);
+    if (isTooEarly) {
+      const next = this.#placeFor(member, place + 1, this.#size);
+      order.copyWithin(place, place + 1, next);
+      order[next - 1] = member;
+    } else if (place > 0 && this.#isBefore(member, order[place - 1] ?? 0)) {
+      const next = this.#placeFor(member, 0, place);
+      order.copyWithin(next + 1, next, place);
+      order[next] = member;
+    }
+  }
+
+  /** Works out all keys anew; insertion sort, because the order is mostly right already. */
+  #reorder(): void {
+    const order = this.#order;
+    for (let place = 0; place < this.#size; place++) this.#refresh(order[place] ?? 0);
+    let steps = this.#size * INSERTION_STEPS;
+    for (let place = 1; place < this.#size; place++) {
+      const member = order[place] ?? 0;
+      let target = place;
+      while (target > 0 && this.#isBefore(member, order[target - 1] ?? 0)) {
+        order[target] = order[target - 1] ?? 0;
+        target -= 1;
+        steps -= 1;
+      }
+      order[target] = member;
+      if (steps < 0) {
+        this.#sort();
+        return;
+      }
+    }
+  }
+
+  #sort(): void {
+    const part = this.#order.subarray(0, this.#size);
+    part.sort((a, b) => (a === b ? 0 : this.#isBefore(a, b) ? -1 : 1));
+  }
+
+  /** First place in [from, to) whose member does not come before `member`, or `to`. */
+  #placeFor(member: number, from: number, to: number): number {
+    let low = from;
+    let high = to;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#isBefore(this.#order[middle] ?? 0, member)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** The order of semantics 4.2; a total one, since paths differ. */
+  #isBefore(a: number, b: number): boolean {
+    const { share, count, path } = this.#table;
+    const shareA = share[a] ?? 0;
+    const shareB = share[b] ?? 0;
+    if (shareA !== shareB) return shareA < shareB;
+    const countA = count[a] ?? 0;
+    const countB = count[b] ?? 0;
+    if (countA !== countB) return countA < countB;
+    return (path[a] ?? "") < (path[b] ?? "");
+  }
+
+  #grow(): void {
+    const larger = new Int32Array(this.#order.length * 2);
+    larger.set(this.#order);
+    this.#order = larger;
+  }
 }

@@ -1,81 +1,124 @@
 /**
- * The tree of roles with the frameworks in each, kept in serving order: at each level siblings by
- * share, allocation count and path. A role that also has children competes with them through a
- * leaf of its own, called `.`. Source: semantics 4.2 (`sorter/drf/sorter.cpp`).
+ * The tree of roles with the frameworks in each, and the order in which they are served: at each
+ * level siblings by share, allocation count and path. A role's own frameworks compete with its
+ * sub-roles through a leaf called `.`. Source: semantics 4.2 (`sorter/drf/sorter.cpp`).
  */
 import { assert, must } from "../base/assert.ts";
-import type { AgentId, FrameworkId } from "../base/ids.ts";
-import { Account, dominantShare, type Quantities, type ScalarNames } from "./quantities.ts";
-import { Contender, Ranking } from "./ranking.ts";
-
-/** Smallest amounts worth offering, any one of them enough; thousandths by name. */
-export type Minimum = readonly Readonly<Record<string, number>>[];
+import type { FrameworkId } from "../base/ids.ts";
+import type { ScalarSummary } from "../resources/summary.ts";
+import { Contenders, type SharedAmount } from "./contenders.ts";
+import type { Minimum } from "./minimum.ts";
+import type { AgentConstraint } from "./offer-constraints.ts";
+import type { HeldBack, QuotaRole, Quotas } from "./quotas.ts";
+import { Ranking } from "./ranking.ts";
 
 /** A framework in one of its roles. Exists while it is subscribed or holds something. */
-export class Client extends Contender {
+export class Client {
+  readonly number: number;
   readonly frameworkId: FrameworkId;
-  readonly role: Role;
-  /** Agents on which it holds something. */
-  readonly holdings: Set<AgentId> = new Set();
+  readonly parent: Role;
+  /** Agents, by number, on which it holds something. */
+  readonly agents: Set<number> = new Set();
   isSubscribed: boolean = false;
   isSuppressed: boolean = false;
   /** May be offered something now: active, subscribed, not suppressed. */
   isHungry: boolean = false;
   /** Became able to get something since the last cycle, whatever the agent. */
   isDirty: boolean = false;
-  /** Bits of candidates.ts. */
-  capabilities: number = 0;
+  /** A filter of it has ended on the agent that is looked at. */
+  isWoken: boolean = false;
+  /** Bits of offerable.ts. */
+  bits: number = 0;
   /** Undefined when the general minimum applies. */
   minimum: Minimum | undefined = undefined;
+  constraint: AgentConstraint | undefined = undefined;
+  /** Since when it has been hungry without an offer, milliseconds; undefined while it is not. */
+  starvingSinceMs: number | undefined = undefined;
 
-  constructor(frameworkId: FrameworkId, role: Role) {
-    super(frameworkId);
+  constructor(number: number, frameworkId: FrameworkId, parent: Role) {
+    this.number = number;
     this.frameworkId = frameworkId;
-    this.role = role;
+    this.parent = parent;
+  }
+
+  get role(): string {
+    return this.parent.name;
+  }
+
+  /** The top-level role it belongs to. */
+  get top(): Branch {
+    return this.parent.parent.top;
   }
 }
 
-/** The part of a role that is not its children: frameworks subscribed to exactly this role. */
-export class Role extends Contender {
+/** The part of a role that is not its children: frameworks in exactly this role. */
+export class Role {
+  readonly number: number;
   readonly name: string;
-  readonly branch: Branch;
-  readonly clients: Map<FrameworkId, Client> = new Map();
-  readonly ranking: Ranking<Client> = new Ranking();
+  readonly parent: Branch;
+  readonly ranking: Ranking;
+  clientCount: number = 0;
+  /** Dirty or woken clients below. */
+  dirtyCount: number = 0;
 
-  constructor(branch: Branch) {
-    super(`${branch.path}/.`);
-    this.name = branch.path;
-    this.branch = branch;
+  constructor(number: number, parent: Branch, ranking: Ranking) {
+    this.number = number;
+    this.name = parent.path;
+    this.parent = parent;
+    this.ranking = ranking;
   }
 }
 
 /** A role and all below it. */
-export class Branch extends Contender {
+export class Branch implements HeldBack {
+  readonly number: number;
+  readonly path: string;
   readonly parent: Branch | undefined;
+  readonly top: Branch;
   readonly children: Map<string, Branch> = new Map();
+  readonly ranking: Ranking;
   role: Role | undefined = undefined;
-  readonly ranking: Ranking<Branch | Role> = new Ranking();
+  dirtyCount: number = 0;
+  /** Of a top-level role, when one is set. */
+  quota: QuotaRole<Branch> | undefined = undefined;
+  /** Of a top-level role: names, as bits, of which something was held back for others' guarantees. */
+  headroomMask: number = 0;
+  /** Of a top-level role: names, as bits, of which something was held back by its limit. */
+  limitMask: number = 0;
 
-  constructor(path: string, parent: Branch | undefined) {
-    super(path);
+  constructor(number: number, path: string, parent: Branch | undefined, ranking: Ranking) {
+    this.number = number;
+    this.path = path;
     this.parent = parent;
+    this.top = parent?.parent === undefined ? this : parent.top;
+    this.ranking = ranking;
   }
 }
 
+type Contender = Client | Role | Branch;
+
+/** Who is shown the clients in order. */
+export interface Visitor {
+  /** Whether anything below the branch or role is of interest. */
+  enters(contender: Branch | Role): boolean;
+  /** True ends the walk. */
+  visit(client: Client): boolean;
+}
+
 export class RoleTree {
-  readonly #names: ScalarNames;
+  readonly table: Contenders;
+  readonly #quotas: Quotas<Branch>;
+  readonly #root: Branch;
+  readonly #byNumber: (Contender | undefined)[] = [];
+  readonly #byFramework = new Map<FrameworkId, Map<string, Client>>();
   readonly #weights = new Map<string, number>();
-  readonly #root = new Branch("", undefined);
-  /** What the whole cluster has. */
-  readonly #totals = new Account();
-  /** Contenders whose account changed since the last settling. */
-  readonly #changed = new Set<Contender>();
-  readonly #unsettled = new Set<Ranking<Client> | Ranking<Branch | Role>>();
-  #areTotalsNew = false;
   #hungryCount = 0;
 
-  constructor(names: ScalarNames) {
-    this.#names = names;
+  /** `isExcluded` tells whether a scalar name (by number) does not count for shares. */
+  constructor(quotas: Quotas<Branch>, isExcluded: (index: number) => boolean) {
+    this.#quotas = quotas;
+    this.table = new Contenders(isExcluded);
+    this.#root = this.#makeBranch("", undefined);
   }
 
   get hungryCount(): number {
@@ -83,31 +126,51 @@ export class RoleTree {
   }
 
   find(frameworkId: FrameworkId, role: string): Client | undefined {
-    return this.#branchOf(role)?.role?.clients.get(frameworkId);
+    return this.#byFramework.get(frameworkId)?.get(role);
+  }
+
+  /** All clients of a framework, subscribed or only holding something. */
+  clientsOf(frameworkId: FrameworkId): Client[] {
+    return [...(this.#byFramework.get(frameworkId)?.values() ?? [])];
+  }
+
+  clientAt(number: number): Client {
+    const client = this.#byNumber[number];
+    assert(client instanceof Client, "a client has this number");
+    return client;
   }
 
   /** Finds or makes the client; whoever makes it gives it a reason to stay. */
   client(frameworkId: FrameworkId, roleName: string): Client {
-    const role = this.#ensureRole(roleName);
-    let client = role.clients.get(frameworkId);
-    if (client === undefined) {
-      client = new Client(frameworkId, role);
-      role.clients.set(frameworkId, client);
+    let byRole = this.#byFramework.get(frameworkId);
+    if (byRole === undefined) {
+      byRole = new Map();
+      this.#byFramework.set(frameworkId, byRole);
     }
+    const known = byRole.get(roleName);
+    if (known !== undefined) return known;
+    const role = this.#ensureRole(roleName);
+    const client = new Client(this.table.add(frameworkId, 1), frameworkId, role);
+    this.#byNumber[client.number] = client;
+    role.clientCount += 1;
+    byRole.set(roleName, client);
     return client;
   }
 
   /** Forgets a client that is neither subscribed nor holds anything; true when it did. */
   release(client: Client): boolean {
-    if (client.isSubscribed || client.holdings.size > 0) return false;
-    assert(!client.isHungry, () => `client ${client.path} is not hungry when it goes`);
-    const { role } = client;
-    role.clients.delete(client.frameworkId);
-    this.#changed.delete(client);
-    if (role.clients.size === 0) {
-      role.branch.role = undefined;
-      this.#changed.delete(role);
-      this.#prune(role.branch);
+    if (client.isSubscribed || client.agents.size > 0) return false;
+    assert(!client.isHungry, () => `client ${client.frameworkId} is not hungry when it goes`);
+    const role = client.parent;
+    const byRole = this.#byFramework.get(client.frameworkId);
+    byRole?.delete(role.name);
+    if (byRole?.size === 0) this.#byFramework.delete(client.frameworkId);
+    this.#forget(client);
+    role.clientCount -= 1;
+    if (role.clientCount === 0) {
+      role.parent.role = undefined;
+      this.#forget(role);
+      this.#prune(role.parent);
     }
     return true;
   }
@@ -117,164 +180,126 @@ export class RoleTree {
     if (client.isHungry === isHungry) return;
     client.isHungry = isHungry;
     this.#hungryCount += isHungry ? 1 : -1;
-    const { role } = client;
-    this.#rank(role.ranking, client, isHungry);
-    let child: Branch | Role = role;
-    let branch: Branch | undefined = role.branch;
-    let isFull = role.ranking.size > 0;
-    while (branch !== undefined) {
-      this.#rank(branch.ranking, child, isFull);
-      isFull = branch.ranking.size > 0;
-      child = branch;
-      branch = branch.parent;
+    let contender: Contender = client;
+    let isWanted = isHungry;
+    for (let parent: Branch | Role | undefined = client.parent; parent !== undefined; ) {
+      const isRanked = this.table.isRanked[contender.number] === 1;
+      if (isRanked === isWanted) return;
+      if (isWanted) parent.ranking.insert(contender.number);
+      else parent.ranking.remove(contender.number);
+      isWanted = parent.ranking.size > 0;
+      contender = parent;
+      parent = parent.parent;
     }
   }
 
   /** Counts an allocation for the client and every level above it. */
-  allocated(client: Client, quantities: Quantities): void {
-    for (const contender of lineOf(client)) {
-      contender.account.add(quantities);
-      contender.count += 1;
-      this.#changed.add(contender);
+  taken(client: Client, summary: ScalarSummary, shared: readonly SharedAmount[]): void {
+    const { table } = this;
+    let contender: Contender = client;
+    for (let parent: Branch | Role | undefined = client.parent; parent !== undefined; ) {
+      const { number } = contender;
+      table.take(number, summary);
+      for (const amount of shared) table.takeShared(number, amount);
+      if (table.isRanked[number] === 1) parent.ranking.touch(number);
+      contender = parent;
+      parent = parent.parent;
     }
   }
 
   /** Takes back what was counted; the number of allocations stays. */
-  unallocated(client: Client, quantities: Quantities): void {
-    for (const contender of lineOf(client)) {
-      contender.account.subtract(quantities);
-      this.#changed.add(contender);
+  released(client: Client, summary: ScalarSummary, shared: readonly SharedAmount[]): void {
+    const { table } = this;
+    let contender: Contender = client;
+    for (let parent: Branch | Role | undefined = client.parent; parent !== undefined; ) {
+      const { number } = contender;
+      table.release(number, summary);
+      for (const amount of shared) table.releaseShared(number, amount);
+      if (table.isRanked[number] === 1) parent.ranking.touch(number);
+      contender = parent;
+      parent = parent.parent;
     }
   }
 
-  /** `weight` is above 0. */
+  /** Adds `by` to the number of clients to look at in every level above the client. */
+  countDirty(client: Client, by: 1 | -1): void {
+    for (let parent: Branch | Role | undefined = client.parent; parent !== undefined; ) {
+      parent.dirtyCount += by;
+      parent = parent.parent;
+    }
+  }
+
+  /** `weight` is above 0. O(1), and O(siblings) at the next walk. */
   setWeight(path: string, weight: number): void {
     this.#weights.set(path, weight);
-    this.#areTotalsNew = true;
+    const branch = this.branch(path);
+    if (branch === undefined) return;
+    this.table.weight[branch.number] = weight;
+    if (this.table.isRanked[branch.number] === 1) branch.parent?.ranking.touch(branch.number);
   }
 
-  addTotal(quantities: Quantities): void {
-    this.#totals.add(quantities);
-    this.#areTotalsNew = true;
+  /** The role and all below it, while some client of it is known. */
+  branch(path: string): Branch | undefined {
+    let branch: Branch | undefined = this.#root;
+    for (const component of path.split("/")) branch = branch?.children.get(component);
+    return branch;
   }
 
-  subtractTotal(quantities: Quantities): void {
-    this.#totals.subtract(quantities);
-    this.#areTotalsNew = true;
+  /** The quota of a top-level role was set or taken away. */
+  quotaChanged(path: string): void {
+    const top = this.#root.children.get(path);
+    if (top !== undefined) this.#joinQuota(top);
   }
 
-  /** Brings shares and order up to date. Cheap when little changed, a full pass after new totals. */
-  settle(): void {
-    if (this.#areTotalsNew) {
-      this.#areTotalsNew = false;
-      for (const contender of this.#contenders()) this.#changed.add(contender);
+  /** Hungry clients of a role and those below it. */
+  *hungryWithin(branch: Branch | Role): Generator<Client> {
+    const { ranking } = branch;
+    for (let place = 0; place < ranking.size; place++) {
+      const child = this.#byNumber[ranking.at(place)];
+      if (child instanceof Client) yield child;
+      else if (child !== undefined) yield* this.hungryWithin(child);
     }
-    for (const contender of this.#changed) {
-      contender.share = this.#shareOf(contender, this.#totals);
-      this.#touch(contender);
-    }
-    this.#changed.clear();
-    for (const ranking of this.#unsettled) ranking.settle();
-    this.#unsettled.clear();
   }
 
   /**
-   * Shows the hungry clients in serving order until `visit` returns true. The order is that of the
-   * last `settle`, whatever `visit` allocates; `visit` must not settle.
+   * Shows the hungry clients in serving order. The order is that of the moment the walk begins,
+   * whatever the visitor allocates: a level is put in order when it is entered, once per walk, and
+   * what was allocated elsewhere does not change it.
    */
-  walk(visit: (client: Client) => boolean): void {
-    walkBranch(this.#root, visit);
+  walk(visitor: Visitor): void {
+    this.#walk(this.#root, visitor);
   }
 
   /** Every client, hungry or not, in no particular order. */
   *clients(): Generator<Client> {
-    for (const contender of this.#contenders()) {
-      if (contender instanceof Client) yield contender;
+    for (const byRole of this.#byFramework.values()) yield* byRole.values();
+  }
+
+  /** Every node of the tree but the root. */
+  *contenders(): Generator<Contender> {
+    for (const contender of this.#byNumber) {
+      if (contender !== undefined && contender !== this.#root) yield contender;
     }
   }
 
-  /** Dominant share of a role with all below it; 0 when nothing is known of it. */
+  /** Share of a role with all below it, by weight; 0 when nothing is known of it. */
   shareOfRole(path: string): number {
-    this.settle();
-    return this.#branchOf(path)?.share ?? 0;
+    const branch = this.branch(path);
+    return branch === undefined ? 0 : this.table.shareOf(branch.number);
   }
 
-  /** Asserts that accounts, shares and order equal a recount. */
-  assertInvariants(totals: Account, accounts: ReadonlyMap<Client, Account>): void {
-    this.settle();
-    assert(this.#totals.equals(totals), "cluster totals equal a recount");
-    let hungryCount = 0;
-    for (const client of this.clients()) {
-      const recount = accounts.get(client) ?? new Account();
-      assert(client.account.equals(recount), () => `account of ${client.path} equals a recount`);
-      const isNeeded = client.isSubscribed || client.holdings.size > 0;
-      assert(isNeeded, () => `client ${client.path} has a reason to be kept`);
-      const isRanked = client.role.ranking.has(client);
-      assert(isRanked === client.isHungry, () => `client ${client.path} is ranked when hungry`);
-      if (client.isHungry) hungryCount += 1;
+  #walk(parent: Branch | Role, visitor: Visitor): boolean {
+    const { ranking } = parent;
+    ranking.settle();
+    for (let place = 0; place < ranking.size; place++) {
+      const child = this.#byNumber[ranking.at(place)];
+      if (child instanceof Client) {
+        if (visitor.visit(child)) return true;
+      } else if (child !== undefined && visitor.enters(child) && this.#walk(child, visitor)) {
+        return true;
+      }
     }
-    assert(hungryCount === this.#hungryCount, "hungry clients by counter equal those by scan");
-    for (const contender of this.#contenders()) {
-      const share = this.#shareOf(contender, totals);
-      assert(contender.share === share, () => `share of ${contender.path} equals a recount`);
-    }
-    this.#assertWalk(hungryCount);
-  }
-
-  #shareOf(contender: Contender, totals: Account): number {
-    const share = dominantShare(contender.account, totals, this.#names);
-    const isWeighted = contender instanceof Branch;
-    return isWeighted ? share / (this.#weights.get(contender.path) ?? 1) : share;
-  }
-
-  #assertWalk(hungryCount: number): void {
-    let seen = 0;
-    this.walk((client) => {
-      assert(client.isHungry, () => `client ${client.path} is served while hungry`);
-      seen += 1;
-      return false;
-    });
-    assert(seen === hungryCount, "every hungry client is served");
-  }
-
-  #rank<T extends Contender>(ranking: Ranking<T>, item: T, isWanted: boolean): void {
-    if (ranking.has(item) === isWanted) return;
-    if (!isWanted) {
-      ranking.remove(item);
-      return;
-    }
-    ranking.insert(item);
-    this.#changed.add(item);
-  }
-
-  #touch(contender: Contender): void {
-    if (contender instanceof Client) this.#touchIn(contender.role.ranking, contender);
-    else if (contender instanceof Role) this.#touchIn(contender.branch.ranking, contender);
-    else if (contender instanceof Branch && contender.parent !== undefined) {
-      this.#touchIn(contender.parent.ranking, contender);
-    }
-  }
-
-  #touchIn<T extends Client | Branch | Role>(ranking: Ranking<T>, item: T): void {
-    ranking.touch(item);
-    this.#unsettled.add(ranking as Ranking<Client> | Ranking<Branch | Role>);
-  }
-
-  *#contenders(): Generator<Contender> {
-    const branches: Branch[] = [...this.#root.children.values()];
-    for (let branch = branches.pop(); branch !== undefined; branch = branches.pop()) {
-      yield branch;
-      branches.push(...branch.children.values());
-      if (branch.role === undefined) continue;
-      yield branch.role;
-      yield* branch.role.clients.values();
-    }
-  }
-
-  #branchOf(path: string): Branch | undefined {
-    let branch: Branch | undefined = this.#root;
-    for (const component of path.split("/")) branch = branch?.children.get(component);
-    return branch;
+    return false;
   }
 
   #ensureRole(path: string): Role {
@@ -282,14 +307,31 @@ export class RoleTree {
     for (const component of path.split("/")) {
       let child = branch.children.get(component);
       if (child === undefined) {
-        const childPath = branch.parent === undefined ? component : `${branch.path}/${component}`;
-        child = new Branch(childPath, branch);
+        const isTop = branch === this.#root;
+        child = this.#makeBranch(isTop ? component : `${branch.path}/${component}`, branch);
         branch.children.set(component, child);
       }
       branch = child;
     }
-    branch.role ??= new Role(branch);
+    if (branch.role === undefined) {
+      const number = this.table.add(`${branch.path}/.`, 1);
+      branch.role = new Role(number, branch, new Ranking(this.table));
+      this.#byNumber[number] = branch.role;
+    }
     return branch.role;
+  }
+
+  #makeBranch(path: string, parent: Branch | undefined): Branch {
+    const number = this.table.add(path, this.#weights.get(path) ?? 1);
+    const branch = new Branch(number, path, parent, new Ranking(this.table));
+    this.#byNumber[number] = branch;
+    if (parent?.parent === undefined && parent !== undefined) this.#joinQuota(branch);
+    return branch;
+  }
+
+  #joinQuota(top: Branch): void {
+    top.quota = this.#quotas.role(top.path);
+    if (top.quota !== undefined) top.quota.top = top;
   }
 
   #prune(from: Branch): void {
@@ -298,34 +340,15 @@ export class RoleTree {
       const parent: Branch = branch.parent;
       const component = must(branch.path.split("/").at(-1), "last component of a role");
       parent.children.delete(component);
-      this.#changed.delete(branch);
+      if (branch.quota !== undefined) branch.quota.top = undefined;
+      this.#quotas.forget(branch);
+      this.#forget(branch);
       branch = parent;
     }
   }
-}
 
-/** The client, its role and every branch above, the root left out. */
-function lineOf(client: Client): Contender[] {
-  const line: Contender[] = [client, client.role];
-  let branch: Branch | undefined = client.role.branch;
-  while (branch?.parent !== undefined) {
-    line.push(branch);
-    branch = branch.parent;
+  #forget({ number }: Contender): void {
+    this.table.remove(number);
+    this.#byNumber[number] = undefined;
   }
-  return line;
-}
-
-function walkBranch(branch: Branch, visit: (client: Client) => boolean): boolean {
-  for (const item of branch.ranking.items) {
-    const isDone = item instanceof Role ? walkRole(item, visit) : walkBranch(item, visit);
-    if (isDone) return true;
-  }
-  return false;
-}
-
-function walkRole(role: Role, visit: (client: Client) => boolean): boolean {
-  for (const client of role.ranking.items) {
-    if (visit(client)) return true;
-  }
-  return false;
 }
