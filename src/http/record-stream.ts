@@ -9,8 +9,8 @@ export class RecordStream {
   readonly #bufferBytes: number;
   readonly #onClosed: () => void;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  /** Size of a record above the bound that was queued alone; counts until the reader takes it. */
-  #oversizeBytes = 0;
+  /** Bytes queued since a record above the bound, which itself does not count. */
+  #countedBytes = 0;
 
   /** `onClosed` is called once when the reader goes away; not on `close`, nor when `send` cuts. */
   constructor(options: { readonly bufferBytes: number; readonly onClosed: () => void }) {
@@ -32,17 +32,24 @@ export class RecordStream {
     return this.#controller !== undefined && this.sendFramed(frameRecord(record));
   }
 
-  /** As `send`, for a record that is framed already and may go to several streams. */
-  sendFramed(framed: Uint8Array<ArrayBuffer>): boolean {
+  /** As `send`, for a record that is framed already, in pieces; they may go to several streams. */
+  sendFramed(...pieces: readonly Uint8Array<ArrayBuffer>[]): boolean {
     const controller = this.#controller;
     if (controller === undefined) return false;
-    if (!this.#hasRoom(controller, framed.byteLength)) {
-      this.#controller = undefined;
-      controller.error(new Error("the subscriber does not keep up with its events"));
+    const byteCount = pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
+    if (!this.#hasRoom(controller, byteCount)) {
+      this.cut();
       return false;
     }
-    controller.enqueue(framed);
+    for (const piece of pieces) controller.enqueue(piece);
     return true;
+  }
+
+  /** Breaks the response off, with what is queued: the reader does not keep up. Safe to repeat. */
+  cut(): void {
+    const controller = this.#controller;
+    this.#controller = undefined;
+    controller?.error(new Error("the subscriber does not keep up with its events"));
   }
 
   /** Ends the response after what is queued. Safe to repeat. */
@@ -61,11 +68,14 @@ export class RecordStream {
   #hasRoom(controller: ReadableStreamDefaultController<Uint8Array>, byteCount: number): boolean {
     const queuedBytes = this.#bufferBytes - (controller.desiredSize ?? 0);
     if (queuedBytes === 0) {
-      this.#oversizeBytes = byteCount > this.#bufferBytes ? byteCount : 0;
+      this.#countedBytes = byteCount > this.#bufferBytes ? 0 : byteCount;
       return true;
     }
-    const excusedBytes = queuedBytes >= this.#oversizeBytes ? this.#oversizeBytes : 0;
-    return queuedBytes - excusedBytes + byteCount <= this.#bufferBytes;
+    // Readers take the oldest first, so that what is left of the newest bytes counts.
+    const countedBytes = Math.min(queuedBytes, this.#countedBytes) + byteCount;
+    if (countedBytes > this.#bufferBytes) return false;
+    this.#countedBytes = countedBytes;
+    return true;
   }
 
   #lose(): void {

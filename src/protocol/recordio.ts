@@ -13,10 +13,22 @@ const DIGIT_NINE = 0x39;
 export function frameRecord(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const header = String(bytes.length);
   const framed = new Uint8Array(header.length + 1 + bytes.length);
-  for (let index = 0; index < header.length; index++) framed[index] = header.charCodeAt(index);
-  framed[header.length] = LINE_FEED;
+  writeHeader(framed, header);
   framed.set(bytes, header.length + 1);
   return framed;
+}
+
+/** What stands before a record of that many bytes, for one that comes in pieces. */
+export function recordHeader(byteCount: number): Uint8Array<ArrayBuffer> {
+  const header = String(byteCount);
+  const framed = new Uint8Array(header.length + 1);
+  writeHeader(framed, header);
+  return framed;
+}
+
+function writeHeader(target: Uint8Array, header: string): void {
+  for (let index = 0; index < header.length; index++) target[index] = header.charCodeAt(index);
+  target[header.length] = LINE_FEED;
 }
 
 /**

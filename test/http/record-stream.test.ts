@@ -33,6 +33,13 @@ describe("the bound of a stream nobody reads", () => {
     expect([1, 500].map((size) => stream.send(new Uint8Array(size)))).toEqual([true, false]);
   });
 
+  test("a large record in pieces does not count while the reader is at it", async () => {
+    const stream = make();
+    stream.sendFramed(new Uint8Array(300), new Uint8Array(200));
+    await stream.body.getReader().read();
+    expect([97, 0].map((size) => stream.send(new Uint8Array(size)))).toEqual([true, false]);
+  });
+
   test("once the large record is taken the bound is as before", async () => {
     const stream = make();
     stream.send(new Uint8Array(500));

@@ -46,7 +46,9 @@ export async function handleMasterCall(
   const mediaType = responseMediaType(request.headers.get("accept"));
   if (!mediaType.ok) return refusalResponse(mediaType.error);
   if (type === "UNKNOWN") return textResponse(501, "Call type UNKNOWN means nothing");
-  if (type === "SUBSCRIBE") return openEventStream(runtime, codec, request, mediaType.value);
+  if (type === "SUBSCRIBE") {
+    return openEventStream({ runtime, codec, reads, mediaType: mediaType.value }, request);
+  }
   const answer = (payload: Omit<MasterResponse, "type">): Response =>
     encode(codec, mediaType.value, { type: type as MasterResponse["type"], ...payload });
   const long = longRead(type);

@@ -15,15 +15,16 @@ export type MasterEffect =
   /** To a scheduler's stream; ignored when the stream is gone. */
   | { readonly kind: "sendEvent"; readonly streamId: StreamId; readonly event: SchedulerEvent }
   | { readonly kind: "closeStream"; readonly streamId: StreamId }
-  /** To one operator's stream, or to all that have been sent their snapshot. */
+  /** To one operator's stream, or to all that have begun. */
   | {
       readonly kind: "operatorEvent";
       readonly streamId: StreamId | undefined;
       readonly event: MasterEvent;
     }
   /**
-   * SUBSCRIBED with the whole state as this step leaves it. Not a message, because it may be large:
-   * whoever holds the stream writes it at once, before the next step.
+   * Begins an operator's stream: SUBSCRIBED with the whole state, which may be large and is not made
+   * here. Written over some time, it may tell some things as they are after later steps; the events
+   * of those steps follow it all the same, so that whoever takes them in order ends up right.
    */
   | { readonly kind: "operatorSnapshot"; readonly streamId: StreamId }
   | { readonly kind: "closeOperatorStream"; readonly streamId: StreamId }

@@ -277,7 +277,7 @@ export class MasterRuntime {
         else this.#operators.send(effect.streamId, effect.event);
         return;
       case "operatorSnapshot":
-        this.#operators.sendSnapshot(effect.streamId, this.#options.core.state);
+        this.#operators.begin(effect.streamId);
         return;
       case "closeOperatorStream":
         this.#operators.close(effect.streamId);

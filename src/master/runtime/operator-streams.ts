@@ -4,7 +4,6 @@
  */
 import type { StreamId } from "../../base/ids.ts";
 import type { MasterEvent } from "../../protocol/v1/types.ts";
-import type { MasterState } from "../core/state.ts";
 import type { OperatorSink } from "./ports.ts";
 
 export class OperatorStreams {
@@ -34,13 +33,13 @@ export class OperatorStreams {
     if (sink !== undefined) this.#write(streamId, sink, sink.encode(event));
   }
 
-  /** Begins a stream. */
-  sendSnapshot(streamId: StreamId, state: MasterState): void {
+  /** The stream gets its snapshot, and from here on what happens. */
+  begin(streamId: StreamId): void {
     const sink = this.#waiting.get(streamId);
     if (sink === undefined) return;
     this.#waiting.delete(streamId);
     this.#sinks.set(streamId, sink);
-    this.#write(streamId, sink, sink.encodeSnapshot(state));
+    sink.begin();
   }
 
   /** To every stream that has begun. */

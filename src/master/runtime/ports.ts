@@ -3,7 +3,6 @@ import type { Result } from "../../base/result.ts";
 import type { MasterToAgent, StreamRequest } from "../../protocol/link-frames.ts";
 import type { MasterEvent, SchedulerEvent } from "../../protocol/v1/types.ts";
 import type { RegistryOperation, RegistryState } from "../../registry/core/registry-state.ts";
-import type { MasterState } from "../core/state.ts";
 
 /** A scheduler's open SUBSCRIBE response. */
 export interface EventSink {
@@ -18,9 +17,9 @@ export interface OperatorSink {
   readonly encoding: string;
   /** The event as a record of this encoding. */
   encode(event: MasterEvent): Uint8Array<ArrayBuffer>;
-  /** SUBSCRIBED with the whole state, as a record. */
-  encodeSnapshot(state: MasterState): Uint8Array<ArrayBuffer>;
-  /** False when the subscriber does not keep up and has been cut. */
+  /** Writes SUBSCRIBED with the state as it is now or, in parts, a little later. */
+  begin(): void;
+  /** After what was begun. False when the subscriber does not keep up and has been cut. */
   write(record: Uint8Array<ArrayBuffer>): boolean;
   close(): void;
 }

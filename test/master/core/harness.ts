@@ -13,7 +13,8 @@ import type { MasterInput, MasterTimer } from "../../../src/master/core/inputs.t
 import { MasterCore } from "../../../src/master/core/master-core.ts";
 import type { MasterOptions } from "../../../src/master/core/master-options.ts";
 import type { MasterState } from "../../../src/master/core/state.ts";
-import { subscribedEvent } from "../../../src/master/core/views/v1.ts";
+import { MessageDocument } from "../../../src/master/core/views/document.ts";
+import { describeSubscribed } from "../../../src/master/core/views/v1.ts";
 import type {
   AgentCommand,
   AgentToMaster,
@@ -339,7 +340,7 @@ export class World {
         }
         return [];
       case "operatorSnapshot":
-        this.operators.get(effect.streamId)?.events.push(subscribedEvent(this.state));
+        this.operators.get(effect.streamId)?.events.push(snapshotOf(this.state));
         return [];
       case "closeOperatorStream": {
         const operator = this.operators.get(effect.streamId);
@@ -419,6 +420,12 @@ export class World {
       this.#isFiring = false;
     }
   }
+}
+
+function snapshotOf(state: MasterState): MasterEvent {
+  const event = new MessageDocument<MasterEvent>();
+  describeSubscribed(event, state);
+  return event.whole();
 }
 
 /** An agent that does what it is told: keeps tasks, counts commands, reports when it returns. */

@@ -6,6 +6,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { brand } from "../../../src/base/ids.ts";
 import type { Offer } from "../../../src/protocol/v1/types.ts";
+import { Follower } from "./follower.ts";
 import {
   offersOf,
   statusesOf,
@@ -211,6 +212,27 @@ describe("any sequence of calls, faults and returns", () => {
         for (const id of known) expect(unreachable.has(id)).toBe(false);
       }),
       { numRuns: 300 },
+    );
+  }, 60_000);
+
+  test("is known to whoever follows the event stream, from its start or from later on [http-api 6.3]", () => {
+    fc.assert(
+      fc.property(acts, fc.nat(40), (sequence, late) => {
+        const play = new Play();
+        const { world } = play;
+        const followers = [{ operator: world.operatorSubscribe(), follower: new Follower() }];
+        for (const [index, act] of sequence.entries()) {
+          if (index === late) {
+            followers.push({ operator: world.operatorSubscribe(), follower: new Follower() });
+          }
+          play.perform(act);
+          for (const { operator, follower } of followers) {
+            for (const event of operator.events.splice(0)) follower.apply(event);
+            expect(follower.differences(world.state)).toEqual([]);
+          }
+        }
+      }),
+      { numRuns: 200 },
     );
   }, 60_000);
 

@@ -31,7 +31,7 @@ import {
   type MasterState,
 } from "../state.ts";
 import { endpointTask } from "../tasks.ts";
-import { type MessageBuilder, MessageDocument } from "./document.ts";
+import type { MessageBuilder } from "./document.ts";
 import { Holdings, offeredOn, offeredTo, type RoleUse, RoleUses, usedOn } from "./sums.ts";
 
 /** GET_STATE: everything below in one. */
@@ -45,15 +45,13 @@ export function describeState(
   builder.message("get_agents", (inner) => describeAgents(inner, state));
 }
 
-/** The first event of an operator's stream. */
-export function subscribedEvent(state: MasterState): MasterEvent {
-  const everything = new MessageDocument<MasterResponseGetState>();
-  describeState(everything, state);
-  const subscribed = {
-    get_state: everything.whole(),
-    heartbeat_interval_seconds: HEARTBEAT_SECONDS,
-  };
-  return { type: "SUBSCRIBED", subscribed };
+/** SUBSCRIBED, the first event of an operator's stream. */
+export function describeSubscribed(builder: MessageBuilder<MasterEvent>, state: MasterState): void {
+  builder.fields(() => ({ type: "SUBSCRIBED" }));
+  builder.message("subscribed", (inner) => {
+    inner.fields(() => ({ heartbeat_interval_seconds: HEARTBEAT_SECONDS }));
+    inner.message("get_state", (everything) => describeState(everything, state));
+  });
 }
 
 /** GET_AGENTS: registered agents, and those of the registry that have not come back yet. */
