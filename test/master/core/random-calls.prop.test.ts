@@ -53,6 +53,8 @@ const KINDS = [
 
 const STATES = ["TASK_RUNNING", "TASK_FINISHED", "TASK_FAILED", "TASK_STARTING"] as const;
 
+const ENDS: ReadonlySet<string> = new Set(["TASK_FINISHED", "TASK_FAILED"]);
+
 const acts: fc.Arbitrary<Act[]> = fc.array(
   fc.tuple(fc.constantFrom(...KINDS), fc.nat(50), fc.nat(50), fc.nat(50)),
   { minLength: 20, maxLength: 120, size: "max" },
@@ -138,7 +140,10 @@ class Play {
         const key = agent === undefined ? undefined : pick([...agent.tasks.keys()], first);
         if (agent === undefined || key === undefined || !world.links.has(agent.link.id)) return;
         const [frameworkId = "", taskId = ""] = key.split("/");
-        agent.update({ frameworkId }, taskId, pick(STATES, third) ?? "TASK_RUNNING");
+        // An agent tells a task's end again, but never that it runs after its end.
+        const newest = agent.tasks.get(key)?.state ?? "TASK_STAGING";
+        const state = ENDS.has(newest) ? newest : (pick(STATES, third) ?? "TASK_RUNNING");
+        agent.update({ frameworkId }, taskId, state);
         return;
       }
       case "acknowledge": {
