@@ -16,6 +16,7 @@ import { AGENT_SCENARIOS } from "./scenarios/agents.ts";
 import { FRAMEWORK_SCENARIOS } from "./scenarios/frameworks.ts";
 import { OFFER_SCENARIOS } from "./scenarios/offers.ts";
 import { OPERATION_SCENARIOS } from "./scenarios/operations.ts";
+import { SECURITY_SCENARIOS } from "./scenarios/security.ts";
 import { SHARING_SCENARIOS } from "./scenarios/sharing.ts";
 import { TASK_SCENARIOS } from "./scenarios/tasks.ts";
 import { type Run, runsOf, Scene, sliceResources } from "./scene.ts";
@@ -31,6 +32,7 @@ const scenarios = [
   ...FRAMEWORK_SCENARIOS,
   ...OFFER_SCENARIOS,
   ...OPERATION_SCENARIOS,
+  ...SECURITY_SCENARIOS,
   ...SHARING_SCENARIOS,
   ...TASK_SCENARIOS,
 ];

@@ -78,7 +78,7 @@ export const LINES: ReadonlyMap<number, string> = new Map([
 ]);
 
 export interface Standing {
-  readonly mark: "several masters" | "an agent's line" | "different" | "not yet";
+  readonly mark: "several masters" | "an agent's line" | "different";
   readonly reason: string;
 }
 
@@ -104,7 +104,5 @@ export const STANDINGS: ReadonlyMap<number, Standing> = new Map([
   [63, agents("fetcher")],
   [64, agents("needs Docker")],
   [65, agents("the executor of task groups")],
-  [66, { mark: "not yet", reason: "--acls has no effect yet" }],
-  [67, { mark: "not yet", reason: "--authenticate_http_readwrite has no effect yet" }],
   [69, agents("test/agent/runtime/detect-resources.test.ts")],
 ]);
