@@ -112,7 +112,7 @@ export class DrfAllocator implements Allocator {
     used: ReadonlyMap<FrameworkId, Bundle>,
     capabilities?: ReadonlySet<AgentInfoCapabilityType>,
   ): void {
-    const { kinds, pool } = this.#ledger;
+    const { kinds } = this.#ledger;
     assert(total.kinds === kinds, () => `agent ${id} is described by the allocator's kinds`);
     const agent = this.#ledger.addAgent(id, info, total);
     setAgentBits(agent, { ...this.#options, capabilities });
@@ -124,7 +124,6 @@ export class DrfAllocator implements Allocator {
     }
     for (const [frameworkId, resources] of used) this.#hold(agent, frameworkId, resources);
     this.#markAgent(agent);
-    if (this.#pause !== undefined && pool.size >= this.#pause.agentCount) this.#pause = undefined;
   }
 
   updateAgent(
@@ -201,8 +200,7 @@ export class DrfAllocator implements Allocator {
   }
 
   pauseForRecovery(agentCount: number, untilMs: number): void {
-    const { quotas, pool } = this.#ledger;
-    if (quotas.size > 0 && pool.size < agentCount) this.#pause = { agentCount, untilMs };
+    if (this.#ledger.quotas.size > 0) this.#pause = { agentCount, untilMs };
   }
 
   suppress(id: FrameworkId, roles: readonly string[]): void {
@@ -254,7 +252,7 @@ export class DrfAllocator implements Allocator {
 
   isDirty(): boolean {
     const { tree, quotas, offerable, indivisible } = this.#ledger;
-    if (tree.hungryCount === 0 || this.#pause !== undefined) return false;
+    if (tree.hungryCount === 0 || this.#isPaused()) return false;
     if (this.#dirtyAgents.size > 0) return true;
     if (offerable.size === 0) return false;
     if (this.#dirtyClients.size > 0 || quotas.isLoosened) return true;
@@ -262,7 +260,7 @@ export class DrfAllocator implements Allocator {
   }
 
   nextWakeMs(): number {
-    if (this.#pause !== undefined) return this.#pause.untilMs;
+    if (this.#pause !== undefined && this.#isPaused()) return this.#pause.untilMs;
     const { tree, pool } = this.#ledger;
     return this.#filters.nextEndMs(
       (agent, client) => tree.clientAt(client).isHungry && pool.at(agent).isOfferable,
@@ -271,7 +269,7 @@ export class DrfAllocator implements Allocator {
 
   allocate(nowMs: number): Allocation[] {
     if (this.#pause !== undefined) {
-      if (nowMs < this.#pause.untilMs) return [];
+      if (this.#isPaused() && nowMs < this.#pause.untilMs) return [];
       this.#pause = undefined;
     }
     this.#ledger.pool.beginCycle();
@@ -306,6 +304,10 @@ export class DrfAllocator implements Allocator {
       const isMarked = this.#dirtyAgents.has(agent);
       assert(isMarked === agent.isDirty, () => `agent ${agent.id} is in the list when marked`);
     }
+  }
+
+  #isPaused(): boolean {
+    return this.#pause !== undefined && this.#ledger.pool.size < this.#pause.agentCount;
   }
 
   // ---- a cycle --------------------------------------------------------------------------------
