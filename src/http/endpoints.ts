@@ -4,6 +4,7 @@
  * left to the handler. Source: reference/http-api.md 1, 2.1.
  */
 import { type Context, Hono } from "hono";
+import type { Authentication, Caller, Realm } from "./authentication.ts";
 import { compressed } from "./compression.ts";
 import { helpPage } from "./help.ts";
 import { pathWithoutActor } from "./prefix.ts";
@@ -19,13 +20,16 @@ export interface Endpoint {
   readonly help: string;
   /** False: a path that goes on is not found. */
   readonly isPrefix?: boolean;
-  readonly answer: (context: Context) => Response | Promise<Response>;
+  /** Who is heard here: `readwrite` when left out, so that forgetting it opens nothing. */
+  readonly realm?: Realm | "open";
+  readonly answer: (context: Context, caller: Caller) => Response | Promise<Response>;
 }
 
 export interface EndpointsAppOptions {
   /** First segment that may be left out of every path. */
   readonly actor: string;
   readonly endpoints: readonly Endpoint[];
+  readonly authentication: Authentication;
   /** Answers in place of any endpoint but the excepted ones; undefined: go on. */
   readonly gate?: () => Response | undefined;
   readonly ungatedPaths?: readonly string[];
@@ -35,14 +39,10 @@ export interface EndpointsAppOptions {
 export function createEndpointsApp(
   options: EndpointsAppOptions,
 ): (request: Request) => Response | Promise<Response> {
-  const { actor, endpoints, gate, ungatedPaths = [] } = options;
+  const { actor, endpoints } = options;
   const app = new Hono({ getPath: (request) => pathWithoutActor(request, actor) });
-  app.use(async (context, next) => {
-    const closed = ungatedPaths.includes(context.req.path) ? undefined : gate?.();
-    return closed ?? (await next());
-  });
   const longestFirst = [...endpoints].sort((a, b) => b.path.length - a.path.length);
-  for (const endpoint of longestFirst) add(app, endpoint);
+  for (const endpoint of longestFirst) add(app, endpoint, options);
   app.all("/help/*", (context) => helpPage(actor, endpoints, context.req.path));
   app.notFound(() => textResponse(404, "404 Not Found. /help lists what there is\n"));
   app.onError((error) => textResponse(500, error.message));
@@ -63,11 +63,19 @@ export function restOfPath(context: Context, path: string): string | undefined {
   }
 }
 
-function add(app: Hono, { path, methods, isPrefix, answer }: Endpoint): void {
+function add(app: Hono, endpoint: Endpoint, options: EndpointsAppOptions): void {
+  const { path, methods, isPrefix, realm = "readwrite", answer } = endpoint;
+  const { authentication, ungatedPaths } = options;
+  const gate = ungatedPaths?.includes(path) === true ? undefined : options.gate;
   app.all(isPrefix === false ? path : `${path}/*`, async (context) => {
-    const { method } = context.req;
+    const request = context.req.raw;
+    const caller = authentication.check(realm === "open" ? undefined : realm, request);
+    if (caller instanceof Response) return caller;
+    const closed = gate?.();
+    if (closed !== undefined) return closed;
+    const { method } = request;
     const isAllowed = methods?.includes(method === "HEAD" ? "GET" : method) ?? true;
     if (!isAllowed) return methodNotAllowed(method, methods);
-    return await compressed(await answer(context), context.req.raw);
+    return await compressed(await answer(context, caller), request);
   });
 }

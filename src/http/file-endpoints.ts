@@ -2,10 +2,13 @@
 import { posix as paths } from "node:path";
 import type { Context } from "hono";
 import { FileError } from "../agent/runtime/files.ts";
-import type { Refusal } from "../base/result.ts";
+import type { Refusal, Result } from "../base/result.ts";
 import type { FileInfo } from "../protocol/v1/types.ts";
+import type { Acls } from "../security/acls.ts";
+import type { Caller } from "./authentication.ts";
 import type { Endpoint } from "./endpoints.ts";
 import type { FileSource } from "./file-source.ts";
+import { denialOf, forbiddenResponse } from "./permission.ts";
 import { jsonResponse, refusalResponse, textResponse } from "./responses.ts";
 
 /** Content types by ending, for downloads that a browser shows. */
@@ -20,37 +23,56 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
 };
 
 /** The four endpoints. */
-export function fileEndpoints(files: FileSource): readonly Endpoint[] {
+export function fileEndpoints(files: FileSource, acls: Acls): readonly Endpoint[] {
   type Answer = (path: string, query: URLSearchParams, context: Context) => Promise<Response>;
-  const withPath = (answer: Answer) => (context: Context) => {
+  const withPath = (answer: Answer) => (context: Context, caller: Caller) => {
     const query = new URL(context.req.url).searchParams;
     const path = query.get("path") ?? "";
-    if (path !== "") return answer(path, query, context);
-    return textResponse(400, "Expecting 'path=value' in query.\n");
+    if (path === "") return textResponse(400, "Expecting 'path=value' in query.\n");
+    const denial = denialOfFile(files, acls, caller, path);
+    return denial?.ok === false ? refusalResponse(denial.error) : answer(path, query, context);
   };
   const jsonpOf = (query: URLSearchParams): string | undefined => query.get("jsonp") ?? undefined;
   return [
     {
       path: "/files/browse",
+      realm: "readonly",
       help: "what is in a folder: path=",
       answer: withPath((path, query) => browse(files, path, jsonpOf(query))),
     },
     {
       path: "/files/read",
+      realm: "readonly",
       help: "a piece of a file as text, 64 KiB at most: path=, offset=, length=",
       answer: withPath((path, query) => read(files, path, query, jsonpOf(query))),
     },
     {
       path: "/files/download",
+      realm: "readonly",
       help: "a whole file: path=",
       answer: withPath((path, _, context) => download(files, path, context.req.raw.signal)),
     },
     {
       path: "/files/debug",
+      realm: "readonly",
       help: "which virtual path is which real one",
-      answer: (context) => jsonResponse(files.debug(), context.req.query("jsonp")),
+      answer: (context, caller) =>
+        forbiddenResponse(acls, caller, "get_endpoints", () => "/files/debug") ??
+        jsonResponse(files.debug(), context.req.query("jsonp")),
     },
   ];
+}
+
+/** A refusal `forbidden`, unless the caller may read the log, or this user's sandbox. */
+export function denialOfFile(
+  files: FileSource,
+  acls: Acls,
+  caller: Caller,
+  path: string,
+): Result<never> | undefined {
+  const owner = files.ownerOf(path);
+  if (owner === "log") return denialOf(acls, caller, "access_mesos_logs");
+  return denialOf(acls, caller, "access_sandboxes", () => owner.user);
 }
 
 async function browse(files: FileSource, path: string, jsonp?: string): Promise<Response> {

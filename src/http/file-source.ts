@@ -18,6 +18,8 @@ export interface FilePiece {
 
 /** Where files come from. Refusals: `notFound`; `invalid` for what is no file, or a bad number. */
 export interface FileSource {
+  /** Whose file this is: the process's own log, or a user's sandbox as far as that is known. */
+  ownerOf(path: string): "log" | { readonly user: string | undefined };
   /** Virtual path to real path. */
   debug(): Readonly<Record<string, string>>;
   /** Entries of a folder; none for a file. */
@@ -47,6 +49,7 @@ export function withLogFile(
   const log = new OneFile(virtualPath, realPath);
   const sourceOf = (path: string): FileSource => (log.has(path) ? log : others);
   return {
+    ownerOf: (path) => sourceOf(path).ownerOf(path),
     debug: () => ({ ...others.debug(), [virtualPath]: realPath }),
     browse: (path) => sourceOf(path).browse(path),
     read: (path, offset, length) => sourceOf(path).read(path, offset, length),
@@ -58,6 +61,7 @@ const notFound = (path: string): Result<never> =>
   refuse("notFound", `${path.slice(0, 200)} is not found`, "path");
 
 const NO_FILES: FileSource = {
+  ownerOf: () => ({ user: undefined }),
   debug: () => ({}),
   browse: (path) => Promise.resolve(notFound(path)),
   read: (path) => Promise.resolve(notFound(path)),
@@ -79,6 +83,10 @@ class OneFile implements FileSource {
 
   has(path: string): boolean {
     return path.replace(/\/+$/, "") === this.#virtualPath;
+  }
+
+  ownerOf(): "log" {
+    return "log";
   }
 
   debug(): Readonly<Record<string, string>> {

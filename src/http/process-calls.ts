@@ -2,6 +2,9 @@
 import { ok, type Result, refuse } from "../base/result.ts";
 import { encodeBase64 } from "../protocol/base64.ts";
 import type { AgentCall, AgentResponse, MasterCall, MasterResponse } from "../protocol/v1/types.ts";
+import type { Caller } from "./authentication.ts";
+import { denialOfFile } from "./file-endpoints.ts";
+import { denialOf } from "./permission.ts";
 import type { ProcessFacts } from "./process-facts.ts";
 
 /** What both APIs have in common; equal names mean equal messages. */
@@ -22,13 +25,16 @@ type ProcessAnswer = Pick<
 
 /**
  * The payload of the answer, `"empty"` where there is none, or undefined for a call of another
- * kind. The call's own payload is there. Refusals: those of files, and `invalid` settings.
+ * kind. The call's own payload is there. Refusals: those of files, `invalid` settings, `forbidden`.
  */
 export async function processCall(
   facts: ProcessFacts,
   type: string,
   call: ProcessCall,
+  caller: Caller,
 ): Promise<Result<ProcessAnswer | "empty"> | undefined> {
+  const denial = denialOfCall(facts, type, call, caller);
+  if (denial !== undefined) return denial;
   switch (type) {
     case "GET_HEALTH":
       return ok({ get_health: { healthy: true } });
@@ -46,6 +52,26 @@ export async function processCall(
       return await listFiles(facts, call.list_files?.path ?? "");
     case "READ_FILE":
       return await readFile(facts, call);
+    default:
+      return undefined;
+  }
+}
+
+function denialOfCall(
+  { acls, files }: ProcessFacts,
+  type: string,
+  { list_files, read_file }: ProcessCall,
+  caller: Caller,
+): Result<never> | undefined {
+  switch (type) {
+    case "GET_FLAGS":
+      return denialOf(acls, caller, "view_flags");
+    case "SET_LOGGING_LEVEL":
+      return denialOf(acls, caller, "set_log_level");
+    case "LIST_FILES":
+      return denialOfFile(files, acls, caller, list_files?.path ?? "");
+    case "READ_FILE":
+      return denialOfFile(files, acls, caller, read_file?.path ?? "");
     default:
       return undefined;
   }

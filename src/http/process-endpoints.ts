@@ -1,9 +1,10 @@
 /** Endpoints that every process has, master or agent. Source: reference/http-api.md 9.2, 11. */
 import type { Context } from "hono";
 import { parseDurationMs } from "../base/units.ts";
+import type { Caller } from "./authentication.ts";
 import { answerJson, type Endpoint } from "./endpoints.ts";
 import { fileEndpoints } from "./file-endpoints.ts";
-import type { LoggingLevel } from "./logging-level.ts";
+import { forbiddenResponse } from "./permission.ts";
 import { type ProcessFacts, systemMetrics } from "./process-facts.ts";
 import { emptyResponse, refusalResponse, textResponse } from "./responses.ts";
 
@@ -12,36 +13,52 @@ export function processEndpoints(facts: ProcessFacts): readonly Endpoint[] {
   return [
     {
       path: "/health",
+      realm: "open",
       help: "200 while the process answers at all",
       answer: () => emptyResponse(200),
     },
     {
       path: "/version",
+      realm: "open",
       help: "which program this is",
       answer: (c) => answerJson(c, facts.version),
     },
     {
       path: "/flags",
+      realm: "readonly",
       help: "the flags it was started with",
-      answer: (c) => answerJson(c, { flags: facts.flags }),
+      answer: (c, caller) =>
+        forbiddenResponse(facts.acls, caller, "view_flags") ??
+        answerJson(c, { flags: facts.flags }),
     },
     {
       path: "/metrics/snapshot",
+      realm: "readonly",
       help: "every metric: timeout=",
-      answer: (c) => metrics(facts, c),
+      answer: (c, caller) => guarded(facts, caller, "/metrics/snapshot") ?? metrics(facts, c),
     },
     {
       path: "/system/stats.json",
+      realm: "open",
       help: "load, processors and memory of the machine",
       answer: (c) => answerJson(c, systemStats()),
     },
     {
       path: "/logging/toggle",
       help: "tells the logging level, or sets it for a while: level=, duration=",
-      answer: (c) => toggle(facts.loggingLevel, c),
+      answer: (c, caller) => guarded(facts, caller, "/logging/toggle") ?? toggle(facts, c, caller),
     },
-    ...fileEndpoints(facts.files),
+    ...fileEndpoints(facts.files, facts.acls),
   ];
+}
+
+/** 403 from an endpoint that ACLs close to the caller. */
+export function guarded(
+  { acls }: ProcessFacts,
+  caller: Caller,
+  path: string,
+): Response | undefined {
+  return forbiddenResponse(acls, caller, "get_endpoints", () => path);
 }
 
 /** Every metric is at hand, so that the timeout is only checked. */
@@ -67,7 +84,8 @@ function systemStats(): Record<string, number> {
   };
 }
 
-function toggle(loggingLevel: LoggingLevel, context: Context): Response {
+function toggle(facts: ProcessFacts, context: Context, caller: Caller): Response {
+  const { acls, loggingLevel } = facts;
   const level = context.req.query("level");
   const duration = context.req.query("duration");
   if (level === undefined && duration === undefined) {
@@ -75,6 +93,8 @@ function toggle(loggingLevel: LoggingLevel, context: Context): Response {
   }
   if (level === undefined) return textResponse(400, "Expecting 'level=value' in query.\n");
   if (duration === undefined) return textResponse(400, "Expecting 'duration=value' in query.\n");
+  const denial = forbiddenResponse(acls, caller, "set_log_level");
+  if (denial !== undefined) return denial;
   const durationMs = parseDurationMs(duration);
   if (!durationMs.ok) return textResponse(400, `Invalid duration: ${durationMs.error.message}\n`);
   const outcome = loggingLevel.set(/^\d{1,6}$/.test(level) ? Number(level) : -1, durationMs.value);

@@ -1,6 +1,7 @@
 /** What the process-wide endpoints tell: version, flags, log, metrics and the state of the machine. */
 import { cpus, freemem, loadavg, totalmem } from "node:os";
 import type { VersionInfo } from "../protocol/v1/types.ts";
+import type { Acls } from "../security/acls.ts";
 import type { FileSource } from "./file-source.ts";
 import type { LoggingLevel } from "./logging-level.ts";
 
@@ -8,6 +9,7 @@ export interface ProcessFacts {
   readonly version: VersionInfo;
   /** Set flags by name, printed. */
   readonly flags: Readonly<Record<string, string>>;
+  readonly acls: Acls;
   readonly loggingLevel: LoggingLevel;
   /** The log, and on an agent the sandboxes. */
   readonly files: FileSource;

@@ -17,6 +17,7 @@ import type { StreamSource } from "../link/streams.ts";
 import { CODEC_LIMITS } from "../protocol/limits.ts";
 import { MAX_PACKET_BYTES } from "../protocol/link-limits.ts";
 import type { MasterInfo } from "../protocol/v1/types.ts";
+import type { Acls } from "../security/acls.ts";
 import { type RoleAddress, roleAddress } from "./address.ts";
 import { agentInfo } from "./agent-info.ts";
 import {
@@ -25,6 +26,7 @@ import {
   type RunningRole,
   versionInfo,
 } from "./role-context.ts";
+import { aclsFlag, agentAuthentication } from "./security-flags.ts";
 
 const DEFAULT_PORT = 5051;
 
@@ -45,6 +47,10 @@ export async function startAgent(
   const { flags, clock, codec, log, workDir } = context;
   const startedMs = clock.wallMs();
   const address = roleAddress(flags);
+  const acls = aclsFlag(flags);
+  if (!acls.ok) return acls;
+  const authentication = agentAuthentication(flags, log);
+  if (!authentication.ok) return authentication;
   mkdirSync(workDir, { recursive: true, mode: 0o755 });
   let handle = (_request: Request): Response | Promise<Response> =>
     textResponse(503, "Agent has not finished recovery");
@@ -111,11 +117,12 @@ export async function startAgent(
     onMessage: (message) => runtime.input({ kind: "masterMessage", message }),
     onDown: () => runtime.input({ kind: "linkDown" }),
   });
-  const facts = agentFacts(context, runtime, startedMs);
+  const facts = agentFacts(context, runtime, { startedMs, acls: acls.value });
   handle = createAgentApp({
     runtime,
     codec,
     facts,
+    authentication: authentication.value,
     pid: `${AGENT_ACTOR}@${address.ip}:${server.port}`,
     startTime: startedMs / 1000,
     masterHostname: () => master?.hostname,
@@ -166,8 +173,13 @@ function sandboxStreams(runtime: AgentRuntime): StreamSource {
   };
 }
 
-function agentFacts(context: RoleContext, runtime: AgentRuntime, startedMs: number): ProcessFacts {
+function agentFacts(
+  context: RoleContext,
+  runtime: AgentRuntime,
+  { startedMs, acls }: { readonly startedMs: number; readonly acls: Acls },
+): ProcessFacts {
   return {
+    acls,
     version: versionInfo(context, startedMs),
     flags: context.flags.toFlagStrings(),
     loggingLevel: context.loggingLevel,

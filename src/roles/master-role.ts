@@ -18,6 +18,7 @@ import { MAX_PACKET_BYTES } from "../protocol/link-limits.ts";
 import type { DomainInfo, MasterInfo } from "../protocol/v1/types.ts";
 import { Registrar } from "../registry/store/registrar.ts";
 import { ResourceKinds } from "../resources/kinds.ts";
+import type { Acls } from "../security/acls.ts";
 import { ipNumber, type RoleAddress, roleAddress } from "./address.ts";
 import { masterOptions } from "./master-options.ts";
 import { domainFlag } from "./policy-flags.ts";
@@ -27,6 +28,7 @@ import {
   type RunningRole,
   versionInfo,
 } from "./role-context.ts";
+import { masterAuthentication } from "./security-flags.ts";
 
 /** Starts a master. Errors: a refusal for bad flags; rejects when disk or port cannot be had. */
 export async function startMaster(context: RoleContext): Promise<Result<RunningRole>> {
@@ -37,6 +39,8 @@ export async function startMaster(context: RoleContext): Promise<Result<RunningR
   if (!options.ok) return options;
   const domain = domainFlag(flags, codec);
   if (!domain.ok) return domain;
+  const authentication = masterAuthentication(flags, context.log);
+  if (!authentication.ok) return authentication;
   let runtime: MasterRuntime | undefined;
   const whitelist = await startWhitelist(context, (hostnames) => runtime?.setWhitelist(hostnames));
   if (!whitelist.ok) return whitelist;
@@ -71,9 +75,14 @@ export async function startMaster(context: RoleContext): Promise<Result<RunningR
   links = new LinkServer({ host: runtime, codec, linkCodec, clock, log });
   runtime.start();
   if (whitelist.value.hostnames !== undefined) runtime.setWhitelist(whitelist.value.hostnames);
-  const facts = masterFacts(context, runtime, startedMs);
-  const cluster = flags.string("cluster");
-  handle = createMasterApp({ runtime, codec, facts, cluster, clock });
+  handle = createMasterApp({
+    runtime,
+    codec,
+    facts: masterFacts(context, runtime, { startedMs, acls: options.value.acls }),
+    authentication: authentication.value,
+    cluster: flags.string("cluster"),
+    clock,
+  });
   await registry.putMaster(info);
   const running = runtime;
   return ok({
@@ -155,9 +164,10 @@ function makeRuntime(
 function masterFacts(
   context: RoleContext,
   runtime: MasterRuntime,
-  startedMs: number,
+  { startedMs, acls }: { readonly startedMs: number; readonly acls: Acls },
 ): ProcessFacts {
   return {
+    acls,
     version: versionInfo(context, startedMs),
     flags: context.flags.toFlagStrings(),
     loggingLevel: context.loggingLevel,

@@ -1,11 +1,105 @@
-/** Turns the flags about security into what judges requests, with refusals that name the flag. */
+/**
+ * Turns the flags about security into what judges requests, with refusals that name the flag, and a
+ * file that flags name with its path. Source: reference/semantics.md 9.1, 9.3.
+ */
+import { statSync } from "node:fs";
+import type { Log } from "../base/ports.ts";
 import { ok, type Result, refuse } from "../base/result.ts";
 import type { ParsedFlags } from "../cli/flags/parse-flags.ts";
+import { readTextFile } from "../cli/flags/read-text-file.ts";
+import { Authentication, type Realm } from "../http/authentication.ts";
 import { type Acls, OPEN_ACLS, parseAcls } from "../security/acls.ts";
+import { type Credential, parseCredentials } from "../security/credentials.ts";
 
 /** `--acls`; without it everybody may do everything. Errors: `invalid`. */
 export function aclsFlag(flags: ParsedFlags): Result<Acls> {
   if (!flags.isSet("acls")) return ok(OPEN_ACLS);
   const acls = parseAcls(flags.json("acls"));
   return acls.ok ? acls : refuse("invalid", `--acls: ${acls.error.message}`, "acls");
+}
+
+/** Who is heard on the master's port. Errors: a refusal for a bad or missing file of credentials. */
+export function masterAuthentication(flags: ParsedFlags, log: Log): Result<Authentication> {
+  const realms = realmsOf(flags, {
+    readonly: "authenticate_http_readonly",
+    readwrite: "authenticate_http_readwrite",
+    scheduler: "authenticate_http_frameworks",
+  });
+  if (realms.has("scheduler") && !flags.isSet("http_framework_authenticators")) {
+    const remedy = "needs --http_framework_authenticators=basic beside it";
+    return bad("authenticate_http_frameworks", remedy);
+  }
+  return authenticationOf(flags, log, { component: "master", realms, file: "credentials" });
+}
+
+/**
+ * Who is heard on the agent's port. In one process with a master, the master's credentials are good
+ * for the agent too. Errors: as `masterAuthentication`.
+ */
+export function agentAuthentication(flags: ParsedFlags, log: Log): Result<Authentication> {
+  const realms = realmsOf(flags, {
+    readonly: "authenticate_http_readonly",
+    readwrite: "authenticate_http_readwrite",
+  });
+  const isShared = flags.string("role") === "both" && !flags.isSet("http_credentials");
+  const file = isShared ? "credentials" : "http_credentials";
+  return authenticationOf(flags, log, { component: "agent", realms, file });
+}
+
+function realmsOf(
+  flags: ParsedFlags,
+  names: Readonly<Partial<Record<Realm, string>>>,
+): ReadonlySet<Realm> {
+  const entries = Object.entries(names) as readonly (readonly [Realm, string])[];
+  return new Set(entries.flatMap(([realm, name]) => (flags.boolean(name) ? [realm] : [])));
+}
+
+interface Wanted {
+  readonly component: "master" | "agent";
+  readonly realms: ReadonlySet<Realm>;
+  /** The flag that names the file of credentials. */
+  readonly file: string;
+}
+
+function authenticationOf(
+  flags: ParsedFlags,
+  log: Log,
+  { component, realms, file }: Wanted,
+): Result<Authentication> {
+  const path = flags.string(file);
+  if (path === undefined) {
+    const [realm] = realms;
+    if (realm !== undefined) {
+      const name = `mesos-${component}-${realm}`;
+      return bad(file, `is needed to authenticate in the realm ${name}; name a file`);
+    }
+    return ok(new Authentication({ component, credentials: [], realms }));
+  }
+  const credentials = readCredentials(file, path, log);
+  if (!credentials.ok) return credentials;
+  return ok(new Authentication({ component, credentials: credentials.value, realms }));
+}
+
+function readCredentials(flag: string, path: string, log: Log): Result<readonly Credential[]> {
+  const text = readSecretFile(flag, path, log);
+  if (!text.ok) return text;
+  const credentials = parseCredentials(text.value);
+  return credentials.ok ? credentials : bad(flag, `${path}: ${credentials.error.message}`);
+}
+
+/** The file, with a warning when others on this machine can read it. */
+function readSecretFile(flag: string, path: string, log: Log): Result<string> {
+  const text = readTextFile(path);
+  if (!text.ok) return bad(flag, text.error.message);
+  if ((statSync(path).mode & 0o007) !== 0) {
+    log.write("warning", "others on this machine can open a file of secrets; chmod o= it", {
+      flag: `--${flag}`,
+      path,
+    });
+  }
+  return text;
+}
+
+function bad(flag: string, what: string): Result<never> {
+  return refuse("invalid", `--${flag}: ${what}`, flag);
 }

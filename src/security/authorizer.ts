@@ -24,6 +24,17 @@ export function isAllowed(
   return acls.isPermissive;
 }
 
+/** What to say to somebody who is not allowed: which list of the ACLs decided, about whom and what. */
+export function describeDenial(
+  action: Action,
+  principal: string | undefined,
+  object: string | undefined,
+): string {
+  const who = principal === undefined ? "a caller without principal" : `principal '${principal}'`;
+  const what = object === undefined ? "" : ` for '${object}'`;
+  return `Not authorized: the ACLs do not grant ${action}${what} to ${who}`;
+}
+
 /** One principal's rights to one action, for judging many objects. */
 export interface Approver {
   /** `all` or `none` where no object makes a difference, so that none has to be looked at. */

@@ -17,6 +17,8 @@ import type { RegisterMessage } from "../../src/protocol/link-frames.ts";
 import type { FrameworkInfo, Resource, Task, TaskStatus } from "../../src/protocol/v1/types.ts";
 import { emptyRegistry } from "../../src/registry/core/registry-state.ts";
 import { ResourceKinds } from "../../src/resources/kinds.ts";
+import { OPEN_ACLS } from "../../src/security/acls.ts";
+import { HEARS_EVERYBODY } from "../harness/open-http.ts";
 import { until } from "../harness/wait.ts";
 import { masterOptions } from "../master/core/harness.ts";
 
@@ -51,10 +53,12 @@ export async function startFullMaster(agents: number, tasks: number): Promise<Fu
     facts: {
       version: { version: "1.12.0" },
       flags: {},
+      acls: OPEN_ACLS,
       loggingLevel: new LoggingLevel(systemClock),
       files: withLogFile("/master/log", undefined),
       metrics: () => ({}),
     },
+    authentication: HEARS_EVERYBODY,
     cluster: undefined,
     clock: systemClock,
   });

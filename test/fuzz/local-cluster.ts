@@ -23,9 +23,11 @@ import { loadSqlite } from "../../src/platform/sqlite.ts";
 import { createCodec } from "../../src/protocol/codec.ts";
 import { Registrar } from "../../src/registry/store/registrar.ts";
 import { parseResources } from "../../src/resources/parse.ts";
+import { OPEN_ACLS } from "../../src/security/acls.ts";
 import { MemoryCheckpoint } from "../agent/core/memory-checkpoint.ts";
 import { FakeClock } from "../base/fake-clock.ts";
 import { EmulatedContainers } from "../harness/emulated/emulated-containers.ts";
+import { HEARS_EVERYBODY } from "../harness/open-http.ts";
 import { masterOptions, newCore } from "../master/core/harness.ts";
 import { below, type Dice } from "./dictionary.ts";
 import { digestOf, firstDifference } from "./digest.ts";
@@ -45,6 +47,7 @@ const silent: Log = { write: () => undefined };
 /** `files` are the process's own. */
 function factsOf(clock: Clock, files: FileSource): ProcessFacts {
   return {
+    acls: OPEN_ACLS,
     version: { version: "1.12.0" },
     flags: { port: "5050" },
     loggingLevel: new LoggingLevel(clock),
@@ -121,6 +124,7 @@ export class LocalCluster {
       runtime: this.#master,
       codec,
       facts: factsOf(this.#clock, withLogFile("/master/log", join(folder, "master.log"))),
+      authentication: HEARS_EVERYBODY,
       cluster: undefined,
       clock: this.#clock,
     });
@@ -352,6 +356,7 @@ class LocalAgent {
       runtime: this.runtime,
       codec,
       facts: factsOf(clock, this.runtime.files),
+      authentication: HEARS_EVERYBODY,
       pid: "slave(1)@127.0.0.1:5051",
       startTime: 0,
       masterHostname: () => "master",

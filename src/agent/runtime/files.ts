@@ -16,7 +16,7 @@ import {
 import { posix as paths } from "node:path";
 import type { Clock } from "../../base/ports.ts";
 import { ok, type Refusal, type Result, refuse } from "../../base/result.ts";
-import type { FileInfo } from "../../protocol/v1/types.ts";
+import type { ExecutorInfo, FileInfo, FrameworkInfo } from "../../protocol/v1/types.ts";
 import { type AgentState, isGroupMember } from "../core/state.ts";
 import {
   BROWSE_ENTRIES,
@@ -53,6 +53,11 @@ export class SandboxFiles {
   constructor(state: () => AgentState, clock: Clock) {
     this.#state = state;
     this.#clock = clock;
+  }
+
+  /** The user whose sandbox it is; undefined for one that is not known. O(executors). */
+  ownerOf(path: string): { readonly user: string | undefined } {
+    return { user: this.#rootOf(path)?.user };
   }
 
   /** Virtual path to real path of every sandbox. O(executors). */
@@ -218,23 +223,28 @@ export class SandboxFiles {
     for (const { info, executors } of state.completedFrameworks) {
       for (const executor of executors) {
         const { directory } = executor;
-        add(info.id?.value ?? "", executor.info.executor_id.value, { directory, isOver: true });
+        const user = userOf(info, executor.info);
+        const root = { directory, user, isOver: true };
+        add(info.id?.value ?? "", executor.info.executor_id.value, root);
       }
     }
     for (const framework of state.frameworks.values()) {
       for (const executor of framework.completedExecutors) {
         const { directory } = executor;
-        add(framework.frameworkId, executor.info.executor_id.value, { directory, isOver: true });
+        const user = userOf(framework.info, executor.info);
+        const root = { directory, user, isOver: true };
+        add(framework.frameworkId, executor.info.executor_id.value, root);
       }
       for (const executor of framework.executors.values()) {
         const isOver = executor.phase === "terminated";
         const { directory } = executor;
-        add(framework.frameworkId, executor.info.executor_id.value, { directory, isOver });
+        const user = userOf(framework.info, executor.info);
+        add(framework.frameworkId, executor.info.executor_id.value, { directory, user, isOver });
         if (!isGroupMember(executor)) continue;
         for (const taskId of executor.tasks.keys()) {
           const shown = `${executor.info.executor_id.value}/runs/latest/tasks/${taskId}`;
           const path = `/frameworks/${framework.frameworkId}/executors/${shown}`;
-          roots.set(path, { directory, isOver });
+          roots.set(path, { directory, user, isOver });
         }
       }
     }
@@ -254,8 +264,14 @@ export class SandboxFiles {
   }
 }
 
+function userOf(framework: FrameworkInfo, { command }: ExecutorInfo): string {
+  return command?.user ?? framework.user;
+}
+
 interface Root {
   readonly directory: string;
+  /** Whose processes write there. */
+  readonly user: string;
   readonly isOver: boolean;
 }
 

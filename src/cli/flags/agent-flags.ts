@@ -289,8 +289,8 @@ export const AGENT_FLAGS: readonly Flag[] = [
     later("authenticate_http_executors", "boolean", "false", "auth on executor API (SSL builds)", {
       note: "executors are NOT authenticated",
     }),
-    later("http_credentials", "path", undefined, "credentials file for HTTP", {
-      note: "nobody is authenticated",
+    acts("http_credentials", "path", undefined, "credentials file for HTTP", {
+      defaultText: "in role both those of --credentials",
     }),
     later("jwt_secret_key", "path", undefined, "key file for JWTs (SSL builds)", {
       oldNames: ["executor_secret_key"],

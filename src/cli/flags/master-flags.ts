@@ -180,25 +180,22 @@ export const MASTER_FLAGS: readonly Flag[] = [
     ),
   ]),
   ...group("Security of the master", [
-    later("authenticate_frameworks", "boolean", "false", "v0 frameworks must authenticate (SASL)", {
+    never("authenticate_frameworks", "boolean", "false", "v0 frameworks must authenticate (SASL)", {
       oldNames: ["authenticate"],
-      note: "frameworks are NOT authenticated",
+      note: "there are no v0 frameworks; --authenticate_http_frameworks is for those there are",
     }),
     later("authenticate_agents", "boolean", "false", "agents must authenticate (SASL)", {
       oldNames: ["authenticate_slaves"],
       note: "agents are NOT authenticated",
     }),
     later("authentication_v0_timeout", "duration", "15secs", "SASL exchange deadline"),
-    later(
+    acts(
       "authenticate_http_frameworks",
       "boolean",
       "false",
       "auth on scheduler API; needs http_framework_authenticators",
-      { note: "frameworks are NOT authenticated" },
     ),
-    later("credentials", "path", undefined, "JSON/text credentials file", {
-      note: "nobody is authenticated",
-    }),
+    acts("credentials", "path", undefined, "JSON/text credentials file"),
     acts("rate_limits", "json", undefined, "per-principal rate limits, JSON or file", {
       isPathRead: true,
     }),
@@ -208,11 +205,12 @@ export const MASTER_FLAGS: readonly Flag[] = [
     never("authorizers", "string", "local", "authorizer name; local uses acls", {
       note: "there are no loadable modules",
     }),
-    later(
+    acts(
       "http_framework_authenticators",
       "string",
       undefined,
       "HTTP authenticators of scheduler API",
+      { choices: ["basic"] },
     ),
   ]),
   ...group("Other settings of the master", [

@@ -25,13 +25,10 @@ export const SHARED_FLAGS: readonly Flag[] = [
     acts("external_log_file", "path", undefined, "externally managed log to expose"),
   ]),
   ...group("Security", [
-    later("authenticate_http_readwrite", "boolean", "false", "auth on read-write endpoints", {
+    acts("authenticate_http_readwrite", "boolean", "false", "auth on read-write endpoints", {
       oldNames: ["authenticate_http"],
-      note: "requests are NOT authenticated",
     }),
-    later("authenticate_http_readonly", "boolean", "false", "auth on read-only endpoints", {
-      note: "requests are NOT authenticated",
-    }),
+    acts("authenticate_http_readonly", "boolean", "false", "auth on read-only endpoints"),
     acts("acls", "json", undefined, "ACLs for local authorizer, JSON or file", {
       isPathRead: true,
     }),
@@ -39,7 +36,9 @@ export const SHARED_FLAGS: readonly Flag[] = [
       isPathRead: true,
       note: "no endpoint is disabled",
     }),
-    later("http_authenticators", "string", "basic", "HTTP authenticators, comma separated"),
+    acts("http_authenticators", "string", "basic", "HTTP authenticators, comma separated", {
+      choices: ["basic"],
+    }),
   ]),
   ...group("Modules, names and places of both roles", [
     later(

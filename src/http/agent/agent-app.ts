@@ -5,8 +5,9 @@
 import { stateJson } from "../../agent/core/views/v0-state.ts";
 import type { AgentRuntime } from "../../agent/runtime/agent-runtime.ts";
 import type { Codec } from "../../protocol/codec.ts";
+import type { Authentication } from "../authentication.ts";
 import { answerJson, createEndpointsApp, type Endpoint } from "../endpoints.ts";
-import { processEndpoints } from "../process-endpoints.ts";
+import { guarded, processEndpoints } from "../process-endpoints.ts";
 import type { ProcessFacts } from "../process-facts.ts";
 import { textResponse } from "../responses.ts";
 import { handleExecutorCall } from "./executor-api.ts";
@@ -20,6 +21,7 @@ export interface AgentAppOptions {
   readonly runtime: AgentRuntime;
   readonly codec: Codec;
   readonly facts: ProcessFacts;
+  readonly authentication: Authentication;
   /** `slave(1)@ip:port` */
   readonly pid: string;
   /** Seconds since the Unix epoch. */
@@ -31,9 +33,10 @@ export interface AgentAppOptions {
 export function createAgentApp(
   options: AgentAppOptions,
 ): (request: Request) => Response | Promise<Response> {
-  const { runtime } = options;
+  const { runtime, authentication } = options;
   return createEndpointsApp({
     actor: AGENT_ACTOR,
+    authentication,
     endpoints: agentEndpoints(options),
     // Recovery waits for the executors that subscribe again, so they are let in before it is over.
     ungatedPaths: [EXECUTOR_PATH, "/health"],
@@ -49,28 +52,34 @@ function agentEndpoints(options: AgentAppOptions): readonly Endpoint[] {
   return [
     {
       path: EXECUTOR_PATH,
+      realm: "executor",
       help: "the executor API of Mesos v1 (POST)",
       answer: (c) => handleExecutorCall(runtime, codec, c.req.raw),
     },
     {
       path: "/api/v1",
       help: "the agent's operator API of Mesos v1 (POST)",
-      answer: (c) => handleAgentCall(runtime, codec, facts, c.req.raw),
+      answer: (c, caller) => handleAgentCall(runtime, codec, facts, c.req.raw, caller),
     },
     {
       path: "/state",
+      realm: "readonly",
       help: "everything the agent knows",
       answer: (c) => answerJson(c, stateOf(options)),
     },
     {
       path: "/containers",
+      realm: "readonly",
       help: "what runs, with what it uses",
-      answer: async (c) => answerJson(c, await containers(runtime)),
+      answer: async (c, caller) =>
+        guarded(facts, caller, "/containers") ?? answerJson(c, await containers(runtime)),
     },
     {
       path: "/monitor/statistics",
+      realm: "readonly",
       help: "what the executors use",
-      answer: async (c) => answerJson(c, await statistics(runtime)),
+      answer: async (c, caller) =>
+        guarded(facts, caller, "/monitor/statistics") ?? answerJson(c, await statistics(runtime)),
     },
     ...processEndpoints(facts),
   ];

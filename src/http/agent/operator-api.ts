@@ -12,6 +12,7 @@ import { ok, type Result, refuse } from "../../base/result.ts";
 import type { Codec } from "../../protocol/codec.ts";
 import { responseMediaType } from "../../protocol/media-types.ts";
 import type { AgentCall, AgentResponse } from "../../protocol/v1/types.ts";
+import type { Caller } from "../authentication.ts";
 import { readCall } from "../body.ts";
 import { processCall } from "../process-calls.ts";
 import type { ProcessFacts } from "../process-facts.ts";
@@ -29,6 +30,7 @@ export async function handleAgentCall(
   codec: Codec,
   facts: ProcessFacts,
   request: Request,
+  caller: Caller,
 ): Promise<Response> {
   if (request.method !== "POST") return methodNotAllowed(request.method);
   const call = await readCall(request, codec, "mesos.v1.agent.Call");
@@ -38,7 +40,7 @@ export async function handleAgentCall(
   }
   const mediaType = responseMediaType(request.headers.get("accept"));
   if (!mediaType.ok) return refusalResponse(mediaType.error);
-  const answer = await answerTo(runtime, facts, call.value);
+  const answer = await answerTo(runtime, facts, call.value, caller);
   if (!answer.ok) return refusalResponse(answer.error);
   if (answer.value === "empty") return emptyResponse(200);
   return encodedResponse(
@@ -51,11 +53,12 @@ async function answerTo(
   runtime: AgentRuntime,
   facts: ProcessFacts,
   call: AgentCall,
+  caller: Caller,
 ): Promise<Result<AgentResponse | "empty">> {
   const { type } = call;
   const own = await read(runtime, call);
   if (own !== undefined) return ok(own);
-  const common = await processCall(facts, type ?? "", call);
+  const common = await processCall(facts, type ?? "", call, caller);
   if (common === undefined) {
     return refuse("notImplemented", `${type} is not implemented by this version of allot`);
   }

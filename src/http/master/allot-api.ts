@@ -2,14 +2,22 @@
  * Our own additions beside the Mesos APIs, below `/allot/v1`: ending a task in an operator's name,
  * and reading an agent's files through the link it opened, so that an agent needs no inbound path.
  */
+import { sandboxUser } from "../../master/core/views/users.ts";
 import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
+import type { Acls } from "../../security/acls.ts";
+import type { Caller } from "../authentication.ts";
+import { forbiddenResponse } from "../permission.ts";
 import { emptyResponse, refusalResponse, textResponse } from "../responses.ts";
 
 /** Bytes of a kill request: three short fields. */
 const KILL_BODY_BYTES = 16 * 1024;
 
-/** `POST /allot/v1/kill` with `{task_id, framework_id?, grace_ms?}`: 202, 400, 404 or 409. */
-export async function handleKill(runtime: MasterRuntime, request: Request): Promise<Response> {
+/** `POST /allot/v1/kill` with `{task_id, framework_id?, grace_ms?}`: 202, 400, 403, 404 or 409. */
+export async function handleKill(
+  runtime: MasterRuntime,
+  request: Request,
+  { principal }: Caller,
+): Promise<Response> {
   const text = await request.text();
   if (text.length > KILL_BODY_BYTES) return textResponse(413, "The body is too large for a kill");
   let body: unknown;
@@ -31,18 +39,19 @@ export async function handleKill(runtime: MasterRuntime, request: Request): Prom
   if (graceMs !== undefined && !(typeof graceMs === "number" && graceMs >= 0)) {
     return textResponse(400, "Expecting 'grace_ms' to be a number of milliseconds, 0 or more");
   }
-  const outcome = await runtime.killTask(taskId, frameworkId, graceMs, undefined);
+  const outcome = await runtime.killTask(taskId, frameworkId, graceMs, principal);
   return outcome.ok ? emptyResponse(202) : refusalResponse(outcome.error);
 }
 
 /**
  * `GET /allot/v1/agents/<id>/files/follow?path=…&offset=0&follow=true`: the bytes of a file in a
- * sandbox, without end while `follow` is on. 404 when there is no such file.
+ * sandbox, without end while `follow` is on. 403, or 404 when there is no such file.
  */
 export async function handleFollow(
   runtime: MasterRuntime,
   agentId: string,
   request: Request,
+  { acls, caller }: { readonly acls: Acls; readonly caller: Caller },
 ): Promise<Response> {
   const query = new URL(request.url).searchParams;
   const path = query.get("path");
@@ -51,6 +60,10 @@ export async function handleFollow(
   if (!Number.isSafeInteger(offset)) {
     return textResponse(400, `Expecting 'offset' to be a whole number, not ${query.get("offset")}`);
   }
+  const denial = forbiddenResponse(acls, caller, "access_sandboxes", () =>
+    sandboxUser(runtime.state, agentId, path),
+  );
+  if (denial !== undefined) return denial;
   if (!runtime.state.agents.has(agentId as never)) {
     return textResponse(404, `Agent ${agentId} is not registered; \`allot agents\` lists them`);
   }

@@ -5,6 +5,8 @@
 import type { Clock } from "../../base/ports.ts";
 import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
 import type { Codec } from "../../protocol/codec.ts";
+import type { Acls } from "../../security/acls.ts";
+import type { Authentication } from "../authentication.ts";
 import { createEndpointsApp, type Endpoint } from "../endpoints.ts";
 import { PacedReads } from "../paced-reads.ts";
 import { processEndpoints } from "../process-endpoints.ts";
@@ -19,6 +21,7 @@ export interface MasterAppOptions {
   readonly runtime: MasterRuntime;
   readonly codec: Codec;
   readonly facts: ProcessFacts;
+  readonly authentication: Authentication;
   readonly cluster: string | undefined;
   readonly clock: Clock;
 }
@@ -27,7 +30,9 @@ export interface MasterAppOptions {
 export function createMasterApp(
   options: MasterAppOptions,
 ): (request: Request) => Response | Promise<Response> {
-  return createEndpointsApp({ actor: "master", endpoints: masterEndpoints(options) });
+  const { authentication } = options;
+  const endpoints = masterEndpoints(options);
+  return createEndpointsApp({ actor: "master", endpoints, authentication });
 }
 
 function masterEndpoints({
@@ -43,16 +48,18 @@ function masterEndpoints({
     // These two look at the method themselves: other faults come before it.
     {
       path: "/api/v1/scheduler",
+      realm: "scheduler",
       help: "the scheduler API of Mesos v1 (POST)",
-      answer: (c) => handleSchedulerCall(runtime, codec, c.req.raw),
+      answer: (c, caller) => handleSchedulerCall(runtime, codec, c.req.raw, caller),
     },
     {
       path: "/api/v1",
       help: "the operator API of Mesos v1 (POST)",
-      answer: (c) => handleMasterCall({ runtime, codec, facts, reads }, c.req.raw),
+      answer: (c, caller) => handleMasterCall({ runtime, codec, facts, reads }, c.req.raw, caller),
     },
     {
       path: "/redirect",
+      realm: "open",
       isPrefix: false,
       help: "leads a browser to the leading master",
       answer: () => redirect(runtime),
@@ -60,23 +67,25 @@ function masterEndpoints({
     ...readEndpoints(runtime, endpointFacts, reads),
     ...writeEndpoints(runtime, codec),
     ...processEndpoints(facts),
-    ...allotEndpoints(runtime),
+    ...allotEndpoints(runtime, facts.acls),
   ];
 }
 
-function allotEndpoints(runtime: MasterRuntime): readonly Endpoint[] {
+function allotEndpoints(runtime: MasterRuntime, acls: Acls): readonly Endpoint[] {
   return [
     {
       path: "/allot/v1/kill",
       methods: ["POST"],
       help: "ends a task: {task_id, framework_id, grace_ms}",
-      answer: (c) => handleKill(runtime, c.req.raw),
+      answer: (c, caller) => handleKill(runtime, c.req.raw, caller),
     },
     {
       path: "/allot/v1/agents/:id/files/follow",
+      realm: "readonly",
       methods: ["GET"],
       help: "a file on an agent as it grows: path=, offset=, follow=",
-      answer: (c) => handleFollow(runtime, c.req.param("id") ?? "", c.req.raw),
+      answer: (c, caller) =>
+        handleFollow(runtime, c.req.param("id") ?? "", c.req.raw, { acls, caller }),
     },
   ];
 }

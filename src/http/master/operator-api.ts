@@ -4,6 +4,7 @@ import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
 import type { Codec } from "../../protocol/codec.ts";
 import { type MediaType, responseMediaType } from "../../protocol/media-types.ts";
 import type { MasterCall, MasterResponse } from "../../protocol/v1/types.ts";
+import type { Caller } from "../authentication.ts";
 import { readCall } from "../body.ts";
 import type { PacedReads } from "../paced-reads.ts";
 import { processCall } from "../process-calls.ts";
@@ -32,6 +33,7 @@ export interface OperatorApiOptions {
 export async function handleMasterCall(
   { runtime, codec, facts, reads }: OperatorApiOptions,
   request: Request,
+  caller: Caller,
 ): Promise<Response> {
   if (!runtime.state.isRecovered) return textResponse(503, "Master has not finished recovery");
   if (request.method !== "POST") return methodNotAllowed(request.method);
@@ -62,8 +64,8 @@ export async function handleMasterCall(
   }
   const read = readState(runtime.state, type);
   if (read !== undefined) return answer(read);
-  const common = await processCall(facts, type, call);
-  if (common === undefined) return await change(runtime, call);
+  const common = await processCall(facts, type, call, caller);
+  if (common === undefined) return await change(runtime, call, caller);
   if (!common.ok) return refusalResponse(common.error);
   return common.value === "empty" ? emptyResponse(200) : answer(common.value);
 }
@@ -114,8 +116,12 @@ const ACCEPTED_CALLS: ReadonlySet<CallType> = new Set<CallType>([
 ]);
 
 /** Carries out a call that changes something and answers without a body. */
-export async function change(runtime: MasterRuntime, call: MasterCall): Promise<Response> {
-  const outcome = await runtime.operatorCall(call, undefined);
+export async function change(
+  runtime: MasterRuntime,
+  call: MasterCall,
+  { principal }: Caller,
+): Promise<Response> {
+  const outcome = await runtime.operatorCall(call, principal);
   if (!outcome.ok) return refusalResponse(outcome.error);
   return emptyResponse(call.type !== undefined && ACCEPTED_CALLS.has(call.type) ? 202 : 200);
 }

@@ -31,21 +31,25 @@ export function readEndpoints(
   return [
     {
       path: "/state",
+      realm: "readonly",
       help: "everything the master knows",
       answer: paced((_, jsonp) => stateDocument(runtime.state, facts, jsonp)),
     },
     {
       path: "/state-summary",
+      realm: "readonly",
       help: "agents and frameworks with counts of their tasks",
       answer: paced((_, jsonp) => stateSummaryDocument(runtime.state, facts, jsonp)),
     },
     {
       path: "/slaves",
+      realm: "readonly",
       help: "agents: slave_id=",
       answer: paced((c, jsonp) => slavesDocument(runtime.state, c.req.query("slave_id"), jsonp)),
     },
     {
       path: "/frameworks",
+      realm: "readonly",
       help: "frameworks with their tasks: framework_id=",
       answer: paced((c, jsonp) =>
         frameworksDocument(runtime.state, c.req.query("framework_id"), jsonp),
@@ -53,22 +57,26 @@ export function readEndpoints(
     },
     {
       path: "/tasks",
+      realm: "readonly",
       help: "tasks, the newest first: framework_id=, task_id=, limit=, offset=, order=asc or desc",
       answer: (c) => tasks(runtime, reads, c),
     },
     {
       path: "/roles",
+      realm: "readonly",
       help: "roles with weight, quota and what they have",
       answer: paced((_, jsonp) => rolesDocument(runtime.state, jsonp)),
     },
     {
       path: "/maintenance/status",
+      realm: "readonly",
       methods: ["GET"],
       help: "machines that drain or are down",
       answer: (c) => answerJson(c, withoutEmptyLists(getMaintenanceStatus(runtime.state).status)),
     },
     {
       path: "/registrar(1)/registry",
+      realm: "readonly",
       isPrefix: false,
       help: "what is kept for the next master",
       answer: (c) => answerJson(c, withoutEmptyLists(registryView(runtime.state))),

@@ -4,8 +4,9 @@ import type { StreamId } from "../../base/ids.ts";
 import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
 import type { Codec } from "../../protocol/codec.ts";
 import { type MediaType, responseMediaType } from "../../protocol/media-types.ts";
-import type { SchedulerEvent } from "../../protocol/v1/types.ts";
+import type { SchedulerCallSubscribe, SchedulerEvent } from "../../protocol/v1/types.ts";
 import { validateSchedulerCall } from "../../protocol/validation/scheduler-call.ts";
+import type { Caller } from "../authentication.ts";
 import { readCall } from "../body.ts";
 import { STREAM_BUFFER_BYTES } from "../limits.ts";
 import { RecordStream } from "../record-stream.ts";
@@ -18,11 +19,12 @@ export async function handleSchedulerCall(
   runtime: MasterRuntime,
   codec: Codec,
   request: Request,
+  { principal }: Caller,
 ): Promise<Response> {
   if (request.method !== "POST") return methodNotAllowed(request.method);
   const decoded = await readCall(request, codec, "mesos.v1.scheduler.Call");
   if (!decoded.ok) return refusalResponse(decoded.error);
-  const call = validateSchedulerCall(decoded.value, undefined);
+  const call = validateSchedulerCall(decoded.value, principal);
   if (!call.ok) return refusalResponse(call.error);
   const streamId = request.headers.get(STREAM_ID_HEADER) ?? undefined;
   if (call.value.type === "SUBSCRIBE" && call.value.subscribe !== undefined) {
@@ -34,23 +36,27 @@ export async function handleSchedulerCall(
         `Subscribe calls should not include the '${STREAM_ID_HEADER}' header`,
       );
     }
-    const subscribe = { ...call.value.subscribe };
-    return openStream(runtime, codec, request, subscribe, mediaType.value);
+    const subscription = { subscribe: { ...call.value.subscribe }, principal };
+    return openStream(runtime, codec, request, subscription, mediaType.value);
   }
   if (call.value.type === "RECONCILE_OPERATIONS") {
     const mediaType = responseMediaType(request.headers.get("accept"));
     if (!mediaType.ok) return refusalResponse(mediaType.error);
   }
-  const outcome = await runtime.call(call.value, streamId, undefined);
+  const outcome = await runtime.call(call.value, streamId, principal);
   if (!outcome.ok) return refusalResponse(outcome.error);
   return emptyResponse(call.value.type === "UPDATE_FRAMEWORK" ? 200 : 202);
+}
+
+interface Subscription extends Caller {
+  readonly subscribe: SchedulerCallSubscribe;
 }
 
 function openStream(
   runtime: MasterRuntime,
   codec: Codec,
   request: Request,
-  subscribe: Parameters<MasterRuntime["subscribe"]>[1],
+  { subscribe, principal }: Subscription,
   mediaType: MediaType,
 ): Response {
   let body: ReadableStream<Uint8Array> | undefined;
@@ -68,7 +74,7 @@ function openStream(
       close: () => stream.close(),
     };
   };
-  const streamId = runtime.subscribe(makeSink, subscribe, undefined);
+  const streamId = runtime.subscribe(makeSink, subscribe, principal);
   return new Response(body ?? null, {
     headers: { "Content-Type": mediaType, [STREAM_ID_HEADER]: streamId },
   });

@@ -9,6 +9,7 @@ import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
 import type { Codec } from "../../protocol/codec.ts";
 import { CODEC_LIMITS } from "../../protocol/limits.ts";
 import type { MachineID, MasterCall, Resource, WeightInfo } from "../../protocol/v1/types.ts";
+import type { Caller } from "../authentication.ts";
 import { readBody } from "../body.ts";
 import { answerJson, type Endpoint, restOfPath } from "../endpoints.ts";
 import { refusalResponse, textResponse } from "../responses.ts";
@@ -19,13 +20,17 @@ const FORM_METHODS = ["POST"] as const;
 
 /** All of them; those that also read do so on GET. */
 export function writeEndpoints(runtime: MasterRuntime, codec: Codec): readonly Endpoint[] {
-  const form = (toCall: (form: URLSearchParams) => Result<MasterCall>) => (context: Context) =>
-    withBody(context, (body) => perform(runtime, toCall(new URLSearchParams(decodeText(body)))));
-  const json = (toCall: (value: unknown) => Result<MasterCall>) => (context: Context) =>
-    withBody(context, (body) => {
-      const value = codec.parseJson(body);
-      return perform(runtime, value.ok ? toCall(value.value) : value);
-    });
+  const form =
+    (toCall: (form: URLSearchParams) => Result<MasterCall>) => (context: Context, caller: Caller) =>
+      withBody(context, (body) =>
+        perform(runtime, toCall(new URLSearchParams(decodeText(body))), caller),
+      );
+  const json =
+    (toCall: (value: unknown) => Result<MasterCall>) => (context: Context, caller: Caller) =>
+      withBody(context, (body) => {
+        const value = codec.parseJson(body);
+        return perform(runtime, value.ok ? toCall(value.value) : value, caller);
+      });
   const isRead = (context: Context): boolean => ["GET", "HEAD"].includes(context.req.method);
   return [
     {
@@ -74,30 +79,30 @@ export function writeEndpoints(runtime: MasterRuntime, codec: Codec): readonly E
       path: "/maintenance/schedule",
       methods: ["GET", "POST"],
       help: "the maintenance schedule; POST replaces it: {windows}",
-      answer: (context) =>
+      answer: (context, caller) =>
         isRead(context)
           ? answerJson(context, getMaintenanceSchedule(runtime.state).schedule)
-          : json((value) => schedule(codec, value))(context),
+          : json((value) => schedule(codec, value))(context, caller),
     },
     {
       path: "/weights",
       methods: ["GET", "PUT"],
       help: "weights of roles; PUT sets them: [{role, weight}]",
-      answer: (context) =>
+      answer: (context, caller) =>
         isRead(context)
           ? answerJson(context, getWeights(runtime.state).weight_infos)
-          : json((value) => weights(codec, value))(context),
+          : json((value) => weights(codec, value))(context, caller),
     },
     {
       path: "/quota",
       methods: ["GET", "POST", "DELETE"],
       help: "quotas of roles; POST sets a new one: {role, guarantee, force}; DELETE /quota/ROLE removes it",
-      answer: (context) => {
+      answer: (context, caller) => {
         if (isRead(context)) {
           return answerJson(context, withoutEmptyLists(getQuota(runtime.state).status));
         }
-        if (context.req.method === "DELETE") return perform(runtime, removeQuota(context));
-        return json((value) => setQuota(codec, value))(context);
+        if (context.req.method === "DELETE") return perform(runtime, removeQuota(context), caller);
+        return json((value) => setQuota(codec, value))(context, caller);
       },
     },
   ];
@@ -111,9 +116,13 @@ async function withBody(
   return body.ok ? await answer(body.value) : refusalResponse(body.error);
 }
 
-async function perform(runtime: MasterRuntime, call: Result<MasterCall>): Promise<Response> {
+async function perform(
+  runtime: MasterRuntime,
+  call: Result<MasterCall>,
+  caller: Caller,
+): Promise<Response> {
   if (!runtime.state.isRecovered) return textResponse(503, "Master has not finished recovery");
-  return call.ok ? await change(runtime, call.value) : refusalResponse(call.error);
+  return call.ok ? await change(runtime, call.value, caller) : refusalResponse(call.error);
 }
 
 function decodeText(body: Uint8Array): string {

@@ -15,7 +15,7 @@ import type {
   TaskInfo,
 } from "../../protocol/v1/types.ts";
 import type { Action } from "../../security/actions.ts";
-import { isAllowed } from "../../security/authorizer.ts";
+import { describeDenial, isAllowed } from "../../security/authorizer.ts";
 import type { MasterContext } from "./context.ts";
 import { rolesOf } from "./framework-info.ts";
 
@@ -97,10 +97,9 @@ function denial(
   questions: readonly Question[],
 ): string | undefined {
   for (const { action, object } of questions) {
-    if (isAllowed(acls, action, principal, object)) continue;
-    const who = principal === undefined ? "a caller without principal" : `principal '${principal}'`;
-    const what = object === undefined ? "" : ` for '${object}'`;
-    return `Not authorized: the ACLs do not grant ${action}${what} to ${who}`;
+    if (!isAllowed(acls, action, principal, object)) {
+      return describeDenial(action, principal, object);
+    }
   }
   return undefined;
 }
