@@ -14,6 +14,7 @@ import {
   EXIT_USAGE,
 } from "./commands/command.ts";
 import { DEACTIVATE, DRAIN, REACTIVATE } from "./commands/drain.ts";
+import { EVENTS } from "./commands/events.ts";
 import { EXECUTE } from "./commands/execute.ts";
 import { FRAMEWORKS } from "./commands/frameworks.ts";
 import { KILL } from "./commands/kill.ts";
@@ -24,6 +25,7 @@ import { RESERVE, UNRESERVE } from "./commands/reserve.ts";
 import { ROLES } from "./commands/roles.ts";
 import { STATUS } from "./commands/status.ts";
 import { TASKS } from "./commands/tasks.ts";
+import { TEARDOWN } from "./commands/teardown.ts";
 import { WEIGHTS } from "./commands/weights.ts";
 import { completionScript } from "./completion.ts";
 import { type Console, ConsoleClosedError, processConsole } from "./console.ts";
@@ -45,10 +47,12 @@ const COMMANDS: readonly Command[] = [
   WEIGHTS,
   RESERVE,
   UNRESERVE,
+  TEARDOWN,
   DRAIN,
   DEACTIVATE,
   REACTIVATE,
   MAINTENANCE,
+  EVENTS,
 ];
 
 type Environment = Readonly<Record<string, string | undefined>>;

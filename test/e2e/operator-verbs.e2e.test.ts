@@ -1,5 +1,6 @@
 /** The verbs with which operators run the pool: roles, quota, weights, reservations, draining, maintenance. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { spawn } from "node:child_process";
 import {
   type AllotProcess,
   BINARY,
@@ -138,6 +139,48 @@ test(
   },
   TIMEOUT_MS,
 );
+
+test(
+  "events tell what happens, for people and for programs; a framework is torn down by its name",
+  async () => {
+    const texts = followEvents();
+    const lines = followEvents("--json");
+    await until("both to begin", () => texts.lines().length > 0 && lines.lines().length > 0);
+    expect(texts.lines()[0]).toMatch(/Z 1 agents, 0 frameworks, 0 tasks$/);
+    const info = { name: "shown", failover_timeout: 60 };
+    const framework = await TestFramework.subscribe({ master: both.url, info });
+    await framework.launch(await framework.offer(), [{ id: "seen", command: "exit 3" }]);
+    await framework.status("seen", "TASK_FAILED");
+    await done("teardown", "shown");
+    await until("its end", () => texts.lines().some((line) => line.endsWith("(shown) removed")));
+    const seen = texts.lines().map((line) => line.replace(/^\S+ /, ""));
+    expect(seen).toContainEqual(expect.stringMatching(/^framework \S+ \(shown\) added$/));
+    expect(seen).toContainEqual(
+      expect.stringMatching(/^task seen \(seen\) added on \S+: TASK_STAGING$/),
+    );
+    expect(seen).toContainEqual(expect.stringMatching(/^task seen TASK_FAILED \(.*status 3/));
+    const types = lines.lines().map((line) => (JSON.parse(line) as { type: string }).type);
+    expect(types).toEqual(expect.arrayContaining(["SUBSCRIBED", "HEARTBEAT", "TASK_UPDATED"]));
+    for (const follower of [texts, lines]) follower.end();
+    const unknown = await allot("teardown", "nobody");
+    expect([unknown.code, unknown.stderr]).toEqual([
+      1,
+      "allot teardown: No framework found with specified ID\n",
+    ]);
+  },
+  TIMEOUT_MS,
+);
+
+/** `allot events` in the background, and the lines it has printed. */
+function followEvents(...args: string[]): { lines(): string[]; end(): void } {
+  const command = ["events", ...args, `--master=${new URL(both.url).host}`];
+  const child = spawn(BINARY, command, { stdio: ["ignore", "pipe", "ignore"] });
+  let text = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    text += chunk;
+  });
+  return { lines: () => text.split("\n").slice(0, -1), end: () => child.kill() };
+}
 
 test(
   "maintenance is planned machine by machine, cancelled, started and stopped",

@@ -11,7 +11,7 @@ export interface Column<Row> {
 export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
   const cells = [
     columns.map((column) => column.heading),
-    ...rows.map((row) => columns.map((column) => clean(column.text(row)))),
+    ...rows.map((row) => columns.map((column) => cleanText(column.text(row)))),
   ];
   const widths = columns.map((_, index) =>
     cells.reduce((width, line) => Math.max(width, (line[index] ?? "").length), 0),
@@ -32,7 +32,7 @@ function formatLine<Row>(
 }
 
 /** Names come from anywhere; control characters could rewrite the terminal. */
-function clean(text: string): string {
+export function cleanText(text: string): string {
   return text === "" ? "-" : text.replace(/\p{Cc}/gu, "?");
 }
 

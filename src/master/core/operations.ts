@@ -153,7 +153,8 @@ export function adoptOrphanOperations(
 /**
  * Frees what an operator's operation needs by withdrawing offers, one by one. Refusal: `conflict`.
  * Differs from Mesos: when all offers together would not free enough, none is withdrawn, so that a
- * refused call changes nothing.
+ * refused call changes nothing; and the rest of a withdrawn offer is offered again at once, since the
+ * operation has what it needs before the allocator runs.
  */
 export function makeRoom(ctx: MasterContext, agent: AgentEntry, needed: Bundle): Result<void> {
   if (!unusedOn(agent).contains(needed)) {
