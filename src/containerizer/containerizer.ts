@@ -41,6 +41,16 @@ export interface ContainerSpec {
   readonly user: string | undefined;
   /** Requests; limits by name override them where an isolator enforces (thousandths). */
   readonly resources: readonly Resource[];
+  /** Persistent volumes among them. */
+  readonly volumes?: readonly ContainerVolume[];
+}
+
+/** A folder that outlives the container and is seen inside its sandbox. */
+export interface ContainerVolume {
+  /** Absolute. */
+  readonly hostPath: string;
+  /** Relative to the sandbox. */
+  readonly containerPath: string;
 }
 
 /** Errors: rejects with `ContainerizerError` whose message is fit for a task status. */

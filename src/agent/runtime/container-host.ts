@@ -19,6 +19,7 @@ import type { AgentOptions } from "../core/agent-options.ts";
 import type { AgentEffect, ContainerLaunch } from "../core/effects.ts";
 import type { AgentInput } from "../core/inputs.ts";
 import { isCheckpointing } from "../core/state.ts";
+import { volumesIn } from "./volumes.ts";
 
 /** Settings that end up in the environment of executors (flags of the same names). */
 export interface EnvironmentOptions {
@@ -180,13 +181,18 @@ export class ContainerHost {
     if (fault !== undefined) throw new Error(fault);
     const command = launch.commandTask?.command ?? launch.executor.command;
     if (command === undefined) throw new Error("the executor has no command");
+    const resources = [
+      ...(launch.executor.resources ?? []),
+      ...(launch.commandTask?.resources ?? []),
+    ];
     const { pid } = await this.#deps.containerizer.launch({
       containerId: launch.containerId,
       command,
       environment: this.#environmentOf(launch),
       directory: launch.directory,
       user: launch.user,
-      resources: [...(launch.executor.resources ?? []), ...(launch.commandTask?.resources ?? [])],
+      resources,
+      volumes: volumesIn(this.#deps.options.workDir, resources),
     });
     return pid;
   }

@@ -5,12 +5,24 @@
 import { mkdirSync, renameSync } from "node:fs";
 import { posix as paths } from "node:path";
 import { excerpt } from "../../base/text.ts";
+import type { ContainerVolume } from "../../containerizer/containerizer.ts";
 import type { Resource } from "../../protocol/v1/types.ts";
 
 /** Makes the folder unless it is there. Throws what the file system throws. */
 export function createVolume(workDir: string, volume: Resource): void {
   const folder = volumeFolder(workDir, volume);
   if (folder !== undefined) mkdirSync(folder, { recursive: true });
+}
+
+/** Where the persistent volumes among these are, and where a task finds them in its sandbox. */
+export function volumesIn(workDir: string, resources: readonly Resource[]): ContainerVolume[] {
+  return resources.flatMap((resource) => {
+    const containerPath = resource.disk?.volume?.container_path;
+    const hostPath = volumeFolder(workDir, resource) ?? resource.disk?.source?.mount?.root;
+    if (resource.disk?.persistence === undefined) return [];
+    if (containerPath === undefined || hostPath === undefined) return [];
+    return [{ hostPath: paths.resolve(hostPath), containerPath }];
+  });
 }
 
 /** Moves the folder to the trash of its disk; returns where it is now. Throws as above. */

@@ -42,7 +42,7 @@ import { type PosixIsolation, posixIsolator } from "./posix-isolators.ts";
 import { isDead, type ProcessStat, readProcessStat } from "./process-stat.ts";
 import { ProcessTable, signalProcess } from "./process-table.ts";
 import type { TrackedContainer } from "./process-tree.ts";
-import { giveSandbox, makeSandbox } from "./sandbox.ts";
+import { giveSandbox, linkVolume, makeSandbox } from "./sandbox.ts";
 import { Slices } from "./slices.ts";
 
 export interface PosixContainerizerOptions {
@@ -256,6 +256,7 @@ export class PosixContainerizer implements Containerizer {
     const { keepers, users } = await this.#open();
     const user = spec.user === undefined ? undefined : await users.resolve(spec.user);
     makeSandbox(spec.directory);
+    for (const volume of spec.volumes ?? []) linkVolume(spec.directory, volume, user);
     let environment = spec.environment;
     for (const isolator of this.#isolators) {
       environment = { ...environment, ...(await isolator.prepare(spec)).environment };

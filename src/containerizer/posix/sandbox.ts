@@ -1,6 +1,7 @@
 /**
  * Makes a sandbox: parents 0755, the folder itself 0750 and the task user's own, with its `stdout`
- * and `stderr`, and the link `latest` beside it. Source: semantics 7.5.
+ * and `stderr`, the link `latest` beside it, and persistent volumes inside. Source: semantics 7.5,
+ * 7.16.
  */
 import {
   chmodSync,
@@ -12,11 +13,12 @@ import {
   openSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
 } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import process from "node:process";
-import { ContainerizerError } from "../containerizer.ts";
+import { ContainerizerError, type ContainerVolume } from "../containerizer.ts";
 import type { HostUser } from "./host-users.ts";
 
 const OUTPUT_FILES = ["stdout", "stderr"] as const;
@@ -56,6 +58,30 @@ function makeParents(folder: string): void {
   if (first === undefined) return;
   for (let made = folder; made.length >= first.length; made = dirname(made)) {
     chmodSync(made, 0o755);
+  }
+}
+
+/**
+ * Makes the volume seen at its place in the sandbox, by a link, and gives it to the task's user.
+ * Errors: `ContainerizerError` for a place outside the sandbox or taken, and a volume that is gone.
+ */
+export function linkVolume(
+  directory: string,
+  { hostPath, containerPath }: ContainerVolume,
+  user: HostUser | undefined,
+): void {
+  const link = resolve(directory, containerPath);
+  if (isAbsolute(containerPath) || !link.startsWith(`${directory}/`)) {
+    const text = `The volume's path ${containerPath} is not inside the sandbox; give a relative one`;
+    throw new ContainerizerError(text);
+  }
+  try {
+    if (!statSync(hostPath).isDirectory()) throw new Error(`${hostPath} is no folder`);
+    if (user !== undefined) chownSync(hostPath, user.uid, user.gid);
+    makeParents(dirname(link));
+    symlinkSync(hostPath, link);
+  } catch (cause) {
+    throw sandboxError(directory, cause);
   }
 }
 

@@ -1,6 +1,9 @@
 /** Reservations and volumes: lines 43, 44, 46, and the operator's part of section 5. */
 import { expect } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Offer, TestFramework } from "../../harness/test-framework.ts";
+import { until } from "../../harness/wait.ts";
 import { accept, amount, eventOf, launchOf, operationStatus, take, task } from "../requests.ts";
 import type { Scenario } from "../scene.ts";
 
@@ -38,11 +41,12 @@ export const OPERATION_SCENARIOS: readonly Scenario[] = [
     title: "RESERVE, CREATE and LAUNCH work in one ACCEPT; what is in use stays",
     run: async (scene) => {
       const master = await scene.startMaster();
-      await scene.startAgent(master, RESOURCES);
+      const agent = await scene.startAgent(master, RESOURCES);
       const framework = await scene.subscribe({ master: master.url, info: INFO });
       const offer = await framework.offer();
       const volume = volumeOf(offer, "v");
       const resources = [...reserved(offer, { cpus: 1, mem: 64 }), volume];
+      const command = { value: "echo kept > data/file && sleep 1000" };
       await accept(
         framework,
         [offer],
@@ -51,7 +55,7 @@ export const OPERATION_SCENARIOS: readonly Scenario[] = [
           { type: "UNRESERVE", id: { value: "under" }, unreserve: { resources: [volume] } },
           { type: "CREATE", id: { value: "create" }, create: { volumes: [volume] } },
           { type: "UNRESERVE", id: { value: "unreserve" }, unreserve: { resources: [volume] } },
-          launchOf(task(offer, "t", { resources })),
+          launchOf(task(offer, "t", { resources, command })),
           { type: "DESTROY", id: { value: "destroy" }, destroy: { volumes: [volume] } },
         ],
       );
@@ -67,6 +71,8 @@ export const OPERATION_SCENARIOS: readonly Scenario[] = [
         master.url,
       );
       expect([400, 409]).toContain(answer.status);
+      const file = join(agent.workDir, "volumes", "roles", ROLE, "v", "file");
+      await until("what the task wrote", () => existsSync(file) && readFileSync(file, "utf8"));
     },
   },
   {
