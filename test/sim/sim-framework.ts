@@ -246,8 +246,20 @@ export class SimFramework {
     const tasks: TaskInfo[] = [];
     const count = 1 + dice.below(2);
     for (let index = 0; index < count; index++) tasks.push(this.#makeTask(offer, cpus / count / 2));
-    const operations: OfferOperation[] = [{ type: "LAUNCH", launch: { task_infos: tasks } }];
+    const operations = [dice.chance(0.2) ? this.#groupOf(tasks) : launchOf(tasks)];
     this.#callOnce({ type: "ACCEPT", accept: { offer_ids: [offer.id], operations } });
+  }
+
+  /** The tasks under one of a few executors, which may run already. */
+  #groupOf(tasks: readonly TaskInfo[]): OfferOperation {
+    const resources = [
+      { name: "cpus", type: "SCALAR", scalar: { value: 0.01 } },
+      { name: "mem", type: "SCALAR", scalar: { value: 32 } },
+      { name: "disk", type: "SCALAR", scalar: { value: 1 } },
+    ] as const;
+    const executor_id = { value: `${this.name}-e${this.#world.dice.below(2)}` };
+    const executor = { type: "DEFAULT", executor_id, resources } as const;
+    return { type: "LAUNCH_GROUP", launch_group: { executor, task_group: { tasks } } };
   }
 
   /** Operations on the offer's resources, now and then with a task behind them. */
@@ -395,6 +407,10 @@ export class SimFramework {
       });
     });
   }
+}
+
+function launchOf(tasks: readonly TaskInfo[]): OfferOperation {
+  return { type: "LAUNCH", launch: { task_infos: tasks } };
 }
 
 /** The scheduler was told that the task is over. */

@@ -373,7 +373,7 @@ export class SimHost {
     const process: SimProcess = {
       containerId,
       frameworkId,
-      taskId: executorId,
+      taskId: launch.commandTask?.task_id.value ?? executorId,
       cpusMilli: cpusMilliOf(launch.commandTask?.resources ?? []),
       ignoresTerm: this.#world.dice.chance(0.2),
       isAlive: true,
@@ -390,7 +390,7 @@ export class SimHost {
       launch.commandTask &&
       new CommandExecutor({
         framework: launch.framework,
-        executor: launch.executor,
+        executor: { ...launch.executor, executor_id: { value: launch.executorId } },
         frameworkId: launch.frameworkId,
         task: launch.commandTask,
         executorShutdownGraceMs: 5000,

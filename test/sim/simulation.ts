@@ -3,6 +3,7 @@
  * of fault, then peace, and in the end every account must balance. Source: DESIGN §10.
  */
 
+import { isGroupMember } from "../../src/agent/core/state.ts";
 import { brand } from "../../src/base/ids.ts";
 import { Bundle } from "../../src/resources/bundle.ts";
 import { withCheckpointed } from "../../src/resources/conversion.ts";
@@ -142,14 +143,27 @@ class Cast {
     const agent = this.#master.core?.state.agents.get(brand(state?.info.id?.value ?? ""));
     if (state === undefined || agent === undefined) return;
     const { kinds } = agent.total;
-    const own = withCheckpointed(kinds, state.info.resources ?? [], state.checkpointedResources);
-    const isEqual = own.ok && Bundle.from(kinds, own.value).equals(agent.total);
+    const total = withCheckpointed(kinds, state.info.resources ?? [], state.checkpointedResources);
+    const isEqual = total.ok && Bundle.from(kinds, total.value).equals(agent.total);
     this.#world.check(isEqual, () => `${host.name} and its master differ about its resources`);
     for (const volume of state.checkpointedResources.filter(isVolume)) {
       const key = volumeKey(volume);
       this.#world.check(host.folders.has(volume), () => `${host.name} has no folder of ${key}`);
     }
     this.#judge.operations.account(agent.id, state.checkpointedResources);
+    const running = [...state.frameworks.values()].flatMap(({ executors }) =>
+      [...executors.values()].filter(isGroupMember).filter(({ phase }) => phase !== "terminated"),
+    );
+    const own = new Set(
+      running.map(({ frameworkId, info }) => `${frameworkId} ${info.executor_id.value}`),
+    );
+    const known = [...agent.executors.values()].map(
+      ({ frameworkId, id }) => `${frameworkId} ${id}`,
+    );
+    this.#world.check(
+      known.length === own.size && known.every((key) => own.has(key)),
+      () => `${host.name} runs executors ${[...own].join()}, its master knows ${known.join()}`,
+    );
     const open = state.operations.size + agent.operations.size;
     this.#world.check(open === 0, () => `${host.name} has ${open} unacknowledged operations`);
   }
