@@ -14,7 +14,7 @@ import { LoadFramework } from "./scale/load-framework.ts";
 
 const TASKS_PER_AGENT = 10;
 /** Room for ten tasks, and none left over to be offered. */
-const AGENT = "cpus:4;mem:4096";
+const AGENT = "cpus:4;mem:4000";
 const TASK = { cpus: 0.4, mem: 400 } as const;
 const PATIENCE_MS = 600_000;
 /** Files a process has open besides the sockets of agents. */

@@ -7,6 +7,7 @@ import type { Allocator } from "../../allocator/allocator.ts";
 import type { OfferId, StreamId } from "../../base/ids.ts";
 import { brand } from "../../base/ids.ts";
 import type { LogLevel } from "../../base/ports.ts";
+import type { SharedValues } from "../../base/shared-values.ts";
 import type { MasterEvent, SchedulerEvent } from "../../protocol/v1/types.ts";
 import type { RegistryOperation } from "../../registry/core/registry-state.ts";
 import type { ResourceKinds } from "../../resources/kinds.ts";
@@ -23,6 +24,8 @@ export interface MasterContext {
   readonly kinds: ResourceKinds;
   readonly state: MasterState;
   readonly counters: Counters;
+  /** Equal parts of messages that are kept, each once. */
+  readonly shared: SharedValues;
   effects: MasterEffect[];
   /** Epoch milliseconds of the step; never goes back. */
   nowMs: number;

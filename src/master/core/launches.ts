@@ -16,7 +16,7 @@ import { command } from "./commands.ts";
 import type { MasterContext } from "./context.ts";
 import { healthCheckType } from "./message-validation.ts";
 import type { OfferPool } from "./offer-pool.ts";
-import { allocatedResources, resourceMessages } from "./resource-forms.ts";
+import { type AllocatedResources, allocatedResources } from "./resource-forms.ts";
 import { type AgentEntry, type ExecutorEntry, executorKey, type FrameworkEntry } from "./state.ts";
 import { faultOfGroup, faultOfTask } from "./task-validation.ts";
 import { addExecutor, addTask, masterStatus, newTaskEntry, sendStatus } from "./tasks.ts";
@@ -180,20 +180,17 @@ function startTask(
   executor: ExecutorEntry | undefined,
 ): TaskInfo {
   const { framework, agent } = launch;
-  const resources = spend(ctx, launch, task.resources ?? []);
+  const { bundle, messages } = spend(ctx, launch, task.resources ?? []);
   const type = task.health_check === undefined ? undefined : healthCheckType(task.health_check);
   const order: TaskInfo = {
     ...task,
-    resources: resourceMessages(resources),
+    resources: messages,
     ...(executor !== undefined && { executor: executor.info }),
     ...(type !== undefined && { health_check: { ...task.health_check, type } }),
   };
-  const entry = newTaskEntry({
-    frameworkId: framework.id,
-    agentId: agent.id,
-    executorId: executor?.id,
-    description: describe(framework, order),
-    resources,
+  const entry = newTaskEntry(ctx, framework, agent, {
+    task: describe(framework, order),
+    resources: bundle,
     isDuplicate: false,
   });
   addTask(ctx, framework, agent, entry);
@@ -204,13 +201,13 @@ function startTask(
 /** The first task of an executor brings it along, and it takes its own share of the offer. */
 function startExecutor(ctx: MasterContext, launch: Launch, executor: ExecutorInfo): ExecutorEntry {
   const { framework, agent } = launch;
-  const resources = spend(ctx, launch, executor.resources ?? []);
+  const { bundle, messages } = spend(ctx, launch, executor.resources ?? []);
   const entry: ExecutorEntry = {
     id: brand<ExecutorId>(executor.executor_id.value),
     frameworkId: framework.id,
     agentId: agent.id,
-    info: { ...executor, resources: resourceMessages(resources) },
-    resources,
+    info: { ...executor, resources: messages },
+    resources: bundle,
   };
   addExecutor(agent, entry);
   return entry;
@@ -221,9 +218,9 @@ function spend(
   ctx: MasterContext,
   { framework, agent, role, pool }: Launch,
   wanted: NonNullable<TaskInfo["resources"]>,
-): ReturnType<typeof allocatedResources> {
-  const resources = allocatedResources(ctx.kinds, wanted, role);
-  const extra = pool.take(resources);
+): AllocatedResources {
+  const resources = allocatedResources(ctx, wanted, role);
+  const extra = pool.take(resources.bundle);
   if (!extra.isEmpty()) ctx.allocator.addUsed(framework.id, agent.id, extra);
   return resources;
 }

@@ -8,6 +8,7 @@
 import type { Allocator } from "../../allocator/allocator.ts";
 import { assert, unreachable } from "../../base/assert.ts";
 import type { AgentId } from "../../base/ids.ts";
+import { SharedValues } from "../../base/shared-values.ts";
 import type { ResourceKinds } from "../../resources/kinds.ts";
 import {
   agentMessage,
@@ -54,6 +55,7 @@ export class MasterCore {
       ...dependencies,
       state: emptyMasterState(dependencies.options, counters.values),
       counters,
+      shared: new SharedValues(),
       effects: [],
       nowMs: 0,
     };

@@ -36,6 +36,7 @@ import {
 } from "./commands.ts";
 import { cancelTimer, commit, log, type MasterContext, tellOperators } from "./context.ts";
 import { addRecoveredFramework, shutdownFrameworkOn } from "./frameworks.ts";
+import { keptAgentInfo } from "./kept-messages.ts";
 import { rescindOffersOfAgent } from "./offers.ts";
 import { isAcknowledging } from "./operations.ts";
 import { checkDrained } from "./operator/agents.ts";
@@ -167,7 +168,7 @@ function registerNew(ctx: MasterContext, link: LinkEntry, message: RegisterMessa
   if (link.isBeingAdmitted) return;
   link.isBeingAdmitted = true;
   const agentId = brand<AgentId>(`${ctx.options.info.id}-S${ctx.state.nextAgent++}`);
-  const info: AgentInfo = { ...message.agentInfo, id: { value: agentId } };
+  const info = keptAgentInfo(ctx, { ...message.agentInfo, id: { value: agentId } });
   const replacedId = replacedAgent(ctx, link, info);
   const operations: RegistryOperation[] = [{ kind: "admitAgent", info }];
   if (replacedId !== undefined) operations.unshift({ kind: "removeAgent", agentId: replacedId });
@@ -213,7 +214,7 @@ function registerAgain(
     return;
   }
   if (isTransitionInTheWay(ctx, link, message, agentId)) return;
-  const info = message.agentInfo;
+  const info = keptAgentInfo(ctx, message.agentInfo);
   const known = state.agents.get(agentId);
   if (known !== undefined && known.info.hostname !== info.hostname) {
     shutDown(ctx, link, `Agent ${agentId} is known at ${known.info.hostname}`);
@@ -221,7 +222,8 @@ function registerAgain(
   }
   const admitted = known?.info ?? state.recoveredAgents.get(agentId)?.info;
   if (admitted !== undefined && isSameMessage(admitted, info)) {
-    completeReturn(ctx, link, message, info);
+    // What the registry holds as well is not held twice.
+    completeReturn(ctx, link, message, admitted);
     return;
   }
   const kind = admitted === undefined ? "markAgentReachable" : "updateAgent";
@@ -286,7 +288,7 @@ function returnKnown(
   if (agent.linkId === link.id) rescindOffersOfAgent(ctx, agent, { isAgentLeaving: false });
   else if (agent.linkId !== undefined) replaceLink(ctx, agent, agent.linkId);
   const isAble = isSameMessage(agent.capabilities, message.capabilities);
-  agent.capabilities = message.capabilities;
+  agent.capabilities = ctx.shared.share(message.capabilities);
   if (!isAble || !isSameMessage(agent.info, info) || !agent.total.equals(total)) {
     forgetAddress(ctx.state, agent);
     agent.info = info;
@@ -456,7 +458,7 @@ function addAgent(
     id,
     info,
     version: message.version,
-    capabilities: message.capabilities,
+    capabilities: ctx.shared.share(message.capabilities),
     linkId: link.id,
     remoteIp: link.remoteIp,
     isDeactivated,
@@ -512,7 +514,7 @@ function adoptReports(ctx: MasterContext, agent: AgentEntry, message: RegisterMe
       frameworkId: framework.id,
       agentId: agent.id,
       info: executorInfo,
-      resources: reportedResources(ctx.kinds, executorInfo.resources ?? [], framework),
+      resources: reportedResources(ctx, executorInfo.resources ?? [], framework),
     });
   }
   for (const { task } of message.tasks) {
@@ -530,14 +532,8 @@ function adoptTask(
   const other = framework.tasks.get(brand<TaskId>(task.task_id.value));
   if (other?.agentId === agent.id) return;
   const isDuplicate = other !== undefined;
-  const entry = newTaskEntry({
-    frameworkId: framework.id,
-    agentId: agent.id,
-    executorId: task.executor_id === undefined ? undefined : brand(task.executor_id.value),
-    description: { ...task, agent_id: { value: agent.id } },
-    resources: reportedResources(ctx.kinds, task.resources ?? [], framework),
-    isDuplicate,
-  });
+  const resources = reportedResources(ctx, task.resources ?? [], framework);
+  const entry = newTaskEntry(ctx, framework, agent, { task, resources, isDuplicate });
   addTask(ctx, framework, agent, entry);
   if (!isDuplicate) return;
   // The framework reused the id while this agent was away; the task it knows is the other one.

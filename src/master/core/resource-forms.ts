@@ -9,6 +9,7 @@ import { formatResources } from "../../resources/format.ts";
 import type { ResourceKinds } from "../../resources/kinds.ts";
 import { isRefined, toEndpointFormat, toPreRefinement } from "../../resources/refinement.ts";
 import { validateResources } from "../../resources/validate.ts";
+import type { MasterContext } from "./context.ts";
 import { type FrameworkEntry, isMultiRole } from "./state.ts";
 
 /** As a framework reads them: refinement and allocation only when it knows of these. */
@@ -29,33 +30,43 @@ export function endpointResources(bundle: Bundle): Resource[] {
   return bundle.toResources().map(toEndpointFormat);
 }
 
-/** As they are kept and sent to agents: post-refinement. */
-export function resourceMessages(bundle: Bundle): Resource[] {
-  return bundle.toResources();
+/** Resources of one role; both forms may be kept by any number of holders, who never change them. */
+export interface AllocatedResources {
+  readonly bundle: Bundle;
+  /** Post-refinement. */
+  readonly messages: readonly Resource[];
 }
 
 /** What a framework asks for on an offer of `role`: allocation is filled in where it is absent. */
 export function allocatedResources(
-  kinds: ResourceKinds,
+  ctx: MasterContext,
   resources: readonly Resource[],
   role: string,
-): Bundle {
-  return Bundle.from(kinds, resources).withAllocation(role);
+): AllocatedResources {
+  return ctx.shared.memo(`allocated ${role}\n${JSON.stringify(resources)}`, () => {
+    const bundle = Bundle.from(ctx.kinds, resources).withAllocation(role);
+    return { bundle, messages: bundle.toResources() };
+  });
 }
 
-/** What an agent says a framework holds; reports without allocation are of its first role. */
+/**
+ * What an agent says a framework holds; reports without allocation are of its first role. May be
+ * kept by any number of holders, who never change it.
+ */
 export function reportedResources(
-  kinds: ResourceKinds,
+  ctx: MasterContext,
   resources: readonly Resource[],
   framework: FrameworkEntry,
 ): Bundle {
   const role = framework.roles[0] ?? "*";
-  const allocated = resources.map((resource) =>
-    resource.allocation_info?.role === undefined
-      ? { ...resource, allocation_info: { role } }
-      : resource,
-  );
-  return Bundle.from(kinds, allocated);
+  return ctx.shared.memo(`reported ${role}\n${JSON.stringify(resources)}`, () => {
+    const allocated = resources.map((resource) =>
+      resource.allocation_info?.role === undefined
+        ? { ...resource, allocation_info: { role } }
+        : resource,
+    );
+    return Bundle.from(ctx.kinds, allocated);
+  });
 }
 
 /** What an agent has, allocated to nobody. */

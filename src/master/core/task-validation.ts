@@ -211,8 +211,8 @@ function faultOfAmount(
   const brought = known === undefined ? (executor?.resources ?? []) : [];
   const absent = absentResource(pool, [...wanted, ...brought]);
   if (absent !== undefined) return `Task (or executor) uses ${absent}, which is not offered`;
-  const parts = [...tasks.map((task) => task.resources ?? []), brought].map((resources) =>
-    allocatedResources(ctx.kinds, resources, role),
+  const parts = [...tasks.map((task) => task.resources ?? []), brought].map(
+    (resources) => allocatedResources(ctx, resources, role).bundle,
   );
   if (pool.covers(parts)) return undefined;
   const needed = emptyBundle(ctx.kinds);

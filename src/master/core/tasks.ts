@@ -4,13 +4,13 @@
  * acknowledged. Source: semantics 6.1, 6.4, 6.5.
  */
 import { assert, must } from "../../base/assert.ts";
-import type { FrameworkId, TaskId } from "../../base/ids.ts";
+import type { ExecutorId, FrameworkId, TaskId } from "../../base/ids.ts";
 import type { Task, TaskState, TaskStatus, TaskStatusReason } from "../../protocol/v1/types.ts";
-import { isSameMessage } from "../../registry/core/same-message.ts";
 import type { Bundle } from "../../resources/bundle.ts";
 import { toEndpointFormat } from "../../resources/refinement.ts";
 import { type MasterContext, sendEvent, tellOperators } from "./context.ts";
 import { rememberBounded } from "./history.ts";
+import { keptStatus, keptTask } from "./kept-messages.ts";
 import { STATUSES_PER_TASK_MAX } from "./limits.ts";
 import {
   type AgentEntry,
@@ -42,28 +42,31 @@ export function lossState(framework: FrameworkEntry, state: TaskState): TaskStat
   return isPartitionAware(framework) ? state : "TASK_LOST";
 }
 
-/** A new entry; `description` says everything about the task that never changes. */
-export function newTaskEntry(parts: {
-  readonly frameworkId: FrameworkId;
-  readonly agentId: TaskEntry["agentId"];
-  readonly executorId: TaskEntry["executorId"];
-  readonly description: Task;
-  readonly resources: Bundle;
-  readonly isDuplicate: boolean;
-}): TaskEntry {
-  const { description } = parts;
+/** A new entry of a task, as it is launched or as its agent reports it. */
+export function newTaskEntry(
+  ctx: MasterContext,
+  framework: FrameworkEntry,
+  agent: AgentEntry,
+  parts: { readonly task: Task; readonly resources: Bundle; readonly isDuplicate: boolean },
+): TaskEntry {
+  const description = keptTask(ctx, framework, agent, parts.task);
+  const { task_id, executor_id, state } = description;
+  const statuses: TaskStatus[] = [];
+  for (const status of parts.task.statuses ?? []) {
+    statuses.push(keptStatus(ctx, description, status, statuses.at(-1)));
+  }
   return {
-    id: description.task_id.value as TaskId,
-    frameworkId: parts.frameworkId,
-    agentId: parts.agentId,
-    executorId: parts.executorId,
+    id: task_id.value as TaskId,
+    frameworkId: framework.id,
+    agentId: agent.id,
+    executorId: executor_id?.value as ExecutorId | undefined,
     description,
     resources: parts.resources,
-    holdsResources: !isTerminal(description.state),
-    state: description.state,
-    statusUpdateState: description.status_update_state,
-    statusUpdateUuid: description.status_update_uuid,
-    statuses: [...(description.statuses ?? [])],
+    holdsResources: !isTerminal(state),
+    state,
+    statusUpdateState: parts.task.status_update_state,
+    statusUpdateUuid: parts.task.status_update_uuid,
+    statuses,
     isDuplicate: parts.isDuplicate,
   };
 }
@@ -164,7 +167,7 @@ export function applyStatus(
   }
   task.statusUpdateState = status.state;
   task.statusUpdateUuid = status.uuid;
-  rememberStatus(task, status);
+  rememberStatus(ctx, task, status);
   if (isTerminal(task.state)) releaseResources(ctx, task, true);
 }
 
@@ -265,18 +268,11 @@ function countState(ctx: MasterContext, state: TaskState, by: number): void {
   ctx.state.taskCounts.set(state, count);
 }
 
-/**
- * Keeps the last of a run of equal states (semantics 6.1). Where a task runs seldom changes: equal
- * container statuses are kept once, which readers of the whole state make use of.
- */
-function rememberStatus(task: TaskEntry, status: TaskStatus): void {
-  const { data: _, ...rest } = status;
+/** Keeps the last of a run of equal states (semantics 6.1). */
+function rememberStatus(ctx: MasterContext, task: TaskEntry, status: TaskStatus): void {
   const last = task.statuses.at(-1);
-  const place = last?.container_status;
-  const isSamePlace = place !== undefined && isSameMessage(place, rest.container_status);
-  const kept = isSamePlace ? { ...rest, container_status: place } : rest;
-  const isRepeated = last?.state === status.state;
-  if (isRepeated) task.statuses.pop();
+  const kept = keptStatus(ctx, task.description, status, last);
+  if (last?.state === status.state) task.statuses.pop();
   task.statuses.push(kept);
   if (task.statuses.length > STATUSES_PER_TASK_MAX) task.statuses.shift();
 }

@@ -4,6 +4,7 @@
  */
 import { assert } from "../../base/assert.ts";
 import type { SqlStatement } from "../../base/ports.ts";
+import { SharedValues } from "../../base/shared-values.ts";
 import type { Database } from "../../database/database.ts";
 import { damaged } from "../../database/identity.ts";
 import type { AgentInfo, DrainInfo, MasterInfo } from "../../protocol/v1/types.ts";
@@ -46,7 +47,8 @@ export class RegistryRows {
   readState(): RegistryState {
     const state = emptyRegistry();
     const query = this.#database.query.selectFrom("agent").selectAll().orderBy("position");
-    for (const row of this.#database.all(query)) this.#file(row, state);
+    const shared = new SharedValues();
+    for (const row of this.#database.all(query)) this.#file(row, state, shared);
     this.#settings.read(state);
     assertRegistryInvariants(state);
     return state;
@@ -105,7 +107,7 @@ export class RegistryRows {
     assert(changes === 1, () => `agent ${agentId} is in the registry but not in its file`);
   }
 
-  #file(row: RegistrySchema["agent"], state: RegistryState): void {
+  #file(row: RegistrySchema["agent"], state: RegistryState, shared: SharedValues): void {
     const { id, info, since_ms: sinceMs } = row;
     const isDeactivated = row.is_deactivated === 1;
     if (row.list === "gone") {
@@ -117,7 +119,7 @@ export class RegistryRows {
       throw damaged(this.#database.path, `the row of agent ${id} names another`);
     const drain =
       row.drain === null ? undefined : this.#parse<DrainInfo>(`draining of ${id}`, row.drain);
-    const entry = { info: agent, isDeactivated, drain };
+    const entry = { info: withShared(agent, shared), isDeactivated, drain };
     if (row.list === "admitted") state.admitted.set(id, entry);
     else state.unreachable.set(id, { ...entry, sinceMs: sinceMs ?? 0 });
   }
@@ -125,6 +127,19 @@ export class RegistryRows {
   #parse<Message>(what: string, json: string): Message {
     return parseRow(this.#database.path, what, json);
   }
+}
+
+/** Agents by the thousand have the same resources and attributes, which are then kept once. */
+function withShared(info: AgentInfo, shared: SharedValues): AgentInfo {
+  const { hostname, port, resources, attributes, id, domain } = info;
+  return {
+    hostname,
+    port,
+    resources: resources && shared.share(resources),
+    attributes: attributes && shared.share(attributes),
+    id,
+    domain: domain && shared.share(domain),
+  };
 }
 
 /** Pruning names agents that leave their list, or that were in another and stay there. */

@@ -1,0 +1,33 @@
+/** Equal values become one. */
+import { expect, test } from "bun:test";
+import { SharedValues } from "../../src/base/shared-values.ts";
+
+test("equal values become the same object, others do not", () => {
+  const shared = new SharedValues();
+  const first = shared.share([{ name: "cpus", scalar: { value: 1 } }]);
+  expect(shared.share([{ name: "cpus", scalar: { value: 1 } }])).toBe(first);
+  expect(shared.share([{ name: "cpus", scalar: { value: 2 } }])).not.toBe(first);
+});
+
+test("infinite numbers are not taken for each other", () => {
+  const shared = new SharedValues();
+  shared.share({ value: Number.POSITIVE_INFINITY });
+  expect(shared.share({ value: Number.NEGATIVE_INFINITY }).value).toBe(Number.NEGATIVE_INFINITY);
+});
+
+test("a value that is asked for now and then outlives any number of others", () => {
+  const shared = new SharedValues();
+  const kept = shared.share({ kept: true });
+  for (let index = 0; index < 20_000; index++) {
+    shared.share({ index });
+    if (index % 1000 === 0) expect(shared.share({ kept: true })).toBe(kept);
+  }
+});
+
+test("what is made for a key is made once", () => {
+  const shared = new SharedValues();
+  let count = 0;
+  const make = (): object => ({ count: ++count });
+  expect(shared.memo("key", make)).toBe(shared.memo("key", make));
+  expect(count).toBe(1);
+});
