@@ -16,6 +16,7 @@ const TASKS_PER_AGENT = 10;
 /** Room for ten tasks, and none left over to be offered. */
 const AGENT = "cpus:4;mem:4000";
 const TASK = { cpus: 0.4, mem: 400 } as const;
+const SETTLE_MS = 2000;
 const PATIENCE_MS = 600_000;
 /** Files a process has open besides the sockets of agents. */
 const SPARE_FILES = 300;
@@ -160,6 +161,9 @@ async function measureThroughput(context: BenchContext, set: FigureSet): Promise
 async function memory(
   cluster: Cluster,
 ): Promise<{ bytes: number; heap: number; types: readonly (readonly [string, number])[] }> {
+  await cluster.master.heap();
+  // What was freed goes back to the system a little later.
+  await sleep(SETTLE_MS);
   const { heapBytes, extraBytes, types } = await cluster.master.heap();
   const bytes = cluster.master.anonymousBytes();
   console.error(`memory ${bytes} heap ${heapBytes} extra ${extraBytes}`);
