@@ -178,8 +178,24 @@ export class Judge {
     );
     for (const offer of event.offers?.offers ?? []) {
       this.#offered(offer);
+      this.#checkAgent(state, offer);
       checkLimits(this.#world, state, state.policy.quotas, offer);
     }
+  }
+
+  /** Agents out of service are not offered, and those that will be are offered as such. */
+  #checkAgent(state: MasterState, offer: Offer): void {
+    const agent = state.agents.get(brand(offer.agent_id.value));
+    const isInService = agent?.isDeactivated === false && agent.linkId !== undefined;
+    this.#world.check(isInService, () => `${offer.agent_id.value} is offered out of service`);
+    const machine = [...state.policy.machines.values()].find(
+      ({ id }) => id.hostname === offer.hostname,
+    );
+    const isTold = offer.unavailability !== undefined;
+    this.#world.check(
+      isTold === (machine?.unavailability !== undefined),
+      () => `the offer of ${offer.hostname} does not tell of its maintenance as planned`,
+    );
   }
 
   #offered(offer: Offer): void {

@@ -108,6 +108,7 @@ export class OperationJudge {
   account(agentId: string, present: readonly Resource[]): void {
     if (this.#wiped.has(agentId)) return;
     const volumes = new Set(present.filter(isVolume).map(volumeKey));
+    this.#accountFailed(agentId, volumes);
     const promised = new Map<string, number>();
     for (const { agentId: owner, operation, ends } of this.#asked.values()) {
       if (owner !== agentId || !ends.has("OPERATION_FINISHED")) continue;
@@ -129,6 +130,24 @@ export class OperationJudge {
       this.#world.check(
         found >= least,
         () => `of ${key} ${found} thousandths are reserved, but ${least} were promised`,
+      );
+    }
+  }
+
+  /** What was told to have failed is not there. */
+  #accountFailed(agentId: string, volumes: ReadonlySet<string>): void {
+    const failed = new Set<string>();
+    const others = new Set<string>();
+    for (const { agentId: owner, operation, ends } of this.#asked.values()) {
+      const isFailed = ends.size > 0 && !ends.has("OPERATION_FINISHED");
+      if (owner !== agentId) continue;
+      for (const volume of operation.create?.volumes ?? [])
+        (isFailed ? failed : others).add(volumeKey(volume));
+    }
+    for (const key of failed.difference(others)) {
+      this.#world.check(
+        !volumes.has(key),
+        () => `volume ${key} of ${agentId} is there, but its creation was told to have failed`,
       );
     }
   }

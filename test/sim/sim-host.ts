@@ -11,7 +11,11 @@ import { streamKey } from "../../src/agent/core/state.ts";
 import type { ContainerResult } from "../../src/containerizer/containerizer.ts";
 import { CommandExecutor, type CommandExecutorInput } from "../../src/executor/command-executor.ts";
 import { uuidToBase64 } from "../../src/protocol/base64.ts";
-import type { MasterToAgent, ReportedOperation } from "../../src/protocol/link-frames.ts";
+import type {
+  AgentToMaster,
+  MasterToAgent,
+  ReportedOperation,
+} from "../../src/protocol/link-frames.ts";
 import type { Resource } from "../../src/protocol/v1/types.ts";
 import { agentOptions } from "../agent/core/agent-harness.ts";
 import { MemoryCheckpoint } from "../agent/core/memory-checkpoint.ts";
@@ -66,6 +70,8 @@ export class SimHost {
   #timers = new Map<string, () => void>();
   #inputs: AgentInput[] = [];
   #isWorkDue = false;
+  /** Operations whose end was sent to a master. */
+  readonly #told = new Set<string>();
   #link: SimLink | undefined;
   /** Grows with each start, so that what an earlier process left behind finds nobody. */
   #incarnation = 0;
@@ -106,7 +112,9 @@ export class SimHost {
       options: agentOptions({ info }),
       uuid: () => this.#world.dice.uuid(),
     });
-    const checkpoint = this.disk.load();
+    const isForgetting = this.#world.plant === "loseReservation" && this.#world.dice.chance(0.3);
+    const loaded = this.disk.load();
+    const checkpoint = isForgetting ? { ...loaded, resources: [] } : loaded;
     const known = new Set(checkpoint.executors.map(({ containerId }) => containerId));
     const alive = new Set<string>();
     const terminations = new Map<string, ContainerResult>();
@@ -272,7 +280,7 @@ export class SimHost {
   #carryOut(effect: AgentEffect): void {
     switch (effect.kind) {
       case "send":
-        this.#link?.toMaster(effect.message);
+        if (!this.#isWithheld(effect.message)) this.#link?.toMaster(effect.message);
         break;
       case "reconnect":
         this.#link?.break();
@@ -333,6 +341,15 @@ export class SimHost {
       default:
         break;
     }
+  }
+
+  /** The planted fault: what became of an operation is told only once. */
+  #isWithheld(message: AgentToMaster): boolean {
+    if (this.#world.plant !== "tellOnce" || message.kind !== "operationStatus") return false;
+    const { uuid } = message.operation;
+    const isKnown = this.#told.has(uuid);
+    this.#told.add(uuid);
+    return isKnown;
   }
 
   #setTimer(timer: AgentTimer, atMs: number): void {

@@ -4,6 +4,7 @@
  */
 import type { LinkId } from "../../src/base/ids.ts";
 import type { AgentToMaster, MasterToAgent } from "../../src/protocol/link-frames.ts";
+import { copyOf } from "./copy.ts";
 import type { World } from "./world.ts";
 
 export interface LinkEnd<In> {
@@ -37,7 +38,7 @@ export class SimLink {
     if (this.#isFaulty()) return;
     const { time, dice } = this.#world;
     this.#lastToMasterMs = Math.max(this.#lastToMasterMs, time.nowMs + dice.delayMs());
-    const copy = structuredClone(message);
+    const copy = copyOf(message);
     time.after(this.#lastToMasterMs - time.nowMs, () => {
       if (!this.isBroken && !this.#isMasterDone) this.#master.receive(copy);
     });
@@ -47,7 +48,7 @@ export class SimLink {
     if (this.#isFaulty()) return;
     const { time, dice } = this.#world;
     this.#lastToAgentMs = Math.max(this.#lastToAgentMs, time.nowMs + dice.delayMs());
-    const copy = structuredClone(message);
+    const copy = copyOf(message);
     time.after(this.#lastToAgentMs - time.nowMs, () => {
       if (!this.isBroken && !this.#isAgentDone) this.#agent.receive(copy);
     });

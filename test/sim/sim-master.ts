@@ -25,6 +25,7 @@ import {
 } from "../../src/registry/core/registry-state.ts";
 import { ResourceKinds } from "../../src/resources/kinds.ts";
 import { OPEN_ACLS } from "../../src/security/acls.ts";
+import { copyOf } from "./copy.ts";
 import type { Judge } from "./judge.ts";
 import { type LinkEnd, SimLink } from "./sim-link.ts";
 import type { World } from "./world.ts";
@@ -43,6 +44,9 @@ interface Process {
   readonly links: Map<LinkId, SimLink>;
   readonly timers: Map<string, () => void>;
   readonly requests: Map<number, (outcome: Result<void>) => void>;
+  /** When the last commit is on disk, and when the master hears of it. */
+  writtenMs: number;
+  toldMs: number;
 }
 
 export class SimMaster {
@@ -53,6 +57,7 @@ export class SimMaster {
   #process: Process | undefined;
   #nextRequest = 1;
   #nextLink = 1;
+  #isRestart = false;
 
   constructor(world: World, judge: Judge) {
     this.#world = world;
@@ -76,6 +81,8 @@ export class SimMaster {
     const kinds = new ResourceKinds();
     const allocator = new DrfAllocator(kinds, { ...options, masterRegion: undefined });
     if (this.#world.plant === "forgetFilter") forgetFilters(allocator);
+    if (this.#world.plant === "forgetQuota" && this.#isRestart) forgetQuotas(allocator);
+    this.#isRestart = true;
     this.#process = {
       core: new MasterCore({ options, allocator, kinds }),
       allocator,
@@ -84,6 +91,8 @@ export class SimMaster {
       links: new Map(),
       timers: new Map(),
       requests: new Map(),
+      writtenMs: 0,
+      toldMs: 0,
     };
     this.#input({
       kind: "recovered",
@@ -132,7 +141,8 @@ export class SimMaster {
     if (process === undefined) return undefined;
     const streamId = brand<StreamId>(this.#world.dice.uuid());
     process.streams.set(streamId, { end, lastMs: 0 });
-    this.#input({ kind: "subscribe", streamId, subscribe, principal: undefined });
+    const principal = undefined;
+    this.#input({ kind: "subscribe", streamId, subscribe: copyOf(subscribe), principal });
     return streamId;
   }
 
@@ -146,7 +156,8 @@ export class SimMaster {
     if (this.#process === undefined) return;
     const requestId = this.#nextRequest++;
     this.#process.requests.set(requestId, done);
-    this.#input({ kind: "schedulerCall", requestId, call, streamId, principal: undefined });
+    const principal = undefined;
+    this.#input({ kind: "schedulerCall", requestId, call: copyOf(call), streamId, principal });
   }
 
   /** An operator removes a framework that nobody will come back for. */
@@ -157,15 +168,14 @@ export class SimMaster {
 
   operatorCall(call: MasterCall): void {
     const requestId = this.#nextRequest++;
-    this.#input({ kind: "operatorCall", requestId, call, principal: undefined });
+    this.#input({ kind: "operatorCall", requestId, call: copyOf(call), principal: undefined });
   }
 
   #input(input: MasterInput): void {
     const process = this.#process;
     if (process === undefined) return;
-    const effects = process.core.step(structuredClone(input), this.#world.time.nowMs);
+    const effects = process.core.step(input, this.#world.time.nowMs);
     process.core.assertInvariants();
-    process.allocator.assertInvariants();
     this.#judge.masterStepped(process.core.state);
     for (const effect of effects) {
       if (this.#process !== process) return;
@@ -225,19 +235,24 @@ export class SimMaster {
     this.#judge.eventSent(process.core.state, streamId, event);
     const { time, dice } = this.#world;
     stream.lastMs = Math.max(stream.lastMs, time.nowMs + dice.delayMs());
-    const copy = structuredClone(event);
+    const copy = copyOf(event);
     time.after(stream.lastMs - time.nowMs, () => stream.end.event(copy));
   }
 
-  /** A crash before the sync loses the write; one after it loses only the news of it. */
+  /**
+   * A crash before the sync loses the write; one after it loses only the news of it. Commits are
+   * written, and told, in the order in which they were asked for.
+   */
   #commit(process: Process, effect: Extract<MasterEffect, { kind: "commit" }>): void {
     const { time, dice } = this.#world;
-    time.after(dice.below(10), () => {
+    process.writtenMs = Math.max(process.writtenMs, time.nowMs + dice.below(10));
+    time.after(process.writtenMs - time.nowMs, () => {
       if (this.#process !== process) return;
       const results = effect.operations.map((operation) =>
         applyOperation(this.registry, operation),
       );
-      time.after(dice.below(10), () => {
+      process.toldMs = Math.max(process.toldMs, time.nowMs + dice.below(10));
+      time.after(process.toldMs - time.nowMs, () => {
         if (this.#process !== process) return;
         this.#input({ kind: "registryCommitted", token: effect.token, results });
       });
@@ -296,4 +311,9 @@ function forgetFilters(allocator: Allocator): void {
     count += 1;
     recover(frameworkId, agentId, resources, count % 3 === 0 ? 0 : refuseMs, nowMs);
   };
+}
+
+/** The planted fault: what an earlier master was told of quota is not kept. */
+function forgetQuotas(allocator: Allocator): void {
+  allocator.updateQuota = (): void => undefined;
 }

@@ -103,8 +103,11 @@ class Cast {
     for (const { isOver, frameworkId } of this.frameworks) {
       if (isOver && frameworkId !== undefined) this.#master.tearDown(frameworkId);
     }
+    this.#settle(60_000);
+    this.#checkDrains();
     this.#operator.reactivateAll();
     for (const framework of this.frameworks) {
+      framework.offersSeen = 0;
       framework.revive();
       framework.reconcile(true);
       // A new master cannot know that an earlier one gave a task up; the list of all shows it.
@@ -113,6 +116,24 @@ class Cast {
     }
     this.#settle(10 * 60_000);
     this.#world.log(`settled at ${time.nowMs}`);
+  }
+
+  /** Agents that drain have become empty in the meantime. */
+  #checkDrains(): void {
+    for (const { id, drain } of this.#master.core?.state.agents.values() ?? []) {
+      this.#world.check(drain?.state !== "DRAINING", () => `${id} never ends draining`);
+    }
+  }
+
+  /** What the master goes by is what is on its disk. */
+  #accountPolicy(): void {
+    const { policy } = this.#master.core?.state ?? {};
+    const { registry } = this.#master;
+    for (const name of ["quotas", "weights", "machines"] as const) {
+      const known = JSON.stringify([...(policy?.[name] ?? [])]);
+      const kept = JSON.stringify([...registry[name]]);
+      this.#world.check(known === kept, () => `${name} are ${known} and on disk ${kept}`);
+    }
   }
 
   /** What schedulers believe, what masters know and what runs must be one and the same. */
@@ -124,6 +145,7 @@ class Cast {
       }
     }
     for (const framework of this.frameworks) this.#accountFramework(framework, alive);
+    this.#accountPolicy();
     for (const key of alive.keys()) this.#world.fail(`${key} runs, but no framework owns it`);
     for (const host of this.#hosts) {
       this.#accountResources(host);
@@ -172,7 +194,8 @@ class Cast {
     const { frameworkId } = framework;
     if (frameworkId === undefined || this.#judge.isRemoved(frameworkId) || framework.isOver) return;
     this.#world.check(framework.isSubscribed, () => `${framework.name} cannot subscribe`);
-    this.#world.check(framework.offersSeen > 0, () => `${framework.name} never got an offer`);
+    // Memory is never used up, so that there is always something for everybody.
+    this.#world.check(framework.offersSeen > 0, () => `${framework.name} starves`);
     const open = framework.openOperations();
     this.#world.check(
       open.length === 0,

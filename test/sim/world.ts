@@ -5,9 +5,16 @@
 import { Dice, Timeline } from "./timeline.ts";
 
 /** Deliberate faults that a working simulator must find. */
-export type Plant = "skipCheckpoint" | "forgetFilter" | "acknowledgeTwice";
+export const PLANTS = [
+  "skipCheckpoint",
+  "forgetFilter",
+  "acknowledgeTwice",
+  "forgetQuota",
+  "loseReservation",
+  "tellOnce",
+] as const;
 
-export const PLANTS: readonly Plant[] = ["skipCheckpoint", "forgetFilter", "acknowledgeTwice"];
+export type Plant = (typeof PLANTS)[number];
 
 /** An invariant is broken. */
 export class Violation extends Error {

@@ -16,8 +16,8 @@ import {
 import { commandsDone } from "./commands.ts";
 import { commit, log, type MasterContext, setTimer } from "./context.ts";
 import { operationStatus } from "./operations.ts";
-import { checkDrained } from "./operator/agents.ts";
 import { operatorCommitted } from "./operator/committed.ts";
+import { checkDrained } from "./operator/drained.ts";
 import { pong } from "./pings.ts";
 import { admissionCommitted, register, resourcesChanged, returnCommitted } from "./registration.ts";
 import type { AgentEntry, LinkEntry } from "./state.ts";

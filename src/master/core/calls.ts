@@ -19,7 +19,7 @@ import { removeFramework, updateFramework } from "./frameworks.ts";
 import type { MasterInput } from "./inputs.ts";
 import { answerInverseOffers } from "./inverse-offers.ts";
 import { acknowledgeOperationStatus } from "./operations.ts";
-import { checkDrained } from "./operator/agents.ts";
+import { checkDrained } from "./operator/drained.ts";
 import { admitCall, nextCall } from "./rate-limits.ts";
 import { reconcile, reconcileOperations, reconcileTask } from "./reconcile.ts";
 import { executorKey, type FrameworkEntry, type TaskEntry } from "./state.ts";

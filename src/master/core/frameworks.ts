@@ -45,6 +45,7 @@ import { DURATION_SECONDS_MAX } from "./limits.ts";
 import { HEARTBEAT_SECONDS } from "./master-options.ts";
 import { discardOffersOfFramework, rescindOffer } from "./offers.ts";
 import { adoptOrphanOperations } from "./operations.ts";
+import { checkDrained } from "./operator/drained.ts";
 import type { AgentEntry, FrameworkEntry } from "./state.ts";
 import {
   applyStatus,
@@ -234,6 +235,7 @@ function removeFromAgent(ctx: MasterContext, framework: FrameworkEntry, agent: A
   }
   adoptOrphanOperations(ctx, agent, framework.id);
   agent.frameworks.delete(framework.id);
+  checkDrained(ctx, agent);
 }
 
 function forgetPrincipal(ctx: MasterContext, principal: string | undefined): void {

@@ -39,7 +39,7 @@ import { addRecoveredFramework, shutdownFrameworkOn } from "./frameworks.ts";
 import { keptAgentInfo } from "./kept-messages.ts";
 import { rescindOffersOfAgent } from "./offers.ts";
 import { isAcknowledging } from "./operations.ts";
-import { checkDrained } from "./operator/agents.ts";
+import { checkDrained } from "./operator/drained.ts";
 import { machineOf, machineOfAgent } from "./operator/machines.ts";
 import { startPinging } from "./pings.ts";
 import { reportedResources } from "./resource-forms.ts";

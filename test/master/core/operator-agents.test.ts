@@ -69,6 +69,17 @@ describe("draining", () => {
     expect(offersOf(stream)).toHaveLength(1);
   });
 
+  test("an agent whose last task goes with its framework is drained [semantics 2.7]", () => {
+    const world = new World();
+    const agent = world.addAgent("cpus:4;mem:1024", { capabilities });
+    const stream = world.subscribe();
+    const offer = lastOffer(stream);
+    world.launch(stream, offer, taskFor(offer, "a"));
+    drain(world, agent);
+    world.call(stream, { type: "TEARDOWN" });
+    expect(world.registry.admitted.get(agent.id ?? "")?.drain?.state).toBe("DRAINED");
+  });
+
   test("an empty agent that drains to be gone is gone at once [semantics 2.7]", () => {
     const world = new World();
     const agent = world.addAgent("cpus:4;mem:1024", { capabilities });

@@ -11,6 +11,7 @@ import { command } from "../commands.ts";
 import type { MasterContext } from "../context.ts";
 import { rescindOffersOfAgent } from "../offers.ts";
 import type { AgentEntry } from "../state.ts";
+import { checkDrained, writeOff } from "./drained.ts";
 import { isInSchedule } from "./machines.ts";
 import { type OperatorRequest, settleAgent } from "./settle.ts";
 
@@ -121,30 +122,6 @@ export function agentChanged(
       agentGone(ctx, agentId, cause.atMs);
       return;
   }
-}
-
-/** An agent that drains and holds nothing any more is drained, or written off if so ordered. */
-export function checkDrained(ctx: MasterContext, agent: AgentEntry): void {
-  const isBusy = agent.tasks.size > 0 || agent.operations.size > 0;
-  if (agent.drain?.state !== "DRAINING" || isBusy || agent.isDrainSettling) return;
-  agent.isDrainSettling = true;
-  if (agent.drain?.config.mark_gone === true) {
-    writeOff(ctx, agent.id, undefined);
-    return;
-  }
-  const { id: agentId } = agent;
-  settleAgent(ctx, { kind: "markAgentDrained", agentId }, undefined, { kind: "drained", agentId });
-}
-
-function writeOff(ctx: MasterContext, agentId: AgentId, requestId: number | undefined): "later" {
-  const atMs = ctx.nowMs;
-  const operation = { kind: "markAgentGone", agentId, atMs } as const;
-  settleAgent(ctx, operation, requestId, { kind: "gone", agentId, atMs });
-  const token = ctx.state.nextToken - 1;
-  ctx.state.transitions.set(agentId, { kind: "markingGone", token });
-  const agent = ctx.state.agents.get(agentId);
-  if (agent?.linkId !== undefined) ctx.allocator.deactivateAgent(agentId);
-  return "later";
 }
 
 function faultOfAgent(ctx: MasterContext, agentId: AgentId): Result<void> | undefined {
