@@ -1,5 +1,4 @@
 /** Random clusters and what happens to them. */
-import process from "node:process";
 import fc from "fast-check";
 import type {
   AgentInfoCapabilityType,
@@ -12,8 +11,6 @@ import type { ModelAgentFacts, ModelAttribute, ModelConstraint, Vector } from ".
 const ROLES = ["*", "a", "a/b", "a/b/c", "ab"];
 const FRAMEWORKS = ["F0", "F1", "F2", "F3"];
 const HOSTNAMES = ["h0", "h1", "h2"];
-/** Quota, regions, constraints and agents' capabilities wait for the allocator to follow them. */
-const IS_COMPLETE: boolean = process.env["ALLOT_ALL_RULES"] !== undefined;
 /** Kinds of resources with any amount. */
 const DIVISIBLE = ["cpus;;", "mem;;", "disk;;", "cpus;a;", "mem;a/b;", "cpus;a,a/b;", "cpus;;r"];
 /** Kinds that are there or not: whole gpus, ports, volumes, shared volumes, MOUNT disks. */
@@ -36,7 +33,14 @@ const CAPABILITIES: FrameworkInfoCapabilityType[] = [
   "MULTI_ROLE",
   "REGION_AWARE",
 ];
-const AGENT_CAPABILITIES: AgentInfoCapabilityType[] = ["MULTI_ROLE", "HIERARCHICAL_ROLE"];
+/** Of agents: mostly all that matter. */
+const AGENTS_CAPABILITIES: AgentInfoCapabilityType[][] = [
+  ["MULTI_ROLE", "HIERARCHICAL_ROLE"],
+  ["MULTI_ROLE", "HIERARCHICAL_ROLE"],
+  ["MULTI_ROLE", "HIERARCHICAL_ROLE"],
+  ["HIERARCHICAL_ROLE"],
+  ["MULTI_ROLE"],
+];
 
 const divisible = fc
   .uniqueArray(fc.tuple(fc.constantFrom(...DIVISIBLE), fc.constantFrom(500, 1000, 2000, 4000)), {
@@ -71,13 +75,13 @@ const subscription: fc.Arbitrary<Subscription> = fc.record({
   capabilities: fc.subarray(CAPABILITIES),
   minimums: fc.dictionary(
     fc.constantFrom(...ROLES),
-    fc.constantFrom(...(IS_COMPLETE ? [[]] : []), [{ cpus: 500 }], [{ cpus: 4000 }, { mem: 500 }]),
+    fc.constantFrom([], [{ cpus: 500 }], [{ cpus: 4000 }, { mem: 500 }]),
     { maxKeys: 1 },
   ),
   constraints: fc.dictionary(
     fc.constantFrom(...ROLES),
     fc.array(fc.array(constraint, { minLength: 1, maxLength: 2 }), { minLength: 1, maxLength: 2 }),
-    { maxKeys: IS_COMPLETE ? 1 : 0 },
+    { maxKeys: 1 },
   ),
 });
 
@@ -91,10 +95,10 @@ const attribute: fc.Arbitrary<ModelAttribute> = fc.record({
 const facts: fc.Arbitrary<ModelAgentFacts> = fc.record({
   hostname: fc.constantFrom(...HOSTNAMES),
   attributes: fc.array(attribute, { maxLength: 2 }),
-  region: fc.constantFrom(undefined, "here", IS_COMPLETE ? "there" : "here"),
+  region: fc.constantFrom(undefined, "here", "here", "there"),
   zone: fc.constantFrom("z1", "z2"),
   capabilities: fc
-    .subarray(AGENT_CAPABILITIES, { minLength: IS_COMPLETE ? 0 : AGENT_CAPABILITIES.length })
+    .constantFrom(...AGENTS_CAPABILITIES)
     .map((capabilities) => new Set(capabilities)),
 });
 const vector: fc.Arbitrary<Vector> = fc.dictionary(
@@ -174,7 +178,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
     }),
   },
   {
-    weight: IS_COMPLETE ? 3 : 0,
+    weight: 3,
     arbitrary: fc.record({
       kind: kind("updateQuota"),
       role: fc.constantFrom("*", "a", "ab"),

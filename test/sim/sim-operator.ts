@@ -10,7 +10,6 @@ import type { SimMaster } from "./sim-master.ts";
 import type { World } from "./world.ts";
 
 const ROLES = ["web", "batch"];
-const ARE_LIMITS_KEPT: boolean = false;
 
 export class SimOperator {
   readonly #world: World;
@@ -103,8 +102,7 @@ export class SimOperator {
       {
         role,
         guarantees: guarantee === 0 ? {} : { cpus: { value: guarantee } },
-        // Limits follow when the allocator keeps them.
-        limits: ARE_LIMITS_KEPT && dice.chance(0.7) ? { cpus: { value: limit } } : {},
+        limits: dice.chance(0.3) ? {} : { cpus: { value: limit } },
       },
     ];
     const update_quota = { force: dice.chance(0.5), quota_configs };

@@ -1,5 +1,5 @@
 /** Who is served first: shares counted anew from all that is held, level by level. Semantics 4.2. */
-import { partOf } from "./amounts.ts";
+import { isWithin, partOf } from "./amounts.ts";
 import { type Cluster, frameworkOf, roleOf } from "./cluster.ts";
 
 interface Rank {
@@ -22,7 +22,7 @@ function rolesInOrder(cluster: Cluster): string[] {
   const descend = (parent: string | undefined): void => {
     const siblings: (Rank & { readonly visit: () => void })[] = childrenOf(parent, roles).map(
       (path) => ({
-        share: shareOfRole(cluster, path) / (cluster.weights.get(path) ?? 1),
+        share: shareOfRole(cluster, path),
         count: cluster.countOf(`branch ${path}`),
         path,
         visit: () => descend(path),
@@ -55,9 +55,10 @@ function frameworksInOrder(cluster: Cluster, role: string): string[] {
     .map(({ path }) => path);
 }
 
-/** Dominant share of a role and all below it, weights left out. */
+/** Dominant share of a role and all below it, by its weight. */
 export function shareOfRole(cluster: Cluster, path: string): number {
-  return share(cluster, (role) => role === path || role.startsWith(`${path}/`));
+  const dominant = share(cluster, (role) => isWithin(role, path));
+  return dominant / (cluster.weights.get(path) ?? 1);
 }
 
 export function shareOfFramework(cluster: Cluster, frameworkId: string, role: string): number {
