@@ -34,7 +34,6 @@ export const SECURITY_SCENARIOS: readonly Scenario[] = [
   {
     lines: [67],
     title: "without credentials the operator API is 401 and names its realm",
-    notYet: "--authenticate_http_readwrite has no effect yet",
     run: async (scene) => {
       const folder = makeWorkDir();
       const path = join(folder, "credentials");
