@@ -3,6 +3,7 @@
  * line and an exit status (0 done, 1 refused or failed, 2 wrong use).
  */
 import { ClientError } from "./client/client-error.ts";
+import { loginOf } from "./client/login.ts";
 import { DEFAULT_MASTER, parseMasterAddress } from "./client/master-address.ts";
 import { MasterClient } from "./client/master-client.ts";
 import { AGENTS } from "./commands/agents.ts";
@@ -100,7 +101,11 @@ async function run(
   const root = parseMasterAddress(parsed.value.string("master") ?? DEFAULT_MASTER);
   if (!root.ok) return await complain(root.error.message, EXIT_USAGE);
   const { words, trailing } = parsed.value;
-  const client = new MasterClient(root.value);
+  const login = loginOf(parsed.value);
+  if (!login.ok) return await complain(login.error.message, EXIT_USAGE);
+  const { credential, warning } = login.value;
+  if (warning !== undefined) await console.error(`allot ${command.name}: ${warning}\n`);
+  const client = new MasterClient(root.value, credential);
   const context = { flags: parsed.value, words, trailing, console, client, environment };
   try {
     return await command.run({ ...context, readFile: readTextFile });

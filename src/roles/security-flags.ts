@@ -2,11 +2,10 @@
  * Turns the flags about security into what judges requests, with refusals that name the flag, and a
  * file that flags name with its path. Source: reference/semantics.md 9.1, 9.3.
  */
-import { statSync } from "node:fs";
 import type { Log } from "../base/ports.ts";
 import { ok, type Result, refuse } from "../base/result.ts";
 import type { ParsedFlags } from "../cli/flags/parse-flags.ts";
-import { readTextFile } from "../cli/flags/read-text-file.ts";
+import { readSecretFile } from "../cli/flags/read-text-file.ts";
 import { Authentication, type Realm } from "../http/authentication.ts";
 import { type Acls, OPEN_ACLS, parseAcls } from "../security/acls.ts";
 import { type Credential, parseCredentials } from "../security/credentials.ts";
@@ -81,23 +80,14 @@ function authenticationOf(
 }
 
 function readCredentials(flag: string, path: string, log: Log): Result<readonly Credential[]> {
-  const text = readSecretFile(flag, path, log);
-  if (!text.ok) return text;
-  const credentials = parseCredentials(text.value);
-  return credentials.ok ? credentials : bad(flag, `${path}: ${credentials.error.message}`);
-}
-
-/** The file, with a warning when others on this machine can read it. */
-function readSecretFile(flag: string, path: string, log: Log): Result<string> {
-  const text = readTextFile(path);
-  if (!text.ok) return bad(flag, text.error.message);
-  if ((statSync(path).mode & 0o007) !== 0) {
-    log.write("warning", "others on this machine can open a file of secrets; chmod o= it", {
-      flag: `--${flag}`,
-      path,
-    });
+  const file = readSecretFile(path);
+  if (!file.ok) return bad(flag, file.error.message);
+  if (file.value.isExposed) {
+    const message = "others on this machine can open a file of secrets; chmod o= it";
+    log.write("warning", message, { flag: `--${flag}`, path });
   }
-  return text;
+  const credentials = parseCredentials(file.value.text);
+  return credentials.ok ? credentials : bad(flag, `${path}: ${credentials.error.message}`);
 }
 
 function bad(flag: string, what: string): Result<never> {

@@ -55,6 +55,8 @@ export interface FrameworkOptions {
   readonly acknowledges?: boolean;
   /** JSON unless told. */
   readonly wire?: Wire;
+  /** Sent with every call. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface TaskOptions {
@@ -163,6 +165,7 @@ export class TestFramework {
         "Content-Type": mediaType,
         Accept: mediaType,
         ...(this.#streamId === "" ? {} : { "Mesos-Stream-Id": this.#streamId }),
+        ...this.#options.headers,
       },
       body: this.#wire.encode("mesos.v1.scheduler.Call", call),
       signal: this.#abort.signal,

@@ -3,9 +3,11 @@
  * sandbox files through the master, killing a task. Follows redirects to the leader with the body
  * and turns every failure into a `ClientError`. Source: reference/http-api.md 2.5, 6, 9.
  */
-import { excerpt } from "../../base/text.ts";
+import { encodeUtf8, excerpt } from "../../base/text.ts";
+import { encodeBase64 } from "../../protocol/base64.ts";
 import { type Codec, createCodec } from "../../protocol/codec.ts";
 import type { MasterCall, MasterResponse } from "../../protocol/v1/types.ts";
+import type { Credential } from "../../security/credentials.ts";
 import { ClientError } from "./client-error.ts";
 import {
   ANSWER_TIMEOUT_MS,
@@ -56,11 +58,19 @@ export interface TaskSummary {
 export class MasterClient {
   readonly codec: Codec = createCodec(CLIENT_CODEC_LIMITS);
   readonly #root: URL;
+  readonly #credential: Credential | undefined;
   /** Learned from a redirect; forgotten when it does not answer. */
   #leader: URL | undefined;
 
-  constructor(root: URL) {
+  /** The credential goes with every request, to whichever master leads. */
+  constructor(root: URL, credential?: Credential) {
     this.#root = root;
+    this.#credential = credential;
+  }
+
+  /** Whom the master sees. */
+  get principal(): string | undefined {
+    return this.#credential?.principal;
   }
 
   /** As people write the address. */
@@ -185,7 +195,7 @@ export class MasterClient {
         method: request.method,
         redirect: "manual",
         signal: AbortSignal.any([deadline.signal, ...signals]),
-        headers: { ...request.headers },
+        headers: { ...request.headers, ...this.#authorization() },
         ...(request.body === undefined ? {} : { body: request.body }),
       });
     } catch (error) {
@@ -198,12 +208,30 @@ export class MasterClient {
     }
   }
 
+  #authorization(): Readonly<Record<string, string>> {
+    if (this.#credential === undefined) return {};
+    const { principal, secret } = this.#credential;
+    const bytes = encodeUtf8(`${principal}:${secret}`);
+    return { Authorization: `Basic ${encodeBase64(bytes)}` };
+  }
+
   async #checked(response: Response): Promise<Response> {
     if (response.status >= 200 && response.status < 300) return response;
+    if (response.status === 401) {
+      await response.body?.cancel();
+      throw new ClientError("refused", this.#loginAdvice(), { status: 401 });
+    }
     const text = new TextDecoder().decode(await this.#body(response)).trim();
     const reason =
       text === "" ? `HTTP status ${response.status}` : excerpt(text, ERROR_TEXT_LENGTH);
     throw new ClientError("refused", reason, { status: response.status });
+  }
+
+  #loginAdvice(): string {
+    const { principal } = this;
+    return principal === undefined
+      ? `${this.address} wants to know who asks: use --credential=FILE or ALLOT_CREDENTIAL`
+      : `${this.address} knows no principal ${principal} with this secret`;
   }
 
   async #body(response: Response): Promise<Uint8Array> {

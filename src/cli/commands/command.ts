@@ -3,6 +3,7 @@
  * 1 refused or failed, 2 wrong use; `execute` has its own.
  */
 import type { Result } from "../../base/result.ts";
+import { LOGIN_FLAGS, LOGIN_VARIABLES } from "../client/login.ts";
 import type { MasterClient } from "../client/master-client.ts";
 import type { Console } from "../console.ts";
 import { acts, type Flag, type FlagTable, group } from "../flags/flag-table.ts";
@@ -66,8 +67,8 @@ export const JSON_FLAG: ReturnType<typeof acts> = acts(
 /** The table from which a verb's command line is read. */
 export function commandTable(command: Command): FlagTable {
   return {
-    flags: [...command.flags, ...COMMON_FLAGS],
-    environment: ["master"],
+    flags: [...command.flags, ...LOGIN_FLAGS, ...COMMON_FLAGS],
+    environment: ["master", ...LOGIN_VARIABLES],
     isConfigRead: false,
     areArgumentsAllowed: true,
   };

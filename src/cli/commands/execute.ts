@@ -61,7 +61,6 @@ const FLAGS: readonly Flag[] = [
   ...group("Framework", [
     acts("role", "string", "*", "role whose resources are used"),
     acts("checkpoint", "boolean", "false", "keep the task while this command is cut off or dead"),
-    acts("principal", "string", undefined, "principal of the framework"),
     acts("partition_aware", "boolean", "true", "wait for an agent that lost contact"),
     acts("framework_capabilities", "string", undefined, "more capabilities, comma separated"),
     acts("content_type", "string", "protobuf", "encoding on the wire", {
@@ -83,7 +82,6 @@ const FLAGS: readonly Flag[] = [
     later("bounding_capabilities", "string", undefined, "bounding capabilities JSON"),
     later("rlimits", "string", undefined, "rlimits JSON"),
     later("networks", "string", undefined, "container networks"),
-    later("secret", "string", undefined, "framework secret", { isSecret: true }),
     later("volumes", "string", undefined, "volumes JSON or file"),
     later("tty", "boolean", "false", "allocate a TTY"),
   ]),
@@ -160,7 +158,8 @@ function onInterrupt(act: (status: number) => void): () => void {
 
 type Plan = Omit<TaskRunOptions, "notice" | "detail" | "writeOutput" | "writeErrors">;
 
-function readPlan({ client, flags, trailing }: CommandContext): Result<Plan> {
+function readPlan(context: CommandContext): Result<Plan> {
+  const { client, flags, trailing } = context;
   const unavailable = FLAGS.find(({ effect, name }) => effect !== "acts" && isUsed(flags, name));
   if (unavailable !== undefined) {
     return refuse("notImplemented", `--${unavailable.name} is not available yet; leave it out`);
@@ -169,7 +168,7 @@ function readPlan({ client, flags, trailing }: CommandContext): Result<Plan> {
   if (!command.ok) return command;
   const resources = readResources(flags.string("resources") ?? "");
   if (!resources.ok) return resources;
-  const framework = readFramework(flags, command.value.name, resources.value);
+  const framework = readFramework(context, command.value.name, resources.value);
   if (!framework.ok) return framework;
   const { name, info } = command.value;
   return ok({
@@ -239,7 +238,7 @@ function readResources(text: string): Result<readonly Resource[]> {
 }
 
 function readFramework(
-  flags: ParsedFlags,
+  { client, flags }: CommandContext,
   taskName: string,
   resources: readonly Resource[],
 ): Result<FrameworkInfo> {
@@ -254,7 +253,7 @@ function readFramework(
       `bad value for --framework_capabilities: ${unknown} is none of ${known}`,
     );
   }
-  const principal = flags.string("principal");
+  const principal = flags.string("principal") ?? client.principal;
   const needed = new Set<string>(["MULTI_ROLE", "TASK_KILLING_STATE", "RESERVATION_REFINEMENT"]);
   if (flags.boolean("partition_aware")) needed.add("PARTITION_AWARE");
   if (resources.some((resource) => resource.name === "gpus")) needed.add("GPU_RESOURCES");

@@ -15,7 +15,6 @@ import { findAgent } from "./find-agent.ts";
 const FLAGS: readonly Flag[] = group("Reservation", [
   acts("role", "string", undefined, "the role", { isRequired: true }),
   acts("resources", "string", undefined, "amounts, as cpus:2;mem:1024", { isRequired: true }),
-  acts("principal", "string", undefined, "whose reservation it is"),
 ]);
 
 const DESCRIPTION = [
@@ -72,10 +71,10 @@ async function change(
   return EXIT_DONE;
 }
 
-function reservedResources({ flags }: CommandContext): Result<readonly Resource[]> {
+function reservedResources({ client, flags }: CommandContext): Result<readonly Resource[]> {
   const parsed = parseResources(flags.string("resources") ?? "", "*");
   if (!parsed.ok) return refuse("invalid", `--resources: ${parsed.error.message}`);
-  const principal = flags.string("principal");
+  const principal = flags.string("principal") ?? client.principal;
   const reservation = {
     type: "DYNAMIC",
     role: flags.string("role") ?? "",

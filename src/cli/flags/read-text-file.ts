@@ -20,3 +20,17 @@ export function readTextFile(path: string): Result<string> {
     return refuse("invalid", `cannot read ${path}: ${code === "" ? error.message : code}`);
   }
 }
+
+/** A file that only its owner should be able to read. */
+export interface SecretFile {
+  readonly text: string;
+  /** Others on this machine can read or change it. */
+  readonly isExposed: boolean;
+}
+
+/** A file of secrets. Errors: as `readTextFile`. */
+export function readSecretFile(path: string): Result<SecretFile> {
+  const text = readTextFile(path);
+  if (!text.ok) return text;
+  return ok({ text: text.value, isExposed: (statSync(path).mode & 0o007) !== 0 });
+}

@@ -28,7 +28,10 @@ export const SECURITY_SCENARIOS: readonly Scenario[] = [
       const master = await scene.startMaster(`--acls=${JSON.stringify(acls)}`);
       const refusal = await scene.refusal({ master: master.url, info: { roles: ["bad"] } });
       expect(refusal.toLowerCase()).toContain("not authorized");
-      await scene.subscribe({ master: master.url, info: { roles: ["good"] } });
+      const framework = await scene.subscribe({ master: master.url, info: { roles: ["good"] } });
+      const teardown = { framework_id: { value: framework.id } };
+      expect((await scene.operator({ type: "TEARDOWN", teardown }, master.url)).status).toBe(403);
+      expect(framework.isOver).toBe(false);
     },
   },
   {
