@@ -5,11 +5,12 @@
 import { assert, must } from "../base/assert.ts";
 import type { AgentId } from "../base/ids.ts";
 import type { AgentInfo, Attribute } from "../protocol/v1/types.ts";
-import { Bundle } from "../resources/bundle.ts";
+import type { Bundle } from "../resources/bundle.ts";
+import { Holdings } from "./holdings.ts";
 import type { Client } from "./role-tree.ts";
 
 const NO_ATTRIBUTES: readonly Attribute[] = [];
-const NOBODY: ReadonlyMap<Client, Bundle> = new Map();
+const NOBODY: readonly Client[] = [];
 
 /** One agent. Shared volumes stay available while they are used, so they are not part of `free`. */
 export class AgentRecord {
@@ -27,31 +28,40 @@ export class AgentRecord {
   total: Bundle;
   /** Neither offered nor used; without shared resources. */
   free: Bundle;
-  shared: Bundle;
+  /** Shared volumes; undefined where there are none. */
+  shared: Bundle | undefined = undefined;
   isActive: boolean = true;
   /** On the whitelist, where there is one. */
   isListed: boolean = true;
   /** May have something for somebody that the last cycle did not see. */
   isDirty: boolean = false;
-  /** Clients of which a filter on this agent has ended. */
-  readonly woken: Client[] = [];
   /** Place in the pool. */
   position: number = 0;
-  #held: Map<Client, Bundle> | undefined = undefined;
+  #woken: Client[] | undefined = undefined;
+  /** Offered to or used by each client, allocated form; never empty. */
+  readonly held: Holdings = new Holdings();
 
   constructor(number: number, id: AgentId, info: AgentInfo, total: Bundle) {
     this.number = number;
     this.id = id;
     this.total = total;
     this.free = total;
-    this.shared = total;
     this.setInfo(info);
     this.setTotal(total);
   }
 
-  /** Offered to or used by each client, allocated form; never empty. */
-  get held(): ReadonlyMap<Client, Bundle> {
-    return this.#held ?? NOBODY;
+  /** Clients of which a filter on this agent has ended since the last cycle; some perhaps twice. */
+  get woken(): readonly Client[] {
+    return this.#woken ?? NOBODY;
+  }
+
+  wake(client: Client): void {
+    if (this.#woken === undefined) this.#woken = [client];
+    else this.#woken.push(client);
+  }
+
+  forgetWoken(): void {
+    this.#woken = undefined;
   }
 
   /** Its free resources may be offered. */
@@ -80,11 +90,11 @@ export class AgentRecord {
   setTotal(total: Bundle): void {
     const isPlain = !total.summary().hasShared;
     const free = isPlain ? total.clone() : total.filter((kind) => !kind.isShared);
-    for (const held of this.held.values()) free.subtract(withoutShared(held));
+    this.held.forEach((_, held) => free.subtract(withoutShared(held)));
     this.total = total;
     this.free = free;
-    this.shared = isPlain ? Bundle.empty(total.kinds) : total.filter((kind) => kind.isShared);
-    for (const held of this.held.values()) this.#assertSharedPresent(held);
+    this.shared = isPlain ? undefined : total.filter((kind) => kind.isShared);
+    this.held.forEach((_, held) => this.#assertSharedPresent(held));
   }
 
   /**
@@ -93,38 +103,37 @@ export class AgentRecord {
    */
   hold(client: Client, resources: Bundle, plain: Bundle): void {
     this.free.subtract(this.#withoutShared(plain));
-    this.#held ??= new Map();
-    const held = this.#held.get(client);
-    if (held === undefined) this.#held.set(client, resources.clone());
+    const held = this.held.get(client);
+    if (held === undefined) this.held.set(client, resources.clone());
     else held.add(resources);
-    if (!this.shared.isEmpty()) this.#assertSharedPresent(resources);
+    if (resources.summary().hasShared) this.#assertSharedPresent(resources);
   }
 
   /** Moves resources of a client back; asserts that the client holds them. */
   release(client: Client, resources: Bundle, plain: Bundle): void {
-    const held = this.#held?.get(client);
+    const held = this.held.get(client);
     assert(held !== undefined, () => `${client.frameworkId} holds something on agent ${this.id}`);
     held.subtract(resources);
-    if (held.isEmpty()) this.#held?.delete(client);
+    if (held.isEmpty()) this.held.delete(client);
     this.free.add(this.#withoutShared(plain));
   }
 
   /** Asserts promise 2 of the design: what is free and what is held are the total. */
   assertInvariants(): void {
     const left = this.total.filter((kind) => !kind.isShared);
-    for (const held of this.held.values()) left.subtract(withoutShared(held));
+    this.held.forEach((_, held) => left.subtract(withoutShared(held)));
     assert(left.equals(this.free), () => `agent ${this.id} is free of what nobody holds`);
-    for (const held of this.held.values()) this.#assertSharedPresent(held);
+    this.held.forEach((_, held) => this.#assertSharedPresent(held));
   }
 
   #withoutShared(plain: Bundle): Bundle {
-    return this.shared.isEmpty() ? plain : plain.filter((kind) => !kind.isShared);
+    return this.shared === undefined ? plain : plain.filter((kind) => !kind.isShared);
   }
 
   #assertSharedPresent(resources: Bundle): void {
     if (!resources.summary().hasShared) return;
     for (const kind of resources.withoutAllocation().presentKinds()) {
-      const isPresent = !kind.isShared || this.shared.amountOf(kind) > 0;
+      const isPresent = !kind.isShared || (this.shared?.amountOf(kind) ?? 0) > 0;
       assert(isPresent, () => `agent ${this.id} has the shared ${kind.name} that is held`);
     }
   }

@@ -29,8 +29,10 @@ export class Contenders {
   isRanked: Uint8Array = new Uint8Array(FIRST_CAPACITY);
   /** Share or count may have changed since the ranking was settled. */
   isMoved: Uint8Array = new Uint8Array(FIRST_CAPACITY);
-  /** Decides between equals; unique among siblings. */
+  /** Decides between equals, by `pathRank`; unique among siblings. */
   readonly path: string[] = [];
+  /** Comparable among siblings: lower for a lower path. */
+  pathRank: Float64Array = new Float64Array(FIRST_CAPACITY);
   /** Goes up with every change of the totals. */
   totalsVersion: number = 0;
   /** [contenders × width] */
@@ -189,6 +191,7 @@ export class Contenders {
     this.count = grown(this.count, this.#capacity);
     this.liveCount = grown(this.liveCount, this.#capacity);
     this.weight = grown(this.weight, this.#capacity);
+    this.pathRank = grown(this.pathRank, this.#capacity);
     this.#held = grown(this.#held, this.#capacity * this.#width);
     this.#quotaHeld = grown(this.#quotaHeld, this.#capacity * this.#width);
     const isRanked = new Uint8Array(this.#capacity);

@@ -166,7 +166,7 @@ export class Cycle implements Visitor {
   #look(agent: AgentRecord): boolean {
     const shared = this.#sharedOf(agent);
     this.#offerable.look(agent, shared);
-    this.#isWorthwhile = !shared.isEmpty() || this.#isEnoughForSomebody(agent);
+    this.#isWorthwhile = shared?.isEmpty() === false || this.#isEnoughForSomebody(agent);
     return this.#isWorthwhile || this.#current.choosyClients.size > 0;
   }
 
@@ -179,8 +179,8 @@ export class Cycle implements Visitor {
   }
 
   /** Shared volumes of the agent that were in no offer of this pass. */
-  #sharedOf(agent: AgentRecord): Bundle {
-    if (agent.shared.isEmpty()) return agent.shared;
+  #sharedOf(agent: AgentRecord): Bundle | undefined {
+    if (agent.shared === undefined) return undefined;
     let left = this.#sharedLeft.get(agent);
     if (left === undefined) {
       left = agent.shared.clone();
@@ -209,7 +209,7 @@ export class Cycle implements Visitor {
     client.starvingSinceMs = this.#nowMs;
     this.#allocations.push({ frameworkId, role, agentId: agent.id, resources });
     if (!plain.summary().hasShared) return;
-    this.#sharedOf(agent).subtract(plain.filter((kind) => kind.isShared));
+    this.#sharedOf(agent)?.subtract(plain.filter((kind) => kind.isShared));
     this.#again.add(agent);
   }
 

@@ -115,7 +115,7 @@ export class DrfAllocator implements Allocator {
     const { kinds } = this.#ledger;
     assert(total.kinds === kinds, () => `agent ${id} is described by the allocator's kinds`);
     const agent = this.#ledger.addAgent(id, info, total);
-    setAgentBits(agent, { ...this.#options, capabilities });
+    setAgentBits(agent, this.#options, capabilities);
     for (const client of this.#constrainedClients) client.constraint?.forget(agent.number);
     if (this.#whitelist !== undefined) {
       this.#ledger.setEligible(agent, {
@@ -136,7 +136,7 @@ export class DrfAllocator implements Allocator {
     this.#setInfo(agent, info);
     const isTotalNew = !agent.total.equals(total);
     if (isTotalNew) this.#ledger.setTotal(agent, total);
-    const areBitsNew = setAgentBits(agent, { ...this.#options, capabilities });
+    const areBitsNew = setAgentBits(agent, this.#options, capabilities);
     if (isTotalNew || areBitsNew) this.#markAgent(agent);
   }
 
@@ -144,7 +144,7 @@ export class DrfAllocator implements Allocator {
     const agent = this.#ledger.pool.get(id);
     this.#ledger.setEligible(agent, { isActive: false });
     this.#filters.clearAgent(agent.number);
-    for (const [client, held] of [...agent.held]) this.#release(agent, client, held.clone());
+    agent.held.forEach((client, held) => this.#release(agent, client, held.clone()));
     this.#ledger.removeAgent(agent);
     this.#markAgent(agent);
     this.#cycle.heldBack.delete(agent);
@@ -237,8 +237,7 @@ export class DrfAllocator implements Allocator {
       const plain = part.withoutAllocation();
       this.#ledger.release(agent, client, part, plain);
       if (!isRefused || !client.isSubscribed) continue;
-      const pair = { client: client.number, agent: agent.number };
-      this.#filters.add(pair, plain, expiresMs, nowMs);
+      this.#filters.add(client.number, agent.number, plain, expiresMs, nowMs);
     }
     this.#areAmountsNew = true;
     this.#markAgent(agent);
@@ -319,8 +318,8 @@ export class DrfAllocator implements Allocator {
     this.#filters.expire(nowMs, (agentNumber, clientNumber) => {
       const agent = pool.at(agentNumber);
       const client = tree.clientAt(clientNumber);
-      if (!agent.isOfferable || !client.isHungry || agent.woken.includes(client)) return;
-      agent.woken.push(client);
+      if (!agent.isOfferable || !client.isHungry) return;
+      agent.wake(client);
       woken.add(agent);
     });
     return woken;
@@ -355,7 +354,7 @@ export class DrfAllocator implements Allocator {
 
   /** Takes all marks away. */
   #settle(wokenAgents: ReadonlySet<AgentRecord>): void {
-    for (const agent of wokenAgents) agent.woken.length = 0;
+    for (const agent of wokenAgents) agent.forgetWoken();
     for (const agent of this.#dirtyAgents) agent.isDirty = false;
     this.#dirtyAgents.clear();
     for (const client of this.#dirtyClients) this.#unmarkClient(client);

@@ -19,15 +19,9 @@ const LIVE = 1;
 /** Over, but still in the wake queue. */
 const DEAD = 2;
 
-/** A client and an agent, by number. */
-export interface Pair {
-  readonly client: number;
-  readonly agent: number;
-}
-
 export class Filters {
-  #client = new Int32Array(FIRST_CAPACITY);
-  #agent = new Int32Array(FIRST_CAPACITY);
+  /** Client on the left, agent on the right. */
+  readonly #pairs = new PairIndex();
   #expiresMs = new Float64Array(FIRST_CAPACITY);
   #state = new Uint8Array(FIRST_CAPACITY);
   /** In the wake queue: it held back an offer that was possible otherwise. */
@@ -43,10 +37,6 @@ export class Filters {
   /** First row of each. */
   readonly #ofClient: number[] = [];
   readonly #ofAgent: number[] = [];
-  readonly #pairs = new PairIndex(
-    (row) => this.#client[row] ?? 0,
-    (row) => this.#agent[row] ?? 0,
-  );
   readonly #wakes = new MinHeap((row) => this.#expiresMs[row] ?? 0);
   #firstFree = NONE;
   #capacity = FIRST_CAPACITY;
@@ -58,10 +48,10 @@ export class Filters {
    * `resources` in unallocated form, kept. Those of the pair that have ended go, and shorter ones
    * of the same or less, so the caller has to look at the pair again.
    */
-  add(pair: Pair, resources: Bundle, expiresMs: number, nowMs: number): void {
+  add(client: number, agent: number, resources: Bundle, expiresMs: number, nowMs: number): void {
     let count = 1;
     let shortest = NONE;
-    for (let row = this.#pairs.find(pair.client, pair.agent); row !== NONE; ) {
+    for (let row = this.#pairs.find(client, agent); row !== NONE; ) {
       const next = this.#nextOfPair[row] ?? NONE;
       const endMs = this.#expiresMs[row] ?? 0;
       const isCovered = endMs <= expiresMs && resources.contains(this.#resourcesOf(row));
@@ -76,7 +66,10 @@ export class Filters {
       if ((this.#expiresMs[shortest] ?? 0) > expiresMs) return;
       this.#drop(shortest);
     }
-    this.#insert(pair, resources, expiresMs, nowMs);
+    const row = this.#newRow(nowMs);
+    this.#expiresMs[row] = expiresMs;
+    this.#resources[row] = resources;
+    this.#insert(row, client, agent);
   }
 
   /** True when a refusal that is live at `nowMs` contains all of `resources` (unallocated form). */
@@ -118,8 +111,8 @@ export class Filters {
   expire(nowMs: number, show: (agent: number, client: number) => void): void {
     for (let row = this.#wakes.first; row !== NONE; row = this.#wakes.first) {
       if (this.#state[row] === LIVE && (this.#expiresMs[row] ?? 0) > nowMs) return;
-      const client = this.#client[row] ?? 0;
-      const agent = this.#agent[row] ?? 0;
+      const client = this.#pairs.left[row] ?? 0;
+      const agent = this.#pairs.right[row] ?? 0;
       const isLive = this.#state[row] === LIVE;
       this.#unqueue();
       if (!isLive) continue;
@@ -135,7 +128,7 @@ export class Filters {
   nextEndMs(isWanted: (agent: number, client: number) => boolean): number {
     for (let row = this.#wakes.first; row !== NONE; row = this.#wakes.first) {
       const isLive = this.#state[row] === LIVE;
-      if (isLive && isWanted(this.#agent[row] ?? 0, this.#client[row] ?? 0)) {
+      if (isLive && isWanted(this.#pairs.right[row] ?? 0, this.#pairs.left[row] ?? 0)) {
         return this.#expiresMs[row] ?? 0;
       }
       this.#unqueue();
@@ -167,7 +160,7 @@ export class Filters {
       if (this.#state[row] === DEAD) dead += 1;
       if (this.#state[row] !== LIVE) continue;
       live += 1;
-      const pair = this.#rowsOfPair(this.#client[row] ?? 0, this.#agent[row] ?? 0);
+      const pair = this.#rowsOfPair(this.#pairs.left[row] ?? 0, this.#pairs.right[row] ?? 0);
       assert(pair.includes(row), "a refusal is found by its pair");
       assert(pair.length <= FILTERS_PER_KEY, "refusals of a pair are bounded");
     }
@@ -203,13 +196,9 @@ export class Filters {
     return resources;
   }
 
-  #insert({ client, agent }: Pair, resources: Bundle, expiresMs: number, nowMs: number): void {
-    const row = this.#newRow(nowMs);
-    this.#client[row] = client;
-    this.#agent[row] = agent;
-    this.#expiresMs[row] = expiresMs;
+  #insert(row: number, client: number, agent: number): void {
+    this.#pairs.assign(row, client, agent);
     this.#state[row] = LIVE;
-    this.#resources[row] = resources;
     this.#liveCount += 1;
     const sibling = this.#pairs.find(client, agent);
     this.#nextOfPair[row] = sibling;
@@ -221,8 +210,8 @@ export class Filters {
 
   /** Takes a live row out of everything; it stays as a dead one while it is in the wake queue. */
   #drop(row: number): void {
-    const client = this.#client[row] ?? 0;
-    const agent = this.#agent[row] ?? 0;
+    const client = this.#pairs.left[row] ?? 0;
+    const agent = this.#pairs.right[row] ?? 0;
     this.#unlinkFromPair(row, client, agent);
     unlink(row, client, this.#ofClient, this.#nextOfClient, this.#previousOfClient);
     unlink(row, agent, this.#ofAgent, this.#nextOfAgent, this.#previousOfAgent);
@@ -315,8 +304,6 @@ export class Filters {
     const expiresMs = new Float64Array(this.#capacity);
     expiresMs.set(this.#expiresMs);
     this.#expiresMs = expiresMs;
-    this.#client = integers(this.#client);
-    this.#agent = integers(this.#agent);
     this.#state = bytes(this.#state);
     this.#isQueued = bytes(this.#isQueued);
     this.#nextOfPair = integers(this.#nextOfPair);

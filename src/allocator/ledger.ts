@@ -49,7 +49,7 @@ export class Ledger {
     this.tree.released(client, summary, shared);
     this.quotas.moved(client.top.quota, summary, -1, agent.isEligible);
     if (agent.isOfferable) this.offerable.add(agent);
-    if (agent.held.has(client)) return;
+    if (agent.held.get(client) !== undefined) return;
     client.agents.delete(agent.number);
     this.tree.release(client);
   }

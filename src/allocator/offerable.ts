@@ -14,6 +14,7 @@ const SHARED = 2;
 const REFINEMENT = 4;
 /** What decides which resources of an agent a client sees. */
 const SIGHT = REVOCABLE | SHARED | REFINEMENT;
+const NO_ROLES: readonly string[] = [];
 const GPU = 8;
 const REGION_AWARE = 16;
 const MULTI_ROLE = 32;
@@ -34,16 +35,21 @@ export function clientBits(
   return bits;
 }
 
-/** What an agent asks of clients; capabilities left out mean all of them. */
+/** What decides about all agents. */
 export interface AgentRules {
   readonly isGpuFiltered: boolean;
   readonly masterRegion: string | undefined;
-  readonly capabilities: ReadonlySet<AgentInfoCapabilityType> | undefined;
 }
 
-/** Sets the bits that the agent needs and refuses; true when they are others than before. */
-export function setAgentBits(agent: AgentRecord, rules: AgentRules): boolean {
-  const { isGpuFiltered, masterRegion, capabilities } = rules;
+/**
+ * Sets the bits that the agent needs and refuses; true when they are others than before.
+ * Capabilities left out mean all of them.
+ */
+export function setAgentBits(
+  agent: AgentRecord,
+  { isGpuFiltered, masterRegion }: AgentRules,
+  capabilities: ReadonlySet<AgentInfoCapabilityType> | undefined,
+): boolean {
   const { region } = agent;
   const isRemote = region !== undefined && masterRegion !== undefined && region !== masterRegion;
   let needed = isRemote ? REGION_AWARE : 0;
@@ -77,32 +83,38 @@ export class Offerable {
   readonly #known = new Map<number | string, Candidate>();
   /** What everybody sees, where everybody sees the same. */
   #only: Candidate | undefined = undefined;
+  /** The one before, which is the same for agents that are alike. */
+  #lastOnly: Candidate | undefined = undefined;
   #agent: AgentRecord | undefined = undefined;
   /** Shared volumes that may still be offered. */
   #shared: Bundle | undefined = undefined;
-  #reservationRoles: readonly string[] = [];
+  #reservationRoles: readonly string[] = NO_ROLES;
 
   /** `minimum` applies to frameworks that bring none of their own. */
   constructor(minimum: Minimum) {
     this.#minimum = minimum;
   }
 
-  /** To be called when a turn begins, and after each offer. */
-  look(agent: AgentRecord, shared: Bundle): void {
+  /**
+   * To be called when a turn begins, and after each offer. `shared` are the shared volumes that may
+   * still be offered.
+   */
+  look(agent: AgentRecord, shared: Bundle | undefined): void {
     this.#agent = agent;
     this.#shared = shared;
     this.#only = undefined;
-    this.#known.clear();
+    if (this.#known.size > 0) this.#known.clear();
     const { hasReservations, hasRevocable } = agent.free.summary();
-    const isPlain = !hasReservations && shared.isEmpty();
-    this.#reservationRoles = isPlain ? [] : reservationRolesOf(agent.free, shared);
+    const hasShared = shared?.isEmpty() === false;
+    const isPlain = !hasReservations && !hasShared;
+    this.#reservationRoles = isPlain ? NO_ROLES : reservationRolesOf(agent.free, shared);
     if (!isPlain || hasRevocable) return;
-    // A copy, since the agent's own changes as soon as it is taken.
-    const resources = agent.free.clone();
-    this.#only = {
-      resources,
-      isEnough: meets(this.#minimum, resources.summary()),
-    };
+    if (this.#lastOnly?.resources.isCopyOf(agent.free) !== true) {
+      // A copy, since the agent's own changes as soon as it is taken.
+      const resources = agent.free.clone();
+      this.#lastOnly = { resources, isEnough: meets(this.#minimum, resources.summary()) };
+    }
+    this.#only = this.#lastOnly;
   }
 
   /** What `client` could get; without anything unshared when there is nothing for it. */
@@ -144,10 +156,10 @@ function isSeen(kind: ResourceKind, bits: number): boolean {
 }
 
 /** Roles that some of the resources are reserved to, each once. */
-function reservationRolesOf(...bundles: readonly Bundle[]): string[] {
+function reservationRolesOf(...bundles: readonly (Bundle | undefined)[]): string[] {
   const roles = new Set<string>();
   for (const bundle of bundles) {
-    for (const { reservationRole } of bundle.presentKinds()) roles.add(reservationRole);
+    for (const { reservationRole } of bundle?.presentKinds() ?? []) roles.add(reservationRole);
   }
   roles.delete("*");
   return [...roles];

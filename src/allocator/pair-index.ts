@@ -1,6 +1,6 @@
 /**
- * Finds a row by two numbers: a hash table with open addressing that holds nothing but row numbers,
- * since the rows say themselves which pair they are of. At most one row per pair.
+ * Rows that belong to a pair of numbers each, and the way from a pair to one row of it: a hash table
+ * with open addressing that holds nothing but row numbers. At most one row per pair is in the table.
  */
 import { assert } from "../base/assert.ts";
 
@@ -8,25 +8,33 @@ const NONE = -1;
 const FIRST_CAPACITY = 64;
 
 export class PairIndex {
-  readonly #leftOf: (row: number) => number;
-  readonly #rightOf: (row: number) => number;
+  /** By row. */
+  left: Int32Array = new Int32Array(FIRST_CAPACITY);
+  right: Int32Array = new Int32Array(FIRST_CAPACITY);
   /** Row + 1; 0 is free. The length is a power of two. */
   #slots = new Int32Array(FIRST_CAPACITY);
   #size = 0;
 
-  constructor(leftOf: (row: number) => number, rightOf: (row: number) => number) {
-    this.#leftOf = leftOf;
-    this.#rightOf = rightOf;
+  /** Says which pair a row is of; it is not in the table yet. */
+  assign(row: number, left: number, right: number): void {
+    if (row >= this.left.length) {
+      this.left = doubled(this.left);
+      this.right = doubled(this.right);
+    }
+    this.left[row] = left;
+    this.right[row] = right;
   }
 
   /** The row of the pair, or -1. */
   find(left: number, right: number): number {
+    const lefts = this.left;
+    const rights = this.right;
     const slots = this.#slots;
     const mask = slots.length - 1;
     for (let slot = hashOf(left, right) & mask; ; slot = (slot + 1) & mask) {
       const row = (slots[slot] ?? 0) - 1;
       if (row === NONE) return NONE;
-      if (this.#leftOf(row) === left && this.#rightOf(row) === right) return row;
+      if (lefts[row] === left && rights[row] === right) return row;
     }
   }
 
@@ -51,7 +59,7 @@ export class PairIndex {
     for (let slot = (hole + 1) & mask; ; slot = (slot + 1) & mask) {
       const next = (slots[slot] ?? 0) - 1;
       if (next === NONE) break;
-      const home = hashOf(this.#leftOf(next), this.#rightOf(next)) & mask;
+      const home = this.#hashOf(next) & mask;
       if (((slot - home) & mask) < ((slot - hole) & mask)) continue;
       slots[hole] = next + 1;
       hole = slot;
@@ -59,10 +67,14 @@ export class PairIndex {
     slots[hole] = 0;
   }
 
+  #hashOf(row: number): number {
+    return hashOf(this.left[row] ?? 0, this.right[row] ?? 0);
+  }
+
   #slotOf(row: number): number {
     const slots = this.#slots;
     const mask = slots.length - 1;
-    let slot = hashOf(this.#leftOf(row), this.#rightOf(row)) & mask;
+    let slot = this.#hashOf(row) & mask;
     while (slots[slot] !== row + 1) {
       assert(slots[slot] !== 0, "the row is in the index");
       slot = (slot + 1) & mask;
@@ -73,7 +85,7 @@ export class PairIndex {
   #place(row: number): void {
     const slots = this.#slots;
     const mask = slots.length - 1;
-    let slot = hashOf(this.#leftOf(row), this.#rightOf(row)) & mask;
+    let slot = this.#hashOf(row) & mask;
     while (slots[slot] !== 0) slot = (slot + 1) & mask;
     slots[slot] = row + 1;
   }
@@ -91,4 +103,10 @@ function hashOf(left: number, right: number): number {
   hash ^= hash >>> 15;
   hash = Math.imul(hash, 0x2c1b_3c6d);
   return (hash ^ (hash >>> 13)) >>> 0;
+}
+
+function doubled(column: Int32Array): Int32Array {
+  const larger = new Int32Array(column.length * 2);
+  larger.set(column);
+  return larger;
 }

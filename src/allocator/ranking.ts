@@ -14,6 +14,8 @@ const INSERTION_STEPS = 4;
 /** Contenders by number, in order. Members keep the key they were placed by until `settle`. */
 export class Ranking {
   readonly #table: Contenders;
+  /** All siblings, whether they compete or not, by path. */
+  readonly #byPath: number[] = [];
   #order: Int32Array = new Int32Array(FIRST_CAPACITY);
   #size = 0;
   /** Members that are flagged in `isMoved`. */
@@ -32,6 +34,44 @@ export class Ranking {
   /** The member at a place, as of the last `settle`. */
   at(place: number): number {
     return this.#order[place] ?? 0;
+  }
+
+  /** A new sibling, which does not compete yet; gives it its place among the paths. */
+  admit(sibling: number): void {
+    const { path, pathRank } = this.#table;
+    const siblings = this.#byPath;
+    const own = path[sibling] ?? "";
+    let low = 0;
+    let high = siblings.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((path[siblings[middle] ?? 0] ?? "") < own) low = middle + 1;
+      else high = middle;
+    }
+    const before = siblings[low - 1];
+    const after = siblings[low];
+    const lower = before === undefined ? undefined : (pathRank[before] ?? 0);
+    const upper = after === undefined ? undefined : (pathRank[after] ?? 0);
+    siblings.splice(low, 0, sibling);
+    const rank = rankBetween(lower, upper);
+    pathRank[sibling] = rank;
+    if (rank === lower || rank === upper) this.#renumber();
+  }
+
+  /** The sibling is no more; it does not compete. */
+  dismiss(sibling: number): void {
+    const { path, pathRank } = this.#table;
+    const siblings = this.#byPath;
+    const own = pathRank[sibling] ?? 0;
+    let low = 0;
+    let high = siblings.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((pathRank[siblings[middle] ?? 0] ?? 0) < own) low = middle + 1;
+      else high = middle;
+    }
+    assert(siblings[low] === sibling, () => `${path[sibling]} is where its path says`);
+    siblings.splice(low, 1);
   }
 
   insert(member: number): void {
@@ -79,6 +119,12 @@ export class Ranking {
     for (const member of this.#moved) this.#table.isMoved[member] = 0;
     this.#moved.length = 0;
     this.#totalsVersion = this.#table.totalsVersion;
+  }
+
+  /** Whole numbers in the same order, once there is no room between two. */
+  #renumber(): void {
+    const { pathRank } = this.#table;
+    for (const [place, sibling] of this.#byPath.entries()) pathRank[sibling] = place;
   }
 
   #refresh(member: number): void {
@@ -144,14 +190,14 @@ export class Ranking {
 
   /** The order of semantics 4.2; a total one, since paths differ. */
   #isBefore(a: number, b: number): boolean {
-    const { share, count, path } = this.#table;
+    const { share, count, pathRank } = this.#table;
     const shareA = share[a] ?? 0;
     const shareB = share[b] ?? 0;
     if (shareA !== shareB) return shareA < shareB;
     const countA = count[a] ?? 0;
     const countB = count[b] ?? 0;
     if (countA !== countB) return countA < countB;
-    return (path[a] ?? "") < (path[b] ?? "");
+    return (pathRank[a] ?? 0) < (pathRank[b] ?? 0);
   }
 
   #grow(): void {
@@ -159,4 +205,10 @@ export class Ranking {
     larger.set(this.#order);
     this.#order = larger;
   }
+}
+
+/** A number between the two, each of which may be missing; one of them when there is none. */
+function rankBetween(lower: number | undefined, upper: number | undefined): number {
+  if (lower === undefined) return (upper ?? 1) - 1;
+  return upper === undefined ? lower + 1 : (lower + upper) / 2;
 }

@@ -152,6 +152,7 @@ export class RoleTree {
     const role = this.#ensureRole(roleName);
     const client = new Client(this.table.add(frameworkId, 1), frameworkId, role);
     this.#byNumber[client.number] = client;
+    role.ranking.admit(client.number);
     role.clientCount += 1;
     byRole.set(roleName, client);
     return client;
@@ -317,6 +318,7 @@ export class RoleTree {
       const number = this.table.add(`${branch.path}/.`, 1);
       branch.role = new Role(number, branch, new Ranking(this.table));
       this.#byNumber[number] = branch.role;
+      branch.ranking.admit(number);
     }
     return branch.role;
   }
@@ -325,6 +327,7 @@ export class RoleTree {
     const number = this.table.add(path, this.#weights.get(path) ?? 1);
     const branch = new Branch(number, path, parent, new Ranking(this.table));
     this.#byNumber[number] = branch;
+    parent?.ranking.admit(number);
     if (parent?.parent === undefined && parent !== undefined) this.#joinQuota(branch);
     return branch;
   }
@@ -347,7 +350,8 @@ export class RoleTree {
     }
   }
 
-  #forget({ number }: Contender): void {
+  #forget({ number, parent }: Contender): void {
+    parent?.ranking.dismiss(number);
     this.table.remove(number);
     this.#byNumber[number] = undefined;
   }

@@ -61,6 +61,11 @@ export class Bundle {
     return this.#content.isEmpty;
   }
 
+  /** Whether both still share their content, so that they are equal for sure. O(1). */
+  isCopyOf(other: Bundle): boolean {
+    return this.#content === other.#content;
+  }
+
   /** Adds `other` to this bundle. Ranges and sets are united: what both hold is there once. */
   add(other: Bundle): void {
     this.#assertSameTable(other);
@@ -77,7 +82,7 @@ export class Bundle {
   subtract(other: Bundle): void {
     this.#assertSameTable(other);
     if (other.#content === this.#content) {
-      this.#content = new Content(this.kinds, []);
+      this.#content = this.#content.nothing();
       return;
     }
     if (!this.#content.contains(other.#content)) {

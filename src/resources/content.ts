@@ -35,9 +35,10 @@ export class Content {
   isShared: boolean = false;
   #summary: ScalarSummary | undefined = undefined;
   #unallocated: Content | undefined = undefined;
-  /** The last role asked for, since the same is mostly asked again. */
-  #role: string | undefined = undefined;
-  #allocated: Content | undefined = undefined;
+  /** By role; of the generation of the table below. */
+  #allocated: Map<string, Content> | undefined = undefined;
+  #generation = 0;
+  #nothing: Content | undefined = undefined;
 
   constructor(kinds: ResourceKinds, entries: Entry[]) {
     this.kinds = kinds;
@@ -69,16 +70,23 @@ export class Content {
     return this.#summary;
   }
 
-  /** The same amounts, allocated to `role`; shared. */
+  /** No amounts of the same table; shared. */
+  nothing(): Content {
+    this.#nothing ??= new Content(this.kinds, []).share();
+    return this.#nothing;
+  }
+
+  /** The same amounts, allocated to `role`; shared, and mostly the same object when asked again. */
   allocatedTo(role: string): Content {
-    if (this.#allocated !== undefined && this.#role === role) return this.#allocated;
+    const known =
+      this.#generation === this.kinds.generation ? this.#allocated?.get(role) : undefined;
+    if (known !== undefined) return known;
     const result = this.#mapped((kind) => this.kinds.allocate(kind, role)).share();
     // A content of several allocations is not what the result was made of.
     if (this.entries.every(({ kind }) => kind.allocationRole === undefined)) {
       result.#unallocated = this.share();
       result.#summary = this.summary();
-      this.#role = role;
-      this.#allocated = result;
+      this.#remember(role, result);
     }
     return result;
   }
@@ -167,11 +175,19 @@ export class Content {
     else this.entries.splice(position, 0, entry);
   }
 
+  #remember(role: string, allocated: Content): void {
+    const generation = this.kinds.countAllocated();
+    if (this.#allocated === undefined || this.#generation !== generation) {
+      this.#allocated = new Map();
+      this.#generation = generation;
+    }
+    this.#allocated.set(role, allocated);
+  }
+
   #change(): void {
     assert(!this.isShared, "content that several bundles hold is not changed");
     this.#summary = undefined;
     this.#unallocated = undefined;
-    this.#role = undefined;
     this.#allocated = undefined;
   }
 

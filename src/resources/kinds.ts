@@ -11,6 +11,7 @@ import type {
   ResourceDiskInfo,
   ResourceReservationInfo,
 } from "../protocol/v1/types.ts";
+import { ALLOCATED_CONTENTS } from "./limits.ts";
 import { toMilli } from "./milli.ts";
 import { toPostRefinement } from "./refinement.ts";
 
@@ -46,6 +47,8 @@ export class ResourceKinds {
   /** Kinds of which only name, type and allocation are said: nearly all there are. */
   readonly #plain = new Map<string, Map<string, ResourceKind>>();
   readonly #scalarNames: string[] = [];
+  #generation = 0;
+  #allocatedCount = 0;
   /** By kind, and for `#allocated` by role before. */
   readonly #unallocated: (number | undefined)[] = [];
   readonly #allocated = new Map<string, (number | undefined)[]>();
@@ -53,6 +56,21 @@ export class ResourceKinds {
   /** Number of kinds seen so far; kinds are 0 … size - 1. */
   get size(): number {
     return this.#kinds.length;
+  }
+
+  /** Goes up when allocated contents that were remembered are to be forgotten. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** Notes that one more allocated content is remembered; returns the generation it belongs to. */
+  countAllocated(): number {
+    this.#allocatedCount += 1;
+    if (this.#allocatedCount > ALLOCATED_CONTENTS) {
+      this.#allocatedCount = 0;
+      this.#generation += 1;
+    }
+    return this.#generation;
   }
 
   /** Names of scalars by `scalarIndex`, in order of first sight. */

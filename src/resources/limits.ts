@@ -17,3 +17,9 @@ export const PIECE_COUNT: number = 32_768;
 
 /** Reservations stacked on one resource: one per level of the role tree, which nobody nests so deep. */
 export const RESERVATION_COUNT: number = 64;
+
+/**
+ * Contents allocated to a role that are remembered with the content they were made of, so that the
+ * next offer of the same needs no new one. Beyond this all are forgotten.
+ */
+export const ALLOCATED_CONTENTS: number = 16_384;
