@@ -90,11 +90,11 @@ export class AgentRecord {
   setTotal(total: Bundle): void {
     const isPlain = !total.summary().hasShared;
     const free = isPlain ? total.clone() : total.filter((kind) => !kind.isShared);
-    this.held.forEach((_, held) => free.subtract(withoutShared(held)));
+    for (const [, held] of this.held.entries()) free.subtract(withoutShared(held));
     this.total = total;
     this.free = free;
     this.shared = isPlain ? undefined : total.filter((kind) => kind.isShared);
-    this.held.forEach((_, held) => this.#assertSharedPresent(held));
+    for (const [, held] of this.held.entries()) this.#assertSharedPresent(held);
   }
 
   /**
@@ -121,9 +121,9 @@ export class AgentRecord {
   /** Asserts promise 2 of the design: what is free and what is held are the total. */
   assertInvariants(): void {
     const left = this.total.filter((kind) => !kind.isShared);
-    this.held.forEach((_, held) => left.subtract(withoutShared(held)));
+    for (const [, held] of this.held.entries()) left.subtract(withoutShared(held));
     assert(left.equals(this.free), () => `agent ${this.id} is free of what nobody holds`);
-    this.held.forEach((_, held) => this.#assertSharedPresent(held));
+    for (const [, held] of this.held.entries()) this.#assertSharedPresent(held);
   }
 
   #withoutShared(plain: Bundle): Bundle {

@@ -144,7 +144,9 @@ export class DrfAllocator implements Allocator {
     const agent = this.#ledger.pool.get(id);
     this.#ledger.setEligible(agent, { isActive: false });
     this.#filters.clearAgent(agent.number);
-    agent.held.forEach((client, held) => this.#release(agent, client, held.clone()));
+    for (const [client, held] of agent.held.entries()) {
+      this.#release(agent, client, held.clone());
+    }
     this.#ledger.removeAgent(agent);
     this.#markAgent(agent);
     this.#cycle.heldBack.delete(agent);

@@ -5,6 +5,8 @@
 import type { Bundle } from "../resources/bundle.ts";
 import type { Client } from "./role-tree.ts";
 
+const NONE: readonly (readonly [Client, Bundle])[] = [];
+
 /** Bundles by client, each entry once. */
 export class Holdings {
   #first: Client | undefined = undefined;
@@ -33,19 +35,11 @@ export class Holdings {
     } else this.#others?.delete(client);
   }
 
-  /** Shows each entry; those of which `show` takes entries away are shown or not. */
-  forEach(show: (client: Client, bundle: Bundle) => void): void {
-    const { clients } = this;
-    for (const client of clients) {
-      const bundle = this.get(client);
-      if (bundle !== undefined) show(client, bundle);
-    }
-  }
-
-  /** Those who hold something, as of now. */
-  get clients(): readonly Client[] {
-    const others = [...(this.#others?.keys() ?? [])];
-    return this.#first === undefined ? others : [this.#first, ...others];
+  /** A list as of now, which later changes leave as it is. */
+  entries(): readonly (readonly [client: Client, bundle: Bundle])[] {
+    const others = this.#others === undefined ? NONE : [...this.#others];
+    if (this.#first === undefined || this.#ofFirst === undefined) return others;
+    return [[this.#first, this.#ofFirst], ...others];
   }
 
   #has(client: Client): boolean {

@@ -35,14 +35,14 @@ export function assertLedger(ledger: Ledger): void {
 
 function assertAgent({ tree }: Ledger, agent: AgentRecord): void {
   agent.assertInvariants();
-  agent.held.forEach((client, held) => {
+  for (const [client, held] of agent.held.entries()) {
     const name = `${client.frameworkId} in ${client.role}`;
     assert(!held.isEmpty(), () => `${name} holds something on agent ${agent.id}`);
     const isNoted = client.agents.has(agent.number);
     assert(isNoted, () => `${name} knows what it holds on agent ${agent.id}`);
     const isLive = tree.find(client.frameworkId, client.role) === client;
     assert(isLive, () => `${name} on agent ${agent.id} is in the tree`);
-  });
+  }
 }
 
 function assertTotals({ pool, tree }: Ledger): void {
@@ -59,14 +59,14 @@ function assertAccounts({ pool, tree }: Ledger): void {
   const { table } = tree;
   const recounts = new Map<number, Recount>();
   for (const { id, held } of pool.all()) {
-    held.forEach((client, resources) => {
+    for (const [client, resources] of held.entries()) {
       const plain = resources.withoutAllocation();
       for (const number of lineOf(client)) {
         const recount = recounts.get(number) ?? new Recount();
         recounts.set(number, recount);
         recount.add(id, plain);
       }
-    });
+    }
   }
   for (const { number } of tree.contenders()) {
     const recount = recounts.get(number);
@@ -135,9 +135,9 @@ function consumedBy({ pool }: Ledger, role: string): number[] {
     for (const { role: owner, index, milli } of reservedAmountsOf(total)) {
       if (isWithin(owner, role)) consumed[index] = (consumed[index] ?? 0) + milli;
     }
-    held.forEach((client, resources) => {
+    for (const [client, resources] of held.entries()) {
       if (isWithin(client.role, role)) addQuota(consumed, resources.summary());
-    });
+    }
   }
   return consumed;
 }
