@@ -7,6 +7,24 @@ import { denialOfFile } from "./file-endpoints.ts";
 import { denialOf } from "./permission.ts";
 import type { ProcessFacts } from "./process-facts.ts";
 
+/** Calls of this kind that carry a message, named after them. */
+const CALLS_WITH_PAYLOAD: ReadonlySet<string> = new Set([
+  "GET_METRICS",
+  "SET_LOGGING_LEVEL",
+  "LIST_FILES",
+  "READ_FILE",
+]);
+
+/** The payload that such a call lacks; undefined when it is complete, or of another kind. */
+export function missingPayload(call: {
+  readonly type?: string | undefined;
+  readonly [field: string]: unknown;
+}): string | undefined {
+  if (call.type === undefined || !CALLS_WITH_PAYLOAD.has(call.type)) return undefined;
+  const field = call.type.toLowerCase();
+  return call[field] === undefined ? field : undefined;
+}
+
 /** What both APIs have in common; equal names mean equal messages. */
 type ProcessCall = Pick<
   MasterCall & AgentCall,

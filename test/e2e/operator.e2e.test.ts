@@ -612,6 +612,11 @@ describe("endpoints", () => {
     expect((await request(`${agent}/slave%281%29/logging/toggle`)).text).toMatch(/^\d+\n$/);
     const call = { type: "READ_FILE", read_file: { path: "/slave/log", offset: 0, length: 4 } };
     const headers = { "Content-Type": "application/json" };
+    const bare = json("POST", { type: "SET_LOGGING_LEVEL" });
+    expect(await request(`${agent}/api/v1`, { ...bare, headers })).toMatchObject({
+      status: 400,
+      text: expect.stringContaining("Expecting 'set_logging_level' to be present"),
+    });
     const read = await request(`${agent}/api/v1`, { ...json("POST", call), headers });
     expect(read.body).toMatchObject({ type: "READ_FILE", read_file: { data: expect.any(String) } });
   });

@@ -14,7 +14,7 @@ import { responseMediaType } from "../../protocol/media-types.ts";
 import type { AgentCall, AgentResponse } from "../../protocol/v1/types.ts";
 import type { Caller } from "../authentication.ts";
 import { readCall } from "../body.ts";
-import { processCall } from "../process-calls.ts";
+import { missingPayload, processCall } from "../process-calls.ts";
 import type { ProcessFacts } from "../process-facts.ts";
 import {
   emptyResponse,
@@ -37,6 +37,11 @@ export async function handleAgentCall(
   if (!call.ok) return refusalResponse(call.error);
   if (call.value.type === undefined) {
     return textResponse(400, "Failed to validate agent::Call: Expecting 'type' to be present");
+  }
+  const missing = missingPayload({ ...call.value });
+  if (missing !== undefined) {
+    const reason = `Expecting '${missing}' to be present`;
+    return textResponse(400, `Failed to validate agent::Call: ${reason}`);
   }
   const mediaType = responseMediaType(request.headers.get("accept"));
   if (!mediaType.ok) return refusalResponse(mediaType.error);

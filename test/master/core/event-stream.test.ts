@@ -44,6 +44,7 @@ describe("subscription", () => {
     const world = new World({ maxOperatorStreams: 2 });
     const streams = [0, 1, 2].map(() => world.operatorSubscribe());
     expect(streams.map(({ isClosed }) => isClosed)).toEqual([true, false, false]);
+    expect(world.state.operatorStreams.size).toBe(2);
     expect(typesOf(streams[2] as TestOperator)).toEqual(["SUBSCRIBED", "HEARTBEAT"]);
   });
 

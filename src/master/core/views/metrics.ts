@@ -23,6 +23,7 @@ export function metricsSnapshot(state: MasterState, nowMs: number): Record<strin
   values.set("master/elected", state.isRecovered ? 1 : 0);
   values.set("master/uptime_secs", state.isRecovered ? (nowMs - state.startedMs) / 1000 : 0);
   values.set("master/outstanding_offers", state.offers.size);
+  values.set("master/operator_event_stream_subscribers", state.operatorStreams.size);
   addAgents(values, state);
   addFrameworks(values, state);
   addTasks(values, state);
