@@ -15,7 +15,13 @@ import {
   prefixesOf,
   wholeOf,
 } from "./model/amounts.ts";
-import { frameworkOf, type ModelAgent, type ModelOffer, roleOf } from "./model/cluster.ts";
+import {
+  frameworkOf,
+  type ModelAgent,
+  type ModelOffer,
+  roleOf,
+  type Vector,
+} from "./model/cluster.ts";
 import { Model } from "./model/model.ts";
 import { shareOfFramework, shareOfRole } from "./model/ranking.ts";
 
@@ -36,10 +42,14 @@ export class Twins {
   #agentNumber = 0;
   readonly #agentInSlot = new Map<number, string>();
 
-  constructor() {
+  /** Offers of the last cycle, as `framework role agent key=milli …`, in order of the text. */
+  lastOffers: readonly string[] = [];
+
+  /** `minimum` is the general one, thousandths. */
+  constructor(minimum: readonly Vector[] = MINIMUM) {
     const excluded = new Set(["gpus"]);
     this.#real = new DrfAllocator(this.#kinds, {
-      minAllocatable: MINIMUM,
+      minAllocatable: minimum,
       isGpuFiltered: true,
       fairSharingExcluded: excluded,
       allocationIntervalMs: INTERVAL_MS,
@@ -47,7 +57,7 @@ export class Twins {
     });
     this.#allocator = this.#real;
     this.#model = new Model({
-      minimum: MINIMUM,
+      minimum,
       intervalMs: INTERVAL_MS,
       excluded,
       isGpuFiltered: true,
@@ -266,6 +276,7 @@ export class Twins {
     const real = this.#real.allocate(this.#nowMs).map(printAllocation);
     const model = this.#model.allocate(this.#nowMs).map(print);
     expect(real.sort()).toEqual(model.sort());
+    this.lastOffers = real;
     if (model.length > 0) expect(isPossible).toBe(true);
     expect(this.#real.isDirty()).toBe(false);
     expect(this.#real.nextWakeMs()).toBeGreaterThan(this.#nowMs);
