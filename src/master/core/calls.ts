@@ -17,7 +17,7 @@ import { command } from "./commands.ts";
 import { log, type MasterContext } from "./context.ts";
 import { removeFramework, updateFramework } from "./frameworks.ts";
 import type { MasterInput } from "./inputs.ts";
-import { answerInverseOffers } from "./inverse-offers.ts";
+import { answerInverseOffers, forgetRefusals } from "./inverse-offers.ts";
 import { acknowledgeOperationStatus } from "./operations.ts";
 import { checkDrained } from "./operator/drained.ts";
 import { admitCall, nextCall } from "./rate-limits.ts";
@@ -187,6 +187,7 @@ function revive(ctx: MasterContext, framework: FrameworkEntry, roles: readonly s
   if (!areOwnRoles(ctx, framework, roles)) return;
   for (const role of rolesOrAll(framework, roles)) framework.suppressedRoles.delete(role);
   ctx.allocator.revive(framework.id, roles);
+  forgetRefusals(ctx, framework);
 }
 
 /** Outstanding offers stay valid (semantics 4.6). */

@@ -25,7 +25,7 @@ import type { MasterEffect } from "./effects.ts";
 import { failoverTimedOut, heartbeat, streamClosed, subscribe } from "./frameworks.ts";
 import type { MasterInput, MasterTimer } from "./inputs.ts";
 import { assertMasterInvariants } from "./invariants.ts";
-import { sendInverseOffers } from "./inverse-offers.ts";
+import { inverseOfferTimedOut, sendInverseOffers } from "./inverse-offers.ts";
 import type { MasterOptions } from "./master-options.ts";
 import { rescindOffer, runAllocation, scheduleAllocation } from "./offers.ts";
 import {
@@ -166,6 +166,7 @@ function timerFired(ctx: MasterContext, timer: MasterTimer): void {
     case "offerTimeout": {
       const offer = ctx.state.offers.get(timer.offerId);
       if (offer !== undefined) rescindOffer(ctx, offer);
+      else inverseOfferTimedOut(ctx, timer.offerId);
       return;
     }
     case "inverseOffers":

@@ -7,7 +7,7 @@
 import type { Allocation } from "../../allocator/allocator.ts";
 import { assert, must } from "../../base/assert.ts";
 import type { FrameworkId } from "../../base/ids.ts";
-import type { ExecutorID, Offer } from "../../protocol/v1/types.ts";
+import type { ExecutorID, Offer, URL } from "../../protocol/v1/types.ts";
 import { cancelTimer, type MasterContext, newOfferId, sendEvent, setTimer } from "./context.ts";
 import { assertAgentWithinTotal } from "./invariants.ts";
 import { resourcesForFramework } from "./resource-forms.ts";
@@ -167,8 +167,7 @@ function offerMessage(
   id: string,
   allocation: Allocation,
 ): Offer {
-  const { hostname, port, attributes, domain } = agent.info;
-  const address = { hostname, ip: agent.remoteIp, port: port ?? AGENT_PORT_DEFAULT };
+  const { hostname, attributes, domain } = agent.info;
   const resources = resourcesForFramework(framework, allocation.resources).filter(
     (resource) => resource.name !== "ephemeral_ports",
   );
@@ -177,7 +176,7 @@ function offerMessage(
     framework_id: { value: framework.id },
     agent_id: { value: agent.id },
     hostname,
-    url: { scheme: "http", address, path: "/slave(1)" },
+    url: agentUrl(agent),
     ...(domain !== undefined && { domain }),
     resources,
     attributes: attributes ?? [],
@@ -185,6 +184,12 @@ function offerMessage(
     ...(agent.unavailability !== undefined && { unavailability: agent.unavailability }),
     ...(isMultiRole(framework) && { allocation_info: { role: allocation.role } }),
   };
+}
+
+/** Where the agent's own API is. */
+export function agentUrl({ info, remoteIp }: AgentEntry): URL {
+  const address = { hostname: info.hostname, ip: remoteIp, port: info.port ?? AGENT_PORT_DEFAULT };
+  return { scheme: "http", address, path: "/slave(1)" };
 }
 
 /** Port of an agent that names none (`AgentInfo.port` default in mesos.proto). */

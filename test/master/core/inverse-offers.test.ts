@@ -1,0 +1,133 @@
+/** Inverse offers: who is asked, how often, and what becomes of the question. */
+import { describe, expect, test } from "bun:test";
+import type { InverseOffer } from "../../../src/protocol/v1/types.ts";
+import { forget, lastOffer, type TestAgent, type TestStream, taskFor, World } from "./harness.ts";
+
+interface Scene {
+  readonly world: World;
+  readonly agent: TestAgent;
+  readonly stream: TestStream;
+}
+
+/** A framework with a task on an agent whose machine is planned to be away. */
+function scene(options: ConstructorParameters<typeof World>[0] = {}): Scene {
+  const world = new World(options);
+  const agent = world.addAgent();
+  const stream = world.subscribe({ failover_timeout: 60 });
+  world.launch(stream, lastOffer(stream), taskFor(lastOffer(stream), "t"));
+  agent.work();
+  plan(world, agent.hostname);
+  return { world, agent, stream };
+}
+
+function plan(world: World, hostname: string): void {
+  const unavailability = { start: { nanoseconds: (world.nowMs + 3_600_000) * 1e6 } };
+  const windows = [{ machine_ids: [{ hostname }], unavailability }];
+  world.operatorCall({
+    type: "UPDATE_MAINTENANCE_SCHEDULE",
+    update_maintenance_schedule: { schedule: { windows } },
+  });
+}
+
+function asked(stream: TestStream): InverseOffer[] {
+  return stream.events.flatMap(({ inverse_offers: event }) => event?.inverse_offers ?? []);
+}
+
+function answer(
+  { world, stream }: Scene,
+  kind: "ACCEPT" | "DECLINE",
+  refuse_seconds: number,
+): void {
+  const inverse_offer_ids = asked(stream).map(({ id }) => id);
+  const payload = { inverse_offer_ids, filters: { refuse_seconds } };
+  forget(stream);
+  if (kind === "ACCEPT") {
+    world.call(stream, { type: "ACCEPT_INVERSE_OFFERS", accept_inverse_offers: payload });
+  } else world.call(stream, { type: "DECLINE_INVERSE_OFFERS", decline_inverse_offers: payload });
+}
+
+describe("inverse offers", () => {
+  test("ask who holds something on the agent, once, without resources [semantics 4.9]", () => {
+    const at = scene();
+    const idle = at.world.subscribe({ name: "idle" });
+    at.world.advance(10_000);
+    const [offer, ...more] = asked(at.stream);
+    expect(more).toEqual([]);
+    expect(offer).toMatchObject({ agent_id: { value: at.agent.id }, resources: [] });
+    expect(offer?.url?.address.hostname).toBe(at.agent.hostname);
+    expect(offer?.unavailability.start.nanoseconds).toBeGreaterThan(0);
+    const holders = asked(idle).length > 0;
+    expect(holders).toBe(
+      [...at.world.state.offers.values()].some(
+        ({ frameworkId }) => frameworkId === idle.frameworkId,
+      ),
+    );
+  });
+
+  test("are asked again when the answer's filter ends [semantics 4.9]", () => {
+    const at = scene();
+    answer(at, "ACCEPT", 60);
+    at.world.advance(59_000);
+    expect(asked(at.stream)).toEqual([]);
+    at.world.advance(2_000);
+    expect(asked(at.stream)).toHaveLength(1);
+    const framework = at.world.state.frameworks.get(at.stream.frameworkId as never);
+    const [agent] = at.world.state.agents.values();
+    expect(agent?.inverse.get(framework?.id as never)?.status).toBe("ACCEPT");
+  });
+
+  test("are not asked again within the allocation interval [semantics 4.5]", () => {
+    const at = scene();
+    answer(at, "DECLINE", 0);
+    at.world.advance(900);
+    expect(asked(at.stream)).toEqual([]);
+    at.world.advance(200);
+    expect(asked(at.stream)).toHaveLength(1);
+  });
+
+  test("are asked again at once after REVIVE [semantics 4.5]", () => {
+    const at = scene();
+    answer(at, "DECLINE", 600);
+    at.world.call(at.stream, { type: "REVIVE" });
+    expect(asked(at.stream)).toHaveLength(1);
+  });
+
+  test("are withdrawn and asked anew after --offer_timeout [semantics 4.9]", () => {
+    const at = scene({ offerTimeoutMs: 10_000 });
+    const [first] = asked(at.stream);
+    forget(at.stream);
+    at.world.advance(10_500);
+    const rescinded = at.stream.events.flatMap(({ rescind_inverse_offer: event }) => event ?? []);
+    expect(rescinded).toEqual([{ inverse_offer_id: first?.id } as never]);
+    expect(asked(at.stream)).toHaveLength(1);
+  });
+
+  test("are withdrawn with the plan [semantics 4.9]", () => {
+    const at = scene();
+    forget(at.stream);
+    at.world.operatorCall({
+      type: "UPDATE_MAINTENANCE_SCHEDULE",
+      update_maintenance_schedule: { schedule: {} },
+    });
+    expect(at.stream.events.map(({ type }) => type)).toContain("RESCIND_INVERSE_OFFER");
+    at.world.advance(10_000);
+    expect(asked(at.stream)).toEqual([]);
+  });
+
+  test("reach a framework in one event for all its agents [http-api 4.4]", () => {
+    const at = scene();
+    const other = at.world.addAgent();
+    at.world.launch(at.stream, lastOffer(at.stream), taskFor(lastOffer(at.stream), "u"));
+    other.work();
+    forget(at.stream);
+    const unavailability = { start: { nanoseconds: 1e18 } };
+    const machine_ids = [{ hostname: at.agent.hostname }, { hostname: other.hostname }];
+    at.world.operatorCall({
+      type: "UPDATE_MAINTENANCE_SCHEDULE",
+      update_maintenance_schedule: { schedule: { windows: [{ machine_ids, unavailability }] } },
+    });
+    const events = at.stream.events.filter(({ type }) => type === "INVERSE_OFFERS");
+    expect(events).toHaveLength(1);
+    expect(asked(at.stream)).toHaveLength(2);
+  });
+});
