@@ -171,6 +171,8 @@ export interface Allocator {
    * scalars. Offers count as held. Costs O(names), for nested roles O(subtree).
    */
   quotaConsumed(role: string): Readonly<Record<string, number>>;
+  /** Dominant share of a role with all below it; 0 when nothing is known of it. */
+  roleShare(role: string): number;
   /**
    * After a failover: if any quota is set, offers nothing until `agentCount` agents are known or
    * `untilMs` has come, since what quotas have consumed is not known before. Source: semantics 1.6.2.

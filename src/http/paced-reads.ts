@@ -59,6 +59,11 @@ export class PacedReads {
     this.#options = options;
   }
 
+  /** Slices are timed and spread by `clock`. */
+  static on(clock: Clock): PacedReads {
+    return new PacedReads({ clock, defer: (next) => void clock.schedule(0, next) });
+  }
+
   /** Requests so far that were answered by what was written for another one. */
   get sharedCount(): number {
     return this.#sharedCount;

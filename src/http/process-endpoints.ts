@@ -4,6 +4,8 @@ import { parseDurationMs } from "../base/units.ts";
 import type { Caller } from "./authentication.ts";
 import { answerJson, type Endpoint } from "./endpoints.ts";
 import { fileEndpoints } from "./file-endpoints.ts";
+import { prometheusText } from "./metrics/prometheus.ts";
+import { toFamilies } from "./metrics/prometheus-names.ts";
 import { forbiddenResponse } from "./permission.ts";
 import { type ProcessFacts, systemMetrics } from "./process-facts.ts";
 import { emptyResponse, refusalResponse, textResponse } from "./responses.ts";
@@ -38,6 +40,13 @@ export function processEndpoints(facts: ProcessFacts): readonly Endpoint[] {
       answer: (c, caller) => guarded(facts, caller, "/metrics/snapshot") ?? metrics(facts, c),
     },
     {
+      path: "/metrics",
+      isPrefix: false,
+      realm: "readonly",
+      help: "every metric in the text format of Prometheus",
+      answer: (_, caller) => guarded(facts, caller, "/metrics/snapshot") ?? prometheus(facts),
+    },
+    {
       path: "/system/stats.json",
       realm: "open",
       help: "load, processors and memory of the machine",
@@ -70,6 +79,12 @@ function metrics(facts: ProcessFacts, context: Context): Response {
     return textResponse(400, `Invalid timeout '${shown}': ${timeout.error.message}.`);
   }
   return answerJson(context, facts.metrics());
+}
+
+async function prometheus(facts: ProcessFacts): Promise<Response> {
+  const families = [...toFamilies(facts.metrics()), ...facts.live.families()];
+  const { text, contentType } = await prometheusText(families);
+  return new Response(text, { headers: { "Content-Type": contentType } });
 }
 
 function systemStats(): Record<string, number> {

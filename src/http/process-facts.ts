@@ -4,6 +4,7 @@ import type { VersionInfo } from "../protocol/v1/types.ts";
 import type { Acls } from "../security/acls.ts";
 import type { FileSource } from "./file-source.ts";
 import type { LoggingLevel } from "./logging-level.ts";
+import type { LiveMetrics } from "./metrics/live-metrics.ts";
 
 export interface ProcessFacts {
   readonly version: VersionInfo;
@@ -13,6 +14,7 @@ export interface ProcessFacts {
   readonly loggingLevel: LoggingLevel;
   /** The log, and on an agent the sandboxes. */
   readonly files: FileSource;
+  readonly live: LiveMetrics;
   /** Every metric by name, sorted. */
   metrics(): Readonly<Record<string, number>>;
 }

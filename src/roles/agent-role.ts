@@ -10,6 +10,7 @@ import { ok, type Result } from "../base/result.ts";
 import { PosixContainerizer } from "../containerizer/posix/posix-containerizer.ts";
 import { AGENT_ACTOR, createAgentApp } from "../http/agent/agent-app.ts";
 import { withLogFile } from "../http/file-source.ts";
+import { LiveMetrics } from "../http/metrics/live-metrics.ts";
 import { type ProcessFacts, sortedMetrics, systemMetrics } from "../http/process-facts.ts";
 import { textResponse } from "../http/responses.ts";
 import { LinkClient } from "../link/client.ts";
@@ -127,12 +128,14 @@ export async function startAgent(
     startTime: startedMs / 1000,
     masterHostname: () => master?.hostname,
   });
+  facts.live.start();
   await runtime.start();
   link.start();
   return ok({
     url: `http://${address.ip}:${server.port}`,
     port: server.port,
     stop: async () => {
+      facts.live.stop();
       link.stop();
       await runtime.stop();
       await server.stop();
@@ -183,6 +186,7 @@ function agentFacts(
     version: versionInfo(context, startedMs),
     flags: context.flags.toFlagStrings(),
     loggingLevel: context.loggingLevel,
+    live: new LiveMetrics(context.clock),
     files: withLogFile("/slave/log", context.logFile, runtime.files),
     metrics: () => sortedMetrics(systemMetrics(), runtime.metrics()),
   };

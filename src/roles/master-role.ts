@@ -5,12 +5,13 @@ import { DrfAllocator } from "../allocator/drf-allocator.ts";
 import { ok, type Result } from "../base/result.ts";
 import { withLogFile } from "../http/file-source.ts";
 import { createMasterApp } from "../http/master/master-app.ts";
+import { LiveMetrics } from "../http/metrics/live-metrics.ts";
+import { PacedReads } from "../http/paced-reads.ts";
 import { type ProcessFacts, sortedMetrics, systemMetrics } from "../http/process-facts.ts";
 import { textResponse } from "../http/responses.ts";
 import { LINK_PATH, LinkServer } from "../link/server.ts";
 import { MasterCore } from "../master/core/master-core.ts";
 import type { MasterOptions } from "../master/core/master-options.ts";
-import { metricsSnapshot } from "../master/core/views/metrics.ts";
 import { MasterRuntime } from "../master/runtime/master-runtime.ts";
 import { watchWhitelist } from "../master/runtime/whitelist.ts";
 import { CODEC_LIMITS } from "../protocol/limits.ts";
@@ -75,13 +76,16 @@ export async function startMaster(context: RoleContext): Promise<Result<RunningR
   links = new LinkServer({ host: runtime, codec, linkCodec, clock, log });
   runtime.start();
   if (whitelist.value.hostnames !== undefined) runtime.setWhitelist(whitelist.value.hostnames);
+  const reads = PacedReads.on(clock);
+  const facts = masterFacts(context, runtime, { startedMs, acls: options.value.acls, reads });
+  facts.live.start();
   handle = createMasterApp({
     runtime,
     codec,
-    facts: masterFacts(context, runtime, { startedMs, acls: options.value.acls }),
+    facts,
     authentication: authentication.value,
     cluster: flags.string("cluster"),
-    clock,
+    reads,
   });
   await registry.putMaster(info);
   const running = runtime;
@@ -90,6 +94,7 @@ export async function startMaster(context: RoleContext): Promise<Result<RunningR
     port: server.port,
     stop: async () => {
       whitelist.value.stop();
+      facts.live.stop();
       running.stop();
       await server.stop();
       await registry.close();
@@ -164,17 +169,19 @@ function makeRuntime(
 function masterFacts(
   context: RoleContext,
   runtime: MasterRuntime,
-  { startedMs, acls }: { readonly startedMs: number; readonly acls: Acls },
+  parts: { readonly startedMs: number; readonly acls: Acls; readonly reads: PacedReads },
 ): ProcessFacts {
+  const { startedMs, acls, reads } = parts;
   return {
     acls,
     version: versionInfo(context, startedMs),
     flags: context.flags.toFlagStrings(),
     loggingLevel: context.loggingLevel,
+    live: new LiveMetrics(context.clock),
     files: withLogFile("/master/log", context.logFile),
     metrics: () =>
-      sortedMetrics(systemMetrics(), metricsSnapshot(runtime.state, runtime.nowMs()), {
-        "master/event_queue_messages": runtime.queueLength,
+      sortedMetrics(systemMetrics(), runtime.metrics(), {
+        "master/http_cache_hits": reads.sharedCount,
       }),
   };
 }

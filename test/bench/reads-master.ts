@@ -7,6 +7,8 @@ import { ok } from "../../src/base/result.ts";
 import { withLogFile } from "../../src/http/file-source.ts";
 import { LoggingLevel } from "../../src/http/logging-level.ts";
 import { createMasterApp } from "../../src/http/master/master-app.ts";
+import { LiveMetrics } from "../../src/http/metrics/live-metrics.ts";
+import { PacedReads } from "../../src/http/paced-reads.ts";
 import { MasterCore } from "../../src/master/core/master-core.ts";
 import { MasterRuntime } from "../../src/master/runtime/master-runtime.ts";
 import { loadServe } from "../../src/platform/server.ts";
@@ -54,13 +56,14 @@ export async function startFullMaster(agents: number, tasks: number): Promise<Fu
       version: { version: "1.12.0" },
       flags: {},
       acls: OPEN_ACLS,
+      live: new LiveMetrics(systemClock),
       loggingLevel: new LoggingLevel(systemClock),
       files: withLogFile("/master/log", undefined),
-      metrics: () => ({}),
+      metrics: () => runtime.metrics(),
     },
     authentication: HEARS_EVERYBODY,
     cluster: undefined,
-    clock: systemClock,
+    reads: PacedReads.on(systemClock),
   });
   const serve = await loadServe();
   const server: Server = await serve({
@@ -91,6 +94,7 @@ function makeRuntime(): MasterRuntime {
     registry: {
       load: emptyRegistry,
       commit: (operations) => Promise.resolve(operations.map(() => ok(true))),
+      metrics: () => ({}),
     },
     clock: systemClock,
     rng: systemRng,

@@ -15,6 +15,8 @@ import { createAgentApp } from "../../src/http/agent/agent-app.ts";
 import { type FileSource, withLogFile } from "../../src/http/file-source.ts";
 import { LoggingLevel } from "../../src/http/logging-level.ts";
 import { createMasterApp } from "../../src/http/master/master-app.ts";
+import { LiveMetrics } from "../../src/http/metrics/live-metrics.ts";
+import { PacedReads } from "../../src/http/paced-reads.ts";
 import type { ProcessFacts } from "../../src/http/process-facts.ts";
 import type { MasterInput } from "../../src/master/core/inputs.ts";
 import type { MasterCore } from "../../src/master/core/master-core.ts";
@@ -51,6 +53,7 @@ function factsOf(clock: Clock, files: FileSource): ProcessFacts {
     version: { version: "1.12.0" },
     flags: { port: "5050" },
     loggingLevel: new LoggingLevel(clock),
+    live: new LiveMetrics(clock),
     files,
     metrics: () => ({}),
   };
@@ -126,7 +129,7 @@ export class LocalCluster {
       facts: factsOf(this.#clock, withLogFile("/master/log", join(folder, "master.log"))),
       authentication: HEARS_EVERYBODY,
       cluster: undefined,
-      clock: this.#clock,
+      reads: PacedReads.on(this.#clock),
     });
     this.#master.start();
   }

@@ -110,7 +110,7 @@ export const LAYERS: readonly Layer[] = [
     rank: 8,
     mayImport: ["base", "protocol", "resources", "security", "master/runtime", "agent/runtime"],
     mayImportFiles: /^(?:master|agent)\/core\/(?:.*[/-])?views?(?:[/.-])/,
-    packages: ["hono"],
+    packages: ["hono", "prom-client"],
   },
   { ...edge, folder: "cli", rank: 8, mayImport: ["base", "protocol", "resources", "security"] },
   {

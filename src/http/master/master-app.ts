@@ -2,13 +2,12 @@
  * The master's HTTP face: which path reaches which handler. Paths are those of Mesos, with and
  * without `/master`. Source: reference/http-api.md 1, 9, 11.
  */
-import type { Clock } from "../../base/ports.ts";
 import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
 import type { Codec } from "../../protocol/codec.ts";
 import type { Acls } from "../../security/acls.ts";
 import type { Authentication } from "../authentication.ts";
 import { createEndpointsApp, type Endpoint } from "../endpoints.ts";
-import { PacedReads } from "../paced-reads.ts";
+import type { PacedReads } from "../paced-reads.ts";
 import { processEndpoints } from "../process-endpoints.ts";
 import type { ProcessFacts } from "../process-facts.ts";
 import { handleFollow, handleKill } from "./allot-api.ts";
@@ -23,7 +22,7 @@ export interface MasterAppOptions {
   readonly facts: ProcessFacts;
   readonly authentication: Authentication;
   readonly cluster: string | undefined;
-  readonly clock: Clock;
+  readonly reads: PacedReads;
 }
 
 /** Answers one request to the master's port. */
@@ -40,9 +39,8 @@ function masterEndpoints({
   codec,
   facts,
   cluster,
-  clock,
+  reads,
 }: MasterAppOptions): readonly Endpoint[] {
-  const reads = new PacedReads({ clock, defer: (next) => void clock.schedule(0, next) });
   const endpointFacts = { version: facts.version, cluster, flags: facts.flags };
   return [
     // These two look at the method themselves: other faults come before it.
@@ -50,7 +48,8 @@ function masterEndpoints({
       path: "/api/v1/scheduler",
       realm: "scheduler",
       help: "the scheduler API of Mesos v1 (POST)",
-      answer: (c, caller) => handleSchedulerCall(runtime, codec, c.req.raw, caller),
+      answer: (c, caller) =>
+        handleSchedulerCall({ runtime, codec, live: facts.live }, c.req.raw, caller),
     },
     {
       path: "/api/v1",

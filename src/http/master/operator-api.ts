@@ -31,10 +31,11 @@ export interface OperatorApiOptions {
 
 /** Answers one operator request. */
 export async function handleMasterCall(
-  { runtime, codec, facts, reads }: OperatorApiOptions,
+  options: OperatorApiOptions,
   request: Request,
   caller: Caller,
 ): Promise<Response> {
+  const { runtime, codec } = options;
   if (!runtime.state.isRecovered) return textResponse(503, "Master has not finished recovery");
   if (request.method !== "POST") return methodNotAllowed(request.method);
   const decoded = await readCall(request, codec, "mesos.v1.master.Call");
@@ -48,19 +49,33 @@ export async function handleMasterCall(
   const mediaType = responseMediaType(request.headers.get("accept"));
   if (!mediaType.ok) return refusalResponse(mediaType.error);
   if (type === "UNKNOWN") return textResponse(501, "Call type UNKNOWN means nothing");
+  return await options.facts.live.timed("operator", type, () =>
+    answerCall(options, call, { type, mediaType: mediaType.value, request, caller }),
+  );
+}
+
+interface Asked {
+  readonly type: CallType;
+  readonly mediaType: MediaType;
+  readonly request: Request;
+  readonly caller: Caller;
+}
+
+async function answerCall(
+  { runtime, codec, facts, reads }: OperatorApiOptions,
+  call: MasterCall,
+  { type, mediaType, request, caller }: Asked,
+): Promise<Response> {
   if (type === "SUBSCRIBE") {
-    return openEventStream({ runtime, codec, reads, mediaType: mediaType.value }, request);
+    return openEventStream({ runtime, codec, reads, mediaType }, request);
   }
   const answer = (payload: Omit<MasterResponse, "type">): Response =>
-    encode(codec, mediaType.value, { type: type as MasterResponse["type"], ...payload });
+    encode(codec, mediaType, { type: type as MasterResponse["type"], ...payload });
   const long = longRead(type);
   if (long !== undefined) {
-    const contentType = mediaType.value;
-    const make = () => long({ runtime, codec, mediaType: contentType });
-    return await reads.respond(
-      { key: `${type} ${contentType}`, contentType, make },
-      request.signal,
-    );
+    const make = () => long({ runtime, codec, mediaType });
+    const read = { key: `${type} ${mediaType}`, contentType: mediaType, make };
+    return await reads.respond(read, request.signal);
   }
   const read = readState(runtime.state, type);
   if (read !== undefined) return answer(read);

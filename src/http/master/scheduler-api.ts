@@ -4,30 +4,53 @@ import type { StreamId } from "../../base/ids.ts";
 import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
 import type { Codec } from "../../protocol/codec.ts";
 import { type MediaType, responseMediaType } from "../../protocol/media-types.ts";
-import type { SchedulerCallSubscribe, SchedulerEvent } from "../../protocol/v1/types.ts";
+import type {
+  SchedulerCall,
+  SchedulerCallSubscribe,
+  SchedulerEvent,
+} from "../../protocol/v1/types.ts";
 import { validateSchedulerCall } from "../../protocol/validation/scheduler-call.ts";
 import type { Caller } from "../authentication.ts";
 import { readCall } from "../body.ts";
 import { STREAM_BUFFER_BYTES } from "../limits.ts";
+import type { LiveMetrics } from "../metrics/live-metrics.ts";
 import { RecordStream } from "../record-stream.ts";
 import { emptyResponse, methodNotAllowed, refusalResponse, textResponse } from "../responses.ts";
 
 const STREAM_ID_HEADER = "Mesos-Stream-Id";
 
+export interface SchedulerApiOptions {
+  readonly runtime: MasterRuntime;
+  readonly codec: Codec;
+  readonly live: LiveMetrics;
+}
+
 /** Answers one request of a scheduler. */
 export async function handleSchedulerCall(
-  runtime: MasterRuntime,
-  codec: Codec,
+  options: SchedulerApiOptions,
   request: Request,
   { principal }: Caller,
 ): Promise<Response> {
+  const { codec, live } = options;
   if (request.method !== "POST") return methodNotAllowed(request.method);
   const decoded = await readCall(request, codec, "mesos.v1.scheduler.Call");
   if (!decoded.ok) return refusalResponse(decoded.error);
   const call = validateSchedulerCall(decoded.value, principal);
   if (!call.ok) return refusalResponse(call.error);
+  const { type } = call.value;
+  return await live.timed("scheduler", type ?? "UNKNOWN", () =>
+    answerCall(options, call.value, request, principal),
+  );
+}
+
+async function answerCall(
+  { runtime, codec }: SchedulerApiOptions,
+  call: SchedulerCall,
+  request: Request,
+  principal: string | undefined,
+): Promise<Response> {
   const streamId = request.headers.get(STREAM_ID_HEADER) ?? undefined;
-  if (call.value.type === "SUBSCRIBE" && call.value.subscribe !== undefined) {
+  if (call.type === "SUBSCRIBE" && call.subscribe !== undefined) {
     const mediaType = responseMediaType(request.headers.get("accept"));
     if (!mediaType.ok) return refusalResponse(mediaType.error);
     if (streamId !== undefined) {
@@ -36,16 +59,16 @@ export async function handleSchedulerCall(
         `Subscribe calls should not include the '${STREAM_ID_HEADER}' header`,
       );
     }
-    const subscription = { subscribe: { ...call.value.subscribe }, principal };
+    const subscription = { subscribe: { ...call.subscribe }, principal };
     return openStream(runtime, codec, request, subscription, mediaType.value);
   }
-  if (call.value.type === "RECONCILE_OPERATIONS") {
+  if (call.type === "RECONCILE_OPERATIONS") {
     const mediaType = responseMediaType(request.headers.get("accept"));
     if (!mediaType.ok) return refusalResponse(mediaType.error);
   }
-  const outcome = await runtime.call(call.value, streamId, principal);
+  const outcome = await runtime.call(call, streamId, principal);
   if (!outcome.ok) return refusalResponse(outcome.error);
-  return emptyResponse(call.value.type === "UPDATE_FRAMEWORK" ? 200 : 202);
+  return emptyResponse(call.type === "UPDATE_FRAMEWORK" ? 200 : 202);
 }
 
 interface Subscription extends Caller {

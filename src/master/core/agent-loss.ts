@@ -34,6 +34,7 @@ import {
   type PendingCommit,
   type TaskEntry,
 } from "./state.ts";
+import { changeAgent, tallyAgent } from "./tally.ts";
 import {
   applyStatus,
   completeTask,
@@ -55,7 +56,9 @@ export function disconnectAgent(ctx: MasterContext, agent: AgentEntry): void {
   const linkId = must(agent.linkId, "link of a connected agent");
   const link = ctx.state.links.get(linkId);
   if (link !== undefined) link.agentId = undefined;
-  agent.linkId = undefined;
+  changeAgent(ctx.state.tally, agent, () => {
+    agent.linkId = undefined;
+  });
   log(ctx, "warning", "agent disconnected", { agentId: agent.id, hostname: agent.info.hostname });
   ctx.allocator.deactivateAgent(agent.id);
   rescindOffersOfAgent(ctx, agent, { isAgentLeaving: false });
@@ -224,6 +227,7 @@ function forgetAgent(ctx: MasterContext, agent: AgentEntry, loss: Loss): void {
   rescindInverseOffersOfAgent(ctx, agent);
   state.pings.delete(agent.id);
   cancelTimer(ctx, { kind: "reregister", agentId: agent.id });
+  tallyAgent(state.tally, agent, -1);
   state.agents.delete(agent.id);
   forgetAddress(state, agent);
   const link = agent.linkId === undefined ? undefined : state.links.get(agent.linkId);

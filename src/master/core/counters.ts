@@ -39,6 +39,8 @@ const FIXED = [
   "master/messages_framework_to_executor",
   "master/messages_operation_status_update_acknowledgement",
   "master/messages_operation_status_update",
+  "master/valid_operation_status_updates",
+  "master/invalid_operation_status_updates",
   "master/valid_operation_status_update_acknowledgements",
   "master/invalid_operation_status_update_acknowledgements",
   "master/messages_executor_to_framework",
@@ -69,6 +71,15 @@ const FIXED = [
 
 /** Name of a counter that is always present. */
 export type FixedCounter = (typeof FIXED)[number];
+
+/** What an operation ends in; the others are gauges (views/metrics.ts). */
+export const TERMINAL_OPERATION_STATES: ReadonlySet<OperationState> = new Set<OperationState>([
+  "OPERATION_FINISHED",
+  "OPERATION_FAILED",
+  "OPERATION_ERROR",
+  "OPERATION_DROPPED",
+  "OPERATION_GONE_BY_OPERATOR",
+]);
 
 export class Counters {
   /** By Mesos name; insertion order has no meaning. */
@@ -109,8 +120,12 @@ export class Counters {
     this.add(`${prefix}/operations/${type.toLowerCase()}`, 1);
   }
 
-  countOperationState(state: OperationState): void {
-    this.add(`master/operations/${state.toLowerCase().slice("operation_".length)}`, 1);
+  /** An operation reached a state; those it does not stay in are counted, by type and together. */
+  countOperationState(type: string, state: OperationState): void {
+    if (!TERMINAL_OPERATION_STATES.has(state)) return;
+    const name = state.toLowerCase().slice("operation_".length);
+    this.add(`master/operations/${name}`, 1);
+    this.add(`master/operations/${type.toLowerCase()}/${name}`, 1);
   }
 
   /** A task reached a terminal state; `status` says who said so and why. */

@@ -272,6 +272,7 @@ function newFramework(ctx: MasterContext, info: FrameworkInfo): FrameworkEntry {
     reregisteredMs: undefined,
     unregisteredMs: undefined,
     tasks: new Map(),
+    taskCounts: new Map(),
     unreachableTasks: new Map(),
     completedTasks: new History(options.maxCompletedTasksPerFramework),
     completedExecutors: new History(options.maxCompletedTasksPerFramework),

@@ -3,9 +3,11 @@
  * Source: DESIGN §10, style §5.
  */
 import { assert } from "../../base/assert.ts";
+import type { TaskState } from "../../protocol/v1/types.ts";
 import type { MasterContext } from "./context.ts";
 import { emptyBundle, printResources, takenTogether } from "./resource-forms.ts";
 import { type AgentEntry, executorKey, type FrameworkEntry } from "./state.ts";
+import { emptyTally, type Tally, tallyAgent, tallyHeld, tallyOperation } from "./tally.ts";
 import { isTerminal } from "./tasks.ts";
 
 /** Everything, by a full scan. */
@@ -21,6 +23,7 @@ export function assertMasterInvariants(ctx: MasterContext): void {
   assertPings(ctx);
   assertOffers(ctx);
   assertTaskCounts(ctx);
+  assertTally(ctx);
   assertConnections(ctx);
   ctx.allocator.assertInvariants();
 }
@@ -153,14 +156,44 @@ function assertOffers({ state }: MasterContext): void {
 function assertTaskCounts({ state }: MasterContext): void {
   const counts = new Map([...state.taskCounts.keys()].map((taskState) => [taskState, 0]));
   for (const framework of state.frameworks.values()) {
+    const own = new Map<TaskState, number>();
     for (const task of framework.tasks.values()) {
       counts.set(task.state, (counts.get(task.state) ?? 0) + 1);
+      own.set(task.state, (own.get(task.state) ?? 0) + 1);
+    }
+    for (const [taskState, count] of framework.taskCounts) {
+      const scanned = own.get(taskState) ?? 0;
+      assert(count === scanned, () => `${taskState} of ${framework.id}: ${count}, not ${scanned}`);
     }
   }
   for (const [taskState, count] of counts) {
     const indexed = state.taskCounts.get(taskState) ?? 0;
     assert(indexed === count, () => `${taskState}: ${indexed} by index, ${count} by scan`);
   }
+}
+
+/** Figures for metrics equal a recount. */
+function assertTally({ state }: MasterContext): void {
+  const recount = emptyTally();
+  for (const agent of state.agents.values()) {
+    tallyAgent(recount, agent, 1);
+    for (const used of agent.used.values()) tallyHeld(recount, "used", used, 1);
+    for (const operation of agent.operations.values()) tallyOperation(recount, operation, 1);
+  }
+  for (const { resources } of state.offers.values()) tallyHeld(recount, "offered", resources, 1);
+  assert(printTally(state.tally) === printTally(recount), () => {
+    return `the tally is ${printTally(state.tally)}, a recount says ${printTally(recount)}`;
+  });
+}
+
+/** Equal for equal tallies, whatever the order in which they came about. */
+function printTally(tally: Tally): string {
+  const print = (value: unknown): unknown => {
+    if (!(value instanceof Map)) return value;
+    const rows = [...value].filter(([, row]) => !(row instanceof Map) || row.size > 0);
+    return rows.map(([key, row]) => `${key}=${JSON.stringify(print(row))}`).sort();
+  };
+  return JSON.stringify(tally, (_, value) => print(value));
 }
 
 function assertConnections({ state, options }: MasterContext): void {

@@ -209,7 +209,7 @@ function startExecutor(ctx: MasterContext, launch: Launch, executor: ExecutorInf
     info: { ...executor, resources: messages },
     resources: bundle,
   };
-  addExecutor(agent, entry);
+  addExecutor(ctx, agent, entry);
   return entry;
 }
 

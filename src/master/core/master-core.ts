@@ -38,6 +38,7 @@ import { pingsTimedOut } from "./pings.ts";
 import { recover, recoveredAgentsTimedOut } from "./recovery.ts";
 import { emptyMasterState, type MasterState } from "./state.ts";
 import { nextRemoval } from "./unreachable.ts";
+import { metricsSnapshot } from "./views/metrics.ts";
 
 /** What a master is made of. The allocator belongs to the core from here on. */
 export interface MasterDependencies {
@@ -64,6 +65,11 @@ export class MasterCore {
   /** For reading only: views, metrics, the simulator's checkers. Changes at each step. */
   get state(): MasterState {
     return this.ctx.state;
+  }
+
+  /** Every metric of the core by its Mesos name, sorted. O(frameworks + roles). */
+  metrics(nowMs: number): Record<string, number> {
+    return metricsSnapshot(this.ctx.state, nowMs, this.ctx.allocator);
   }
 
   /**

@@ -18,6 +18,7 @@ import {
   isMultiRole,
   type OfferEntry,
 } from "./state.ts";
+import { tallyHeld } from "./tally.ts";
 
 /** Runs the allocator and sends one OFFERS event to each framework that gets something. */
 export function runAllocation(ctx: MasterContext): void {
@@ -84,6 +85,7 @@ function batchingMs(ctx: MasterContext): number {
 export function removeOffer(ctx: MasterContext, offer: OfferEntry): void {
   const isListed = ctx.state.offers.delete(offer.id);
   assert(isListed, () => `offer ${offer.id} is outstanding`);
+  tallyHeld(ctx.state.tally, "offered", offer.resources, -1);
   ctx.state.agents.get(offer.agentId)?.offers.delete(offer.id);
   ctx.state.frameworks.get(offer.frameworkId)?.offers.delete(offer.id);
   if (ctx.options.offerTimeoutMs !== undefined) {
@@ -153,6 +155,7 @@ function addOffer(ctx: MasterContext, allocation: Allocation): OfferEntry {
     message: offerMessage(framework, agent, id, allocation),
   };
   ctx.state.offers.set(id, offer);
+  tallyHeld(ctx.state.tally, "offered", offer.resources, 1);
   framework.offers.add(id);
   agent.offers.add(id);
   if (ctx.options.offerTimeoutMs !== undefined) {

@@ -20,6 +20,7 @@ import { command, isPending } from "./commands.ts";
 import { type MasterContext, sendEvent } from "./context.ts";
 import { rescindOffer } from "./offers.ts";
 import type { AgentEntry, FrameworkEntry, OperationEntry } from "./state.ts";
+import { changeAgent, tallyOperation } from "./tally.ts";
 
 /** How long a framework may take to come back after a master's failover (semantics 5). */
 const ORPHAN_PATIENCE_MS = 10 * 60_000;
@@ -46,8 +47,10 @@ export function applyOperation(
   info: AgentOperation["info"],
   { consumed, converted }: BundleConversion,
 ): void {
-  agent.total.subtract(consumed.withoutAllocation());
-  agent.total.add(converted.withoutAllocation());
+  changeAgent(ctx.state.tally, agent, () => {
+    agent.total.subtract(consumed.withoutAllocation());
+    agent.total.add(converted.withoutAllocation());
+  });
   ctx.allocator.updateAgent(agent.id, agent.info, agent.total.clone());
   const operation: AgentOperation = {
     uuid: newOperationUuid(ctx),
@@ -55,12 +58,25 @@ export function applyOperation(
     info,
   };
   const pending = { ...idOf(info), state: "OPERATION_PENDING", agent_id: { value: agent.id } };
-  agent.operations.set(operation.uuid, {
+  addOperation(ctx, agent, {
     operation,
     latest: pending as OperationStatus,
     statuses: [],
   });
   command(ctx, agent, { kind: "applyOperation", operation });
+}
+
+/** Puts an operation on its agent's list. */
+export function addOperation(ctx: MasterContext, agent: AgentEntry, entry: OperationEntry): void {
+  agent.operations.set(entry.operation.uuid, entry);
+  tallyOperation(ctx.state.tally, entry, 1);
+}
+
+/** Takes an operation off its agent's list, where it must be. */
+export function forgetOperation(ctx: MasterContext, agent: AgentEntry, uuid: string): void {
+  const entry = must(agent.operations.get(uuid), "operation of an agent");
+  agent.operations.delete(uuid);
+  tallyOperation(ctx.state.tally, entry, -1);
 }
 
 /** An agent tells of an operation; also of one this master never knew. */
@@ -71,15 +87,21 @@ export function operationStatus(
 ): void {
   ctx.counters.count("master/messages_operation_status_update");
   // Repeated by an agent that has not read the acknowledgement yet.
-  if (isAcknowledging(agent, operation.uuid)) return;
+  if (isAcknowledging(agent, operation.uuid)) {
+    ctx.counters.count("master/invalid_operation_status_updates");
+    return;
+  }
+  ctx.counters.count("master/valid_operation_status_updates");
   const known = agent.operations.get(operation.uuid);
   const entry: OperationEntry = known ?? { operation, latest: status, statuses: [] };
-  if (known === undefined) agent.operations.set(operation.uuid, entry);
+  if (known === undefined) addOperation(ctx, agent, entry);
   if (entry.latest.uuid?.value !== status.uuid?.value) {
     entry.statuses.push(status);
-    ctx.counters.countOperationState(status.state);
+    ctx.counters.countOperationState(operation.info.type ?? "UNKNOWN", status.state);
   }
+  tallyOperation(ctx.state.tally, entry, -1);
   entry.latest = status;
+  tallyOperation(ctx.state.tally, entry, 1);
   const framework = frameworkOf(ctx, operation);
   if (framework !== undefined && operation.info.id !== undefined) {
     sendOperationStatus(ctx, framework, status);
@@ -131,12 +153,13 @@ export function acknowledgeOperationStatus(
 /** What becomes of an agent's operations when it is lost: told once, not acknowledged. */
 export function loseOperations(ctx: MasterContext, agent: AgentEntry, state: OperationState): void {
   for (const { operation } of agent.operations.values()) {
+    ctx.counters.countOperationState(operation.info.type ?? "UNKNOWN", state);
     const framework = frameworkOf(ctx, operation);
     if (framework === undefined || operation.info.id === undefined) continue;
     const status = { ...idOf(operation.info), state, agent_id: { value: agent.id } };
     sendOperationStatus(ctx, framework, status);
   }
-  agent.operations.clear();
+  for (const uuid of [...agent.operations.keys()]) forgetOperation(ctx, agent, uuid);
 }
 
 /** A removed framework acknowledges nothing any more. */
@@ -207,7 +230,7 @@ function acknowledge(ctx: MasterContext, agent: AgentEntry, entry: OperationEntr
   const uuid = entry.latest.uuid?.value;
   // Nothing was told of it yet: the acknowledgement follows the first status.
   if (uuid === undefined) return;
-  agent.operations.delete(entry.operation.uuid);
+  forgetOperation(ctx, agent, entry.operation.uuid);
   command(ctx, agent, { kind: "acknowledgeOperation", operationUuid: entry.operation.uuid, uuid });
 }
 

@@ -38,7 +38,7 @@ import { cancelTimer, commit, log, type MasterContext, tellOperators } from "./c
 import { addRecoveredFramework, shutdownFrameworkOn } from "./frameworks.ts";
 import { keptAgentInfo } from "./kept-messages.ts";
 import { rescindOffersOfAgent } from "./offers.ts";
-import { isAcknowledging } from "./operations.ts";
+import { addOperation, forgetOperation, isAcknowledging } from "./operations.ts";
 import { checkDrained } from "./operator/drained.ts";
 import { machineOf, machineOfAgent } from "./operator/machines.ts";
 import { startPinging } from "./pings.ts";
@@ -53,6 +53,7 @@ import {
   type MasterState,
   type PendingCommit,
 } from "./state.ts";
+import { changeAgent, tallyAgent } from "./tally.ts";
 import {
   addExecutor,
   addTask,
@@ -154,7 +155,9 @@ export function resourcesChanged(
   }
   rescindOffersOfAgent(ctx, agent, { isAgentLeaving: false });
   agent.info = { ...agent.info, resources };
-  agent.total = total;
+  changeAgent(ctx.state.tally, agent, () => {
+    agent.total = total;
+  });
   ctx.allocator.updateAgent(agent.id, agent.info, total.clone());
 }
 
@@ -293,11 +296,15 @@ function returnKnown(
     forgetAddress(ctx.state, agent);
     agent.info = info;
     rememberAddress(ctx.state, agent);
-    agent.total = total;
+    changeAgent(ctx.state.tally, agent, () => {
+      agent.total = total;
+    });
     ctx.allocator.updateAgent(agent.id, info, total.clone(), capabilitiesOf(agent));
   }
   agent.version = message.version;
-  agent.linkId = link.id;
+  changeAgent(ctx.state.tally, agent, () => {
+    agent.linkId = link.id;
+  });
   agent.remoteIp = link.remoteIp;
   agent.reregisteredMs = ctx.nowMs;
   link.agentId = agent.id;
@@ -306,7 +313,7 @@ function returnKnown(
   settleCommands(agent.commands, lastCommandOf(ctx, message));
   endUnexpected(ctx, agent, message);
   reconcileKnown(ctx, agent, message);
-  adoptOperations(agent, message);
+  adoptOperations(ctx, agent, message);
   resendCommands(ctx, agent);
   settleFrameworks(ctx, agent, message);
   if (!agent.isDeactivated) ctx.allocator.activateAgent(agent.id);
@@ -486,9 +493,10 @@ function addAgent(
   state.recoveredAgents.delete(id);
   state.unreachableAgents.delete(id);
   state.agents.set(id, agent);
+  tallyAgent(state.tally, agent, 1);
   rememberAddress(state, agent);
   adoptReports(ctx, agent, message);
-  adoptOperations(agent, message);
+  adoptOperations(ctx, agent, message);
   const used = new Map(
     [...agent.used].map(([frameworkId, bundle]) => [frameworkId, bundle.clone()]),
   );
@@ -509,7 +517,7 @@ function adoptReports(ctx: MasterContext, agent: AgentEntry, message: RegisterMe
     const framework = state.frameworks.get(brand(frameworkId));
     const key = executorKey(brand(frameworkId), brand(executorInfo.executor_id.value));
     if (framework === undefined || agent.executors.has(key)) continue;
-    addExecutor(agent, {
+    addExecutor(ctx, agent, {
       id: brand<ExecutorId>(executorInfo.executor_id.value),
       frameworkId: framework.id,
       agentId: agent.id,
@@ -659,19 +667,20 @@ function faultOfDomain({ options }: MasterContext, { domain }: AgentInfo): strin
 }
 
 /** The agent's word counts; what it does not name any more was acknowledged. */
-function adoptOperations(agent: AgentEntry, message: RegisterMessage): void {
+function adoptOperations(ctx: MasterContext, agent: AgentEntry, message: RegisterMessage): void {
   const awaited = new Set<string>();
   for (const order of agent.commands.pending.values()) {
     if (order.kind === "applyOperation") awaited.add(order.operation.uuid);
   }
   const reported = new Set(message.operations.map(({ operation }) => operation.uuid));
   for (const uuid of agent.operations.keys()) {
-    if (!reported.has(uuid) && !awaited.has(uuid)) agent.operations.delete(uuid);
+    if (reported.has(uuid) || awaited.has(uuid)) continue;
+    forgetOperation(ctx, agent, uuid);
   }
   for (const { operation, status } of message.operations) {
     const isNew = !agent.operations.has(operation.uuid);
     if (isNew && !isAcknowledging(agent, operation.uuid)) {
-      agent.operations.set(operation.uuid, { operation, latest: status, statuses: [] });
+      addOperation(ctx, agent, { operation, latest: status, statuses: [] });
     }
   }
 }

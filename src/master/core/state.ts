@@ -44,6 +44,7 @@ import type { Bundle } from "../../resources/bundle.ts";
 import type { History } from "./history.ts";
 import type { MasterInput } from "./inputs.ts";
 import type { MasterOptions, RateLimit } from "./master-options.ts";
+import { emptyTally, type Tally } from "./tally.ts";
 
 /** A task the master tracks: active, unreachable or completed. */
 export interface TaskEntry {
@@ -176,6 +177,8 @@ export interface FrameworkEntry {
   /** When it was last disconnected or removed. */
   unregisteredMs: number | undefined;
   readonly tasks: Map<TaskId, TaskEntry>;
+  /** `tasks` by state. */
+  readonly taskCounts: Map<TaskState, number>;
   /** On agents that are unreachable, oldest first. */
   readonly unreachableTasks: Map<TaskId, TaskEntry>;
   readonly completedTasks: History<TaskEntry>;
@@ -306,6 +309,7 @@ export interface MasterState {
   /** By principal, see rate-limits.ts. */
   readonly callLimiters: Map<string, CallLimiter>;
   readonly commits: Map<number, PendingCommit>;
+  readonly tally: Tally;
   /** Active tasks by state; equal to a count by scan at any time. */
   readonly taskCounts: Map<TaskState, number>;
   readonly allocation: AllocationSchedule;
@@ -346,6 +350,7 @@ export function emptyMasterState(
     callLimiters: new Map(),
     removals: { waiting: new Map(), nextMs: Number.NEGATIVE_INFINITY },
     commits: new Map(),
+    tally: emptyTally(),
     taskCounts: new Map(),
     allocation: {
       lastRunMs: Number.NEGATIVE_INFINITY,

@@ -20,6 +20,7 @@ import {
   isPartitionAware,
   type TaskEntry,
 } from "./state.ts";
+import { tallyHeld } from "./tally.ts";
 
 const TERMINAL: ReadonlySet<TaskState> = new Set<TaskState>([
   "TASK_FINISHED",
@@ -101,11 +102,11 @@ export function addTask(
   assert(task.agentId === agent.id, "a task is listed at its own agent");
   agent.tasks.add(task);
   agent.frameworks.add(framework.id);
-  if (task.holdsResources) addUsed(agent, framework.id, task.resources);
+  if (task.holdsResources) addUsed(ctx, agent, framework.id, task.resources);
   if (task.isDuplicate) return;
   assert(!framework.tasks.has(task.id), () => `task ${task.id} is listed twice`);
   framework.tasks.set(task.id, task);
-  countState(ctx, task.state, 1);
+  countState(ctx, framework, task.state, 1);
   tellOperators(ctx, () => ({ type: "TASK_ADDED", task_added: { task: endpointTask(task) } }));
 }
 
@@ -125,7 +126,7 @@ export function removeTask(
   const framework = must(ctx.state.frameworks.get(task.frameworkId), "framework of a task");
   assert(framework.tasks.get(task.id) === task, () => `task ${task.id} is listed`);
   framework.tasks.delete(task.id);
-  countState(ctx, task.state, -1);
+  countState(ctx, framework, task.state, -1);
 }
 
 /** Moves a removed task to the framework's completed ones. */
@@ -156,8 +157,9 @@ export function applyStatus(
 ): void {
   if (!isTerminal(task.state) && latestState !== task.state) {
     if (!task.isDuplicate) {
-      countState(ctx, task.state, -1);
-      countState(ctx, latestState, 1);
+      const framework = must(ctx.state.frameworks.get(task.frameworkId), "framework of a task");
+      countState(ctx, framework, task.state, -1);
+      countState(ctx, framework, latestState, 1);
     }
     task.state = latestState;
     if (!task.isDuplicate) tellTaskUpdated(ctx, task, status);
@@ -209,12 +211,12 @@ export function sendStatus(
 }
 
 /** Puts a custom executor on its agent. The allocator is not told. */
-export function addExecutor(agent: AgentEntry, executor: ExecutorEntry): void {
+export function addExecutor(ctx: MasterContext, agent: AgentEntry, executor: ExecutorEntry): void {
   const key = executorKey(executor.frameworkId, executor.id);
   assert(!agent.executors.has(key), () => `executor ${executor.id} is listed twice`);
   agent.executors.set(key, executor);
   agent.frameworks.add(executor.frameworkId);
-  addUsed(agent, executor.frameworkId, executor.resources);
+  addUsed(ctx, agent, executor.frameworkId, executor.resources);
 }
 
 /** Takes an executor off its agent; see `removeTask` for `returnsResources`. */
@@ -226,7 +228,7 @@ export function removeExecutor(
 ): void {
   const isListed = agent.executors.delete(executorKey(executor.frameworkId, executor.id));
   assert(isListed, () => `executor ${executor.id} is listed`);
-  subtractUsed(agent, executor.frameworkId, executor.resources);
+  subtractUsed(ctx, agent, executor.frameworkId, executor.resources);
   if (returnsResources) giveBack(ctx, agent, executor.frameworkId, executor.resources);
 }
 
@@ -234,7 +236,7 @@ function releaseResources(ctx: MasterContext, task: TaskEntry, returnsResources:
   if (!task.holdsResources) return;
   task.holdsResources = false;
   const agent = must(ctx.state.agents.get(task.agentId), "agent of a task that holds resources");
-  subtractUsed(agent, task.frameworkId, task.resources);
+  subtractUsed(ctx, agent, task.frameworkId, task.resources);
   if (returnsResources) giveBack(ctx, agent, task.frameworkId, task.resources);
 }
 
@@ -248,24 +250,47 @@ function giveBack(
   ctx.allocator.recover(frameworkId, agent.id, resources.clone(), 0, ctx.nowMs);
 }
 
-function addUsed(agent: AgentEntry, frameworkId: FrameworkId, resources: Bundle): void {
+function addUsed(
+  ctx: MasterContext,
+  agent: AgentEntry,
+  frameworkId: FrameworkId,
+  resources: Bundle,
+): void {
   if (resources.isEmpty()) return;
+  const { tally } = ctx.state;
   const used = agent.used.get(frameworkId);
+  tallyHeld(tally, "used", used, -1);
   if (used === undefined) agent.used.set(frameworkId, resources.clone());
   else used.add(resources);
+  tallyHeld(tally, "used", agent.used.get(frameworkId), 1);
 }
 
-function subtractUsed(agent: AgentEntry, frameworkId: FrameworkId, resources: Bundle): void {
+function subtractUsed(
+  ctx: MasterContext,
+  agent: AgentEntry,
+  frameworkId: FrameworkId,
+  resources: Bundle,
+): void {
   if (resources.isEmpty()) return;
+  const { tally } = ctx.state;
   const used = must(agent.used.get(frameworkId), "account of a framework on an agent");
+  tallyHeld(tally, "used", used, -1);
   used.subtract(resources);
+  tallyHeld(tally, "used", used, 1);
   if (used.isEmpty()) agent.used.delete(frameworkId);
 }
 
-function countState(ctx: MasterContext, state: TaskState, by: number): void {
-  const count = (ctx.state.taskCounts.get(state) ?? 0) + by;
-  assert(count >= 0, () => `there are ${count} tasks in ${state}`);
-  ctx.state.taskCounts.set(state, count);
+function countState(
+  ctx: MasterContext,
+  framework: FrameworkEntry,
+  state: TaskState,
+  by: number,
+): void {
+  for (const counts of [ctx.state.taskCounts, framework.taskCounts]) {
+    const count = (counts.get(state) ?? 0) + by;
+    assert(count >= 0, () => `there are ${count} tasks in ${state}`);
+    counts.set(state, count);
+  }
 }
 
 /** Keeps the last of a run of equal states (semantics 6.1). */

@@ -3,6 +3,7 @@
  * event loop and carries out its effects in order. Holds the open streams, links, timers and waiting
  * requests; decides nothing.
  */
+import { Durations } from "../../base/durations.ts";
 import { brand, type LinkId, type StreamId } from "../../base/ids.ts";
 import type { Clock, Log, Rng } from "../../base/ports.ts";
 import type { Result } from "../../base/result.ts";
@@ -86,6 +87,10 @@ export class MasterRuntime {
   readonly #operators: OperatorStreams;
   readonly #links = new Map<LinkId, AgentLink>();
   readonly #requests = new Map<number, (outcome: Result<void>) => void>();
+  readonly #allocationMs = new Durations();
+  /** From the time a run was due until it began. */
+  readonly #allocationDelayMs = new Durations();
+  #allocationDueMs = 0;
   #nextRequest = 1;
   #nextLink = 1;
 
@@ -119,9 +124,20 @@ export class MasterRuntime {
     return this.#now();
   }
 
-  /** Inputs waiting to be worked off. */
-  get queueLength(): number {
-    return this.#queue.length;
+  /** Every metric of the master by its Mesos name. O(frameworks + roles). */
+  metrics(): Record<string, number> {
+    return {
+      ...this.#options.core.metrics(this.#now()),
+      ...this.#options.registry.metrics(),
+      ...this.#allocationMs.metrics("allocator/mesos/allocation_run_ms"),
+      ...this.#allocationDelayMs.metrics("allocator/mesos/allocation_run_latency_ms"),
+      "master/event_queue_messages": this.#packets.length,
+      "master/event_queue_dispatches": this.#queue.length,
+      "master/event_queue_http_requests": this.#requests.size,
+      // The allocator has no queue: it runs in the master's turn.
+      "allocator/event_queue_dispatches": 0,
+      "allocator/mesos/event_queue_dispatches": 0,
+    };
   }
 
   /** Opens a scheduler's stream; events arrive at `sink`, the first one being SUBSCRIBED or ERROR. */
@@ -253,8 +269,12 @@ export class MasterRuntime {
   }
 
   #step(input: MasterInput): void {
+    const isAllocation = input.kind === "timer" && input.timer.kind === "allocate";
+    const startMs = this.#now();
+    if (isAllocation) this.#allocationDelayMs.add(Math.max(0, startMs - this.#allocationDueMs));
     try {
-      for (const effect of this.#options.core.step(input, this.#now())) this.#carryOut(effect);
+      for (const effect of this.#options.core.step(input, startMs)) this.#carryOut(effect);
+      if (isAllocation) this.#allocationMs.add(this.#now() - startMs);
     } catch (error) {
       this.#options.log.write("error", "master core failed", { input: input.kind, error });
       this.#options.onFatal(error);
@@ -293,6 +313,7 @@ export class MasterRuntime {
         return;
       case "setTimer": {
         const { timer } = effect;
+        if (timer.kind === "allocate") this.#allocationDueMs = effect.atMs;
         this.#timers.set(keyOf(timer), effect.atMs - this.#now(), () =>
           this.#queue.push({ kind: "timer", timer }),
         );

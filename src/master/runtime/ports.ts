@@ -44,4 +44,6 @@ export interface RegistryStore {
   load(): RegistryState;
   /** One result per operation, in order; resolves when durable, rejects when it cannot be. */
   commit(operations: readonly RegistryOperation[]): Promise<readonly Result<boolean>[]>;
+  /** Figures of the medium under their Mesos names. */
+  metrics(): Readonly<Record<string, number>>;
 }

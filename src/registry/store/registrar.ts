@@ -5,6 +5,7 @@
  * (DESIGN §5, stack.md §3; Mesos: src/master/registrar.cpp).
  */
 import { assert } from "../../base/assert.ts";
+import { Durations } from "../../base/durations.ts";
 import type { Clock, Log, SqlOpen } from "../../base/ports.ts";
 import type { Result } from "../../base/result.ts";
 import { type Database, openDatabase } from "../../database/database.ts";
@@ -48,6 +49,7 @@ export class Registrar implements RegistryStore {
   #completedOperations = 0;
   #transactions = 0;
   #lastCommitMs = 0;
+  readonly #commitMs = new Durations();
   /** End of the last transaction. */
   #lastFlushMs = Number.NEGATIVE_INFINITY;
   #longestCommitMs = 0;
@@ -109,6 +111,18 @@ export class Registrar implements RegistryStore {
       longestCommitMs: this.#longestCommitMs,
       fetchMs: this.#fetchMs,
       bytes: this.#database.fileBytes(),
+    };
+  }
+
+  metrics(): Readonly<Record<string, number>> {
+    return {
+      "registrar/queued_operations": this.#queuedOperations,
+      "registrar/registry_size_bytes": this.#database.fileBytes(),
+      "registrar/state_fetch_ms": this.#fetchMs,
+      ...this.#commitMs.metrics("registrar/state_store_ms"),
+      // A master that acts alone is its own quorum, and has its registry once it is open.
+      "registrar/log/recovered": 1,
+      "registrar/log/ensemble_size": 1,
     };
   }
 
@@ -204,6 +218,7 @@ export class Registrar implements RegistryStore {
     const commitMs = this.#lastFlushMs - startMs;
     this.#transactions += 1;
     this.#lastCommitMs = commitMs;
+    this.#commitMs.add(commitMs);
     this.#longestCommitMs = Math.max(this.#longestCommitMs, commitMs);
   }
 

@@ -44,6 +44,9 @@ export interface RegistryStore {
 
   stats(): RegistryStoreStats;
 
+  /** The same figures and the times of the last transactions, under their Mesos names. */
+  metrics(): Readonly<Record<string, number>>;
+
   /** Commits what waits, then releases the medium. */
   close(): Promise<void>;
 }

@@ -8,7 +8,6 @@ import {
   stateDocument,
   stateSummaryDocument,
 } from "../../../src/master/core/views/endpoints.ts";
-import { metricsSnapshot } from "../../../src/master/core/views/metrics.ts";
 import {
   describeRoles,
   describeState,
@@ -348,7 +347,7 @@ describe("metrics", () => {
   test("gauges follow the state and counters the events [reference/metrics.json]", () => {
     const { world, agent, stream } = scene();
     world.advance(1000);
-    const metrics = metricsSnapshot(world.state, world.nowMs);
+    const metrics = world.core.metrics(world.nowMs);
     expect(metrics).toMatchObject({
       "master/elected": 1,
       "master/uptime_secs": (world.nowMs - START_MS) / 1000,
@@ -366,7 +365,7 @@ describe("metrics", () => {
     });
     expect(Object.keys(metrics)).toEqual(Object.keys(metrics).sort());
     agent.disconnect();
-    expect(metricsSnapshot(world.state, world.nowMs)).toMatchObject({
+    expect(world.core.metrics(world.nowMs)).toMatchObject({
       "master/slaves_disconnected": 1,
       "master/slaves_active": 0,
     });

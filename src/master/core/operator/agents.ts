@@ -11,6 +11,7 @@ import { command } from "../commands.ts";
 import type { MasterContext } from "../context.ts";
 import { rescindOffersOfAgent } from "../offers.ts";
 import type { AgentEntry } from "../state.ts";
+import { changeAgent } from "../tally.ts";
 import { checkDrained, writeOff } from "./drained.ts";
 import { isInSchedule } from "./machines.ts";
 import { type OperatorRequest, settleAgent } from "./settle.ts";
@@ -155,7 +156,9 @@ function setPolicy(
   if (agent !== undefined) {
     if (info === undefined) agent.drainStartedMs = undefined;
     else agent.drainStartedMs ??= ctx.nowMs;
-    agent.isDeactivated = isDeactivated;
+    changeAgent(ctx.state.tally, agent, () => {
+      agent.isDeactivated = isDeactivated;
+    });
     agent.drain = info;
     if (agent.linkId === undefined) return;
     if (!isDeactivated) {

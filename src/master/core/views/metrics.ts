@@ -1,12 +1,17 @@
 /**
  * `/metrics/snapshot` of the master: gauges read off the state, and the counters. Names are Mesos';
- * what the process and the host know (`system/*`, event queue lengths) is added by the caller.
- * Source: reference/metrics.json.
+ * what the process and the host know (`system/*`, queues, timers) is added by the caller. Costs
+ * what frameworks and roles there are, whatever the number of agents and tasks.
+ * Source: reference/metrics.json; ARCHITECTURE.md lists the names that mean nothing here.
  */
-import type { TaskState } from "../../../protocol/v1/types.ts";
-import { prefixOf } from "../counters.ts";
-import { isAgentActive, type MasterState } from "../state.ts";
-import { offeredOn, usedOn } from "./sums.ts";
+import type { Allocator } from "../../../allocator/allocator.ts";
+import type { OperationState, TaskState } from "../../../protocol/v1/types.ts";
+import { prefixOf, TERMINAL_OPERATION_STATES } from "../counters.ts";
+import type { FrameworkEntry, MasterState } from "../state.ts";
+import type { ScalarSums } from "../tally.ts";
+
+/** What the allocator tells of roles. */
+export type RoleFigures = Pick<Allocator, "quotaConsumed" | "roleShare">;
 
 const LIVE_STATES: readonly TaskState[] = [
   "TASK_STAGING",
@@ -17,9 +22,32 @@ const LIVE_STATES: readonly TaskState[] = [
 
 const RESOURCES = ["cpus", "gpus", "mem", "disk"] as const;
 
-/** Every metric of the core, sorted by name. Costs a scan of agents and frameworks. */
-export function metricsSnapshot(state: MasterState, nowMs: number): Record<string, number> {
-  const values = new Map(state.counters);
+const OPERATION_TYPES = [
+  "RESERVE",
+  "UNRESERVE",
+  "CREATE",
+  "DESTROY",
+  "GROW_VOLUME",
+  "SHRINK_VOLUME",
+  "CREATE_DISK",
+  "DESTROY_DISK",
+] as const;
+
+const OPEN_OPERATION_STATES: readonly OperationState[] = [
+  "OPERATION_PENDING",
+  "OPERATION_RECOVERING",
+  "OPERATION_UNREACHABLE",
+];
+
+type Values = Map<string, number>;
+
+/** Every metric of the core, sorted by name. */
+export function metricsSnapshot(
+  state: MasterState,
+  nowMs: number,
+  figures: RoleFigures,
+): Record<string, number> {
+  const values: Values = new Map(state.counters);
   values.set("master/elected", state.isRecovered ? 1 : 0);
   values.set("master/uptime_secs", state.isRecovered ? (nowMs - state.startedMs) / 1000 : 0);
   values.set("master/outstanding_offers", state.offers.size);
@@ -28,17 +56,15 @@ export function metricsSnapshot(state: MasterState, nowMs: number): Record<strin
   addFrameworks(values, state);
   addTasks(values, state);
   addResources(values, state);
+  addOperations(values, state);
+  addRoles(values, state, figures);
   return Object.fromEntries([...values].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function addAgents(values: Map<string, number>, state: MasterState): void {
-  let connected = 0;
-  let active = 0;
-  for (const agent of state.agents.values()) {
-    if (agent.linkId !== undefined) connected += 1;
-    if (isAgentActive(state, agent)) active += 1;
-  }
+function addAgents(values: Values, state: MasterState): void {
   const all = state.agents.size;
+  const connected = state.tally.connectedAgents;
+  const active = activeAgentCount(state);
   values.set("master/slaves_connected", connected);
   values.set("master/slaves_disconnected", all - connected);
   values.set("master/slaves_active", active);
@@ -46,75 +72,138 @@ function addAgents(values: Map<string, number>, state: MasterState): void {
   values.set("master/slaves_unreachable", state.unreachableAgents.size);
 }
 
-function addFrameworks(values: Map<string, number>, state: MasterState): void {
+/** Agents that may be offered. O(changes of the registry that are under way). */
+function activeAgentCount({ tally, transitions, agents }: MasterState): number {
+  let count = tally.willingAgents;
+  for (const agentId of transitions.keys()) {
+    const agent = agents.get(agentId);
+    if (agent?.linkId !== undefined && !agent.isDeactivated) count -= 1;
+  }
+  return count;
+}
+
+function addFrameworks(values: Values, state: MasterState): void {
   const connected = state.streams.size;
   const away = state.frameworks.size - connected;
   values.set("master/frameworks_connected", connected);
   values.set("master/frameworks_disconnected", away);
   values.set("master/frameworks_active", connected);
   values.set("master/frameworks_inactive", away);
-  for (const framework of state.frameworks.values()) {
-    const prefix = prefixOf(framework);
-    values.set(`${prefix}/subscribed`, framework.streamId === undefined ? 0 : 1);
-    for (const role of framework.roles) {
-      const isSuppressed = framework.suppressedRoles.has(role);
-      values.set(`${prefix}/roles/${role}/suppressed`, isSuppressed ? 1 : 0);
-    }
+  for (const framework of state.frameworks.values()) addFramework(values, framework);
+}
+
+function addFramework(values: Values, framework: FrameworkEntry): void {
+  const prefix = prefixOf(framework);
+  values.set(`${prefix}/subscribed`, framework.streamId === undefined ? 0 : 1);
+  for (const role of framework.roles) {
+    const isSuppressed = framework.suppressedRoles.has(role);
+    values.set(`${prefix}/roles/${role}/suppressed`, isSuppressed ? 1 : 0);
+  }
+  for (const taskState of LIVE_STATES) {
+    const count = framework.taskCounts.get(taskState) ?? 0;
+    values.set(`${prefix}/tasks/active/${taskState.toLowerCase()}`, count);
+  }
+  const unreachable = framework.unreachableTasks.size;
+  values.set(`${prefix}/tasks/active/task_unreachable`, unreachable);
+  for (const name of ["calls", "events", "operations"]) default0(values, `${prefix}/${name}`);
+  for (const name of ["sent", "accepted", "declined", "rescinded"]) {
+    default0(values, `${prefix}/offers/${name}`);
   }
 }
 
-function addTasks(values: Map<string, number>, state: MasterState): void {
+function addTasks(values: Values, state: MasterState): void {
   for (const taskState of LIVE_STATES) {
     const name = taskState.toLowerCase().slice("task_".length);
     values.set(`master/tasks_${name}`, state.taskCounts.get(taskState) ?? 0);
   }
   let unreachable = 0;
-  for (const framework of state.frameworks.values()) {
-    unreachable += framework.unreachableTasks.size;
-    const prefix = prefixOf(framework);
-    const counts = new Map<TaskState, number>(LIVE_STATES.map((taskState) => [taskState, 0]));
-    for (const task of framework.tasks.values()) {
-      counts.set(task.state, (counts.get(task.state) ?? 0) + 1);
-    }
-    for (const taskState of LIVE_STATES) {
-      const name = `${prefix}/tasks/active/${taskState.toLowerCase()}`;
-      values.set(name, counts.get(taskState) ?? 0);
-    }
-  }
+  for (const framework of state.frameworks.values()) unreachable += framework.unreachableTasks.size;
   values.set("master/tasks_unreachable", unreachable);
 }
 
-function addResources(values: Map<string, number>, state: MasterState): void {
+function addResources(values: Values, { tally }: MasterState): void {
+  const { total, used, offered } = tally;
   for (const name of RESOURCES) {
-    for (const kind of ["", "_revocable"] as const) {
-      const { total, used, offered } = quantities(state, name, kind === "_revocable");
-      values.set(`master/${name}${kind}_total`, total);
-      values.set(`master/${name}${kind}_used`, used);
-      values.set(`master/${name}${kind}_percent`, total === 0 ? 0 : used / total);
-      if (kind !== "" || name === "gpus") continue;
-      const prefix = `allocator/mesos/resources/${name}`;
-      values.set(`${prefix}/total`, total);
-      values.set(`${prefix}/offered_or_allocated`, used + offered);
+    for (const kind of ["plain", "revocable"] as const) {
+      const prefix = `master/${name}${kind === "revocable" ? "_revocable" : ""}`;
+      const all = amount(total, kind, name);
+      const taken = amount(used, kind, name);
+      values.set(`${prefix}_total`, all);
+      values.set(`${prefix}_used`, taken);
+      values.set(`${prefix}_percent`, all === 0 ? 0 : taken / all);
     }
+    if (name === "gpus") continue;
+    const held = (tally.used.plain.get(name) ?? 0) + (offered.plain.get(name) ?? 0);
+    values.set(`allocator/mesos/resources/${name}/total`, amount(total, "plain", name));
+    values.set(`allocator/mesos/resources/${name}/offered_or_allocated`, held / 1000);
   }
 }
 
-interface Quantities {
-  readonly total: number;
-  readonly used: number;
-  readonly offered: number;
+function amount(sums: ScalarSums, kind: keyof ScalarSums, name: string): number {
+  return (sums[kind].get(name) ?? 0) / 1000;
 }
 
-function quantities(state: MasterState, name: string, isRevocable: boolean): Quantities {
-  const sums = { total: 0, used: 0, offered: 0 };
-  for (const agent of state.agents.values()) {
-    const parts = { total: [agent.total], used: usedOn(agent), offered: offeredOn(state, agent) };
-    for (const what of ["total", "used", "offered"] as const) {
-      for (const bundle of parts[what]) {
-        const part = bundle.filter((kind) => kind.isRevocable === isRevocable);
-        sums[what] += part.scalarMilli(name);
+function addOperations(values: Values, { tally }: MasterState): void {
+  const sums = new Map<string, number>();
+  const ended = [...TERMINAL_OPERATION_STATES].map(shortName);
+  for (const name of ended) default0(values, `master/operations/${name}`);
+  for (const type of OPERATION_TYPES) {
+    const prefix = `master/operations/${type.toLowerCase()}`;
+    const counts = tally.operations.get(type);
+    let total = 0;
+    for (const count of counts?.values() ?? []) total += count;
+    const open = OPEN_OPERATION_STATES.map((state) => [shortName(state), counts?.get(state) ?? 0]);
+    for (const [name, count] of [...open, ["total", total]] as [string, number][]) {
+      values.set(`${prefix}/${name}`, count);
+      sums.set(name, (sums.get(name) ?? 0) + count);
+    }
+    for (const name of ended) default0(values, `${prefix}/${name}`);
+  }
+  for (const [name, sum] of sums) values.set(`master/operations/${name}`, sum);
+}
+
+function shortName(state: OperationState): string {
+  return state.toLowerCase().slice("operation_".length);
+}
+
+/** Shares of the roles that frameworks are in, and what quotas come to. */
+function addRoles(values: Values, state: MasterState, figures: RoleFigures): void {
+  const roles = new Set<string>();
+  for (const framework of state.frameworks.values()) {
+    for (const role of framework.roles) roles.add(role);
+  }
+  for (const role of roles) {
+    values.set(`allocator/mesos/roles/${role}/shares/dominant`, figures.roleShare(role));
+  }
+  for (const [role, { guarantees, limits }] of state.policy.quotas) {
+    const columns = {
+      guarantee: guarantees,
+      limit: limits,
+      consumed: figures.quotaConsumed(role),
+      offered_or_allocated: heldWithin(state, role),
+    };
+    const names = new Set([...Object.keys(guarantees), ...Object.keys(limits)]);
+    for (const name of names) {
+      const prefix = `allocator/mesos/quota/roles/${role}/resources/${name}`;
+      for (const [column, milli] of Object.entries(columns)) {
+        if (milli[name] !== undefined) values.set(`${prefix}/${column}`, milli[name] / 1000);
+        else if (column !== "limit") values.set(`${prefix}/${column}`, 0);
       }
     }
   }
-  return { total: sums.total / 1000, used: sums.used / 1000, offered: sums.offered / 1000 };
+}
+
+/** Thousandths by name that a role and those below it hold. */
+function heldWithin({ tally }: MasterState, role: string): Readonly<Record<string, number>> {
+  const sums = new Map<string, number>();
+  for (const [other, amounts] of tally.roles) {
+    if (other !== role && !other.startsWith(`${role}/`)) continue;
+    for (const [name, milli] of amounts) sums.set(name, (sums.get(name) ?? 0) + milli);
+  }
+  return Object.fromEntries(sums);
+}
+
+/** Counters that nothing was counted in yet are told as well. */
+function default0(values: Values, name: string): void {
+  if (!values.has(name)) values.set(name, 0);
 }
