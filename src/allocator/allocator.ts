@@ -200,6 +200,8 @@ export interface Allocator {
   nextWakeMs(): number;
   /** Decides the offers that can be made now and counts them as held. */
   allocate(nowMs: number): Allocation[];
+  /** How often the last cycle looked at an agent for a client: a measure of its cost. O(1). */
+  lastCycleLooks(): number;
   /** offered + allocated ≤ total on every agent, shares equal a full recount. Costs a full scan. */
   assertInvariants(): void;
 }

@@ -34,6 +34,8 @@ export class Cycle implements Visitor {
   readonly #shrinker: Shrinker;
   /** Agents that had too little for anybody only because of headroom. */
   readonly heldBack: Set<AgentRecord> = new Set();
+  /** Turns of agents and clients they were shown to; whoever begins a cycle sets it to 0. */
+  looks: number = 0;
   #input: CycleInput | undefined = undefined;
   #allocations: Allocation[] = [];
   /** Agents with shared volumes, and those that were in no offer of this pass. */
@@ -86,6 +88,7 @@ export class Cycle implements Visitor {
 
   /** Offers the agent of this turn to the client if it may; true when nothing is left for others. */
   visit(client: Client): boolean {
+    this.looks += 1;
     if (!this.#isOpenToAll && !client.isDirty && !client.isWoken) return false;
     if (!this.#isWorthwhile && client.minimum === undefined) return false;
     const agent = this.#agent;
@@ -124,6 +127,7 @@ export class Cycle implements Visitor {
 
   #turn(agent: AgentRecord): void {
     if (!agent.isOfferable) return;
+    this.looks += 1;
     const { tree } = this.#ledger;
     this.#agent = agent;
     this.#isOpenToAll = agent.isDirty;

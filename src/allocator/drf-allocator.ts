@@ -274,12 +274,17 @@ export class DrfAllocator implements Allocator {
       this.#pause = undefined;
     }
     this.#ledger.pool.beginCycle();
+    this.#cycle.looks = 0;
     const wokenAgents = this.#wake(nowMs);
     this.#loosen();
     for (const client of this.#dirtyClients) client.starvingSinceMs ??= nowMs;
     const allocations = this.#ledger.tree.hungryCount === 0 ? [] : this.#run(wokenAgents, nowMs);
     this.#settle(wokenAgents);
     return allocations;
+  }
+
+  lastCycleLooks(): number {
+    return this.#cycle.looks;
   }
 
   /** Share of a role with all below it, by its weight. */

@@ -30,7 +30,10 @@ export function runAllocation(ctx: MasterContext): void {
   ctx.counters.count("allocator/mesos/allocation_runs");
   const offersOf = new Map<FrameworkId, Offer[]>();
   const touched = new Set<AgentEntry>();
-  for (const allocation of ctx.allocator.allocate(ctx.nowMs)) {
+  const allocations = ctx.allocator.allocate(ctx.nowMs);
+  schedule.lastRunCostMs =
+    allocations.length * OFFER_COST_MS + ctx.allocator.lastCycleLooks() * LOOK_COST_MS;
+  for (const allocation of allocations) {
     const offer = addOffer(ctx, allocation);
     touched.add(must(ctx.state.agents.get(offer.agentId), "agent of an offer"));
     const offers = offersOf.get(offer.frameworkId);
@@ -46,10 +49,15 @@ export function runAllocation(ctx: MasterContext): void {
   }
 }
 
+/** About what an offer costs until it is sent, and what a look at an agent for a client does. */
+const OFFER_COST_MS = 0.02;
+const LOOK_COST_MS = 0.0005;
+
 /**
- * Sets the `allocate` timer to the next moment a run could make an offer. One run costs about one
- * unit per pair of agent and framework, so large clusters batch events for longer; offers that come
- * straight back without a filter double the pause, up to the allocation interval.
+ * Sets the `allocate` timer to the next moment a run could make an offer: at once after an event,
+ * unless the run before was so much work that events had better be batched; offers that come
+ * straight back without a filter double a pause of their own. Never above the allocation interval.
+ * Source: DESIGN §4.
  */
 export function scheduleAllocation(ctx: MasterContext): void {
   const dueMs = nextAllocationMs(ctx);
@@ -71,14 +79,15 @@ function nextAllocationMs(ctx: MasterContext): number | undefined {
   return Number.isFinite(wakeMs) ? Math.max(ctx.nowMs, wakeMs) : undefined;
 }
 
-/** About a microsecond per pair, and a run may take a fifth of the time. */
-const PAIRS_PER_BATCHING_MS = 1000;
+/** A run may take a fifth of the time. */
+const PAUSE_PER_COST = 5;
 
+/** Pause after the last run, whole milliseconds; 0 while runs are cheap. */
 function batchingMs(ctx: MasterContext): number {
-  const { state, options } = ctx;
-  const pairs = state.agents.size * state.streams.size;
-  const pauseMs = (1 + pairs / PAIRS_PER_BATCHING_MS) * 2 ** state.allocation.wastedRuns;
-  return Math.min(Math.ceil(pauseMs), options.allocationIntervalMs);
+  const { lastRunCostMs, wastedRuns } = ctx.state.allocation;
+  const wasteMs = wastedRuns > 0 ? 2 ** wastedRuns : 0;
+  const pauseMs = Math.floor(lastRunCostMs * PAUSE_PER_COST + wasteMs);
+  return Math.min(pauseMs, ctx.options.allocationIntervalMs);
 }
 
 /** Takes an offer off the table; whoever calls decides what becomes of the resources. */

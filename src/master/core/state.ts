@@ -265,6 +265,8 @@ export interface CallLimiter {
 /** When the next allocation run may happen. */
 export interface AllocationSchedule {
   lastRunMs: number;
+  /** About how long the last run took, worked out from what it did, since cores read no clock. */
+  lastRunCostMs: number;
   /** Time the `allocate` timer is set to; undefined when it is not set. */
   timerMs: number | undefined;
   /** Offers came back without a filter since the last run. */
@@ -354,6 +356,7 @@ export function emptyMasterState(
     taskCounts: new Map(),
     allocation: {
       lastRunMs: Number.NEGATIVE_INFINITY,
+      lastRunCostMs: 0,
       timerMs: undefined,
       isWasteSeen: false,
       wastedRuns: 0,

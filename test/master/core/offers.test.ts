@@ -151,6 +151,29 @@ describe("answers", () => {
     }
   });
 
+  test("runs follow one another without a pause while they are cheap [DESIGN 4]", () => {
+    const world = new World();
+    const agent = world.addAgent("cpus:4;mem:4096");
+    const stream = world.subscribe();
+    const offer = lastOffer(stream);
+    world.launch(
+      stream,
+      offer,
+      taskFor(offer, "one", "cpus:1;mem:128"),
+      taskFor(offer, "two", "cpus:3;mem:3968"),
+    );
+    agent.work();
+    forget(stream);
+    const startMs = world.nowMs;
+    agent.update(stream, "one", "TASK_FINISHED");
+    agent.update(stream, "two", "TASK_FINISHED");
+    expect(offersOf(stream).map(scalarsOf)).toEqual([
+      { cpus: 1, mem: 128 },
+      { cpus: 3, mem: 3968 },
+    ]);
+    expect(world.nowMs).toBe(startMs);
+  });
+
   test("a scheduler that hands everything straight back is slowed down to the interval", () => {
     const world = new World();
     world.addAgent();
