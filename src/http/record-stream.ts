@@ -2,20 +2,32 @@
  * A never-ending RecordIO response with a bounded buffer. A reader who does not keep up is cut at
  * the bound, because the platform itself would let the buffer grow without end.
  */
+import type { Flushable } from "../base/coalescer.ts";
 import { frameRecord } from "../protocol/recordio.ts";
 
-export class RecordStream {
+/** Pieces that wait together are passed on as one up to this size; beyond, copying costs more. */
+const JOINED_BYTES_MAX = 64 * 1024;
+
+export interface RecordStreamOptions {
+  readonly bufferBytes: number;
+  /** Called once when the reader goes away; not on `close`, nor when `send` cuts. */
+  onClosed(): void;
+  /** Says when records that were gathered are passed on; without it each goes by itself. */
+  readonly writes?: { request(stream: Flushable): void } | undefined;
+}
+
+export class RecordStream implements Flushable {
   readonly body: ReadableStream<Uint8Array>;
-  readonly #bufferBytes: number;
-  readonly #onClosed: () => void;
+  readonly #options: RecordStreamOptions;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   /** Bytes queued since a record above the bound, which itself does not count. */
   #countedBytes = 0;
+  /** Pieces that wait for `flush`. */
+  #gathered: Uint8Array[] = [];
+  #gatheredBytes = 0;
 
-  /** `onClosed` is called once when the reader goes away; not on `close`, nor when `send` cuts. */
-  constructor(options: { readonly bufferBytes: number; readonly onClosed: () => void }) {
-    this.#bufferBytes = options.bufferBytes;
-    this.#onClosed = options.onClosed;
+  constructor(options: RecordStreamOptions) {
+    this.#options = options;
     this.body = new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
@@ -23,7 +35,7 @@ export class RecordStream {
         },
         cancel: () => this.#lose(),
       },
-      { highWaterMark: this.#bufferBytes, size: (chunk) => chunk?.byteLength ?? 0 },
+      { highWaterMark: options.bufferBytes, size: (chunk) => chunk?.byteLength ?? 0 },
     );
   }
 
@@ -41,8 +53,25 @@ export class RecordStream {
       this.cut();
       return false;
     }
-    for (const piece of pieces) controller.enqueue(piece);
+    this.#gathered.push(...pieces);
+    this.#gatheredBytes += byteCount;
+    if (this.#options.writes === undefined) this.flush();
+    else if (this.#gathered.length === pieces.length) this.#options.writes.request(this);
     return true;
+  }
+
+  /** Passes on what was sent. */
+  flush(): void {
+    const pieces = this.#gathered;
+    const byteCount = this.#gatheredBytes;
+    this.#gathered = [];
+    this.#gatheredBytes = 0;
+    if (this.#controller === undefined || byteCount === 0) return;
+    if (byteCount <= JOINED_BYTES_MAX && pieces.length > 1) {
+      this.#controller.enqueue(joined(pieces, byteCount));
+    } else {
+      for (const piece of pieces) this.#controller.enqueue(piece);
+    }
   }
 
   /** Breaks the response off, with what is queued: the reader does not keep up. Safe to repeat. */
@@ -54,6 +83,7 @@ export class RecordStream {
 
   /** Ends the response after what is queued. Safe to repeat. */
   close(): void {
+    this.flush();
     const controller = this.#controller;
     this.#controller = undefined;
     controller?.close();
@@ -66,14 +96,15 @@ export class RecordStream {
 
   /** Any record fits into an empty buffer, and then as much again as fits without it. */
   #hasRoom(controller: ReadableStreamDefaultController<Uint8Array>, byteCount: number): boolean {
-    const queuedBytes = this.#bufferBytes - (controller.desiredSize ?? 0);
+    const { bufferBytes } = this.#options;
+    const queuedBytes = bufferBytes - (controller.desiredSize ?? 0) + this.#gatheredBytes;
     if (queuedBytes === 0) {
-      this.#countedBytes = byteCount > this.#bufferBytes ? 0 : byteCount;
+      this.#countedBytes = byteCount > bufferBytes ? 0 : byteCount;
       return true;
     }
     // Readers take the oldest first, so that what is left of the newest bytes counts.
     const countedBytes = Math.min(queuedBytes, this.#countedBytes) + byteCount;
-    if (countedBytes > this.#bufferBytes) return false;
+    if (countedBytes > bufferBytes) return false;
     this.#countedBytes = countedBytes;
     return true;
   }
@@ -81,6 +112,16 @@ export class RecordStream {
   #lose(): void {
     if (this.#controller === undefined) return;
     this.#controller = undefined;
-    this.#onClosed();
+    this.#options.onClosed();
   }
+}
+
+function joined(pieces: readonly Uint8Array[], byteCount: number): Uint8Array {
+  const whole = new Uint8Array(byteCount);
+  let position = 0;
+  for (const piece of pieces) {
+    whole.set(piece, position);
+    position += piece.byteLength;
+  }
+  return whole;
 }

@@ -3,6 +3,7 @@
  * side's window, beats its heart, drops frames of another epoch and hands stream frames on. It
  * knows nothing of what messages mean. Source: DESIGN §6.
  */
+import type { Flushable } from "../base/coalescer.ts";
 import type { Clock } from "../base/ports.ts";
 import { Rounds } from "../base/rounds.ts";
 import type { LinkCodec } from "../protocol/link-codec.ts";
@@ -38,6 +39,8 @@ export interface ChannelSettings {
   readonly epoch: string;
   /** Calls `beat` of each open channel. */
   readonly heartbeats: Rounds<Beating>;
+  /** Says when a channel sends what was posted. */
+  readonly writes: { request(channel: Flushable): void };
   /** Bytes either side may have in flight; the master says how many, for both directions. */
   readonly windowBytes: number;
 }
@@ -61,7 +64,7 @@ export function channelHeartbeats(clock: Clock, periodMs: number): Rounds<Beatin
   return new Rounds(clock, periodMs, (channel) => channel.beat());
 }
 
-export class Channel<Out> implements Beating {
+export class Channel<Out> implements Beating, Flushable {
   readonly #settings: ChannelSettings;
   readonly #socket: ChannelSocket;
   readonly #owner: ChannelOwner;
@@ -95,8 +98,8 @@ export class Channel<Out> implements Beating {
   }
 
   /**
-   * Queues a message; it leaves with others of the same turn, and what happens to it later does
-   * not matter. Dropped once the channel is closed. Never calls back.
+   * Queues a message; it leaves soon, with others of the same time, and what happens to it later
+   * does not matter. Dropped once the channel is closed. Never calls back.
    */
   post(message: Out): void {
     if (this.#isClosed) return;
@@ -106,7 +109,17 @@ export class Channel<Out> implements Beating {
     this.#queuedBytes += bytes.length;
     if (this.#isFlushQueued) return;
     this.#isFlushQueued = true;
-    queueMicrotask(() => this.#flush());
+    this.#settings.writes.request(this);
+  }
+
+  /** Sends what was posted, as far as the window has room. */
+  flush(): void {
+    this.#isFlushQueued = false;
+    const { codec, epoch, windowBytes } = this.#settings;
+    while (this.#queue !== undefined && this.#inFlightBytes < windowBytes) {
+      this.#sendPacket(codec.joinMessages(epoch, this.#takeBatch(this.#queue)));
+    }
+    this.#checkQueue();
   }
 
   /** Sends stream frames at once; streams have windows of their own. */
@@ -177,7 +190,7 @@ export class Channel<Out> implements Beating {
         return;
       case "credit":
         this.#inFlightBytes = Math.max(0, this.#inFlightBytes - frame.bytes);
-        this.#flush();
+        this.flush();
         return;
       case "streamOpen":
       case "streamData":
@@ -188,15 +201,6 @@ export class Channel<Out> implements Beating {
       default:
         this.break(`unexpected ${frame.kind} frame on an established link`);
     }
-  }
-
-  #flush(): void {
-    this.#isFlushQueued = false;
-    const { codec, epoch, windowBytes } = this.#settings;
-    while (this.#queue !== undefined && this.#inFlightBytes < windowBytes) {
-      this.#sendPacket(codec.joinMessages(epoch, this.#takeBatch(this.#queue)));
-    }
-    this.#checkQueue();
   }
 
   /** The oldest messages, at least one, up to a full packet. There is no queue once it is empty. */

@@ -157,6 +157,7 @@ export class LinkClient {
         codec: linkCodec,
         clock,
         epoch: welcome.epoch,
+        writes: { request: (writer) => queueMicrotask(() => writer.flush()) },
         heartbeats: channelHeartbeats(clock, Math.max(100, welcome.heartbeatMs)),
         windowBytes: Math.max(1024, welcome.windowBytes),
       },

@@ -52,6 +52,7 @@ export interface LinkServerOptions {
   readonly linkCodec: LinkCodec;
   readonly clock: Clock;
   readonly log: Log;
+  readonly writes: ChannelSettings["writes"];
 }
 
 /** Handler of one accepted WebSocket, as the platform's server wants it. */
@@ -67,12 +68,13 @@ export class LinkServer {
   readonly channels: ChannelSettings;
 
   constructor(options: LinkServerOptions) {
-    const { host, linkCodec, clock } = options;
+    const { host, linkCodec, clock, writes } = options;
     this.options = options;
     this.channels = {
       codec: linkCodec,
       clock,
       epoch: host.info.id,
+      writes,
       heartbeats: channelHeartbeats(clock, host.heartbeatMs),
       windowBytes: LINK_WINDOW_BYTES,
     };

@@ -73,7 +73,8 @@ export async function startMaster(context: RoleContext): Promise<Result<RunningR
   const info = masterInfo(context, address, server.port, domain.value);
   runtime = makeRuntime(context, { ...options.value, info }, registry);
   const { linkCodec, log } = context;
-  links = new LinkServer({ host: runtime, codec, linkCodec, clock, log });
+  const { writes } = runtime;
+  links = new LinkServer({ host: runtime, codec, linkCodec, clock, log, writes });
   runtime.start();
   if (whitelist.value.hostnames !== undefined) runtime.setWhitelist(whitelist.value.hostnames);
   const reads = PacedReads.on(clock);

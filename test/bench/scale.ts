@@ -123,8 +123,8 @@ async function measureCluster(context: BenchContext, set: FigureSet): Promise<vo
 }
 
 async function measureThroughput(context: BenchContext, set: FigureSet): Promise<void> {
-  const agents = context.size(2000, 200);
-  const tasks = context.size(50_000, 5000);
+  const agents = context.size(1000, 200);
+  const tasks = context.size(30_000, 5000);
   await withWorkDir((workDir) =>
     Cluster.with(workDir, [], async (cluster) => {
       await cluster.addAgents(agents, { resources: AGENT });

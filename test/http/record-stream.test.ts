@@ -46,4 +46,15 @@ describe("the bound of a stream nobody reads", () => {
     await stream.body.getReader().read();
     expect([97, 0].map((size) => stream.send(new Uint8Array(size)))).toEqual([true, false]);
   });
+
+  test("with somebody who says when, small records of one time are passed on together", async () => {
+    let flush: () => void = () => undefined;
+    const writes = { request: (writer: { flush(): void }) => (flush = () => writer.flush()) };
+    const stream = new RecordStream({ bufferBytes: 100, onClosed: () => undefined, writes });
+    expect([1, 2].map((size) => stream.send(new Uint8Array(size)))).toEqual([true, true]);
+    flush();
+    const { value } = await stream.body.getReader().read();
+    expect(value?.byteLength).toBe("1\n".length + 1 + "2\n".length + 2);
+    expect([60, 60].map((size) => stream.send(new Uint8Array(size)))).toEqual([true, false]);
+  });
 });

@@ -70,7 +70,14 @@ export class TestMaster implements LinkHost {
     const master = new TestMaster(options);
     const clock = options.clock ?? systemClock;
     const serve = await loadServe();
-    const links = new LinkServer({ host: master, codec, linkCodec, clock, log: master.log });
+    const links = new LinkServer({
+      host: master,
+      codec,
+      linkCodec,
+      clock,
+      log: master.log,
+      writes: { request: (writer) => queueMicrotask(() => writer.flush()) },
+    });
     master.#server = await serve({
       ip: "127.0.0.1",
       port: options.port ?? 0,

@@ -25,6 +25,7 @@ export function openEventStream(options: EventStreamOptions, request: Request): 
   runtime.operatorSubscribe((streamId) => {
     const stream = new RecordStream({
       bufferBytes: STREAM_BUFFER_BYTES,
+      writes: runtime.writes,
       onClosed: () => runtime.operatorStreamClosed(streamId),
     });
     request.signal.addEventListener("abort", () => stream.abort());

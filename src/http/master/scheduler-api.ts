@@ -88,6 +88,7 @@ function openStream(
   ): { send(event: SchedulerEvent): boolean; close(): void } => {
     const stream = new RecordStream({
       bufferBytes: STREAM_BUFFER_BYTES,
+      writes: runtime.writes,
       onClosed: () => runtime.streamClosed(streamId),
     });
     request.signal.addEventListener("abort", () => stream.abort());

@@ -81,18 +81,29 @@ export const TERMINAL_OPERATION_STATES: ReadonlySet<OperationState> = new Set<Op
   "OPERATION_GONE_BY_OPERATOR",
 ]);
 
+/** Names that are needed for every call and event, made once for each framework. */
+interface FrameworkNames {
+  /** Its name at the time, which is part of all of them. */
+  readonly framework: string;
+  readonly calls: string;
+  readonly events: string;
+  readonly callsByType: Map<string, string>;
+  readonly eventsByType: Map<string, string>;
+}
+
 export class Counters {
   /** By Mesos name; insertion order has no meaning. */
   readonly values: Map<string, number> = new Map(FIXED.map((name) => [name, 0]));
+  private readonly names = new WeakMap<FrameworkEntry, FrameworkNames>();
 
   count(name: FixedCounter, by: number = 1): void {
     this.add(name, by);
   }
 
   countCall(framework: FrameworkEntry, type: SchedulerCallType): void {
-    const prefix = prefixOf(framework);
-    this.add(`${prefix}/calls`, 1);
-    this.add(`${prefix}/calls/${type.toLowerCase()}`, 1);
+    const names = this.namesOf(framework);
+    this.add(names.calls, 1);
+    this.add(nameFor(names.callsByType, names.calls, type), 1);
   }
 
   /** A call of a framework came, or was carried out; without a principal nobody counts. */
@@ -101,9 +112,10 @@ export class Counters {
   }
 
   countEvent(framework: FrameworkEntry, event: SchedulerEvent): void {
-    const prefix = prefixOf(framework);
-    this.add(`${prefix}/events`, 1);
-    if (event.type !== undefined) this.add(`${prefix}/events/${event.type.toLowerCase()}`, 1);
+    const names = this.namesOf(framework);
+    this.add(names.events, 1);
+    if (event.type !== undefined)
+      this.add(nameFor(names.eventsByType, names.events, event.type), 1);
   }
 
   countOffers(
@@ -156,6 +168,21 @@ export class Counters {
     }
   }
 
+  private namesOf(framework: FrameworkEntry): FrameworkNames {
+    const known = this.names.get(framework);
+    if (known?.framework === framework.info.name) return known;
+    const prefix = prefixOf(framework);
+    const names: FrameworkNames = {
+      framework: framework.info.name,
+      calls: `${prefix}/calls`,
+      events: `${prefix}/events`,
+      callsByType: new Map(),
+      eventsByType: new Map(),
+    };
+    this.names.set(framework, names);
+    return names;
+  }
+
   private add(name: string, by: number): void {
     this.values.set(name, (this.values.get(name) ?? 0) + by);
   }
@@ -164,6 +191,15 @@ export class Counters {
 /** Where the counters of one framework live. */
 export function prefixOf(framework: FrameworkEntry): string {
   return `master/frameworks/${encodeMetricName(framework.info.name)}/${framework.id}`;
+}
+
+function nameFor(names: Map<string, string>, prefix: string, type: string): string {
+  let name = names.get(type);
+  if (name === undefined) {
+    name = `${prefix}/${type.toLowerCase()}`;
+    names.set(type, name);
+  }
+  return name;
 }
 
 function principalPrefix(principal: string): string {

@@ -3,6 +3,8 @@
  * event loop and carries out its effects in order. Holds the open streams, links, timers and waiting
  * requests; decides nothing.
  */
+
+import { Coalescer } from "../../base/coalescer.ts";
 import { Durations } from "../../base/durations.ts";
 import { brand, type LinkId, type StreamId } from "../../base/ids.ts";
 import type { Clock, Log, Rng } from "../../base/ports.ts";
@@ -25,6 +27,8 @@ import type { AgentLink, EventSink, OperatorSink, PacketReceiver, RegistryStore 
 
 /** Work of one turn of the event loop: well under the bound of a stall, 50 ms, with room for others. */
 const TURN_MS = 10;
+/** Under load an agent or a framework is written to so often; a lone message is not held up. */
+const WRITE_PAUSE_MS = 2;
 /** Registrations a master takes per second; a failover's reconnections are spread accordingly. */
 const REGISTRATIONS_PER_SECOND = 2500;
 
@@ -78,6 +82,8 @@ export class MasterRuntime {
   readonly info: MasterInfo;
   readonly version: string;
   readonly heartbeatMs: number;
+  /** When links and event streams pass on what was written to them. */
+  readonly writes: Coalescer;
   readonly #options: MasterRuntimeOptions;
   readonly #now: () => number;
   readonly #queue: Lane<MasterInput>;
@@ -104,7 +110,9 @@ export class MasterRuntime {
     this.#operators = new OperatorStreams((streamId) =>
       this.#queue.push({ kind: "operatorStreamClosed", streamId }),
     );
-    const turns = new Turns({ clock: options.clock, turnMs: TURN_MS, soon: queueMicrotask });
+    const { clock } = options;
+    this.writes = new Coalescer({ clock, pauseMs: WRITE_PAUSE_MS, soon: queueMicrotask });
+    const turns = new Turns({ clock, turnMs: TURN_MS, soon: queueMicrotask });
     this.#queue = turns.lane((input) => this.#step(input));
     this.#packets = turns.lane(receive);
   }
