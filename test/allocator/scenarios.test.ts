@@ -191,10 +191,10 @@ test("a limit of 1 cpu makes of a 4-cpu agent an offer of 1 cpu and the rest [se
   expect(scene.offers()).toEqual(["F0 a A0 cpus;;=1000 mem;;=64000"]);
   scene.agent(WHOLE_AGENT);
   scene.decline(0, 0);
-  // The cycle begins with the second agent this time, which takes up the whole limit.
+  // The agent that comes first takes up the whole limit.
   expect(scene.offers().map((offer) => offer.replace(/ mem.*/, ""))).toEqual([
-    "F0 a A0",
-    "F0 a A1 cpus;;=1000",
+    "F0 a A0 cpus;;=1000",
+    "F0 a A1",
   ]);
 });
 

@@ -23,6 +23,7 @@ import {
   type Vector,
 } from "./model/cluster.ts";
 import { Model } from "./model/model.ts";
+import { Promises } from "./model/promises.ts";
 import { shareOfFramework, shareOfRole } from "./model/ranking.ts";
 
 const MINIMUM = [{ cpus: 1000 }, { mem: 2000 }];
@@ -273,13 +274,19 @@ export class Twins {
   #allocate(afterMs: number): void {
     this.#nowMs += afterMs;
     const isPossible = this.#real.isDirty() || this.#real.nextWakeMs() <= this.#nowMs;
+    const promises = new Promises(this.#model);
     const real = this.#real.allocate(this.#nowMs).map(printAllocation);
-    const model = this.#model.allocate(this.#nowMs).map(print);
+    const offers = this.#model.allocate(this.#nowMs);
+    const model = offers.map(print);
     expect(real.sort()).toEqual(model.sort());
     this.lastOffers = real;
     if (model.length > 0) expect(isPossible).toBe(true);
     expect(this.#real.isDirty()).toBe(false);
     expect(this.#real.nextWakeMs()).toBeGreaterThan(this.#nowMs);
+    promises.check(offers);
+    // A cycle is the answer to the whole state: asked again it has nothing to add.
+    expect(this.#real.allocate(this.#nowMs)).toEqual([]);
+    expect(this.#model.allocate(this.#nowMs)).toEqual([]);
   }
 
   #setFramework(name: string, wanted: Subscription, isActive: boolean): void {
