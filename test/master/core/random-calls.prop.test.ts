@@ -5,10 +5,11 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { brand } from "../../../src/base/ids.ts";
-import type { Offer } from "../../../src/protocol/v1/types.ts";
+import type { ExecutorInfo, MasterCall, Offer } from "../../../src/protocol/v1/types.ts";
 import { Follower } from "./follower.ts";
 import {
   offersOf,
+  resourcesOf,
   statusesOf,
   type TestAgent,
   type TestStream,
@@ -33,6 +34,11 @@ const KINDS = [
   "launch",
   "launch",
   "launch",
+  "launchGroup",
+  "executorExits",
+  "updateFramework",
+  "quota",
+  "weights",
   "decline",
   "work",
   "work",
@@ -100,7 +106,8 @@ class Play {
         if (stream !== undefined && third % 4 === 0) world.operatorTeardown(stream.frameworkId);
         return;
       case "addAgent":
-        if (this.agents.length < 4) this.agents.push(world.addAgent("cpus:4;mem:512;ports:[1-9]"));
+        if (this.agents.length < 4)
+          this.agents.push(world.addAgent("cpus:4;mem:512;disk:100;ports:[1-9]"));
         return;
       case "disconnect":
         agent?.disconnect();
@@ -128,6 +135,57 @@ class Play {
           [{ type: "LAUNCH", launch: { task_infos: [taskFor(offer, id, resources)] } }],
           third % 2,
         );
+        return;
+      }
+      case "launchGroup": {
+        if (stream === undefined || offer === undefined) return;
+        const executor: ExecutorInfo = {
+          type: "DEFAULT",
+          executor_id: { value: `e${third % 2}` },
+          resources: resourcesOf("cpus:0.1;mem:32;disk:1"),
+        };
+        const amount = ["cpus:0.5;mem:50", "cpus:3", "ports:[2-2]"][third % 3] ?? "";
+        const tasks = [1, 2].map(() => taskFor(offer, `t${this.nextTask++}`, amount));
+        const launch_group = { executor, task_group: { tasks } };
+        world.accept(stream, [offer], [{ type: "LAUNCH_GROUP", launch_group }], third % 2);
+        return;
+      }
+      case "executorExits":
+        if (agent === undefined || stream === undefined) return;
+        world.tell(agent.link, {
+          kind: "executorExited",
+          frameworkId: stream.frameworkId,
+          executorId: `e${third % 2}`,
+          status: 0,
+        });
+        return;
+      case "updateFramework": {
+        if (stream === undefined) return;
+        const known = world.state.frameworks.get(brand(stream.frameworkId))?.info;
+        const roles = [["a"], ["b"], ["a", "b"], []][third % 4] ?? [];
+        const isMulti = (known?.capabilities?.length ?? 0) > 0;
+        const framework_info = {
+          ...this.#info(0, 0),
+          ...known,
+          user: "nobody",
+          name: `n${second}`,
+          ...(isMulti && { roles }),
+        };
+        const update_framework = { framework_info, suppressed_roles: roles.slice(0, second % 2) };
+        world.call(stream, { type: "UPDATE_FRAMEWORK", update_framework });
+        return;
+      }
+      case "quota": {
+        const amounts = { cpus: { value: third % 6 } };
+        const limits = second % 2 === 0 ? amounts : {};
+        const quota_configs = [{ role: "a", guarantees: first % 2 === 0 ? amounts : {}, limits }];
+        const update_quota = { force: second % 3 === 0, quota_configs };
+        this.#operate({ type: "UPDATE_QUOTA", update_quota });
+        return;
+      }
+      case "weights": {
+        const weight_infos = [{ role: pick(["a", "b", "c"], first) ?? "a", weight: 1 + third }];
+        this.#operate({ type: "UPDATE_WEIGHTS", update_weights: { weight_infos } });
         return;
       }
       case "decline":
@@ -182,6 +240,16 @@ class Play {
         if (agent !== undefined && third % 6 === 0) agent.epoch = "another-master";
         return;
     }
+  }
+
+  /** The answer may have to wait for the registry. */
+  #operate(call: MasterCall): void {
+    this.world.post((requestId) => ({
+      kind: "operatorCall",
+      requestId,
+      call,
+      principal: undefined,
+    }));
   }
 
   /** Mostly one that is outstanding, now and then one that is not any more. */
