@@ -217,7 +217,11 @@ function startTasks(step: Step, framework: FrameworkState, request: RunRequest):
     startTogether(step, framework, request);
     return;
   }
-  for (const task of request.tasks) startTogether(step, framework, { ...request, tasks: [task] });
+  // Nobody needs more of the others than who they are, and each task is written with its group.
+  const tasks = request.tasks.map(({ name, task_id, agent_id }) => ({ name, task_id, agent_id }));
+  for (const task of request.tasks) {
+    startTogether(step, framework, { ...request, tasks: [task], taskGroup: { tasks } });
+  }
 }
 
 /** Starts tasks under one executor, which is launched unless it runs. */

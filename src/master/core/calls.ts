@@ -202,7 +202,8 @@ function areOwnRoles(
   framework: FrameworkEntry,
   roles: readonly string[],
 ): boolean {
-  const foreign = roles.find((role) => !framework.roles.includes(role));
+  const own = new Set(framework.roles);
+  const foreign = roles.find((role) => !own.has(role));
   if (foreign === undefined) return true;
   const fields = { frameworkId: framework.id, role: foreign };
   log(ctx, "warning", "dropped a call that names a role the framework does not have", fields);

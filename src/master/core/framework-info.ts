@@ -13,7 +13,7 @@ import type {
 import { validateId } from "../../protocol/validation/ids.ts";
 import { validateRole } from "../../protocol/validation/roles.ts";
 import type { MasterContext } from "./context.ts";
-import { DURATION_SECONDS_MAX } from "./limits.ts";
+import { DURATION_SECONDS_MAX, ROLES_PER_FRAMEWORK_MAX } from "./limits.ts";
 import { faultOfConstraints } from "./offer-constraints.ts";
 import type { FrameworkEntry } from "./state.ts";
 
@@ -84,6 +84,10 @@ function faultOfRoles(info: FrameworkInfo): string | undefined {
   } else if ((info.roles ?? []).length > 0) {
     return "'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable";
   }
+  const count = rolesOf(info).length;
+  if (count > ROLES_PER_FRAMEWORK_MAX) {
+    return `'FrameworkInfo.roles' has ${count} items; at most ${ROLES_PER_FRAMEWORK_MAX} are allowed`;
+  }
   const seen = new Set<string>();
   for (const role of rolesOf(info)) {
     if (seen.has(role)) return `'FrameworkInfo.roles' contains duplicate items: ${role}`;
@@ -102,8 +106,9 @@ function faultOfId(info: FrameworkInfo): string | undefined {
 }
 
 function faultOfOfferFilters(info: FrameworkInfo, roles: readonly string[]): string | undefined {
+  const own = new Set(roles);
   for (const [role, filters] of Object.entries(info.offer_filters ?? {})) {
-    if (!roles.includes(role)) {
+    if (!own.has(role)) {
       return `'FrameworkInfo.offer_filters' names role '${role}', which the framework does not have`;
     }
     const fault = faultOfMinimum(filters);
@@ -154,7 +159,8 @@ function faultOfSuppression(
   suppressed: readonly string[],
   roles: readonly string[],
 ): string | undefined {
-  const foreign = suppressed.find((role) => !roles.includes(role));
+  const own = new Set(roles);
+  const foreign = suppressed.find((role) => !own.has(role));
   if (foreign === undefined) return undefined;
   return `Suppressed role '${foreign}' is not one of the framework's roles`;
 }

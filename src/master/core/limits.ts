@@ -21,6 +21,12 @@ export const DURATION_SECONDS_MAX = 9_223_372_036;
 /** Longest delay that keeps epoch milliseconds exact and any runtime's timer valid (100 years). */
 export const TIMER_DELAY_MS_MAX = 3_155_760_000_000;
 
+/** Roles of one framework; each costs the allocator a few microseconds when they change. */
+export const ROLES_PER_FRAMEWORK_MAX = 10_000;
+
+/** Tasks of one group: agents write each of them down together with the names of all. */
+export const TASKS_PER_GROUP_MAX = 200;
+
 /** Calls that may wait for their turn where `--rate_limits` names no capacity. */
 export const WAITING_CALLS_MAX = 10_000;
 

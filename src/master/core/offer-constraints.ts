@@ -35,8 +35,9 @@ type RoleConstraints = NonNullable<SchedulerOfferConstraints["role_constraints"]
 type ByRole = readonly (readonly [string, RoleConstraints])[];
 
 function faultOfGroups(byRole: ByRole, roles: readonly string[]): string | undefined {
+  const own = new Set(roles);
   return firstFault(byRole, ([role, { groups }]) => {
-    if (!roles.includes(role)) {
+    if (!own.has(role)) {
       return `Offer constraints name role '${role}', which the framework does not have`;
     }
     const isEmpty = (groups ?? []).some(({ attribute_constraints: list }) => !list?.length);

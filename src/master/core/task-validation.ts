@@ -9,6 +9,7 @@ import { validateId } from "../../protocol/validation/ids.ts";
 import { isSameMessage } from "../../registry/core/same-message.ts";
 import type { MasterContext } from "./context.ts";
 import { faultOfGroupExecutor, faultOfTaskExecutor } from "./executor-validation.ts";
+import { TASKS_PER_GROUP_MAX } from "./limits.ts";
 import {
   faultOfCheck,
   faultOfCommand,
@@ -63,6 +64,9 @@ export function faultOfTask(ctx: MasterContext, candidate: TaskCandidate): strin
 export function faultOfGroup(ctx: MasterContext, candidate: GroupCandidate): string | undefined {
   const { tasks } = candidate;
   if (tasks.length === 0) return "Task group has no tasks";
+  if (tasks.length > TASKS_PER_GROUP_MAX) {
+    return `Task group has ${tasks.length} tasks; at most ${TASKS_PER_GROUP_MAX} are allowed`;
+  }
   return (
     faultOfGroupExecutor(candidate) ??
     firstFault(tasks, (task) => faultOfAnyTask(candidate, task)) ??

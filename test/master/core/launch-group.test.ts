@@ -249,3 +249,15 @@ test("tasks or executors that want one port twice are refused and break nothing"
   ]);
   expect(agent.orders("runTask")).toEqual([]);
 });
+
+test("a group has a bounded number of tasks", () => {
+  const { world, agent, stream } = scene();
+  const offer = lastOffer(stream);
+  const tasks = Array.from({ length: 201 }, (_, index) =>
+    taskFor(offer, `t${index}`, "cpus:0.001"),
+  );
+  world.accept(stream, [offer], [group(tasks)]);
+  expect(statusesOf(stream)).toHaveLength(201);
+  expect(lastStatus(stream).message).toContain("at most 200");
+  expect(agent.orders("runTaskGroup")).toEqual([]);
+});

@@ -64,6 +64,15 @@ describe("subscribe", () => {
       {},
       "duplicate",
     ],
+    [
+      "too many roles",
+      {
+        roles: Array.from({ length: 10_001 }, (_, index) => `r${index}`),
+        capabilities: [{ type: "MULTI_ROLE" }],
+      },
+      {},
+      "at most 10000",
+    ],
     ["an invalid role", { role: "/a" }, {}, "/a"],
     ["an invalid id", { id: { value: "a/b" } }, {}, "must not contain"],
     [
