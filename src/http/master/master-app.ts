@@ -21,6 +21,7 @@ export interface MasterAppOptions {
   readonly codec: Codec;
   readonly facts: ProcessFacts;
   readonly authentication: Authentication;
+  readonly disabledPaths: readonly string[];
   readonly cluster: string | undefined;
   readonly reads: PacedReads;
 }
@@ -29,9 +30,9 @@ export interface MasterAppOptions {
 export function createMasterApp(
   options: MasterAppOptions,
 ): (request: Request) => Response | Promise<Response> {
-  const { authentication } = options;
+  const { authentication, disabledPaths } = options;
   const endpoints = masterEndpoints(options);
-  return createEndpointsApp({ actor: "master", endpoints, authentication });
+  return createEndpointsApp({ actor: "master", endpoints, authentication, disabledPaths });
 }
 
 function masterEndpoints({
