@@ -64,8 +64,8 @@ function masterEndpoints({
       help: "leads a browser to the leading master",
       answer: () => redirect(runtime),
     },
-    ...readEndpoints(runtime, endpointFacts, reads),
-    ...writeEndpoints(runtime, codec),
+    ...readEndpoints(runtime, endpointFacts, { reads, acls: facts.acls }),
+    ...writeEndpoints(runtime, codec, facts.acls),
     ...processEndpoints(facts),
     ...allotEndpoints(runtime, facts.acls),
   ];
