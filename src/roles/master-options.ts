@@ -63,6 +63,7 @@ export function masterOptions(
     recoveryAgentRemovalLimit: recoveryAgentRemovalLimit.value,
     agentRemovalIntervalMs: agentRemovalIntervalMs.value,
     isAgentDomainRequired: flags.boolean("require_agent_domain"),
+    arePerFrameworkMetricsShown: flags.boolean("publish_per_framework_metrics"),
     rateLimits: rateLimits.value,
     registryGcIntervalMs: flags.durationMs("registry_gc_interval") ?? 900_000,
     registryMaxAgentAgeMs: flags.durationMs("registry_max_agent_age") ?? 1_209_600_000,

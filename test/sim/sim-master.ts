@@ -295,6 +295,7 @@ function masterOptions(id: string): MasterOptions {
     recoveryAgentRemovalLimit: 1,
     agentRemovalIntervalMs: undefined,
     isAgentDomainRequired: false,
+    arePerFrameworkMetricsShown: true,
     rateLimits: undefined,
     registryGcIntervalMs: 900_000,
     registryMaxAgentAgeMs: 1_209_600_000,

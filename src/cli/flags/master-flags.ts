@@ -128,7 +128,7 @@ export const MASTER_FLAGS: readonly Flag[] = [
       },
     ),
     acts("require_agent_domain", "boolean", "false", "refuse agents without fault domain"),
-    later("publish_per_framework_metrics", "boolean", "true", "export per-framework metrics"),
+    acts("publish_per_framework_metrics", "boolean", "true", "export per-framework metrics"),
     acts(
       "max_operator_event_stream_subscribers",
       "integer",

@@ -188,9 +188,12 @@ export class Counters {
   }
 }
 
+/** What the names of every framework's own figures begin with. */
+export const FRAMEWORK_PREFIX = "master/frameworks/";
+
 /** Where the counters of one framework live. */
 export function prefixOf(framework: FrameworkEntry): string {
-  return `master/frameworks/${encodeMetricName(framework.info.name)}/${framework.id}`;
+  return `${FRAMEWORK_PREFIX}${encodeMetricName(framework.info.name)}/${framework.id}`;
 }
 
 function nameFor(names: Map<string, string>, prefix: string, type: string): string {

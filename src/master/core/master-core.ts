@@ -20,7 +20,7 @@ import {
 } from "./agents.ts";
 import { operatorKill, rateLimitTurn, schedulerCall } from "./calls.ts";
 import type { MasterContext } from "./context.ts";
-import { Counters } from "./counters.ts";
+import { Counters, FRAMEWORK_PREFIX } from "./counters.ts";
 import type { MasterEffect } from "./effects.ts";
 import { failoverTimedOut, heartbeat, streamClosed, subscribe } from "./frameworks.ts";
 import type { MasterInput, MasterTimer } from "./inputs.ts";
@@ -69,7 +69,11 @@ export class MasterCore {
 
   /** Every metric of the core by its Mesos name, sorted. O(frameworks + roles). */
   metrics(nowMs: number): Record<string, number> {
-    return metricsSnapshot(this.ctx.state, nowMs, this.ctx.allocator);
+    const { state, allocator, options } = this.ctx;
+    const metrics = metricsSnapshot(state, nowMs, allocator);
+    if (options.arePerFrameworkMetricsShown) return metrics;
+    const entries = Object.entries(metrics);
+    return Object.fromEntries(entries.filter(([name]) => !name.startsWith(FRAMEWORK_PREFIX)));
   }
 
   /**

@@ -37,6 +37,8 @@ export interface MasterOptions {
   readonly agentRemovalIntervalMs: number | undefined;
   /** Agents without a fault domain are refused. */
   readonly isAgentDomainRequired: boolean;
+  /** False leaves frameworks' own figures out of the metrics. */
+  readonly arePerFrameworkMetricsShown: boolean;
   /** `--rate_limits`; undefined limits nobody. */
   readonly rateLimits: RateLimits | undefined;
   readonly registryGcIntervalMs: number;

@@ -79,6 +79,7 @@ export function masterOptions(changes: Partial<MasterOptions> = {}): MasterOptio
     recoveryAgentRemovalLimit: 1,
     agentRemovalIntervalMs: undefined,
     isAgentDomainRequired: false,
+    arePerFrameworkMetricsShown: true,
     rateLimits: undefined,
     registryGcIntervalMs: 900_000,
     registryMaxAgentAgeMs: 1_209_600_000,

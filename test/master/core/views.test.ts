@@ -344,6 +344,17 @@ describe("policy in the views", () => {
 });
 
 describe("metrics", () => {
+  test("of single frameworks are left out on demand [flags publish_per_framework_metrics]", () => {
+    const namesWith = (arePerFrameworkMetricsShown: boolean): string[] => {
+      const world = new World({ arePerFrameworkMetricsShown });
+      world.subscribe();
+      return Object.keys(world.core.metrics(world.nowMs));
+    };
+    const isOfOne = (name: string): boolean => name.startsWith("master/frameworks/");
+    expect(namesWith(true).some(isOfOne)).toBe(true);
+    expect(namesWith(false)).toEqual(namesWith(true).filter((name) => !isOfOne(name)));
+  });
+
   test("gauges follow the state and counters the events [reference/metrics.json]", () => {
     const { world, agent, stream } = scene();
     world.advance(1000);
