@@ -85,6 +85,7 @@ import type {
   SchedulerOfferConstraints,
 } from "../protocol/v1/types.ts";
 import type { Bundle } from "../resources/bundle.ts";
+import type { Explanation } from "./explanation.ts";
 
 export interface AllocatorFramework {
   readonly roles: readonly string[];
@@ -202,6 +203,11 @@ export interface Allocator {
   allocate(nowMs: number): Allocation[];
   /** How often the last cycle looked at an agent for a client: a measure of its cost. O(1). */
   lastCycleLooks(): number;
+  /**
+   * Why a framework gets nothing (more) for one of its roles, by rule and number of agents. Changes
+   * nothing. O(agents).
+   */
+  explain(id: FrameworkId, role: string, nowMs: number): Explanation;
   /** offered + allocated ≤ total on every agent, shares equal a full recount. Costs a full scan. */
   assertInvariants(): void;
 }

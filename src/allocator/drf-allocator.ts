@@ -18,11 +18,13 @@ import type {
   RoleQuota,
 } from "./allocator.ts";
 import { Cycle } from "./cycle.ts";
+import { reasonsAgainst } from "./explain.ts";
+import type { Explanation } from "./explanation.ts";
 import { Filters } from "./filters.ts";
 import { clientsOf, type FrameworkRecord, subscribe } from "./frameworks.ts";
 import { assertLedger } from "./invariants.ts";
 import { Ledger } from "./ledger.ts";
-import { minimumOf } from "./minimum.ts";
+import { type Minimum, minimumOf } from "./minimum.ts";
 import { setAgentBits } from "./offerable.ts";
 import type { Branch, Client } from "./role-tree.ts";
 
@@ -31,6 +33,8 @@ export class DrfAllocator implements Allocator {
   readonly #ledger: Ledger;
   readonly #filters = new Filters();
   readonly #cycle: Cycle;
+  /** Applies to frameworks that bring none of their own. */
+  readonly #minimum: Minimum;
   readonly #frameworks = new Map<FrameworkId, FrameworkRecord>();
   /** Agents with something to offer that the last cycle did not see. */
   readonly #dirtyAgents = new Set<AgentRecord>();
@@ -49,7 +53,8 @@ export class DrfAllocator implements Allocator {
   constructor(kinds: ResourceKinds, options: AllocatorOptions) {
     this.#options = options;
     this.#ledger = new Ledger(kinds, options.fairSharingExcluded);
-    this.#cycle = new Cycle(this.#ledger, this.#filters, minimumOf(kinds, options.minAllocatable));
+    this.#minimum = minimumOf(kinds, options.minAllocatable);
+    this.#cycle = new Cycle(this.#ledger, this.#filters, this.#minimum);
   }
 
   /** What an agent told of already is not counted twice; it must be the same in `used`. */
@@ -285,6 +290,23 @@ export class DrfAllocator implements Allocator {
 
   lastCycleLooks(): number {
     return this.#cycle.looks;
+  }
+
+  explain(id: FrameworkId, role: string, nowMs: number): Explanation {
+    const client = must(this.#framework(id).clients.get(role), `role ${role} of framework ${id}`);
+    const reasons = reasonsAgainst({
+      ledger: this.#ledger,
+      filters: this.#filters,
+      client,
+      minimum: client.minimum ?? this.#minimum,
+      nowMs,
+    });
+    return {
+      isSuppressed: client.isSuppressed,
+      starvingSinceMs: client.isHungry ? client.starvingSinceMs : undefined,
+      agentCount: this.#ledger.pool.size,
+      reasons,
+    };
   }
 
   /** Share of a role with all below it, by its weight. */

@@ -70,6 +70,18 @@ export function mayUse(agent: AgentRecord, client: Client): boolean {
   return constraint === undefined || constraint.admits(agent);
 }
 
+/** Which rule keeps the agent from the client; undefined when it may be offered (`mayUse`). */
+export function refusalOf(
+  agent: AgentRecord,
+  client: Client,
+): "agentCapability" | "gpuRule" | "remoteRegion" | "constraint" | undefined {
+  if (mayUse(agent, client)) return undefined;
+  const missing = agent.neededBits & ~client.bits;
+  if ((agent.refusedBits & client.bits) !== 0) return "agentCapability";
+  if ((missing & GPU) !== 0) return "gpuRule";
+  return (missing & REGION_AWARE) !== 0 ? "remoteRegion" : "constraint";
+}
+
 /** Part of an agent that may be offered; unallocated form, not to be changed. */
 export interface Candidate {
   readonly resources: Bundle;

@@ -28,6 +28,7 @@ import { STATUS } from "./commands/status.ts";
 import { TASKS } from "./commands/tasks.ts";
 import { TEARDOWN } from "./commands/teardown.ts";
 import { WEIGHTS } from "./commands/weights.ts";
+import { WHY } from "./commands/why.ts";
 import { completionScript } from "./completion.ts";
 import { type Console, ConsoleClosedError, processConsole } from "./console.ts";
 import { formatHelp } from "./flags/flag-help.ts";
@@ -46,6 +47,7 @@ const COMMANDS: readonly Command[] = [
   LOGS,
   QUOTA,
   WEIGHTS,
+  WHY,
   RESERVE,
   UNRESERVE,
   TEARDOWN,

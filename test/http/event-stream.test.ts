@@ -13,7 +13,6 @@ import { frameRecord, RecordDecoder } from "../../src/protocol/recordio.ts";
 import type { MasterEvent } from "../../src/protocol/v1/types.ts";
 import { FakeClock } from "../base/fake-clock.ts";
 import { World } from "../master/core/harness.ts";
-import { EVERYTHING } from "../master/core/views/documents.ts";
 
 interface Opened {
   readonly world: World;
@@ -23,7 +22,7 @@ interface Opened {
   read(count: number): Promise<(MasterEvent | undefined)[]>;
 }
 
-function open(mediaType: MediaType, world = new World(), viewer = EVERYTHING): Opened {
+function open(mediaType: MediaType, world = new World()): Opened {
   const codec = createCodec();
   const closed: string[] = [];
   let sink: OperatorSink | undefined;
@@ -38,13 +37,7 @@ function open(mediaType: MediaType, world = new World(), viewer = EVERYTHING): O
     clock: new FakeClock(),
     defer: (next) => void setImmediate(next),
   });
-  const options = {
-    runtime: runtime as unknown as MasterRuntime,
-    codec,
-    reads,
-    mediaType,
-    viewer,
-  };
+  const options = { runtime: runtime as unknown as MasterRuntime, codec, reads, mediaType };
   const response = openEventStream(options, new Request("http://master/api/v1"));
   const body = must(response.body, "body of a stream").getReader();
   const decoder = new RecordDecoder(100_000_000);
@@ -68,10 +61,6 @@ function open(mediaType: MediaType, world = new World(), viewer = EVERYTHING): O
   };
 }
 
-/** Of an event that the reader of the stream may see. */
-const encoded = (sink: OperatorSink, event: MasterEvent): Uint8Array<ArrayBuffer> =>
-  must(sink.encode(event), "record of an event");
-
 const HEARTBEAT: MasterEvent = { type: "HEARTBEAT" };
 
 describe("while the state is written", () => {
@@ -84,7 +73,7 @@ describe("while the state is written", () => {
         type: "AGENT_REMOVED",
         agent_removed: { agent_id: { value: "a" } },
       } as const;
-      for (const event of [HEARTBEAT, removed]) expect(sink.write(encoded(sink, event))).toBe(true);
+      for (const event of [HEARTBEAT, removed]) expect(sink.write(sink.encode(event))).toBe(true);
       const [subscribed, ...others] = await read(3);
       expect(subscribed).toMatchObject({
         type: "SUBSCRIBED",
@@ -94,7 +83,7 @@ describe("while the state is written", () => {
         },
       });
       expect(others).toEqual([HEARTBEAT, removed]);
-      sink.write(encoded(sink, HEARTBEAT));
+      sink.write(sink.encode(HEARTBEAT));
       expect(await read(1)).toEqual([HEARTBEAT]);
     });
   }

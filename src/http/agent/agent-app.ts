@@ -22,7 +22,6 @@ export interface AgentAppOptions {
   readonly codec: Codec;
   readonly facts: ProcessFacts;
   readonly authentication: Authentication;
-  readonly disabledPaths: readonly string[];
   /** `slave(1)@ip:port` */
   readonly pid: string;
   /** Seconds since the Unix epoch. */
@@ -34,11 +33,10 @@ export interface AgentAppOptions {
 export function createAgentApp(
   options: AgentAppOptions,
 ): (request: Request) => Response | Promise<Response> {
-  const { runtime, authentication, disabledPaths } = options;
+  const { runtime, authentication } = options;
   return createEndpointsApp({
     actor: AGENT_ACTOR,
     authentication,
-    disabledPaths,
     endpoints: agentEndpoints(options),
     // Recovery waits for the executors that subscribe again, so they are let in before it is over.
     ungatedPaths: [EXECUTOR_PATH, "/health"],

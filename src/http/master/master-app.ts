@@ -14,6 +14,7 @@ import { handleFollow, handleKill } from "./allot-api.ts";
 import { handleMasterCall } from "./operator-api.ts";
 import { readEndpoints } from "./read-endpoints.ts";
 import { handleSchedulerCall } from "./scheduler-api.ts";
+import { whyEndpoints } from "./why-endpoints.ts";
 import { writeEndpoints } from "./write-endpoints.ts";
 
 export interface MasterAppOptions {
@@ -21,7 +22,6 @@ export interface MasterAppOptions {
   readonly codec: Codec;
   readonly facts: ProcessFacts;
   readonly authentication: Authentication;
-  readonly disabledPaths: readonly string[];
   readonly cluster: string | undefined;
   readonly reads: PacedReads;
 }
@@ -30,9 +30,9 @@ export interface MasterAppOptions {
 export function createMasterApp(
   options: MasterAppOptions,
 ): (request: Request) => Response | Promise<Response> {
-  const { authentication, disabledPaths } = options;
+  const { authentication } = options;
   const endpoints = masterEndpoints(options);
-  return createEndpointsApp({ actor: "master", endpoints, authentication, disabledPaths });
+  return createEndpointsApp({ actor: "master", endpoints, authentication });
 }
 
 function masterEndpoints({
@@ -64,10 +64,11 @@ function masterEndpoints({
       help: "leads a browser to the leading master",
       answer: () => redirect(runtime),
     },
-    ...readEndpoints(runtime, endpointFacts, { reads, acls: facts.acls }),
-    ...writeEndpoints(runtime, codec, facts.acls),
+    ...readEndpoints(runtime, endpointFacts, reads),
+    ...writeEndpoints(runtime, codec),
     ...processEndpoints(facts),
     ...allotEndpoints(runtime, facts.acls),
+    ...whyEndpoints(runtime),
   ];
 }
 

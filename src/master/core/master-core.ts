@@ -6,8 +6,9 @@
  */
 
 import type { Allocator } from "../../allocator/allocator.ts";
+import type { Explanation } from "../../allocator/explanation.ts";
 import { assert, unreachable } from "../../base/assert.ts";
-import type { AgentId } from "../../base/ids.ts";
+import type { AgentId, FrameworkId } from "../../base/ids.ts";
 import { SharedValues } from "../../base/shared-values.ts";
 import type { ResourceKinds } from "../../resources/kinds.ts";
 import {
@@ -90,6 +91,11 @@ export class MasterCore {
     const { effects } = ctx;
     ctx.effects = [];
     return effects;
+  }
+
+  /** What the allocator has against a framework's offers for a role. Costs O(agents), changes nothing. */
+  explain(frameworkId: FrameworkId, role: string, nowMs: number): Explanation {
+    return this.ctx.allocator.explain(frameworkId, role, nowMs);
   }
 
   /** Every invariant by a full scan; throws AssertionError. For tests and the simulator. */

@@ -22,6 +22,7 @@ import type { MasterEffect } from "../core/effects.ts";
 import type { MasterInput, MasterTimer } from "../core/inputs.ts";
 import type { MasterCore } from "../core/master-core.ts";
 import type { MasterState } from "../core/state.ts";
+import type { WhySources } from "../core/views/why.ts";
 import { OperatorStreams } from "./operator-streams.ts";
 import type { AgentLink, EventSink, OperatorSink, PacketReceiver, RegistryStore } from "./ports.ts";
 
@@ -125,6 +126,14 @@ export class MasterRuntime {
   /** What the master knows now, for reading only, within the same turn of the event loop. */
   get state(): MasterState {
     return this.#options.core.state;
+  }
+
+  /** What `views/why.ts` reads. */
+  whySources(): WhySources {
+    const { core } = this.#options;
+    const nowMs = this.#now();
+    const explain: WhySources["explain"] = (id, role) => core.explain(id, role, nowMs);
+    return { state: core.state, explain, nowMs };
   }
 
   /** Epoch milliseconds that never go back. */

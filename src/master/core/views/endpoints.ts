@@ -13,14 +13,12 @@ import { agentInfoJson, capabilityTypes, type Json } from "./endpoint-json.ts";
 import { tasksOf } from "./endpoint-tasks.ts";
 import { Holdings, type RoleUse, RoleUses } from "./sums.ts";
 import { TaskCounts } from "./task-counts.ts";
-import type { Viewer } from "./viewer.ts";
 
 /** What the process knows and the core does not. */
 export interface EndpointFacts {
   readonly version: VersionInfo;
   readonly cluster: string | undefined;
-  /** Undefined for those who may not see them. */
-  readonly flags: Readonly<Record<string, string>> | undefined;
+  readonly flags: Readonly<Record<string, string>>;
 }
 
 /** `/state`: everything. */
@@ -65,14 +63,14 @@ export function frameworksDocument(
 }
 
 /** `/roles`. */
-export function rolesDocument(state: MasterState, viewer: Viewer, jsonp?: string): Document {
+export function rolesDocument(state: MasterState, jsonp?: string): Document {
   const document = new JsonDocument(jsonp);
   const uses = new RoleUses(state);
   document.work([...state.agents.values()], (agent) => uses.addAgent(agent));
   document.work([...state.offers.values()], (offer) => uses.addOffer(offer));
   document.texts(
     "roles",
-    () => uses.sorted((role) => viewer.seesRole(role)),
+    () => uses.sorted(),
     (use) => JSON.stringify(roleJson(state, use)),
   );
   return document.end();
@@ -117,7 +115,7 @@ function stateHead(state: MasterState, facts: EndpointFacts): Json {
   const { info } = state;
   const pid = masterPid(state);
   const { hostname, domain } = info;
-  const { flags } = facts;
+  const { log_dir: logDir, external_log_file: logFile } = facts.flags;
   let activeCount = 0;
   for (const agent of state.agents.values()) if (isAgentActive(state, agent)) activeCount += 1;
   return {
@@ -140,17 +138,10 @@ function stateHead(state: MasterState, facts: EndpointFacts): Json {
       hostname: hostname ?? "",
       ...(domain !== undefined && { domain }),
     },
-    ...(flags !== undefined && flagFields(facts, flags)),
-  };
-}
-
-function flagFields({ cluster }: EndpointFacts, flags: NonNullable<EndpointFacts["flags"]>): Json {
-  const { log_dir: logDir, external_log_file: logFile } = flags;
-  return {
-    ...(cluster !== undefined && { cluster }),
+    ...(facts.cluster !== undefined && { cluster: facts.cluster }),
     ...(logDir !== undefined && { log_dir: logDir }),
     ...(logFile !== undefined && { external_log_file: logFile }),
-    flags,
+    flags: facts.flags,
   };
 }
 

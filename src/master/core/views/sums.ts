@@ -96,12 +96,9 @@ export class RoleUses {
   /**
    * Every known role by name (semantics 3.6), sorted: the allowed ones where operators named them,
    * else each with a framework, resources, reservations, a weight or a quota, and their ancestors.
-   * Of these the ones that are seen.
    */
-  sorted(sees: (role: string) => boolean): [string, RoleUse][] {
-    const known = [...this.#uses].filter(
-      ([role]) => (this.#allowed?.has(role) ?? true) && sees(role),
-    );
+  sorted(): [string, RoleUse][] {
+    const known = [...this.#uses].filter(([role]) => this.#allowed?.has(role) ?? true);
     return known.sort(([a], [b]) => (a < b ? -1 : 1));
   }
 }

@@ -11,11 +11,11 @@ import {
   type TaskEntry,
 } from "../state.ts";
 
-export function taskUser({ info }: FrameworkEntry, { description }: TaskEntry): string {
+function taskUser({ info }: FrameworkEntry, { description }: TaskEntry): string {
   return description.user ?? info.user;
 }
 
-export function executorUser({ info }: FrameworkEntry, executor: ExecutorEntry): string {
+function executorUser({ info }: FrameworkEntry, executor: ExecutorEntry): string {
   return executor.info.command?.user ?? info.user;
 }
 
