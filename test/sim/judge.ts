@@ -220,7 +220,7 @@ export class Judge {
     for (const agent of state.agents.values()) {
       let sum = 0;
       for (const offerId of agent.offers) {
-        sum += cpusMilliOf(state.offers.get(offerId)?.message.resources ?? []);
+        sum += cpusMilliOf(state.offers.get(offerId)?.resources.toResources() ?? []);
       }
       for (const task of agent.tasks) {
         if (task.holdsResources) sum += cpusMilliOf(task.description.resources ?? []);

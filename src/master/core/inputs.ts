@@ -11,6 +11,8 @@ import type { RegistryState } from "../../registry/core/registry-state.ts";
 /** Names a timer; setting one of equal value replaces it. */
 export type MasterTimer =
   | { readonly kind: "allocate" }
+  /** More offers were made than one step sends. */
+  | { readonly kind: "sendOffers" }
   | { readonly kind: "heartbeat"; readonly streamId: StreamId }
   | { readonly kind: "operatorHeartbeat"; readonly streamId: StreamId }
   | { readonly kind: "ping" }

@@ -6,7 +6,7 @@ import { must } from "../../base/assert.ts";
 import { brand, type FrameworkId, type OfferId } from "../../base/ids.ts";
 import type { Filters, InverseOffer } from "../../protocol/v1/types.ts";
 import { cancelTimer, type MasterContext, newOfferId, sendEvent, setTimer } from "./context.ts";
-import { agentUrl } from "./offers.ts";
+import { agentUrl } from "./offer-message.ts";
 import { refuseMsOf } from "./refusals.ts";
 import type { AgentEntry, FrameworkEntry, InverseOfferEntry } from "./state.ts";
 

@@ -41,3 +41,6 @@ export const CONSTRAINT_REGEXES_MAX = 100;
 
 /** Pings of one step: after a stall those of many agents are due together. */
 export const PINGS_PER_STEP_MAX = 256;
+
+/** Offers sent in one step, about 5 ms of work with their encoding; the next ones follow at once. */
+export const OFFERS_PER_STEP_MAX = 250;

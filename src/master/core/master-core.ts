@@ -28,7 +28,7 @@ import type { MasterInput, MasterTimer } from "./inputs.ts";
 import { assertMasterInvariants } from "./invariants.ts";
 import { inverseOfferTimedOut, sendInverseOffers } from "./inverse-offers.ts";
 import type { MasterOptions } from "./master-options.ts";
-import { rescindOffer, runAllocation, scheduleAllocation } from "./offers.ts";
+import { rescindOffer, runAllocation, scheduleAllocation, sendOffers } from "./offers.ts";
 import {
   operatorHeartbeat,
   operatorStreamClosed,
@@ -166,6 +166,9 @@ function timerFired(ctx: MasterContext, timer: MasterTimer): void {
       return;
     case "operatorHeartbeat":
       operatorHeartbeat(ctx, timer.streamId);
+      return;
+    case "sendOffers":
+      sendOffers(ctx);
       return;
     case "ping":
       pingsTimedOut(ctx);

@@ -6,21 +6,15 @@
 
 import type { Allocation } from "../../allocator/allocator.ts";
 import { assert, must } from "../../base/assert.ts";
-import type { FrameworkId } from "../../base/ids.ts";
-import type { ExecutorID, Offer, URL } from "../../protocol/v1/types.ts";
+import type { Offer } from "../../protocol/v1/types.ts";
 import { cancelTimer, type MasterContext, newOfferId, sendEvent, setTimer } from "./context.ts";
 import { assertAgentWithinTotal } from "./invariants.ts";
-import { resourcesForFramework } from "./resource-forms.ts";
-import {
-  type AgentEntry,
-  type FrameworkEntry,
-  isAgentActive,
-  isMultiRole,
-  type OfferEntry,
-} from "./state.ts";
+import { OFFERS_PER_STEP_MAX } from "./limits.ts";
+import { offerMessage } from "./offer-message.ts";
+import { type AgentEntry, type FrameworkEntry, isAgentActive, type OfferEntry } from "./state.ts";
 import { tallyHeld } from "./tally.ts";
 
-/** Runs the allocator and sends one OFFERS event to each framework that gets something. */
+/** Runs the allocator and sends what it gives to the frameworks, the rest of much in later steps. */
 export function runAllocation(ctx: MasterContext): void {
   const schedule = ctx.state.allocation;
   schedule.wastedRuns = schedule.isWasteSeen ? schedule.wastedRuns + 1 : 0;
@@ -28,25 +22,36 @@ export function runAllocation(ctx: MasterContext): void {
   schedule.lastRunMs = ctx.nowMs;
   schedule.timerMs = undefined;
   ctx.counters.count("allocator/mesos/allocation_runs");
-  const offersOf = new Map<FrameworkId, Offer[]>();
-  const touched = new Set<AgentEntry>();
   const allocations = ctx.allocator.allocate(ctx.nowMs);
   schedule.lastRunCostMs =
     allocations.length * OFFER_COST_MS + ctx.allocator.lastCycleLooks() * LOOK_COST_MS;
-  for (const allocation of allocations) {
-    const offer = addOffer(ctx, allocation);
-    touched.add(must(ctx.state.agents.get(offer.agentId), "agent of an offer"));
-    const offers = offersOf.get(offer.frameworkId);
-    if (offers === undefined) offersOf.set(offer.frameworkId, [offer.message]);
-    else offers.push(offer.message);
+  for (const allocation of allocations) addOffer(ctx, allocation);
+  sendOffers(ctx);
+}
+
+/** Sends the next outstanding offers that were not sent yet, one OFFERS event per framework. */
+export function sendOffers(ctx: MasterContext): void {
+  const { unsentOffers } = ctx.state;
+  const offersOf = new Map<FrameworkEntry, Offer[]>();
+  let count = 0;
+  for (const offer of unsentOffers) {
+    if (count === OFFERS_PER_STEP_MAX) break;
+    count += 1;
+    unsentOffers.delete(offer);
+    const framework = must(ctx.state.frameworks.get(offer.frameworkId), "framework of an offer");
+    const agent = must(ctx.state.agents.get(offer.agentId), "agent of an offer");
+    // The cheap part of the invariants, on in production: only offers make an agent's account grow.
+    assertAgentWithinTotal(ctx, agent);
+    const message = offerMessage(framework, agent, offer);
+    const offers = offersOf.get(framework);
+    if (offers === undefined) offersOf.set(framework, [message]);
+    else offers.push(message);
   }
-  // The cheap part of the invariants, on in production: only offers make an agent's account grow.
-  for (const agent of touched) assertAgentWithinTotal(ctx, agent);
-  for (const [frameworkId, offers] of offersOf) {
-    const framework = must(ctx.state.frameworks.get(frameworkId), "framework of an offer");
+  for (const [framework, offers] of offersOf) {
     ctx.counters.countOffers(framework, "sent", offers.length);
     sendEvent(ctx, framework, { type: "OFFERS", offers: { offers } });
   }
+  if (unsentOffers.size > 0) setTimer(ctx, { kind: "sendOffers" }, 0);
 }
 
 /** About what an offer costs until it is sent, and what a look at an agent for a client does. */
@@ -93,6 +98,7 @@ function batchingMs(ctx: MasterContext): number {
 /** Takes an offer off the table; whoever calls decides what becomes of the resources. */
 export function removeOffer(ctx: MasterContext, offer: OfferEntry): void {
   const isListed = ctx.state.offers.delete(offer.id);
+  ctx.state.unsentOffers.delete(offer);
   assert(isListed, () => `offer ${offer.id} is outstanding`);
   tallyHeld(ctx.state.tally, "offered", offer.resources, -1);
   ctx.state.agents.get(offer.agentId)?.offers.delete(offer.id);
@@ -143,74 +149,28 @@ export function noteUnusedOffers(ctx: MasterContext, refuseMs: number): void {
   if (refuseMs === 0) ctx.state.allocation.isWasteSeen = true;
 }
 
+/** A framework that was not told of the offer yet need not hear of its end. */
 function tellRescinded(ctx: MasterContext, offer: OfferEntry): void {
+  if (ctx.state.unsentOffers.has(offer)) return;
   const framework = must(ctx.state.frameworks.get(offer.frameworkId), "framework of an offer");
   ctx.counters.countOffers(framework, "rescinded", 1);
   sendEvent(ctx, framework, { type: "RESCIND", rescind: { offer_id: { value: offer.id } } });
 }
 
-function addOffer(ctx: MasterContext, allocation: Allocation): OfferEntry {
+function addOffer(ctx: MasterContext, allocation: Allocation): void {
+  const { role, resources } = allocation;
   const framework = must(ctx.state.frameworks.get(allocation.frameworkId), "allocated framework");
   const agent = must(ctx.state.agents.get(allocation.agentId), "allocated agent");
   assert(framework.streamId !== undefined, "offers go to connected frameworks");
   assert(isAgentActive(ctx.state, agent), "offers are made on active agents");
   const id = newOfferId(ctx);
-  const offer: OfferEntry = {
-    id,
-    frameworkId: framework.id,
-    agentId: agent.id,
-    role: allocation.role,
-    resources: allocation.resources,
-    message: offerMessage(framework, agent, id, allocation),
-  };
+  const offer = { id, frameworkId: framework.id, agentId: agent.id, role, resources };
   ctx.state.offers.set(id, offer);
-  tallyHeld(ctx.state.tally, "offered", offer.resources, 1);
+  ctx.state.unsentOffers.add(offer);
+  tallyHeld(ctx.state.tally, "offered", resources, 1);
   framework.offers.add(id);
   agent.offers.add(id);
   if (ctx.options.offerTimeoutMs !== undefined) {
     setTimer(ctx, { kind: "offerTimeout", offerId: id }, ctx.options.offerTimeoutMs);
   }
-  return offer;
-}
-
-function offerMessage(
-  framework: FrameworkEntry,
-  agent: AgentEntry,
-  id: string,
-  allocation: Allocation,
-): Offer {
-  const { hostname, attributes, domain } = agent.info;
-  const resources = resourcesForFramework(framework, allocation.resources).filter(
-    (resource) => resource.name !== "ephemeral_ports",
-  );
-  return {
-    id: { value: id },
-    framework_id: { value: framework.id },
-    agent_id: { value: agent.id },
-    hostname,
-    url: agentUrl(agent),
-    ...(domain !== undefined && { domain }),
-    resources,
-    attributes: attributes ?? [],
-    executor_ids: executorIds(framework, agent),
-    ...(agent.unavailability !== undefined && { unavailability: agent.unavailability }),
-    ...(isMultiRole(framework) && { allocation_info: { role: allocation.role } }),
-  };
-}
-
-/** Where the agent's own API is. */
-export function agentUrl({ info, remoteIp }: AgentEntry): URL {
-  const address = { hostname: info.hostname, ip: remoteIp, port: info.port ?? AGENT_PORT_DEFAULT };
-  return { scheme: "http", address, path: "/slave(1)" };
-}
-
-/** Port of an agent that names none (`AgentInfo.port` default in mesos.proto). */
-const AGENT_PORT_DEFAULT = 5051;
-
-function executorIds(framework: FrameworkEntry, agent: AgentEntry): ExecutorID[] {
-  const ids: ExecutorID[] = [];
-  for (const executor of agent.executors.values()) {
-    if (executor.frameworkId === framework.id) ids.push({ value: executor.id });
-  }
-  return ids;
 }

@@ -23,7 +23,6 @@ import type {
   InverseOffer,
   MachineID,
   MasterInfo,
-  Offer,
   OperationStatus,
   SchedulerOfferConstraints,
   Task,
@@ -87,8 +86,6 @@ export interface OfferEntry {
   readonly role: string;
   /** Allocated form. */
   readonly resources: Bundle;
-  /** As it was sent. */
-  readonly message: Offer;
 }
 
 /** An operation on an agent's resources. */
@@ -303,6 +300,8 @@ export interface MasterState {
   readonly goneAgents: Map<AgentId, { readonly sinceMs: number }>;
   readonly links: Map<LinkId, LinkEntry>;
   readonly offers: Map<OfferId, OfferEntry>;
+  /** Outstanding offers that their frameworks have not been told of, in the order of their making. */
+  readonly unsentOffers: Set<OfferEntry>;
   readonly inverseOffers: Map<OfferId, InverseOfferEntry>;
   /** Quota, weights and maintenance as the registry has them; its lists of agents stay empty. */
   readonly policy: RegistryState;
@@ -346,6 +345,7 @@ export function emptyMasterState(
     goneAgents: new Map(),
     links: new Map(),
     offers: new Map(),
+    unsentOffers: new Set(),
     inverseOffers: new Map(),
     policy: emptyRegistry(),
     transitions: new Map(),

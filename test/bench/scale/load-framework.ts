@@ -120,20 +120,34 @@ export class LoadFramework {
   }
 
   async #read(body: ReadableStream<Uint8Array>): Promise<void> {
-    let rest = Buffer.alloc(0);
+    let chunks: Uint8Array[] = [];
+    let byteCount = 0;
+    let wanted = 1;
     for await (const chunk of body) {
-      let bytes = rest.length === 0 ? Buffer.from(chunk) : Buffer.concat([rest, chunk]);
-      for (;;) {
-        const lineFeed = bytes.indexOf(10);
-        if (lineFeed < 0) break;
-        const end = lineFeed + 1 + Number(bytes.toString("latin1", 0, lineFeed));
-        if (bytes.length < end) break;
-        this.#take(JSON.parse(bytes.toString("utf8", lineFeed + 1, end)) as Event);
-        bytes = bytes.subarray(end);
-      }
-      rest = bytes;
+      chunks.push(chunk);
+      byteCount += chunk.byteLength;
+      // Joined only once a record is whole: a large one comes in a thousand chunks.
+      if (byteCount < wanted) continue;
+      const { rest, bytesOfNext } = this.#takeRecords(Buffer.concat(chunks));
+      chunks = [rest];
+      byteCount = rest.length;
+      wanted = bytesOfNext;
     }
     throw new Error("by the master");
+  }
+
+  /** Takes all records that are whole; `bytesOfNext` is what the next one needs to be whole. */
+  #takeRecords(bytes: Buffer): { readonly rest: Buffer; readonly bytesOfNext: number } {
+    let start = 0;
+    for (;;) {
+      const lineFeed = bytes.indexOf(10, start);
+      if (lineFeed < 0)
+        return { rest: bytes.subarray(start), bytesOfNext: bytes.length - start + 1 };
+      const end = lineFeed + 1 + Number(bytes.toString("latin1", start, lineFeed));
+      if (bytes.length < end) return { rest: bytes.subarray(start), bytesOfNext: end - start };
+      this.#take(JSON.parse(bytes.toString("utf8", lineFeed + 1, end)) as Event);
+      start = end;
+    }
   }
 
   #take(event: Event): void {

@@ -1,6 +1,9 @@
 /** Offers: what is in them, how long a no lasts, what ends them. */
 import { describe, expect, test } from "bun:test";
 import { must } from "../../../src/base/assert.ts";
+import { brand, type StreamId } from "../../../src/base/ids.ts";
+import type { MasterInput } from "../../../src/master/core/inputs.ts";
+import { OFFERS_PER_STEP_MAX } from "../../../src/master/core/limits.ts";
 import type { FrameworkEntry } from "../../../src/master/core/state.ts";
 import type { Resource, ResourceDiskInfo } from "../../../src/protocol/v1/types.ts";
 import {
@@ -28,6 +31,31 @@ describe("offers", () => {
     expect(agents.map(({ id }) => id)).toEqual([`${MASTER_ID}-S0`, `${MASTER_ID}-S1`]);
     const ids = offersOf(world.subscribe()).map(({ id }) => id.value);
     expect(ids).toEqual([`${MASTER_ID}-O0`, `${MASTER_ID}-O1`]);
+  });
+
+  test("many offers go out in several events, and nobody hears of one that ended before", () => {
+    const world = new World();
+    const agents = Array.from({ length: OFFERS_PER_STEP_MAX + 10 }, () => world.addAgent());
+    const { core, state } = world;
+    // Past the harness, which lets timers fire at once.
+    const events = (input: MasterInput) =>
+      core.step(input, world.nowMs).flatMap((effect) => {
+        return effect.kind === "sendEvent" ? [effect.event] : [];
+      });
+    const framework_info = { user: "nobody", name: "many" };
+    const streamId = brand<StreamId>("stream-many");
+    events({ kind: "subscribe", streamId, subscribe: { framework_info }, principal: undefined });
+    const [first] = events({ kind: "timer", timer: { kind: "allocate" } });
+    expect(first?.offers?.offers).toHaveLength(OFFERS_PER_STEP_MAX);
+    const [unsent] = state.unsentOffers;
+    const agent = must(
+      agents.find(({ id }) => id === unsent?.agentId),
+      "agent of the offer",
+    );
+    expect(events({ kind: "linkClosed", linkId: agent.link.id })).toEqual([]);
+    const [second] = events({ kind: "timer", timer: { kind: "sendOffers" } });
+    expect(second?.offers?.offers).toHaveLength(9);
+    expect([state.offers.size, state.unsentOffers.size]).toEqual([OFFERS_PER_STEP_MAX + 9, 0]);
   });
 
   test("an offer says where the agent is and what it has [semantics 4.7]", () => {

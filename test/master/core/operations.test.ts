@@ -1,5 +1,7 @@
 /** Operations on resources: what they make of offers, what is refused, and their feedback. */
 import { describe, expect, test } from "bun:test";
+import { must } from "../../../src/base/assert.ts";
+import { offerMessage } from "../../../src/master/core/offer-message.ts";
 import type {
   MasterCall,
   OfferOperation,
@@ -73,7 +75,14 @@ function operationStatuses(stream: TestStream): OperationStatus[] {
 /** Performs operations on the newest offer; those with an id answer when they are refused. */
 function perform({ world, stream }: Scene, ...operations: OfferOperation[]): OperationStatus[] {
   forget(stream);
-  const offers = [...world.state.offers.values()].map(({ message }) => message);
+  const { frameworks, agents, offers: outstanding } = world.state;
+  const offers = [...outstanding.values()].map((offer) =>
+    offerMessage(
+      must(frameworks.get(offer.frameworkId), "framework of an offer"),
+      must(agents.get(offer.agentId), "agent of an offer"),
+      offer,
+    ),
+  );
   world.accept(stream, offers, operations, 60);
   return operationStatuses(stream);
 }

@@ -4,6 +4,7 @@
  * the state and is to be encoded before the next step.
  * Source: reference/http-api.md 6.1.
  */
+import type { OfferId } from "../../../base/ids.ts";
 import type {
   InverseOffer,
   MasterEvent,
@@ -17,11 +18,13 @@ import type {
   MasterResponseGetRoles,
   MasterResponseGetState,
   MasterResponseGetTasks,
+  Offer,
   Resource,
   Role,
   TimeInfo,
 } from "../../../protocol/v1/types.ts";
 import { HEARTBEAT_SECONDS } from "../master-options.ts";
+import { offerMessage } from "../offer-message.ts";
 import { endpointResources } from "../resource-forms.ts";
 import {
   type AgentEntry,
@@ -153,6 +156,12 @@ export function agentMessage(state: MasterState, agent: AgentEntry): MasterRespo
   };
 }
 
+function offersAsSent(state: MasterState, framework: FrameworkEntry, id: OfferId): Offer[] {
+  const offer = state.offers.get(id);
+  const agent = offer && state.agents.get(offer.agentId);
+  return offer && agent ? [offerMessage(framework, agent, offer)] : [];
+}
+
 function frameworkMessage(
   state: MasterState,
   framework: FrameworkEntry,
@@ -160,7 +169,7 @@ function frameworkMessage(
 ): MasterResponseGetFrameworksFramework {
   const isConnected = framework.streamId !== undefined;
   const { registeredMs, reregisteredMs, unregisteredMs, offerConstraints } = framework;
-  const offers = [...framework.offers].flatMap((id) => state.offers.get(id)?.message ?? []);
+  const offers = [...framework.offers].flatMap((id) => offersAsSent(state, framework, id));
   const inverseOffers = inverseOffersTo(state, framework);
   return {
     framework_info: framework.info,
