@@ -99,8 +99,22 @@ export function restoreResources(
   }
   for (const { operation, status } of operations) {
     state.operations.set(operation.uuid, { operation, status, retryMs: UPDATE_RETRY_MS_MIN });
+    if (status.state === "OPERATION_FINISHED") removeLeftovers(step, operation.info);
   }
   return undefined;
+}
+
+/** Folders of destroyed volumes that may still be there: a new volume would find what is in them. */
+function removeLeftovers(step: Step, { destroy }: AgentOperation["info"]): void {
+  const present = new Set(step.state.checkpointedResources.map(volumeKey));
+  for (const volume of destroy?.volumes ?? []) {
+    if (!present.has(volumeKey(volume))) step.effects.push({ kind: "removeVolume", volume });
+  }
+}
+
+/** What tells the volumes of one agent apart. */
+function volumeKey({ disk, reservations }: Resource): string {
+  return `${reservations?.at(-1)?.role}\n${disk?.persistence?.id}`;
 }
 
 /** Changes what the agent has; says why when it cannot, and then nothing has changed. */

@@ -284,6 +284,7 @@ export class AgentRuntime {
       if (kind === "createVolume") createVolume(workDir, volume);
       else {
         const trash = trashVolume(workDir, volume, Math.round(this.#nowMs()));
+        if (trash === undefined) return;
         this.#deps.log.write("info", "volume moved to the trash", { id, trash });
       }
     } catch (error) {

@@ -2,7 +2,7 @@
  * Folders of persistent volumes, in the Mesos layout. A destroyed volume is renamed into the trash,
  * so that an operator who made a mistake takes it back by renaming. Source: semantics 7.6.
  */
-import { mkdirSync, renameSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync } from "node:fs";
 import { posix as paths } from "node:path";
 import { excerpt } from "../../base/text.ts";
 import type { ContainerVolume } from "../../containerizer/containerizer.ts";
@@ -25,10 +25,13 @@ export function volumesIn(workDir: string, resources: readonly Resource[]): Cont
   });
 }
 
-/** Moves the folder to the trash of its disk; returns where it is now. Throws as above. */
+/**
+ * Moves the folder to the trash of its disk; returns where it is now, or undefined when there was
+ * none. Throws as above.
+ */
 export function trashVolume(workDir: string, volume: Resource, nowMs: number): string | undefined {
   const folder = volumeFolder(workDir, volume);
-  if (folder === undefined) return undefined;
+  if (folder === undefined || !existsSync(folder)) return undefined;
   const trash = paths.join(rootOf(workDir, volume), "volumes", "trash");
   mkdirSync(trash, { recursive: true });
   const target = paths.join(trash, `${paths.basename(folder)}.${nowMs}`);
