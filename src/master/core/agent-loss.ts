@@ -213,6 +213,13 @@ interface Loss {
   readonly unreachableMs: number | undefined;
 }
 
+/** What frameworks are told of operations on a lost agent. */
+const OPERATIONS_AFTER = {
+  unreachable: "OPERATION_UNREACHABLE",
+  gone: "OPERATION_GONE_BY_OPERATOR",
+  removed: undefined,
+} as const;
+
 function forgetAgent(ctx: MasterContext, agent: AgentEntry, loss: Loss): void {
   const { state } = ctx;
   log(ctx, "warning", "agent lost", { agentId: agent.id, how: loss.kind, why: loss.cause });
@@ -222,8 +229,7 @@ function forgetAgent(ctx: MasterContext, agent: AgentEntry, loss: Loss): void {
   for (const executor of [...agent.executors.values()]) {
     removeExecutor(ctx, agent, executor, { returnsResources: false });
   }
-  if (loss.kind === "unreachable") loseOperations(ctx, agent, "OPERATION_UNREACHABLE");
-  else if (loss.kind === "gone") loseOperations(ctx, agent, "OPERATION_GONE_BY_OPERATOR");
+  loseOperations(ctx, agent, OPERATIONS_AFTER[loss.kind]);
   rescindInverseOffersOfAgent(ctx, agent);
   state.pings.delete(agent.id);
   cancelTimer(ctx, { kind: "reregister", agentId: agent.id });

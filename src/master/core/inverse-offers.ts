@@ -10,8 +10,21 @@ import { agentUrl } from "./offer-message.ts";
 import { refuseMsOf } from "./refusals.ts";
 import type { AgentEntry, FrameworkEntry, InverseOfferEntry } from "./state.ts";
 
+/**
+ * After an allocation run, which may have given frameworks more on such an agent. A look at all
+ * agents is not for every run, since these follow each other quickly.
+ */
+export function sendInverseOffersSoon(ctx: MasterContext): void {
+  const { state, options } = ctx;
+  if (state.policy.machines.size === 0) return;
+  const dueMs = state.inverseOffersSentMs + options.allocationIntervalMs;
+  if (dueMs <= ctx.nowMs) sendInverseOffers(ctx);
+  else setTimer(ctx, { kind: "inverseOffers" }, dueMs - ctx.nowMs);
+}
+
 /** Sends those that are due, one event to each framework, and wakes up when a refusal ends. */
 export function sendInverseOffers(ctx: MasterContext): void {
+  ctx.state.inverseOffersSentMs = ctx.nowMs;
   const asked = new Set([...ctx.state.inverseOffers.values()].map(keyOf));
   const due = new Map<FrameworkEntry, InverseOffer[]>();
   let wakeMs = Number.POSITIVE_INFINITY;

@@ -26,7 +26,11 @@ import type { MasterEffect } from "./effects.ts";
 import { failoverTimedOut, heartbeat, streamClosed, subscribe } from "./frameworks.ts";
 import type { MasterInput, MasterTimer } from "./inputs.ts";
 import { assertMasterInvariants } from "./invariants.ts";
-import { inverseOfferTimedOut, sendInverseOffers } from "./inverse-offers.ts";
+import {
+  inverseOfferTimedOut,
+  sendInverseOffers,
+  sendInverseOffersSoon,
+} from "./inverse-offers.ts";
 import type { MasterOptions } from "./master-options.ts";
 import { rescindOffer, runAllocation, scheduleAllocation, sendOffers } from "./offers.ts";
 import {
@@ -159,7 +163,7 @@ function timerFired(ctx: MasterContext, timer: MasterTimer): void {
   switch (timer.kind) {
     case "allocate":
       runAllocation(ctx);
-      if (ctx.state.policy.machines.size > 0) sendInverseOffers(ctx);
+      sendInverseOffersSoon(ctx);
       return;
     case "heartbeat":
       heartbeat(ctx, timer.streamId);

@@ -102,16 +102,33 @@ export function faultOfContainer(container: ContainerInfo | undefined): string |
   return isNamed ? "Parameter in DockerInfo must not be 'name'" : undefined;
 }
 
+interface HttpRequest {
+  readonly path?: string | undefined;
+  readonly scheme?: string | undefined;
+}
+
+function faultOfHttp({ path, scheme }: HttpRequest): string | undefined {
+  if (path !== undefined && !path.startsWith("/")) {
+    return `The path '${path}' of the HTTP check must start with '/'`;
+  }
+  if (scheme === undefined || scheme === "http" || scheme === "https") return undefined;
+  return `The scheme '${scheme}' of the HTTP check is neither http nor https`;
+}
+
 /** The message that belongs to the type; a text when it is missing or the type is. */
 function checkMessage(
   type: CheckInfo["type"],
-  check: { readonly command?: unknown; readonly http?: unknown; readonly tcp?: unknown },
+  check: {
+    readonly command?: unknown;
+    readonly http?: HttpRequest | undefined;
+    readonly tcp?: unknown;
+  },
 ): string | undefined {
   switch (type) {
     case "COMMAND":
       return check.command === undefined ? "Expecting 'command' to be set" : undefined;
     case "HTTP":
-      return check.http === undefined ? "Expecting 'http' to be set" : undefined;
+      return check.http === undefined ? "Expecting 'http' to be set" : faultOfHttp(check.http);
     case "TCP":
       return check.tcp === undefined ? "Expecting 'tcp' to be set" : undefined;
     default:

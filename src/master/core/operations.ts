@@ -150,9 +150,17 @@ export function acknowledgeOperationStatus(
   ctx.counters.count("master/invalid_operation_status_update_acknowledgements");
 }
 
-/** What becomes of an agent's operations when it is lost: told once, not acknowledged. */
-export function loseOperations(ctx: MasterContext, agent: AgentEntry, state: OperationState): void {
+/**
+ * What becomes of an agent's operations when it is lost: told once, not acknowledged. Without a
+ * state nobody is told, as of an agent that went in order.
+ */
+export function loseOperations(
+  ctx: MasterContext,
+  agent: AgentEntry,
+  state: OperationState | undefined,
+): void {
   for (const { operation } of agent.operations.values()) {
+    if (state === undefined) break;
     ctx.counters.countOperationState(operation.info.type ?? "UNKNOWN", state);
     const framework = frameworkOf(ctx, operation);
     if (framework === undefined || operation.info.id === undefined) continue;

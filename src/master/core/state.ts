@@ -303,6 +303,8 @@ export interface MasterState {
   /** Outstanding offers that their frameworks have not been told of, in the order of their making. */
   readonly unsentOffers: Set<OfferEntry>;
   readonly inverseOffers: Map<OfferId, InverseOfferEntry>;
+  /** When agents were last looked through for those that are due. */
+  inverseOffersSentMs: number;
   /** Quota, weights and maintenance as the registry has them; its lists of agents stay empty. */
   readonly policy: RegistryState;
   readonly transitions: Map<AgentId, Transition>;
@@ -347,6 +349,7 @@ export function emptyMasterState(
     offers: new Map(),
     unsentOffers: new Set(),
     inverseOffers: new Map(),
+    inverseOffersSentMs: Number.NEGATIVE_INFINITY,
     policy: emptyRegistry(),
     transitions: new Map(),
     callLimiters: new Map(),

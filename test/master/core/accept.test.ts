@@ -160,6 +160,18 @@ describe("refusals", () => {
     ],
     ["a check without a type", "6.7", (task) => ({ ...task, check: {} }), "invalid check"],
     [
+      "a health check of a path without its slash",
+      "6.7",
+      (task) => ({ ...task, health_check: { type: "HTTP", http: { port: 80, path: "up" } } }),
+      "must start with '/'",
+    ],
+    [
+      "a health check over another protocol",
+      "6.7",
+      (task) => ({ ...task, health_check: { type: "HTTP", http: { port: 80, scheme: "ftp" } } }),
+      "neither http nor https",
+    ],
+    [
       "an ambiguous health check",
       "6.7",
       (task) => ({ ...task, health_check: {} }),

@@ -361,6 +361,14 @@ describe("feedback", () => {
     expect(operationStatuses(at.stream)).toMatchObject([{ state: "OPERATION_UNREACHABLE" }]);
   });
 
+  test("an agent that goes in order leaves nothing behind [semantics 2.6]", () => {
+    const at = reservedScene();
+    forget(at.stream);
+    at.world.tell(at.agent.link, { kind: "unregister" });
+    expect(operationStatuses(at.stream)).toEqual([]);
+    expect(at.world.core.metrics(at.world.nowMs)["master/operations/finished"]).toBe(1);
+  });
+
   test("reconciliation tells what is known, without a uuid [semantics 5]", () => {
     const at = reservedScene();
     const ask = (operations: object[]): OperationStatus[] => {
