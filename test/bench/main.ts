@@ -11,6 +11,7 @@ import { allocatorBench } from "./allocator.ts";
 import { allocatorMesosBench } from "./allocator-mesos.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
 import type { Bench, BenchContext } from "./bench.ts";
+import { eventsBench } from "./events.ts";
 import { type Figure, formatTable } from "./figures.ts";
 import { footprintBench } from "./footprint.ts";
 import { latencyBench } from "./latency.ts";
@@ -37,6 +38,7 @@ const BENCHES: readonly Bench[] = [
   linkBench,
   scaleBench,
   readsBench,
+  eventsBench,
 ];
 
 const PROGRESS_EVERY_MS = 2000;
