@@ -152,6 +152,26 @@ export class Contenders {
     return share / (this.weight[number] ?? 1);
   }
 
+  /** Works out share and count of the first `size` contenders in `order` anew. */
+  refresh(order: Int32Array, size: number): void {
+    const { share, count, liveCount, weight } = this;
+    const held = this.#held;
+    const divisors = this.#divisors;
+    const width = this.#width;
+    const names = Math.min(width, this.#totals.length);
+    for (let place = 0; place < size; place++) {
+      const number = order[place] ?? 0;
+      const first = number * width;
+      let largest = 0;
+      for (let index = 0; index < names; index++) {
+        const part = (held[first + index] ?? 0) / (divisors[index] ?? 1);
+        if (part > largest) largest = part;
+      }
+      share[number] = largest / (weight[number] ?? 1);
+      count[number] = liveCount[number] ?? 0;
+    }
+  }
+
   /** Names that anybody may hold something of: 0 … width - 1. */
   get width(): number {
     return this.#width;

@@ -79,19 +79,12 @@ export class Ranking {
     assert(table.isRanked[member] === 0, () => `${table.path[member]} is ranked once`);
     if (this.#size === this.#order.length) this.#grow();
     table.isRanked[member] = 1;
-    this.#refresh(member);
-    const place = this.#placeFor(member, 0, this.#size);
-    this.#order.copyWithin(place + 1, place, this.#size);
-    this.#order[place] = member;
-    this.#size += 1;
+    this.#putIn(member);
   }
 
   remove(member: number): void {
     const table = this.#table;
-    const place = this.#placeFor(member, 0, this.#size);
-    assert(this.#order[place] === member, () => `${table.path[member]} is where its key says`);
-    this.#order.copyWithin(place, place + 1, this.#size);
-    this.#size -= 1;
+    this.#takeOut(member);
     table.isRanked[member] = 0;
     if (table.isMoved[member] === 1) {
       table.isMoved[member] = 0;
@@ -114,11 +107,35 @@ export class Ranking {
   settle(): void {
     const areTotalsNew = this.#totalsVersion !== this.#table.totalsVersion;
     if (!areTotalsNew && this.#moved.length === 0) return;
-    if (areTotalsNew || this.#moved.length * REORDER_FACTOR > this.#size) this.#reorder();
-    else for (const member of this.#moved) this.#replace(member);
+    this.#totalsVersion = this.#table.totalsVersion;
+    if (this.#moved.length * REORDER_FACTOR > this.#size) this.#reorder();
+    else if (areTotalsNew) {
+      // Those that moved would be in the way of all that did not.
+      for (const member of this.#moved) this.#takeOut(member);
+      this.#reorder();
+      for (const member of this.#moved) this.#putIn(member);
+    } else for (const member of this.#moved) this.#replace(member);
     for (const member of this.#moved) this.#table.isMoved[member] = 0;
     this.#moved.length = 0;
-    this.#totalsVersion = this.#table.totalsVersion;
+  }
+
+  /** Leaves room for it to be put in again. */
+  #takeOut(member: number): void {
+    const place = this.#placeFor(member, 0, this.#size);
+    assert(
+      this.#order[place] === member,
+      () => `${this.#table.path[member]} is where its key says`,
+    );
+    this.#order.copyWithin(place, place + 1, this.#size);
+    this.#size -= 1;
+  }
+
+  #putIn(member: number): void {
+    this.#refresh(member);
+    const place = this.#placeFor(member, 0, this.#size);
+    this.#order.copyWithin(place + 1, place, this.#size);
+    this.#order[place] = member;
+    this.#size += 1;
   }
 
   /** Whole numbers in the same order, once there is no room between two. */
@@ -153,22 +170,43 @@ export class Ranking {
   /** Works out all keys anew; insertion sort, because the order is mostly right already. */
   #reorder(): void {
     const order = this.#order;
-    for (let place = 0; place < this.#size; place++) this.#refresh(order[place] ?? 0);
+    this.#table.refresh(order, this.#size);
+    const { share, count, pathRank } = this.#table;
     let steps = this.#size * INSERTION_STEPS;
+    let before = order[0] ?? 0;
     for (let place = 1; place < this.#size; place++) {
       const member = order[place] ?? 0;
-      let target = place;
-      while (target > 0 && this.#isBefore(member, order[target - 1] ?? 0)) {
-        order[target] = order[target - 1] ?? 0;
-        target -= 1;
-        steps -= 1;
+      // The comparison of `isBefore`, written out where all are in order: it decides the cost.
+      const ahead = (share[member] ?? 0) - (share[before] ?? 0);
+      const countAhead = (count[member] ?? 0) - (count[before] ?? 0);
+      const isInOrder =
+        ahead > 0 ||
+        (ahead === 0 &&
+          (countAhead > 0 ||
+            (countAhead === 0 && (pathRank[member] ?? 0) > (pathRank[before] ?? 0))));
+      if (isInOrder) {
+        before = member;
+        continue;
       }
-      order[target] = member;
+      steps -= this.#moveUp(member, place);
+      before = order[place] ?? 0;
       if (steps < 0) {
         this.#sort();
         return;
       }
     }
+  }
+
+  /** Moves the member at `place` to where it belongs before it; returns by how many places. */
+  #moveUp(member: number, place: number): number {
+    const order = this.#order;
+    let target = place;
+    while (target > 0 && this.#isBefore(member, order[target - 1] ?? 0)) {
+      order[target] = order[target - 1] ?? 0;
+      target -= 1;
+    }
+    order[target] = member;
+    return place - target;
   }
 
   #sort(): void {

@@ -7,7 +7,7 @@ import { type Context, Hono } from "hono";
 import type { Authentication, Caller, Realm } from "./authentication.ts";
 import { compressed } from "./compression.ts";
 import { helpPage } from "./help.ts";
-import { pathWithoutActor } from "./prefix.ts";
+import { pathWithoutActor, withoutActor } from "./prefix.ts";
 import { jsonResponse, methodNotAllowed, textResponse } from "./responses.ts";
 
 /** One path and what answers there. */
@@ -30,6 +30,8 @@ export interface EndpointsAppOptions {
   readonly actor: string;
   readonly endpoints: readonly Endpoint[];
   readonly authentication: Authentication;
+  /** Paths of endpoints that are closed to everybody, with or without the actor. */
+  readonly disabledPaths: readonly string[];
   /** Answers in place of any endpoint but the excepted ones; undefined: go on. */
   readonly gate?: () => Response | undefined;
   readonly ungatedPaths?: readonly string[];
@@ -65,9 +67,11 @@ export function restOfPath(context: Context, path: string): string | undefined {
 
 function add(app: Hono, endpoint: Endpoint, options: EndpointsAppOptions): void {
   const { path, methods, isPrefix, realm = "readwrite", answer } = endpoint;
-  const { authentication, ungatedPaths } = options;
+  const { actor, authentication, disabledPaths, ungatedPaths } = options;
+  const rule = disabledPaths.find((disabled) => withoutActor(disabled, actor) === path);
   const gate = ungatedPaths?.includes(path) === true ? undefined : options.gate;
   app.all(isPrefix === false ? path : `${path}/*`, async (context) => {
+    if (rule !== undefined) return textResponse(403, `Endpoint '${rule}' is disabled`);
     const request = context.req.raw;
     const caller = authentication.check(realm === "open" ? undefined : realm, request);
     if (caller instanceof Response) return caller;

@@ -3,9 +3,13 @@
  * route. Source: reference/http-api.md 1.
  */
 
-/** The path without its actor, without trailing slashes; the first segment may be encoded. */
+/** Of a request, see `withoutActor`. */
 export function pathWithoutActor(request: Request, actor: string): string {
-  const { pathname } = new URL(request.url);
+  return withoutActor(new URL(request.url).pathname, actor);
+}
+
+/** The path without its actor, without trailing slashes; the first segment may be encoded. */
+export function withoutActor(pathname: string, actor: string): string {
   const path = pathname.replace(/\/+$/, "");
   const [, segment = "", ...rest] = path.split("/");
   const first = decodeSegment(segment);

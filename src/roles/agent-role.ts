@@ -27,7 +27,7 @@ import {
   type RunningRole,
   versionInfo,
 } from "./role-context.ts";
-import { aclsFlag, agentAuthentication } from "./security-flags.ts";
+import { aclsFlag, agentAuthentication, firewallFlag } from "./security-flags.ts";
 
 const DEFAULT_PORT = 5051;
 
@@ -52,6 +52,8 @@ export async function startAgent(
   if (!acls.ok) return acls;
   const authentication = agentAuthentication(flags, log);
   if (!authentication.ok) return authentication;
+  const disabledPaths = firewallFlag(flags);
+  if (!disabledPaths.ok) return disabledPaths;
   mkdirSync(workDir, { recursive: true, mode: 0o755 });
   let handle = (_request: Request): Response | Promise<Response> =>
     textResponse(503, "Agent has not finished recovery");
@@ -124,6 +126,7 @@ export async function startAgent(
     codec,
     facts,
     authentication: authentication.value,
+    disabledPaths: disabledPaths.value,
     pid: `${AGENT_ACTOR}@${address.ip}:${server.port}`,
     startTime: startedMs / 1000,
     masterHostname: () => master?.hostname,

@@ -29,7 +29,7 @@ import {
   type RunningRole,
   versionInfo,
 } from "./role-context.ts";
-import { masterAuthentication } from "./security-flags.ts";
+import { firewallFlag, masterAuthentication } from "./security-flags.ts";
 
 /** Starts a master. Errors: a refusal for bad flags; rejects when disk or port cannot be had. */
 export async function startMaster(context: RoleContext): Promise<Result<RunningRole>> {
@@ -42,6 +42,8 @@ export async function startMaster(context: RoleContext): Promise<Result<RunningR
   if (!domain.ok) return domain;
   const authentication = masterAuthentication(flags, context.log);
   if (!authentication.ok) return authentication;
+  const disabledPaths = firewallFlag(flags);
+  if (!disabledPaths.ok) return disabledPaths;
   let runtime: MasterRuntime | undefined;
   const whitelist = await startWhitelist(context, (hostnames) => runtime?.setWhitelist(hostnames));
   if (!whitelist.ok) return whitelist;
@@ -85,6 +87,7 @@ export async function startMaster(context: RoleContext): Promise<Result<RunningR
     codec,
     facts,
     authentication: authentication.value,
+    disabledPaths: disabledPaths.value,
     cluster: flags.string("cluster"),
     reads,
   });

@@ -7,6 +7,7 @@ import { ok, type Result, refuse } from "../base/result.ts";
 import type { ParsedFlags } from "../cli/flags/parse-flags.ts";
 import { readSecretFile } from "../cli/flags/read-text-file.ts";
 import { Authentication, type Realm } from "../http/authentication.ts";
+import { parseFirewallRules } from "../http/firewall.ts";
 import { type Acls, OPEN_ACLS, parseAcls } from "../security/acls.ts";
 import { type Credential, parseCredentials } from "../security/credentials.ts";
 
@@ -15,6 +16,14 @@ export function aclsFlag(flags: ParsedFlags): Result<Acls> {
   if (!flags.isSet("acls")) return ok(OPEN_ACLS);
   const acls = parseAcls(flags.json("acls"));
   return acls.ok ? acls : refuse("invalid", `--acls: ${acls.error.message}`, "acls");
+}
+
+/** `--firewall_rules`: paths of closed endpoints. Errors: `invalid`. */
+export function firewallFlag(flags: ParsedFlags): Result<readonly string[]> {
+  if (!flags.isSet("firewall_rules")) return ok([]);
+  const paths = parseFirewallRules(flags.json("firewall_rules"));
+  if (paths.ok) return paths;
+  return refuse("invalid", `--firewall_rules: ${paths.error.message}`, "firewall_rules");
 }
 
 /** Who is heard on the master's port. Errors: a refusal for a bad or missing file of credentials. */

@@ -62,6 +62,7 @@ export async function startFullMaster(agents: number, tasks: number): Promise<Fu
       metrics: () => runtime.metrics(),
     },
     authentication: HEARS_EVERYBODY,
+    disabledPaths: [],
     cluster: undefined,
     reads: PacedReads.on(systemClock),
   });

@@ -604,6 +604,28 @@ describe("endpoints", () => {
     expect((await request(`${both.agentUrl}/help`)).text).toContain(">/monitor/statistics</a>");
   });
 
+  test(
+    "closed ones answer 403, and rules that are none stop the start [http-api 1]",
+    async () => {
+      const folder = makeWorkDir();
+      const rules = (paths: string[]): string =>
+        `--firewall_rules=${JSON.stringify({ disabled_endpoints: { paths } })}`;
+      const flags = [rules(["/master/state", "/files/debug"])];
+      const master = await startAllot({ role: "master", workDir: folder, flags });
+      expect(await request(`${master.url}/state`)).toMatchObject({
+        status: 403,
+        text: "Endpoint '/master/state' is disabled",
+      });
+      expect((await request(`${master.url}/slaves`)).status).toBe(200);
+      await master.end("SIGTERM");
+      const bad = startAllot({ role: "master", workDir: folder, flags: [rules(["state"])] });
+      expect(bad).rejects.toThrow("--firewall_rules: a path begins with a slash");
+      await bad.catch(() => undefined);
+      await removeWorkDir(folder);
+    },
+    TIMEOUT_MS,
+  );
+
   test("the agent has the endpoints of a process too [http-api 10, 11]", async () => {
     const agent = both.agentUrl ?? "";
     expect((await request(`${agent}/slave(1)/files/debug`)).body).toMatchObject({

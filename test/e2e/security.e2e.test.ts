@@ -21,10 +21,15 @@ const TIMEOUT_MS = 120_000;
 const ANY = { type: "ANY" };
 const NONE = { type: "NONE" };
 
-const SECRETS = { ops: "ops-s3cret", ci: "ci-s3cret", guest: "guest-s3cret" };
+const SECRETS = {
+  ops: "ops-s3cret",
+  ci: "ci-s3cret",
+  guest: "guest-s3cret",
+  blind: "blind-s3cret",
+};
 type Name = keyof typeof SECRETS;
 
-/** `ops` may do everything, `ci` runs its own tasks, `guest` may look but not at everything. */
+/** `ops` may do everything, `ci` runs its own tasks, `guest` may look, `blind` sees no framework. */
 const ACLS = {
   register_frameworks: [
     { principals: { values: ["ops", "ci"] }, roles: ANY },
@@ -41,6 +46,7 @@ const ACLS = {
     { principals: ANY, flags: NONE },
   ],
   get_endpoints: [{ principals: NONE, paths: { values: ["/metrics/snapshot"] } }],
+  view_frameworks: [{ principals: { values: ["blind"] }, users: NONE }],
   set_log_level: [{ principals: ANY, level: NONE }],
 };
 
@@ -199,6 +205,28 @@ describe("operators", () => {
     expect((await call("GET_LOGGING_LEVEL", {}, "guest")).status).toBe(200);
   });
 });
+
+test(
+  "who may not see frameworks reads of none, at the same time as others read [semantics 9.3]",
+  async () => {
+    const options = { master: both.url, headers: login("ci"), info: { name: "seen" } };
+    const framework = await TestFramework.subscribe(options);
+    const texts = async (name: Name): Promise<string> => {
+      const answers = await Promise.all([
+        ...["/state", "/frameworks", "/state-summary", "/roles"].map((path) => get(path, name)),
+        ...["GET_STATE", "GET_FRAMEWORKS", "GET_ROLES"].map((type) => call(type, {}, name)),
+      ]);
+      return (await Promise.all(answers.map((answer) => answer.text()))).join("\n");
+    };
+    const [seen, hidden] = await Promise.all([texts("ops"), texts("blind")]);
+    expect(seen).toContain(framework.id);
+    expect(seen).toContain('"flags":{');
+    expect(hidden).not.toContain(framework.id);
+    expect(hidden).not.toContain('"flags":{');
+    await framework.send("TEARDOWN");
+  },
+  TIMEOUT_MS,
+);
 
 describe("the command line", () => {
   test(

@@ -128,6 +128,7 @@ export class LocalCluster {
       codec,
       facts: factsOf(this.#clock, withLogFile("/master/log", join(folder, "master.log"))),
       authentication: HEARS_EVERYBODY,
+      disabledPaths: [],
       cluster: undefined,
       reads: PacedReads.on(this.#clock),
     });
@@ -362,6 +363,7 @@ class LocalAgent {
       codec,
       facts: factsOf(clock, this.runtime.files),
       authentication: HEARS_EVERYBODY,
+      disabledPaths: [],
       pid: "slave(1)@127.0.0.1:5051",
       startTime: 0,
       masterHostname: () => "master",

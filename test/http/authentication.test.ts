@@ -43,6 +43,7 @@ function appOf(realms: ReadonlySet<Realm>, gate?: () => Response | undefined) {
     actor: "master",
     endpoints: ENDPOINTS,
     authentication,
+    disabledPaths: [],
     ...(gate !== undefined && { gate }),
   });
   return async (path: string, authorization?: string, method = "GET") => {
@@ -132,7 +133,12 @@ test("an endpoint that names no realm is one of those that change things [semant
     realms: new Set(["readwrite"] as const),
   });
   const endpoints = [{ path: "/new", help: "", answer: () => emptyResponse(200) }];
-  const app = createEndpointsApp({ actor: "slave(1)", endpoints, authentication });
+  const app = createEndpointsApp({
+    actor: "slave(1)",
+    endpoints,
+    authentication,
+    disabledPaths: [],
+  });
   const response = await app(new Request("http://host/new"));
   expect(response.headers.get("WWW-Authenticate")).toBe('Basic realm="mesos-agent-readwrite"');
 });

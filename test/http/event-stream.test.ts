@@ -13,6 +13,7 @@ import { frameRecord, RecordDecoder } from "../../src/protocol/recordio.ts";
 import type { MasterEvent } from "../../src/protocol/v1/types.ts";
 import { FakeClock } from "../base/fake-clock.ts";
 import { World } from "../master/core/harness.ts";
+import { EVERYTHING } from "../master/core/views/documents.ts";
 
 interface Opened {
   readonly world: World;
@@ -22,7 +23,7 @@ interface Opened {
   read(count: number): Promise<(MasterEvent | undefined)[]>;
 }
 
-function open(mediaType: MediaType, world = new World()): Opened {
+function open(mediaType: MediaType, world = new World(), viewer = EVERYTHING): Opened {
   const codec = createCodec();
   const closed: string[] = [];
   let sink: OperatorSink | undefined;
@@ -37,7 +38,13 @@ function open(mediaType: MediaType, world = new World()): Opened {
     clock: new FakeClock(),
     defer: (next) => void setImmediate(next),
   });
-  const options = { runtime: runtime as unknown as MasterRuntime, codec, reads, mediaType };
+  const options = {
+    runtime: runtime as unknown as MasterRuntime,
+    codec,
+    reads,
+    mediaType,
+    viewer,
+  };
   const response = openEventStream(options, new Request("http://master/api/v1"));
   const body = must(response.body, "body of a stream").getReader();
   const decoder = new RecordDecoder(100_000_000);
@@ -61,6 +68,10 @@ function open(mediaType: MediaType, world = new World()): Opened {
   };
 }
 
+/** Of an event that the reader of the stream may see. */
+const encoded = (sink: OperatorSink, event: MasterEvent): Uint8Array<ArrayBuffer> =>
+  must(sink.encode(event), "record of an event");
+
 const HEARTBEAT: MasterEvent = { type: "HEARTBEAT" };
 
 describe("while the state is written", () => {
@@ -73,7 +84,7 @@ describe("while the state is written", () => {
         type: "AGENT_REMOVED",
         agent_removed: { agent_id: { value: "a" } },
       } as const;
-      for (const event of [HEARTBEAT, removed]) expect(sink.write(sink.encode(event))).toBe(true);
+      for (const event of [HEARTBEAT, removed]) expect(sink.write(encoded(sink, event))).toBe(true);
       const [subscribed, ...others] = await read(3);
       expect(subscribed).toMatchObject({
         type: "SUBSCRIBED",
@@ -83,7 +94,7 @@ describe("while the state is written", () => {
         },
       });
       expect(others).toEqual([HEARTBEAT, removed]);
-      sink.write(sink.encode(HEARTBEAT));
+      sink.write(encoded(sink, HEARTBEAT));
       expect(await read(1)).toEqual([HEARTBEAT]);
     });
   }

@@ -32,9 +32,8 @@ export const SHARED_FLAGS: readonly Flag[] = [
     acts("acls", "json", undefined, "ACLs for local authorizer, JSON or file", {
       isPathRead: true,
     }),
-    later("firewall_rules", "json", undefined, "JSON list of disabled endpoints", {
+    acts("firewall_rules", "json", undefined, "JSON list of disabled endpoints", {
       isPathRead: true,
-      note: "no endpoint is disabled",
     }),
     acts("http_authenticators", "string", "basic", "HTTP authenticators, comma separated", {
       choices: ["basic"],

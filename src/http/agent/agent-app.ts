@@ -22,6 +22,7 @@ export interface AgentAppOptions {
   readonly codec: Codec;
   readonly facts: ProcessFacts;
   readonly authentication: Authentication;
+  readonly disabledPaths: readonly string[];
   /** `slave(1)@ip:port` */
   readonly pid: string;
   /** Seconds since the Unix epoch. */
@@ -33,10 +34,11 @@ export interface AgentAppOptions {
 export function createAgentApp(
   options: AgentAppOptions,
 ): (request: Request) => Response | Promise<Response> {
-  const { runtime, authentication } = options;
+  const { runtime, authentication, disabledPaths } = options;
   return createEndpointsApp({
     actor: AGENT_ACTOR,
     authentication,
+    disabledPaths,
     endpoints: agentEndpoints(options),
     // Recovery waits for the executors that subscribe again, so they are let in before it is over.
     ungatedPaths: [EXECUTOR_PATH, "/health"],

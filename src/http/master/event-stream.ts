@@ -1,6 +1,9 @@
 /** SUBSCRIBE of the operator API: a stream of what happens. Source: reference/http-api.md 6.3. */
 import { type Document, JsonDocument, MessageDocument } from "../../master/core/views/document.ts";
 import { describeSubscribed } from "../../master/core/views/v1.ts";
+import type { Viewer } from "../../master/core/views/viewer.ts";
+import { visibleEvent } from "../../master/core/views/visible-event.ts";
+import { visibleState } from "../../master/core/views/visible-state.ts";
 import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
 import type { OperatorSink } from "../../master/runtime/ports.ts";
 import type { Codec } from "../../protocol/codec.ts";
@@ -16,6 +19,7 @@ export interface EventStreamOptions {
   readonly codec: Codec;
   readonly reads: PacedReads;
   readonly mediaType: MediaType;
+  readonly viewer: Viewer;
 }
 
 /** Answers with a stream that begins with the whole state. */
@@ -51,11 +55,14 @@ class EventStream implements OperatorSink {
   }
 
   get encoding(): string {
-    return this.#options.mediaType;
+    const { mediaType, viewer } = this.#options;
+    return `${mediaType} ${viewer.key}`;
   }
 
-  encode(event: MasterEvent): Uint8Array<ArrayBuffer> {
-    return frameRecord(this.#encodeEvent(event));
+  encode(event: MasterEvent): Uint8Array<ArrayBuffer> | undefined {
+    const { runtime, viewer } = this.#options;
+    const seen = visibleEvent(runtime.state, viewer, event);
+    return seen === undefined ? undefined : frameRecord(this.#encodeEvent(seen));
   }
 
   begin(): void {
@@ -79,8 +86,8 @@ class EventStream implements OperatorSink {
 
   /** The length of a record stands before it, so that its pieces are gathered first. */
   async #writeState(): Promise<void> {
-    const { reads, mediaType: contentType } = this.#options;
-    const key = `SUBSCRIBE ${contentType}`;
+    const { reads, mediaType: contentType, viewer } = this.#options;
+    const key = `SUBSCRIBE ${contentType} ${viewer.key}`;
     const make = (): Document => this.#document();
     const answer = await reads.respond({ key, contentType, make }, this.#signal);
     if (!answer.ok || answer.body === null)
@@ -98,14 +105,15 @@ class EventStream implements OperatorSink {
   }
 
   #document(): Document {
-    const { runtime, mediaType } = this.#options;
+    const { runtime, mediaType, viewer } = this.#options;
+    const state = visibleState(runtime.state, viewer);
     if (mediaType === "application/json") {
       const json = new JsonDocument<MasterEvent>();
-      describeSubscribed(json, runtime.state);
+      describeSubscribed(json, state);
       return json.end();
     }
     const message = new MessageDocument<MasterEvent>();
-    describeSubscribed(message, runtime.state);
+    describeSubscribed(message, state);
     return message.encoded((part) => this.#encodeEvent(part));
   }
 

@@ -16,13 +16,15 @@ import {
   describeState,
   describeTasks,
 } from "../../master/core/views/v1.ts";
+import type { Viewer } from "../../master/core/views/viewer.ts";
+import { visibleState } from "../../master/core/views/visible-state.ts";
 import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
 import type { Codec } from "../../protocol/codec.ts";
 import type { MediaType } from "../../protocol/media-types.ts";
 import type { MasterCall, MasterResponse } from "../../protocol/v1/types.ts";
 
 type State = MasterRuntime["state"];
-type Describe = (builder: MessageBuilder<MasterResponse>, state: State) => void;
+type Describe = (builder: MessageBuilder<MasterResponse>, state: State, viewer: Viewer) => void;
 
 const LONG_READS: ReadonlyMap<MasterCall["type"], Describe> = new Map<MasterCall["type"], Describe>(
   [
@@ -37,7 +39,11 @@ const LONG_READS: ReadonlyMap<MasterCall["type"], Describe> = new Map<MasterCall
       "GET_EXECUTORS",
       (builder, state) => builder.message("get_executors", fill(describeExecutors, state)),
     ],
-    ["GET_ROLES", (builder, state) => builder.message("get_roles", fill(describeRoles, state))],
+    [
+      "GET_ROLES",
+      (builder, state, viewer) =>
+        builder.message("get_roles", (inner) => describeRoles(inner, state, viewer)),
+    ],
   ],
 );
 
@@ -45,6 +51,7 @@ export interface LongReadOptions {
   readonly runtime: MasterRuntime;
   readonly codec: Codec;
   readonly mediaType: MediaType;
+  readonly viewer: Viewer;
 }
 
 /** How to answer the call; undefined when its answer is short, or it is no read. */
@@ -54,16 +61,17 @@ export function longRead(
   const describe = LONG_READS.get(type);
   if (describe === undefined) return undefined;
   const head = (): Pick<MasterResponse, "type"> => ({ type: type as MasterResponse["type"] });
-  return ({ runtime, codec, mediaType }) => {
+  return ({ runtime, codec, mediaType, viewer }) => {
+    const state = visibleState(runtime.state, viewer);
     if (mediaType === "application/json") {
       const json = new JsonDocument<MasterResponse>();
       json.fields(head);
-      describe(json, runtime.state);
+      describe(json, state, viewer);
       return json.end();
     }
     const message = new MessageDocument<MasterResponse>();
     message.fields(head);
-    describe(message, runtime.state);
+    describe(message, state, viewer);
     return message.encoded((part) => codec.encode("mesos.v1.master.Response", mediaType, part));
   };
 }

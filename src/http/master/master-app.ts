@@ -22,6 +22,7 @@ export interface MasterAppOptions {
   readonly codec: Codec;
   readonly facts: ProcessFacts;
   readonly authentication: Authentication;
+  readonly disabledPaths: readonly string[];
   readonly cluster: string | undefined;
   readonly reads: PacedReads;
 }
@@ -30,9 +31,9 @@ export interface MasterAppOptions {
 export function createMasterApp(
   options: MasterAppOptions,
 ): (request: Request) => Response | Promise<Response> {
-  const { authentication } = options;
+  const { authentication, disabledPaths } = options;
   const endpoints = masterEndpoints(options);
-  return createEndpointsApp({ actor: "master", endpoints, authentication });
+  return createEndpointsApp({ actor: "master", endpoints, authentication, disabledPaths });
 }
 
 function masterEndpoints({
@@ -64,8 +65,8 @@ function masterEndpoints({
       help: "leads a browser to the leading master",
       answer: () => redirect(runtime),
     },
-    ...readEndpoints(runtime, endpointFacts, reads),
-    ...writeEndpoints(runtime, codec),
+    ...readEndpoints(runtime, endpointFacts, { reads, acls: facts.acls }),
+    ...writeEndpoints(runtime, codec, facts.acls),
     ...processEndpoints(facts),
     ...allotEndpoints(runtime, facts.acls),
     ...whyEndpoints(runtime),

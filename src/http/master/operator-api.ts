@@ -1,5 +1,7 @@
 /** `POST /api/v1` of the master: reference/http-api.md 2.2 (order of checks) and 6. */
 
+import { Viewer } from "../../master/core/views/viewer.ts";
+import { visibleState } from "../../master/core/views/visible-state.ts";
 import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
 import type { Codec } from "../../protocol/codec.ts";
 import { type MediaType, responseMediaType } from "../../protocol/media-types.ts";
@@ -66,18 +68,19 @@ async function answerCall(
   call: MasterCall,
   { type, mediaType, request, caller }: Asked,
 ): Promise<Response> {
+  const viewer = new Viewer(facts.acls, caller.principal);
   if (type === "SUBSCRIBE") {
-    return openEventStream({ runtime, codec, reads, mediaType }, request);
+    return openEventStream({ runtime, codec, reads, mediaType, viewer }, request);
   }
   const answer = (payload: Omit<MasterResponse, "type">): Response =>
     encode(codec, mediaType, { type: type as MasterResponse["type"], ...payload });
   const long = longRead(type);
   if (long !== undefined) {
-    const make = () => long({ runtime, codec, mediaType });
-    const read = { key: `${type} ${mediaType}`, contentType: mediaType, make };
+    const make = () => long({ runtime, codec, mediaType, viewer });
+    const read = { key: `${type} ${mediaType} ${viewer.key}`, contentType: mediaType, make };
     return await reads.respond(read, request.signal);
   }
-  const read = readState(runtime.state, type);
+  const read = readState(() => visibleState(runtime.state, viewer), type);
   if (read !== undefined) return answer(read);
   const common = await processCall(facts, type, call, caller);
   if (common === undefined) return await change(runtime, call, caller);

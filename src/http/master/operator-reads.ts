@@ -29,10 +29,10 @@ const READS: Partial<Record<NonNullable<MasterCall["type"]>, Read>> = {
 
 /** The payload of the answer; undefined for a call that is not one of these. */
 export function readState(
-  state: State,
+  stateOf: () => State,
   type: NonNullable<MasterCall["type"]>,
 ): Omit<MasterResponse, "type"> | undefined {
-  return READS[type]?.(state);
+  return READS[type]?.(stateOf());
 }
 
 /** The message as protobuf would say it: an empty list is no list. Depth is that of our own views. */

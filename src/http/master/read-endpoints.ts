@@ -12,7 +12,11 @@ import {
 } from "../../master/core/views/endpoints.ts";
 import { getMaintenanceStatus } from "../../master/core/views/policy.ts";
 import { registryView } from "../../master/core/views/registry-view.ts";
+import { Viewer } from "../../master/core/views/viewer.ts";
+import { visibleState } from "../../master/core/views/visible-state.ts";
 import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
+import type { Acls } from "../../security/acls.ts";
+import type { Caller } from "../authentication.ts";
 import { answerJson, type Endpoint } from "../endpoints.ts";
 import type { PacedReads } from "../paced-reads.ts";
 import { badFunctionName, isFunctionName, textResponse } from "../responses.ts";
@@ -22,57 +26,71 @@ import { withoutEmptyLists } from "./operator-reads.ts";
 export function readEndpoints(
   runtime: MasterRuntime,
   facts: EndpointFacts,
-  reads: PacedReads,
+  { reads, acls }: { readonly reads: PacedReads; readonly acls: Acls },
 ): readonly Endpoint[] {
+  const viewOf = (caller: Caller): View => {
+    const viewer = new Viewer(acls, caller.principal);
+    const flags = viewer.seesAll("view_flags") ? facts.flags : undefined;
+    return {
+      viewer,
+      facts: { ...facts, flags },
+      state: () => visibleState(runtime.state, viewer),
+    };
+  };
   const paced =
     (make: Make): Endpoint["answer"] =>
-    (context) =>
-      answerPaced(reads, context, make);
+    (context, caller) =>
+      answerPaced(reads, context, viewOf(caller), make);
   return [
     {
       path: "/state",
       realm: "readonly",
       help: "everything the master knows",
-      answer: paced((_, jsonp) => stateDocument(runtime.state, facts, jsonp)),
+      answer: paced(({ state, facts: seen }, _, jsonp) => stateDocument(state(), seen, jsonp)),
     },
     {
       path: "/state-summary",
       realm: "readonly",
       help: "agents and frameworks with counts of their tasks",
-      answer: paced((_, jsonp) => stateSummaryDocument(runtime.state, facts, jsonp)),
+      answer: paced(({ state }, _, jsonp) => stateSummaryDocument(state(), facts, jsonp)),
     },
     {
       path: "/slaves",
       realm: "readonly",
       help: "agents: slave_id=",
-      answer: paced((c, jsonp) => slavesDocument(runtime.state, c.req.query("slave_id"), jsonp)),
+      answer: paced(({ state }, c, jsonp) =>
+        slavesDocument(state(), c.req.query("slave_id"), jsonp),
+      ),
     },
     {
       path: "/frameworks",
       realm: "readonly",
       help: "frameworks with their tasks: framework_id=",
-      answer: paced((c, jsonp) =>
-        frameworksDocument(runtime.state, c.req.query("framework_id"), jsonp),
+      answer: paced(({ state }, c, jsonp) =>
+        frameworksDocument(state(), c.req.query("framework_id"), jsonp),
       ),
     },
     {
       path: "/tasks",
       realm: "readonly",
       help: "tasks, the newest first: framework_id=, task_id=, limit=, offset=, order=asc or desc",
-      answer: (c) => tasks(runtime, reads, c),
+      answer: (c, caller) => tasks(viewOf(caller), reads, c),
     },
     {
       path: "/roles",
       realm: "readonly",
       help: "roles with weight, quota and what they have",
-      answer: paced((_, jsonp) => rolesDocument(runtime.state, jsonp)),
+      answer: paced(({ state, viewer }, _, jsonp) => rolesDocument(state(), viewer, jsonp)),
     },
     {
       path: "/maintenance/status",
       realm: "readonly",
       methods: ["GET"],
       help: "machines that drain or are down",
-      answer: (c) => answerJson(c, withoutEmptyLists(getMaintenanceStatus(runtime.state).status)),
+      answer: (c, caller) => {
+        const { status } = getMaintenanceStatus(viewOf(caller).state());
+        return answerJson(c, withoutEmptyLists(status));
+      },
     },
     {
       path: "/registrar(1)/registry",
@@ -84,13 +102,21 @@ export function readEndpoints(
   ];
 }
 
-/** `jsonp` is checked already. */
-type Make = (context: Context, jsonp?: string) => Document;
+/** What a caller may see. The state is taken when it is read. */
+interface View {
+  readonly viewer: Viewer;
+  readonly facts: EndpointFacts;
+  state(): MasterRuntime["state"];
+}
 
-/** Equal paths with equal queries share their answers. */
+/** `jsonp` is checked already. */
+type Make = (view: View, context: Context, jsonp?: string) => Document;
+
+/** Equal paths with equal queries share their answers among those who see the same. */
 function answerPaced(
   reads: PacedReads,
   context: Context,
+  view: View,
   make: Make,
 ): Response | Promise<Response> {
   const name = context.req.query("jsonp") ?? "";
@@ -99,16 +125,16 @@ function answerPaced(
   const { path, url, raw } = context.req;
   const contentType = jsonp === undefined ? "application/json" : "text/javascript";
   return reads.respond(
-    { key: `${path}${new URL(url).search}`, contentType, make: () => make(context, jsonp) },
+    {
+      key: `${path}${new URL(url).search} ${view.viewer.key}`,
+      contentType,
+      make: () => make(view, context, jsonp),
+    },
     raw.signal,
   );
 }
 
-function tasks(
-  runtime: MasterRuntime,
-  reads: PacedReads,
-  context: Context,
-): Response | Promise<Response> {
+function tasks(view: View, reads: PacedReads, context: Context): Response | Promise<Response> {
   const query = (name: string): string | undefined => context.req.query(name);
   const limit = countOf(query("limit"), 100);
   const offset = countOf(query("offset"), 0);
@@ -119,7 +145,9 @@ function tasks(
   const frameworkId = query("framework_id");
   const taskId = query("task_id");
   const wanted = { frameworkId, taskId, limit, offset, order } as const;
-  return answerPaced(reads, context, (_, jsonp) => tasksDocument(runtime.state, wanted, jsonp));
+  return answerPaced(reads, context, view, ({ state }, _, jsonp) =>
+    tasksDocument(state(), wanted, jsonp),
+  );
 }
 
 function countOf(text: string | undefined, preset: number): number | undefined {

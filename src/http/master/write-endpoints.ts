@@ -5,10 +5,13 @@
 import type { Context } from "hono";
 import { ok, type Result, refuse } from "../../base/result.ts";
 import { getMaintenanceSchedule, getQuota, getWeights } from "../../master/core/views/policy.ts";
+import { Viewer } from "../../master/core/views/viewer.ts";
+import { visibleState } from "../../master/core/views/visible-state.ts";
 import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
 import type { Codec } from "../../protocol/codec.ts";
 import { CODEC_LIMITS } from "../../protocol/limits.ts";
 import type { MachineID, MasterCall, Resource, WeightInfo } from "../../protocol/v1/types.ts";
+import type { Acls } from "../../security/acls.ts";
 import type { Caller } from "../authentication.ts";
 import { readBody } from "../body.ts";
 import { answerJson, type Endpoint, restOfPath } from "../endpoints.ts";
@@ -19,7 +22,13 @@ import { withoutEmptyLists } from "./operator-reads.ts";
 const FORM_METHODS = ["POST"] as const;
 
 /** All of them; those that also read do so on GET. */
-export function writeEndpoints(runtime: MasterRuntime, codec: Codec): readonly Endpoint[] {
+export function writeEndpoints(
+  runtime: MasterRuntime,
+  codec: Codec,
+  acls: Acls,
+): readonly Endpoint[] {
+  const stateFor = ({ principal }: Caller): MasterRuntime["state"] =>
+    visibleState(runtime.state, new Viewer(acls, principal));
   const form =
     (toCall: (form: URLSearchParams) => Result<MasterCall>) => (context: Context, caller: Caller) =>
       withBody(context, (body) =>
@@ -81,7 +90,7 @@ export function writeEndpoints(runtime: MasterRuntime, codec: Codec): readonly E
       help: "the maintenance schedule; POST replaces it: {windows}",
       answer: (context, caller) =>
         isRead(context)
-          ? answerJson(context, getMaintenanceSchedule(runtime.state).schedule)
+          ? answerJson(context, getMaintenanceSchedule(stateFor(caller)).schedule)
           : json((value) => schedule(codec, value))(context, caller),
     },
     {
@@ -90,7 +99,7 @@ export function writeEndpoints(runtime: MasterRuntime, codec: Codec): readonly E
       help: "weights of roles; PUT sets them: [{role, weight}]",
       answer: (context, caller) =>
         isRead(context)
-          ? answerJson(context, getWeights(runtime.state).weight_infos)
+          ? answerJson(context, getWeights(stateFor(caller)).weight_infos)
           : json((value) => weights(codec, value))(context, caller),
     },
     {
@@ -99,7 +108,7 @@ export function writeEndpoints(runtime: MasterRuntime, codec: Codec): readonly E
       help: "quotas of roles; POST sets a new one: {role, guarantee, force}; DELETE /quota/ROLE removes it",
       answer: (context, caller) => {
         if (isRead(context)) {
-          return answerJson(context, withoutEmptyLists(getQuota(runtime.state).status));
+          return answerJson(context, withoutEmptyLists(getQuota(stateFor(caller)).status));
         }
         if (context.req.method === "DELETE") return perform(runtime, removeQuota(context), caller);
         return json((value) => setQuota(codec, value))(context, caller);

@@ -44,11 +44,11 @@ export class OperatorStreams {
 
   /** To every stream that has begun. */
   publish(event: MasterEvent): void {
-    const records = new Map<string, Uint8Array<ArrayBuffer>>();
+    const records = new Map<string, Uint8Array<ArrayBuffer> | undefined>();
     for (const [streamId, sink] of this.#sinks) {
-      const record = records.get(sink.encoding) ?? sink.encode(event);
-      records.set(sink.encoding, record);
-      this.#write(streamId, sink, record);
+      const { encoding } = sink;
+      if (!records.has(encoding)) records.set(encoding, sink.encode(event));
+      this.#write(streamId, sink, records.get(encoding));
     }
   }
 
@@ -65,8 +65,12 @@ export class OperatorStreams {
     }
   }
 
-  #write(streamId: StreamId, sink: OperatorSink, record: Uint8Array<ArrayBuffer>): void {
-    if (sink.write(record)) return;
+  #write(
+    streamId: StreamId,
+    sink: OperatorSink,
+    record: Uint8Array<ArrayBuffer> | undefined,
+  ): void {
+    if (record === undefined || sink.write(record)) return;
     this.#sinks.delete(streamId);
     this.#onCut(streamId);
   }

@@ -13,10 +13,10 @@ export interface EventSink {
 
 /** An operator's open SUBSCRIBE response. */
 export interface OperatorSink {
-  /** Streams of one encoding are sent the same bytes. */
+  /** Streams of one encoding are sent the same bytes: equal media types, for equal eyes. */
   readonly encoding: string;
-  /** The event as a record of this encoding. */
-  encode(event: MasterEvent): Uint8Array<ArrayBuffer>;
+  /** The event as a record of this encoding; undefined when it is not for this reader. */
+  encode(event: MasterEvent): Uint8Array<ArrayBuffer> | undefined;
   /** Writes SUBSCRIBED with the state as it is now or, in parts, a little later. */
   begin(): void;
   /** After what was begun. False when the subscriber does not keep up and has been cut. */

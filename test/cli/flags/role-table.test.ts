@@ -181,7 +181,7 @@ test("a flag without effect and an old name each cause one warning line [issue 2
     "--quorum has no effect: a single master needs none; several agree through ZooKeeper (from the command line)",
     "--zk has no effect yet: there can be one master only (from the command line)",
     "--authenticate is an old name; use --authenticate_frameworks (from ALLOT_AUTHENTICATE)",
-    "--authenticate_frameworks has no effect yet: frameworks are NOT authenticated (from ALLOT_AUTHENTICATE)",
+    "--authenticate_frameworks has no effect: there are no v0 frameworks; --authenticate_http_frameworks is for those there are (from ALLOT_AUTHENTICATE)",
   ]);
 });
 

@@ -28,7 +28,7 @@ import {
   taskFor,
   World,
 } from "./harness.ts";
-import { jsonOf, messageOf } from "./views/documents.ts";
+import { EVERYTHING, jsonOf, messageOf } from "./views/documents.ts";
 
 const FACTS = { version: { version: "0.1.0" }, cluster: "lab", flags: { port: "5050" } };
 
@@ -202,7 +202,7 @@ describe("endpoints", () => {
 
   test("/roles and /state-summary count [http-api 9.2]", () => {
     const { world, agent, stream } = scene();
-    expect(jsonOf(rolesDocument(world.state))).toMatchObject({
+    expect(jsonOf(rolesDocument(world.state, EVERYTHING))).toMatchObject({
       roles: [{ name: "web" }, { name: "web/api", allocated: { cpus: 1 }, offered: { cpus: 3 } }],
     });
     expect(jsonOf(stateSummaryDocument(world.state, FACTS))).toMatchObject({
@@ -236,7 +236,7 @@ function policyScene(): Scene {
 describe("policy in the views", () => {
   test("roles tell weight, quota and what counts against it, sums include the roles below [http-api 9.2]", () => {
     const { world } = policyScene();
-    expect(jsonOf(rolesDocument(world.state))).toMatchObject({
+    expect(jsonOf(rolesDocument(world.state, EVERYTHING))).toMatchObject({
       roles: [
         {
           name: "ops",

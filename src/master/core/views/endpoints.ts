@@ -13,12 +13,14 @@ import { agentInfoJson, capabilityTypes, type Json } from "./endpoint-json.ts";
 import { tasksOf } from "./endpoint-tasks.ts";
 import { Holdings, type RoleUse, RoleUses } from "./sums.ts";
 import { TaskCounts } from "./task-counts.ts";
+import type { Viewer } from "./viewer.ts";
 
 /** What the process knows and the core does not. */
 export interface EndpointFacts {
   readonly version: VersionInfo;
   readonly cluster: string | undefined;
-  readonly flags: Readonly<Record<string, string>>;
+  /** Undefined for those who may not see them. */
+  readonly flags: Readonly<Record<string, string>> | undefined;
 }
 
 /** `/state`: everything. */
@@ -63,14 +65,14 @@ export function frameworksDocument(
 }
 
 /** `/roles`. */
-export function rolesDocument(state: MasterState, jsonp?: string): Document {
+export function rolesDocument(state: MasterState, viewer: Viewer, jsonp?: string): Document {
   const document = new JsonDocument(jsonp);
   const uses = new RoleUses(state);
   document.work([...state.agents.values()], (agent) => uses.addAgent(agent));
   document.work([...state.offers.values()], (offer) => uses.addOffer(offer));
   document.texts(
     "roles",
-    () => uses.sorted(),
+    () => uses.sorted((role) => viewer.seesRole(role)),
     (use) => JSON.stringify(roleJson(state, use)),
   );
   return document.end();
@@ -115,7 +117,7 @@ function stateHead(state: MasterState, facts: EndpointFacts): Json {
   const { info } = state;
   const pid = masterPid(state);
   const { hostname, domain } = info;
-  const { log_dir: logDir, external_log_file: logFile } = facts.flags;
+  const { flags } = facts;
   let activeCount = 0;
   for (const agent of state.agents.values()) if (isAgentActive(state, agent)) activeCount += 1;
   return {
@@ -138,10 +140,17 @@ function stateHead(state: MasterState, facts: EndpointFacts): Json {
       hostname: hostname ?? "",
       ...(domain !== undefined && { domain }),
     },
-    ...(facts.cluster !== undefined && { cluster: facts.cluster }),
+    ...(flags !== undefined && flagFields(facts, flags)),
+  };
+}
+
+function flagFields({ cluster }: EndpointFacts, flags: NonNullable<EndpointFacts["flags"]>): Json {
+  const { log_dir: logDir, external_log_file: logFile } = flags;
+  return {
+    ...(cluster !== undefined && { cluster }),
     ...(logDir !== undefined && { log_dir: logDir }),
     ...(logFile !== undefined && { external_log_file: logFile }),
-    flags: facts.flags,
+    flags,
   };
 }
 

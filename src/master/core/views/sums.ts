@@ -96,9 +96,12 @@ export class RoleUses {
   /**
    * Every known role by name (semantics 3.6), sorted: the allowed ones where operators named them,
    * else each with a framework, resources, reservations, a weight or a quota, and their ancestors.
+   * Of these the ones that are seen.
    */
-  sorted(): [string, RoleUse][] {
-    const known = [...this.#uses].filter(([role]) => this.#allowed?.has(role) ?? true);
+  sorted(sees: (role: string) => boolean): [string, RoleUse][] {
+    const known = [...this.#uses].filter(
+      ([role]) => (this.#allowed?.has(role) ?? true) && sees(role),
+    );
     return known.sort(([a], [b]) => (a < b ? -1 : 1));
   }
 }

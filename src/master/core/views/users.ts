@@ -11,11 +11,11 @@ import {
   type TaskEntry,
 } from "../state.ts";
 
-function taskUser({ info }: FrameworkEntry, { description }: TaskEntry): string {
+export function taskUser({ info }: FrameworkEntry, { description }: TaskEntry): string {
   return description.user ?? info.user;
 }
 
-function executorUser({ info }: FrameworkEntry, executor: ExecutorEntry): string {
+export function executorUser({ info }: FrameworkEntry, executor: ExecutorEntry): string {
   return executor.info.command?.user ?? info.user;
 }
 

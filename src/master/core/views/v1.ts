@@ -36,6 +36,7 @@ import {
 import { endpointTask } from "../tasks.ts";
 import type { MessageBuilder } from "./document.ts";
 import { Holdings, offeredOn, offeredTo, type RoleUse, RoleUses, usedOn } from "./sums.ts";
+import type { Viewer } from "./viewer.ts";
 
 /** GET_STATE: everything below in one. */
 export function describeState(
@@ -101,16 +102,18 @@ export function describeExecutors(
   builder.list("executors", executors, executorMessage);
 }
 
-/** GET_ROLES: every known role with what it is offered and allocated. Empty lists are left out. */
+/** GET_ROLES: every role seen with what it is offered and allocated. Empty lists are left out. */
 export function describeRoles(
   builder: MessageBuilder<MasterResponseGetRoles>,
   state: MasterState,
+  viewer: Viewer,
 ): void {
   const uses = new RoleUses(state);
   builder.work([...state.agents.values()], (agent) => uses.addAgent(agent));
   builder.work([...state.offers.values()], (offer) => uses.addOffer(offer));
   builder.fields(() => {
-    const roles = uses.sorted().map((use) => roleMessage(state, use));
+    const seen = uses.sorted((role) => viewer.seesRole(role));
+    const roles = seen.map((use) => roleMessage(state, use));
     return roles.length === 0 ? {} : { roles };
   });
 }

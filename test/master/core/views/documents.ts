@@ -6,6 +6,8 @@ import {
   type MessageBuilder,
   MessageDocument,
 } from "../../../../src/master/core/views/document.ts";
+import { Viewer } from "../../../../src/master/core/views/viewer.ts";
+import { OPEN_ACLS } from "../../../../src/security/acls.ts";
 
 /** All pieces of a document of text, one thing at a time. */
 export function textOf(document: Document): string {
@@ -20,12 +22,15 @@ export function jsonOf(document: Document): Readonly<Record<string, unknown>> {
   return JSON.parse(textOf(document)) as Readonly<Record<string, unknown>>;
 }
 
-/** What a view of the v1 API describes. */
+/** Sees everything. */
+export const EVERYTHING: Viewer = new Viewer(OPEN_ACLS, undefined);
+
+/** What a view of the v1 API describes to somebody who sees everything. */
 export function messageOf<Message>(
-  describe: (builder: MessageBuilder<Message>, state: MasterState) => void,
+  describe: (builder: MessageBuilder<Message>, state: MasterState, viewer: Viewer) => void,
   state: MasterState,
 ): Message {
   const document = new MessageDocument<Message>();
-  describe(document, state);
+  describe(document, state, EVERYTHING);
   return document.whole();
 }

@@ -19,7 +19,7 @@ import {
   taskFor,
   World,
 } from "../harness.ts";
-import { jsonOf } from "./documents.ts";
+import { EVERYTHING, jsonOf } from "./documents.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -212,7 +212,7 @@ describe("the fields of", () => {
   });
 
   test("a role", () => {
-    const role = first(jsonOf(rolesDocument(world.state)), "roles");
+    const role = first(jsonOf(rolesDocument(world.state, EVERYTHING)), "roles");
     expect(keysOf(role)).toEqual(
       words("name weight quota resources allocated offered reserved frameworks"),
     );

@@ -1,0 +1,105 @@
+/**
+ * What a caller may see of frameworks, tasks, executors and roles, asked once for a whole answer.
+ * Whoever may see everything costs nothing. Source: semantics 9.3, http-api 6, 9.2.
+ */
+import { must } from "../../../base/assert.ts";
+import type { Resource } from "../../../protocol/v1/types.ts";
+import type { ResourceKind } from "../../../resources/kinds.ts";
+import type { Acls } from "../../../security/acls.ts";
+import type { Action } from "../../../security/actions.ts";
+import { type Approver, approverOf } from "../../../security/authorizer.ts";
+import type { ExecutorEntry, FrameworkEntry, TaskEntry } from "../state.ts";
+import { executorUser, taskUser } from "./users.ts";
+
+type ViewAction = Extract<
+  Action,
+  | "view_frameworks"
+  | "view_tasks"
+  | "view_executors"
+  | "view_roles"
+  | "get_quotas"
+  | "get_maintenance_schedules"
+  | "get_maintenance_statuses"
+  | "view_flags"
+>;
+
+const ACTIONS: readonly ViewAction[] = [
+  "view_frameworks",
+  "view_tasks",
+  "view_executors",
+  "view_roles",
+  "get_quotas",
+  "get_maintenance_schedules",
+  "get_maintenance_statuses",
+  "view_flags",
+];
+
+export class Viewer {
+  /** Callers of one key see the same. */
+  readonly key: string;
+  readonly #approvers: ReadonlyMap<Action, Approver>;
+
+  constructor(acls: Acls, principal: string | undefined) {
+    this.#approvers = new Map(
+      ACTIONS.map((action) => [action, approverOf(acls, action, principal)]),
+    );
+    this.key = ACTIONS.every((action) => this.seesAll(action)) ? "" : JSON.stringify([principal]);
+  }
+
+  /** Nothing has to be looked at. */
+  get isUnrestricted(): boolean {
+    return this.key === "";
+  }
+
+  /** Of one kind of thing everything is seen. */
+  seesAll(action: ViewAction): boolean {
+    return this.#approverOf(action).scope === "all";
+  }
+
+  seesUser(action: "view_frameworks" | "view_tasks" | "view_executors", user: string): boolean {
+    return this.#approverOf(action).allows(user);
+  }
+
+  seesFramework({ info }: FrameworkEntry): boolean {
+    return this.seesUser("view_frameworks", info.user);
+  }
+
+  /** Of a framework that is seen. */
+  seesTask(framework: FrameworkEntry, task: TaskEntry): boolean {
+    return this.seesUser("view_tasks", taskUser(framework, task));
+  }
+
+  /** Of a framework that is seen. */
+  seesExecutor(framework: FrameworkEntry, executor: ExecutorEntry): boolean {
+    return this.seesUser("view_executors", executorUser(framework, executor));
+  }
+
+  seesRole(role: string): boolean {
+    return this.#approverOf("view_roles").allows(role);
+  }
+
+  seesQuota(role: string): boolean {
+    return this.#approverOf("get_quotas").allows(role);
+  }
+
+  /** Every role it is reserved to, and the one it is allocated to. */
+  seesKind({ reservations, allocationRole }: ResourceKind): boolean {
+    return this.#seesRoles(reservations, allocationRole);
+  }
+
+  seesResource({ reservations, allocation_info }: Resource): boolean {
+    return this.#seesRoles(reservations ?? [], allocation_info?.role);
+  }
+
+  #seesRoles(
+    reservations: readonly { readonly role?: string | undefined }[],
+    allocationRole: string | undefined,
+  ): boolean {
+    if (allocationRole !== undefined && !this.seesRole(allocationRole)) return false;
+    return reservations.every(({ role }) => role === undefined || this.seesRole(role));
+  }
+
+  #approverOf(action: ViewAction): Approver {
+    return must(this.#approvers.get(action), "approver of an action about views");
+  }
+}

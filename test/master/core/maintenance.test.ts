@@ -1,0 +1,160 @@
+/** Maintenance of machines as operators plan, start and end it. */
+import { describe, expect, test } from "bun:test";
+import type { Result } from "../../../src/base/result.ts";
+import { getMaintenanceStatus } from "../../../src/master/core/views/policy.ts";
+import type { MachineID, MaintenanceWindow } from "../../../src/protocol/v1/types.ts";
+import {
+  eventTypes,
+  forget,
+  lastOffer,
+  offersOf,
+  SUCCESS,
+  statusesOf,
+  type TestAgent,
+  taskFor,
+  World,
+} from "./harness.ts";
+
+const unavailability = { start: { nanoseconds: 1e18 }, duration: { nanoseconds: 1e12 } };
+
+function schedule(world: World, ...windows: MaintenanceWindow[]): Result<void> {
+  const update_maintenance_schedule = { schedule: { windows } };
+  return world.operatorCall({ type: "UPDATE_MAINTENANCE_SCHEDULE", update_maintenance_schedule });
+}
+
+const start = (world: World, ...machines: MachineID[]): Result<void> =>
+  world.operatorCall({ type: "START_MAINTENANCE", start_maintenance: { machines } });
+
+const stop = (world: World, ...machines: MachineID[]): Result<void> =>
+  world.operatorCall({ type: "STOP_MAINTENANCE", stop_maintenance: { machines } });
+
+const machineOf = (agent: TestAgent): MachineID => ({ hostname: agent.hostname });
+
+const planFor = (agent: TestAgent): MaintenanceWindow => ({
+  machine_ids: [machineOf(agent)],
+  unavailability,
+});
+
+const refusal = (message: string): object => ({
+  ok: false,
+  error: { code: "invalid", message: expect.stringContaining(message) },
+});
+
+describe("the schedule", () => {
+  test("replaces offers of its machines by ones with their unavailability, and back [semantics 4.9]", () => {
+    const world = new World();
+    const [agent, other] = [world.addAgent(), world.addAgent()];
+    const stream = world.subscribe();
+    forget(stream);
+    expect(schedule(world, planFor(agent))).toEqual(SUCCESS);
+    world.advance(2000);
+    expect(eventTypes(stream)).toContain("RESCIND");
+    const offers = offersOf(stream);
+    expect(offers.map(({ agent_id }) => agent_id.value)).toEqual([agent.id ?? ""]);
+    expect(offers[0]?.unavailability).toEqual(unavailability);
+    expect([...world.state.agents.values()].map((entry) => entry.unavailability)).toEqual([
+      unavailability,
+      undefined,
+    ]);
+    forget(stream);
+    expect(schedule(world)).toEqual(SUCCESS);
+    world.advance(2000);
+    expect(lastOffer(stream)).not.toHaveProperty("unavailability");
+    expect(other.id).toBeDefined();
+  });
+
+  test("of an agent that registers later holds for it too", () => {
+    const world = new World();
+    schedule(world, { machine_ids: [{ ip: "10.0.0.1" }], unavailability });
+    world.addAgent();
+    const stream = world.subscribe();
+    expect(lastOffer(stream).unavailability).toEqual(unavailability);
+  });
+
+  test("outlives the master [semantics 1.4]", () => {
+    const world = new World();
+    const agent = world.addAgent();
+    schedule(world, planFor(agent));
+    start(world, machineOf(agent));
+    const next = new World({}, world.registry);
+    expect(getMaintenanceStatus(next.state).status).toEqual({
+      draining_machines: [],
+      down_machines: [machineOf(agent)],
+    });
+  });
+
+  test("that makes no sense is refused as a whole, and says why [http-api 6.2]", () => {
+    const world = new World();
+    const agent = world.addAgent();
+    const plan = planFor(agent);
+    const machine_ids = [machineOf(agent)];
+    const negative = { ...unavailability, duration: { nanoseconds: -1 } };
+    expect(schedule(world, plan, plan)).toMatchObject(refusal("appears more than once"));
+    expect(schedule(world, { unavailability })).toMatchObject(refusal("is empty"));
+    expect(schedule(world, { machine_ids: [{}], unavailability })).toMatchObject(
+      refusal("Both 'hostname' and 'ip'"),
+    );
+    expect(schedule(world, { machine_ids, unavailability: negative })).toMatchObject(
+      refusal("'duration' is negative"),
+    );
+    expect(schedule(world, { machine_ids: [{ ip: "ten" }], unavailability })).toMatchObject(
+      refusal("is not an address"),
+    );
+    expect(world.state.policy.machines.size).toBe(0);
+    expect(world.registry.schedule).toBeUndefined();
+  });
+});
+
+describe("a machine that is taken down", () => {
+  test("must be planned; its agents end, their tasks are lost, and none may register [semantics 10.68]", () => {
+    const world = new World();
+    const agent = world.addAgent();
+    expect(start(world, machineOf(agent))).toMatchObject(refusal("is not part of a maintenance"));
+    const stream = world.subscribe();
+    const offer = lastOffer(stream);
+    world.launch(stream, offer, taskFor(offer, "a"));
+    agent.work();
+    schedule(world, planFor(agent));
+    expect(start(world, machineOf(agent))).toEqual(SUCCESS);
+    expect(agent.link.messages.findLast(({ kind }) => kind === "shutdown")).toMatchObject({
+      message: "Operator initiated 'Machine DOWN'",
+    });
+    expect(statusesOf(stream)).toMatchObject([
+      { task_id: { value: "a" }, state: "TASK_LOST", reason: "REASON_AGENT_REMOVED" },
+    ]);
+    expect(world.state.agents.size).toBe(0);
+    agent.connect();
+    expect(agent.link.messages.at(-1)).toMatchObject({ kind: "shutdown" });
+    expect(start(world, machineOf(agent))).toMatchObject(refusal("is down already"));
+    expect(schedule(world)).toMatchObject(refusal("stop its maintenance before"));
+  });
+
+  test("comes back by the end of its maintenance, out of the schedule [semantics 4.9]", () => {
+    const world = new World();
+    const agent = world.addAgent();
+    schedule(world, planFor(agent));
+    expect(stop(world, machineOf(agent))).toMatchObject(refusal("start its maintenance first"));
+    start(world, machineOf(agent));
+    expect(stop(world, machineOf(agent))).toEqual(SUCCESS);
+    expect(world.registry.schedule).toBeUndefined();
+    expect(stop(world, machineOf(agent))).toMatchObject(refusal("is not part of a maintenance"));
+    agent.id = undefined;
+    agent.tasks.clear();
+    agent.connect();
+    expect(world.state.agents.size).toBe(1);
+    const stream = world.subscribe();
+    expect(lastOffer(stream)).not.toHaveProperty("unavailability");
+  });
+
+  test("is all or nothing of a call [semantics 4.9]", () => {
+    const world = new World();
+    const agent = world.addAgent();
+    schedule(world, planFor(agent));
+    expect(start(world, machineOf(agent), { hostname: "other" })).toMatchObject(
+      refusal("'other' is not part of a maintenance schedule"),
+    );
+    expect(start(world)).toMatchObject(refusal("List of machines is empty"));
+    expect(world.state.agents.size).toBe(1);
+    expect(getMaintenanceStatus(world.state).status.draining_machines).toHaveLength(1);
+  });
+});
