@@ -9,6 +9,8 @@ import { describe, goodSubscribe, randomRequest, type Session } from "./requests
 import { Streams } from "./streams.ts";
 
 export const EPISODE_INPUTS = 1000;
+/** Each costs as much as some hundred others. */
+export const HEAVY_SHARE = 0.0005;
 
 export interface FuzzReport {
   inputs: number;
@@ -16,11 +18,18 @@ export interface FuzzReport {
   readonly statuses: Map<number, number>;
   /** Calls that the cores themselves refused, with the state compared. */
   refusedByCore: number;
+  slowest: { readonly ms: number; readonly what: string };
   readonly faults: string[];
 }
 
 export function emptyReport(): FuzzReport {
-  return { inputs: 0, statuses: new Map(), refusedByCore: 0, faults: [] };
+  return {
+    inputs: 0,
+    statuses: new Map(),
+    refusedByCore: 0,
+    slowest: { ms: 0, what: "" },
+    faults: [],
+  };
 }
 
 export function count(report: FuzzReport, status: number): void {
@@ -33,11 +42,12 @@ export async function fuzzEpisode(
   episode: number,
   inputs: number,
   report: FuzzReport,
+  heavyShare: number = HEAVY_SHARE,
 ): Promise<void> {
   const dice = seededDice(seed * 1_000_003 + episode);
   const known = new Dictionary();
   const streams = new Streams(known);
-  const session: Session = { dice, known, streamOf: (id) => streams.streamOf(id) };
+  const session: Session = { dice, known, heavyShare, streamOf: (id) => streams.streamOf(id) };
   const cluster = await LocalCluster.start(dice);
   for (const id of cluster.agentIds()) known.learn("agent", id);
   try {
@@ -61,6 +71,7 @@ export async function fuzzEpisode(
     }
   } finally {
     report.refusedByCore += cluster.refusedByCore;
+    if (cluster.slowest.ms > report.slowest.ms) report.slowest = cluster.slowest;
     streams.end();
     await cluster.end();
   }

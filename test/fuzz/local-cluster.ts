@@ -41,6 +41,7 @@ const AGENT_RESOURCES = [
 ];
 /** Real time after which an answer counts as never given; the disk may be slow. */
 const ANSWER_MS = 20_000;
+const STALL_MS = 1000;
 const FIRST_PORT = 10_000;
 
 const codec = createCodec();
@@ -70,6 +71,7 @@ export class LocalCluster {
   readonly faults: string[] = [];
   /** Calls of frameworks and operators that were refused after the core had seen them. */
   refusedByCore = 0;
+  slowest: { readonly ms: number; readonly what: string } = { ms: 0, what: "" };
   readonly #clock: FakeClock;
   readonly #folder: string;
   readonly #rng: Rng;
@@ -149,10 +151,14 @@ export class LocalCluster {
     this.#before = undefined;
     this.#isWatching = true;
     const startedUs = cpuMicroseconds();
+    const startedMs = performance.now();
     const response = await this.#answerOf(app, request, signal);
-    const tookMs = (cpuMicroseconds() - startedUs) / 1000;
+    // Processor time counts the collector's threads too; real time, what others were given.
+    const cpuMs = (cpuMicroseconds() - startedUs) / 1000;
+    const tookMs = Math.min(cpuMs, performance.now() - startedMs);
     this.#isWatching = false;
-    if (tookMs > 1000) this.#fault(`stalled for ${Math.round(tookMs)} ms`);
+    this.slowest = tookMs > this.slowest.ms ? { ms: tookMs, what: request.what } : this.slowest;
+    if (tookMs > STALL_MS) this.#fault(`stalled for ${Math.round(tookMs)} ms`);
     if (response !== undefined) await this.#judge(response);
     this.#checkInvariants();
     return response;

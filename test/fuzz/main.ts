@@ -45,5 +45,7 @@ function summary(): string {
   const statuses = [...report.statuses].toSorted(([left], [right]) => left - right);
   const counts = statuses.map(([status, count]) => `${count}x${status}`).join(" ");
   const rate = Math.round(report.inputs / seconds);
-  return `${report.inputs} inputs, ${rate}/s, ${report.refusedByCore} refused by a core, ${report.faults.length} faults: ${counts}`;
+  const slowest = `slowest ${Math.round(report.slowest.ms)} ms (${report.slowest.what})`;
+  const faults = `${report.faults.length} faults`;
+  return `${report.inputs} inputs, ${rate}/s, ${report.refusedByCore} refused by a core, ${slowest}, ${faults}: ${counts}`;
 }

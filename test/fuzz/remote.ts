@@ -6,7 +6,7 @@ import { makeWorkDir, removeWorkDir, startAllot } from "../harness/allot-process
 import { EmulatedAgents } from "../harness/emulated-agents.ts";
 import { seededDice } from "../harness/malformed.ts";
 import { Dictionary } from "./dictionary.ts";
-import { count, type FuzzReport } from "./fuzz.ts";
+import { count, type FuzzReport, HEAVY_SHARE } from "./fuzz.ts";
 import {
   describe,
   type FuzzRequest,
@@ -29,7 +29,12 @@ export async function fuzzRemote(seed: number, inputs: number, report: FuzzRepor
   const dice = seededDice(seed);
   const known = new Dictionary();
   const streams = new Streams(known);
-  const session: Session = { dice, known, streamOf: (id) => streams.streamOf(id) };
+  const session: Session = {
+    dice,
+    known,
+    heavyShare: HEAVY_SHARE,
+    streamOf: (id) => streams.streamOf(id),
+  };
   let left = inputs;
   const worker = async (): Promise<void> => {
     while (left > 0 && report.faults.length === 0) {

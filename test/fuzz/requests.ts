@@ -2,6 +2,7 @@
 import { JSON_WIRE, PROTOBUF_WIRE } from "../harness/wire.ts";
 import { below, type Dice, type Dictionary, oddString, pick } from "./dictionary.ts";
 import { Generator } from "./generator.ts";
+import { encodeHeavy, heavyBytes, heavyCall } from "./heavy.ts";
 import { deepBytes, mutateBytes, mutateText, mutateTree } from "./mutations.ts";
 
 export interface FuzzRequest {
@@ -81,6 +82,8 @@ const ENDPOINTS = [
 export interface Session {
   readonly dice: Dice;
   readonly known: Dictionary;
+  /** How many of all requests are as large as may be, 0 to 1. */
+  readonly heavyShare: number;
   /** The stream id that goes with a framework, if it is subscribed here. */
   streamOf(frameworkId: string): string | undefined;
 }
@@ -88,6 +91,7 @@ export interface Session {
 export function randomRequest(session: Session): FuzzRequest {
   const { dice } = session;
   if (dice() < 0.03) return endpointRequest(session);
+  if (dice() < session.heavyShare) return heavyRequest(session);
   if (session.known.offers.length === 0 && dice() < 0.3) return healingRequest(session);
   const api = weighted(dice);
   const generator = new Generator(dice, session.known);
@@ -108,6 +112,32 @@ export function randomRequest(session: Session): FuzzRequest {
     method,
     headers: headersOf(session, wire.mediaType, message, tag),
     body: method === "GET" ? undefined : body,
+  };
+}
+
+function heavyRequest(session: Session): FuzzRequest {
+  const { dice, known } = session;
+  const parts = { to: "master", agent: 0, method: "POST" } as const;
+  if (dice() < 0.3) {
+    const { body, isGzip } = heavyBytes(dice);
+    const mediaType = pick(dice, [JSON_WIRE.mediaType, PROTOBUF_WIRE.mediaType]);
+    const encoding = isGzip ? { "Content-Encoding": "gzip" } : {};
+    return {
+      ...parts,
+      what: `${body.length} bytes`,
+      path: pick(dice, ["/api/v1", "/api/v1/scheduler", "/allot/v1/kill", "/teardown"]),
+      headers: { "Content-Type": mediaType, Accept: mediaType, ...encoding },
+      body,
+    };
+  }
+  const heavy = heavyCall(dice, known);
+  const { body, mediaType } = encodeHeavy(dice, heavy);
+  return {
+    ...parts,
+    what: heavy.what,
+    path: heavy.path,
+    headers: headersOf(session, mediaType, heavy.call, String(heavy.call["type"])),
+    body,
   };
 }
 
