@@ -39,6 +39,7 @@ export function subscribe(
   const changed: Client[] = [];
   const before = framework.clients;
   const constraints = compileConstraints(wanted.offerConstraints);
+  const suppressed = new Set(wanted.suppressedRoles);
   framework.clients = new Map();
   for (const role of wanted.roles) {
     assert(!framework.clients.has(role), () => `framework ${framework.id} has ${role} once`);
@@ -51,7 +52,7 @@ export function subscribe(
     const isSame = client.bits === bits && areSameMinimums(client.minimum, minimum);
     if (!isSame || isConstrained) changed.push(client);
     client.isSubscribed = true;
-    client.isSuppressed = wanted.suppressedRoles.includes(role);
+    client.isSuppressed = suppressed.has(role);
     client.bits = bits;
     client.minimum = minimum;
     client.constraint = constraint;

@@ -54,5 +54,8 @@ export const CONTAINER_ID_BYTES = 242;
 /** Bytes of an `Accept` header that are looked at; clients send well under 1 KB. */
 export const ACCEPT_HEADER_LENGTH = 8192;
 
+/** Operations of one ACCEPT, each judged on its own; one LAUNCH may have any number of tasks. */
+export const ACCEPT_OPERATIONS = 5000;
+
 /** Bytes of a UUID on the wire. */
 export const UUID_BYTES = 16;

@@ -5,7 +5,7 @@
  */
 import { ok, type Result, refuse } from "../../base/result.ts";
 import { base64Bytes } from "../base64.ts";
-import { UUID_BYTES } from "../limits.ts";
+import { ACCEPT_OPERATIONS, UUID_BYTES } from "../limits.ts";
 import type { FrameworkID, SchedulerCall, SchedulerCallType } from "../v1/types.ts";
 
 /** A call whose `type` is set, and `framework_id` too unless it subscribes. */
@@ -56,6 +56,8 @@ function checkContents(
   switch (call.type) {
     case "SUBSCRIBE":
       return checkSubscribe(call, principal);
+    case "ACCEPT":
+      return checkOperationCount(call.accept?.operations?.length ?? 0);
     case "ACKNOWLEDGE":
       return checkUuid(call.acknowledge?.uuid, "acknowledge.uuid");
     case "ACKNOWLEDGE_OPERATION_STATUS":
@@ -69,6 +71,12 @@ function checkContents(
     default:
       return undefined;
   }
+}
+
+function checkOperationCount(count: number): Result<never> | undefined {
+  if (count <= ACCEPT_OPERATIONS) return undefined;
+  const text = `'accept.operations' are ${count}; at most ${ACCEPT_OPERATIONS} are allowed`;
+  return refuse("invalid", text, "accept.operations");
 }
 
 function checkSubscribe(

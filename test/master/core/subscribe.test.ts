@@ -74,6 +74,15 @@ describe("subscribe", () => {
       "at most 10000",
     ],
     ["an invalid role", { role: "/a" }, {}, "/a"],
+    [
+      "more roles than allowed",
+      {
+        roles: Array.from({ length: 10_001 }, (_, number) => `r${number}`),
+        capabilities: [{ type: "MULTI_ROLE" }],
+      },
+      {},
+      "at most 10000",
+    ],
     ["an invalid id", { id: { value: "a/b" } }, {}, "must not contain"],
     [
       "an infinite failover_timeout",

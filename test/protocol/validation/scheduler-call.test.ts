@@ -104,6 +104,16 @@ describe("validateSchedulerCall", () => {
     }
   });
 
+  test("one ACCEPT has a bounded number of operations [issue 3, fuzzing]", () => {
+    const accept = (count: number) => {
+      const operations = Array.from({ length: count }, () => ({ type: "LAUNCH" }) as const);
+      const framework_id = { value: "f" };
+      return validateSchedulerCall({ type: "ACCEPT", framework_id, accept: { operations } });
+    };
+    expect(accept(5000).ok).toBe(true);
+    expect(accept(5001)).toMatchObject({ ok: false, error: { field: "accept.operations" } });
+  });
+
   test("operation acknowledgements need an agent [http-api 2.4]", () => {
     const call = (acknowledge_operation_status: SchedulerCall["acknowledge_operation_status"]) =>
       reasonOf({
