@@ -11,7 +11,7 @@ import { fromMilli, toMilli } from "./milli.ts";
 import { toPostRefinement } from "./refinement.ts";
 
 /** Both sides hold the same amount of every name. */
-interface Conversion {
+export interface Conversion {
   readonly consumed: readonly Resource[];
   readonly converted: readonly Resource[];
 }
@@ -20,7 +20,7 @@ interface Conversion {
  * The conversion of an operation whose message is complete. Refusals: `invalid` when there is
  * nothing to take off or put on; `notImplemented` for operations of resource providers.
  */
-function conversionOf(operation: OfferOperation): Result<Conversion> {
+export function conversionOf(operation: OfferOperation): Result<Conversion> {
   const { reserve, unreserve, create, destroy, grow_volume, shrink_volume } = operation;
   switch (operation.type) {
     case "RESERVE":

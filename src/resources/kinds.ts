@@ -101,6 +101,17 @@ export class ResourceKinds {
     return kind.kind;
   }
 
+  /**
+   * True when the kind of a validated resource was seen before. Kinds are remembered for good, so
+   * what a stranger names is asked for in this way first: one not known is held by nobody.
+   */
+  isKnown(resource: Resource): boolean {
+    const refined = toPostRefinement(resource);
+    const plain = this.#plain.get(refined.allocation_info?.role ?? "")?.get(refined.name);
+    if (isPlain(refined) && plain?.type === refined.type) return true;
+    return this.#byKey.has(keyOf(refined, unitOf(refined)));
+  }
+
   get(kind: number): ResourceKind {
     return must(this.#kinds[kind], "resource kind");
   }

@@ -68,3 +68,16 @@ test("the facts of a kind follow the topmost reservation", () => {
   expect(kind.template.scalar).toBeUndefined();
   expect(kinds.unallocate(kinds.allocate(kind.kind, "a/b/c"))).toBe(kind.kind);
 });
+
+test("asking for a kind does not make it one", () => {
+  const kinds = new ResourceKinds();
+  const cpus: Resource = { name: "cpus", type: "SCALAR", scalar: { value: 1 } };
+  const reserved: Resource = { ...cpus, reservations: [{ type: "DYNAMIC", role: "web" }] };
+  expect([cpus, reserved].map((resource) => kinds.isKnown(resource))).toEqual([false, false]);
+  expect(kinds.size).toBe(0);
+  kinds.intern(cpus);
+  kinds.intern(reserved);
+  expect(kinds.isKnown({ ...cpus, role: "web", reservation: {} })).toBe(true);
+  expect(kinds.isKnown({ ...cpus, allocation_info: { role: "web" } })).toBe(false);
+  expect(kinds.isKnown({ ...cpus, type: "SET" })).toBe(false);
+});

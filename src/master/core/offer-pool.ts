@@ -47,11 +47,6 @@ export class OfferPool {
     return true;
   }
 
-  /** Shared volumes that tasks may use, however many do already. */
-  sharedKinds(): Iterable<ResourceKind> {
-    return this.#shared;
-  }
-
   /**
    * Spends what must be covered. Returns the copies of shared volumes beyond those offered, which
    * the allocator does not know to be in use yet.

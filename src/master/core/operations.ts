@@ -15,7 +15,8 @@ import type {
   SchedulerCallAcknowledgeOperationStatus,
 } from "../../protocol/v1/types.ts";
 import type { Bundle } from "../../resources/bundle.ts";
-import { bundlesOfConversion } from "../../resources/conversion.ts";
+import { bundlesOfConversion, conversionOf } from "../../resources/conversion.ts";
+import { formatResources } from "../../resources/format.ts";
 import { command, isPending } from "./commands.ts";
 import { type MasterContext, sendEvent } from "./context.ts";
 import { rescindOffer } from "./offers.ts";
@@ -31,12 +32,19 @@ export interface BundleConversion {
   readonly converted: Bundle;
 }
 
-/** What an operation makes of resources. Refusals as `bundlesOfConversion`. */
+/**
+ * What an operation makes of resources. Refusals as `bundlesOfConversion`, and `conflict` for
+ * resources that nobody has.
+ */
 export function bundlesOf(
   ctx: MasterContext,
   operation: AgentOperation["info"],
 ): Result<BundleConversion> {
-  return bundlesOfConversion(ctx.kinds, operation);
+  const conversion = conversionOf(operation);
+  if (!conversion.ok) return conversion;
+  const absent = conversion.value.consumed.find((resource) => !ctx.kinds.isKnown(resource));
+  if (absent === undefined) return bundlesOfConversion(ctx.kinds, operation);
+  return refuse("conflict", `Nothing contains ${formatResources([absent])}`);
 }
 
 /** Counts the conversion on the agent, and has the agent carry it out. Allocation is the caller's. */

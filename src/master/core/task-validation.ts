@@ -7,6 +7,7 @@ import { brand, type TaskId } from "../../base/ids.ts";
 import type { ExecutorInfo, Resource, TaskInfo } from "../../protocol/v1/types.ts";
 import { validateId } from "../../protocol/validation/ids.ts";
 import { isSameMessage } from "../../registry/core/same-message.ts";
+import { formatResources } from "../../resources/format.ts";
 import type { MasterContext } from "./context.ts";
 import { faultOfGroupExecutor, faultOfTaskExecutor } from "./executor-validation.ts";
 import { TASKS_PER_GROUP_MAX } from "./limits.ts";
@@ -213,8 +214,10 @@ function faultOfAmount(
   const { executor, known, pool, role } = spender;
   const wanted = tasks.flatMap(({ resources }) => resources ?? []);
   const brought = known === undefined ? (executor?.resources ?? []) : [];
-  const absent = absentResource(pool, [...wanted, ...brought]);
-  if (absent !== undefined) return `Task (or executor) uses ${absent}, which is not offered`;
+  const absent = [...wanted, ...brought].find((resource) => !ctx.kinds.isKnown(resource));
+  if (absent !== undefined) {
+    return `Task (or executor) uses ${formatResources([absent])}, which is not offered`;
+  }
   const parts = [...tasks.map((task) => task.resources ?? []), brought].map(
     (resources) => allocatedResources(ctx, resources, role).bundle,
   );
@@ -223,14 +226,4 @@ function faultOfAmount(
   for (const part of parts) needed.add(part);
   const offered = printResources(pool.remaining);
   return `Total resources ${printResources(needed)} required by task and its executor is more than available ${offered}`;
-}
-
-/**
- * A resource name that the offers do not have. Looked for first, because every new kind of resource
- * is remembered for good and a scheduler must not be able to invent them.
- */
-function absentResource(pool: OfferPool, wanted: readonly Resource[]): string | undefined {
-  const offered = new Set([...pool.remaining.presentKinds()].map(({ name }) => name));
-  for (const kind of pool.sharedKinds()) offered.add(kind.name);
-  return wanted.find(({ name }) => !offered.has(name))?.name;
 }

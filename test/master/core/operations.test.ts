@@ -211,7 +211,7 @@ describe("operations of a framework", () => {
       "not dynamically reserved",
     ],
     ["RESERVE of nothing", { type: "RESERVE", reserve: { resources: [] } }, "present"],
-    ["CREATE without a reservation under it", CREATE, "does not contain"],
+    ["CREATE without a reservation under it", CREATE, "Nothing contains"],
     [
       "CREATE of one volume twice",
       { type: "CREATE", create: { volumes: [volumeOf(10), volumeOf(10)] } },

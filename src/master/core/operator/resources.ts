@@ -39,7 +39,9 @@ export function operatorOperation(
   const denial = denialOfOperation(ctx, principal, info);
   if (denial !== undefined) return forbidden(denial);
   const bundles = bundlesOf(ctx, info);
-  if (!bundles.ok) return invalid(bundles.error.message);
+  if (!bundles.ok) {
+    return bundles.error.code === "conflict" ? bundles : invalid(bundles.error.message);
+  }
   const { consumed } = bundles.value;
   if (info.type === "DESTROY") {
     const used = volumeInUse(agent, consumed);
