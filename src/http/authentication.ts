@@ -46,13 +46,13 @@ export class Authentication {
   /** The caller, or the 401 to answer with. `realm` undefined: an endpoint that is open to all. */
   check(realm: Realm | undefined, request: Request): Caller | Response {
     if (realm === undefined || !this.#realms.has(realm)) return NOBODY;
-    const principal = this.#principalOf(request.headers.get("authorization") ?? "");
+    const given = readBasic(request.headers.get("authorization") ?? "");
+    const principal = given === undefined ? undefined : this.principalOf(given);
     return principal === undefined ? this.#unauthorized(realm) : { principal };
   }
 
-  #principalOf(header: string): string | undefined {
-    const given = readBasic(header);
-    if (given === undefined) return undefined;
+  /** The principal, if the secret is theirs. */
+  principalOf(given: Credential): string | undefined {
     const digest = this.#digests.get(given.principal);
     const isEqual = timingSafeEqual(digestOf(given.secret), digest ?? this.#noDigest);
     return isEqual && digest !== undefined ? given.principal : undefined;

@@ -11,7 +11,7 @@
 import type { Clock, Log, Rng } from "../base/ports.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { LinkCodec } from "../protocol/link-codec.ts";
-import type { AgentToMaster, MasterToAgent, WelcomeFrame } from "../protocol/link-frames.ts";
+import type { AgentToMaster, Login, MasterToAgent, WelcomeFrame } from "../protocol/link-frames.ts";
 import { HANDSHAKE_TIMEOUT_MS, LINK_PROTOCOL } from "../protocol/link-limits.ts";
 import { checkMasterMessage, checkStreamRequest } from "../protocol/link-messages.ts";
 import type { MasterInfo } from "../protocol/v1/types.ts";
@@ -37,6 +37,10 @@ export interface LinkClientOptions {
   /** `host:port` of the leading master as far as known; asked before each attempt. */
   masterAddress(): string | undefined;
   agentId(): string | undefined;
+  /** As whom the agent logs in, if the master wants to know. */
+  readonly login?: Login | undefined;
+  /** The master will never take this agent as it is; the link is given up. */
+  onRefused?(reason: string): void;
   onUp(epoch: string, master: MasterInfo): void;
   onMessage(message: MasterToAgent): void;
   onDown(): void;
@@ -121,8 +125,14 @@ export class LinkClient {
   }
 
   #hello(socket: WebSocket): void {
-    const { linkCodec, version, agentId } = this.#options;
-    const hello = { kind: "hello", protocol: LINK_PROTOCOL, version, agentId: agentId() } as const;
+    const { linkCodec, version, agentId, login } = this.#options;
+    const hello = {
+      kind: "hello",
+      protocol: LINK_PROTOCOL,
+      version,
+      agentId: agentId(),
+      ...(login !== undefined && { login }),
+    } as const;
     sendBytes(socket, linkCodec.encode({ epoch: "", frames: [hello] }));
   }
 
@@ -136,9 +146,16 @@ export class LinkClient {
     if (frame?.kind === "welcome" && frame.protocol !== LINK_PROTOCOL) {
       this.#lose(`the master speaks link protocol ${frame.protocol}, this agent ${LINK_PROTOCOL}`);
     } else if (frame?.kind === "welcome") this.#open(socket, frame);
-    else if (frame?.kind === "rejected")
-      this.#lose(`the master refused the link: ${frame.message}`);
+    else if (frame?.kind === "rejected") this.#refused(frame.message, frame.isFinal === true);
     else this.#lose("the master did not answer with a welcome");
+  }
+
+  #refused(message: string, isFinal: boolean): void {
+    const reason = `the master refused the link: ${message}`;
+    this.#lose(reason);
+    if (!isFinal) return;
+    this.stop();
+    this.#options.onRefused?.(reason);
   }
 
   #open(socket: WebSocket, welcome: WelcomeFrame): void {

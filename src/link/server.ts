@@ -12,6 +12,7 @@ import type {
   AgentToMaster,
   HelloFrame,
   LinkFrame,
+  Login,
   MasterToAgent,
   StreamRequest,
   WelcomeFrame,
@@ -46,6 +47,13 @@ export interface LinkHost {
   linkClosed(linkId: LinkId): void;
 }
 
+/** Why an agent may not join. */
+export interface LinkRefusal {
+  readonly message: string;
+  /** Trying again as it is would never do better. */
+  readonly isFinal: boolean;
+}
+
 export interface LinkServerOptions {
   readonly host: LinkHost;
   readonly codec: Codec;
@@ -53,6 +61,8 @@ export interface LinkServerOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly writes: ChannelSettings["writes"];
+  /** Asked of each agent that says hello. Undefined, and answering undefined: it may join. */
+  readonly refusalOf?: ((login: Login | undefined) => LinkRefusal | undefined) | undefined;
 }
 
 /** Handler of one accepted WebSocket, as the platform's server wants it. */
@@ -180,7 +190,9 @@ class ServerLink implements LinkConnection, AgentLink, ChannelOwner {
       const versions = `agent ${excerpt(hello.version)} speaks link protocol ${hello.protocol}, this master speaks ${LINK_PROTOCOL}`;
       this.#reject(`${versions}; bring both to the same version`, "warning");
     } else {
-      this.#open(hello);
+      const refusal = this.#server.options.refusalOf?.(hello.login);
+      if (refusal === undefined) this.#open(hello);
+      else this.#reject(refusal.message, "warning", refusal.isFinal);
     }
   }
 
@@ -212,14 +224,14 @@ class ServerLink implements LinkConnection, AgentLink, ChannelOwner {
     };
   }
 
-  #reject(message: string, level: LogLevel): void {
+  #reject(message: string, level: LogLevel, isFinal = false): void {
     if (this.#isOver) return;
     const from = this.#socket.remoteIp;
     this.#server.options.log.write(level, "link of an agent was refused", {
       from,
       reason: message,
     });
-    this.#sendFrame({ kind: "rejected", message });
+    this.#sendFrame({ kind: "rejected", message, ...(isFinal && { isFinal }) });
     this.#socket.close(1008, closeReason(message));
     this.closed();
   }

@@ -91,10 +91,12 @@ type FieldCheck = (value: unknown) => boolean;
 const isText: FieldCheck = (value) => typeof value === "string";
 const isCount: FieldCheck = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
 const isTextOrAbsent: FieldCheck = (value) => value === undefined || typeof value === "string";
+const isBooleanOrAbsent: FieldCheck = (value) => value === undefined || typeof value === "boolean";
+const isLoginOrAbsent: FieldCheck = (value) => value === undefined || isLogin(value);
 const isRecord: FieldCheck = (value) => typeof value === "object" && value !== null;
 
 const FRAME_FIELDS: Readonly<Record<string, Readonly<Record<string, FieldCheck>>>> = {
-  hello: { protocol: isCount, version: isText, agentId: isTextOrAbsent },
+  hello: { protocol: isCount, version: isText, agentId: isTextOrAbsent, login: isLoginOrAbsent },
   welcome: {
     protocol: isCount,
     version: isText,
@@ -104,7 +106,7 @@ const FRAME_FIELDS: Readonly<Record<string, Readonly<Record<string, FieldCheck>>
     reconnectSpreadMs: isCount,
     windowBytes: isCount,
   },
-  rejected: { message: isText },
+  rejected: { message: isText, isFinal: isBooleanOrAbsent },
   messages: { messages: Array.isArray },
   heartbeat: {},
   credit: { bytes: isCount },
@@ -113,6 +115,13 @@ const FRAME_FIELDS: Readonly<Record<string, Readonly<Record<string, FieldCheck>>
   streamCredit: { stream: isCount, bytes: isCount },
   streamEnd: { stream: isCount, error: isTextOrAbsent },
 };
+
+function isLogin(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return (
+    "principal" in value && "secret" in value && isText(value.principal) && isText(value.secret)
+  );
+}
 
 function isFrame(value: unknown): value is LinkFrame<unknown> {
   if (typeof value !== "object" || value === null || !("kind" in value)) return false;

@@ -198,6 +198,14 @@ export interface HelloFrame {
   readonly protocol: number;
   readonly version: string;
   readonly agentId: string | undefined;
+  /** As whom the agent logs in; absent: it does not. */
+  readonly login?: Login | undefined;
+}
+
+/** Who somebody is, and the proof. Never logged. */
+export interface Login {
+  readonly principal: string;
+  readonly secret: string;
 }
 
 /** Master's answer: who leads, in which epoch, and how the link is to be run. */
@@ -228,7 +236,8 @@ export type StreamRequest =
 export type LinkFrame<Message> =
   | HelloFrame
   | WelcomeFrame
-  | { readonly kind: "rejected"; readonly message: string }
+  /** `isFinal`: trying again as it is would never do better. */
+  | { readonly kind: "rejected"; readonly message: string; readonly isFinal?: boolean | undefined }
   | { readonly kind: "messages"; readonly messages: readonly Message[] }
   | { readonly kind: "heartbeat" }
   /** Returns credit for bytes consumed since the last one. */

@@ -27,7 +27,7 @@ import {
   type RunningRole,
   versionInfo,
 } from "./role-context.ts";
-import { aclsFlag, agentAuthentication, firewallFlag } from "./security-flags.ts";
+import { aclsFlag, agentAuthentication, agentLogin, firewallFlag } from "./security-flags.ts";
 
 const DEFAULT_PORT = 5051;
 
@@ -52,6 +52,8 @@ export async function startAgent(
   if (!acls.ok) return acls;
   const authentication = agentAuthentication(flags, log);
   if (!authentication.ok) return authentication;
+  const login = agentLogin(flags, log);
+  if (!login.ok) return login;
   const disabledPaths = firewallFlag(flags);
   if (!disabledPaths.ok) return disabledPaths;
   mkdirSync(workDir, { recursive: true, mode: 0o755 });
@@ -113,6 +115,8 @@ export async function startAgent(
     streams: sandboxStreams(runtime),
     masterAddress: role.masterAddress,
     agentId: () => runtime.state.info.id?.value,
+    login: login.value,
+    onRefused: role.onExit,
     onUp: (epoch, info) => {
       master = info;
       runtime.input({ kind: "linkUp", epoch });

@@ -29,7 +29,7 @@ import {
   type RunningRole,
   versionInfo,
 } from "./role-context.ts";
-import { firewallFlag, masterAuthentication } from "./security-flags.ts";
+import { agentAdmission, firewallFlag, masterAuthentication } from "./security-flags.ts";
 
 /** Starts a master. Errors: a refusal for bad flags; rejects when disk or port cannot be had. */
 export async function startMaster(context: RoleContext): Promise<Result<RunningRole>> {
@@ -76,7 +76,8 @@ export async function startMaster(context: RoleContext): Promise<Result<RunningR
   runtime = makeRuntime(context, { ...options.value, info }, registry);
   const { linkCodec, log } = context;
   const { writes } = runtime;
-  links = new LinkServer({ host: runtime, codec, linkCodec, clock, log, writes });
+  const refusalOf = agentAdmission(flags, authentication.value, options.value.acls);
+  links = new LinkServer({ host: runtime, codec, linkCodec, clock, log, writes, refusalOf });
   runtime.start();
   if (whitelist.value.hostnames !== undefined) runtime.setWhitelist(whitelist.value.hostnames);
   const reads = PacedReads.on(clock);

@@ -4,12 +4,15 @@
  */
 import type { Log } from "../base/ports.ts";
 import { ok, type Result, refuse } from "../base/result.ts";
+import { excerpt } from "../base/text.ts";
 import type { ParsedFlags } from "../cli/flags/parse-flags.ts";
 import { readSecretFile } from "../cli/flags/read-text-file.ts";
 import { Authentication, type Realm } from "../http/authentication.ts";
 import { parseFirewallRules } from "../http/firewall.ts";
+import type { LinkServerOptions } from "../link/server.ts";
 import { type Acls, OPEN_ACLS, parseAcls } from "../security/acls.ts";
-import { type Credential, parseCredentials } from "../security/credentials.ts";
+import { describeDenial, isAllowed } from "../security/authorizer.ts";
+import { type Credential, parseCredential, parseCredentials } from "../security/credentials.ts";
 
 /** `--acls`; without it everybody may do everything. Errors: `invalid`. */
 export function aclsFlag(flags: ParsedFlags): Result<Acls> {
@@ -37,7 +40,45 @@ export function masterAuthentication(flags: ParsedFlags, log: Log): Result<Authe
     const remedy = "needs --http_framework_authenticators=basic beside it";
     return bad("authenticate_http_frameworks", remedy);
   }
+  if (flags.boolean("authenticate_agents") && !flags.isSet("credentials")) {
+    return bad("credentials", "is needed for --authenticate_agents; name a file");
+  }
   return authenticationOf(flags, log, { component: "master", realms, file: "credentials" });
+}
+
+/**
+ * Which agents may join: with `--authenticate_agents` those that log in, and of these whom the ACLs
+ * let register. One that the master does not know has to end, as in Mesos.
+ */
+export function agentAdmission(
+  flags: ParsedFlags,
+  authentication: Authentication,
+  acls: Acls,
+): NonNullable<LinkServerOptions["refusalOf"]> {
+  const isLoginNeeded = flags.boolean("authenticate_agents");
+  return (login) => {
+    let principal: string | undefined;
+    if (isLoginNeeded) {
+      if (login === undefined) {
+        const message = "agents have to log in here; give the agent --credential=FILE";
+        return { message, isFinal: true };
+      }
+      principal = authentication.principalOf(login);
+      if (principal === undefined) {
+        const message = `no principal '${excerpt(login.principal)}' has this secret`;
+        return { message, isFinal: true };
+      }
+    }
+    if (isAllowed(acls, "register_agents", principal, undefined)) return undefined;
+    return { message: describeDenial("register_agents", principal, undefined), isFinal: false };
+  };
+}
+
+/** As whom the agent logs in at the master: `--credential`. Errors: `invalid`. */
+export function agentLogin(flags: ParsedFlags, log: Log): Result<Credential | undefined> {
+  const path = flags.string("credential");
+  if (path === undefined) return ok(undefined);
+  return readSecrets("credential", path, { log, parse: parseCredential });
 }
 
 /**
@@ -83,20 +124,30 @@ function authenticationOf(
     }
     return ok(new Authentication({ component, credentials: [], realms }));
   }
-  const credentials = readCredentials(file, path, log);
+  const credentials = readSecrets(file, path, { log, parse: parseCredentials });
   if (!credentials.ok) return credentials;
   return ok(new Authentication({ component, credentials: credentials.value, realms }));
 }
 
-function readCredentials(flag: string, path: string, log: Log): Result<readonly Credential[]> {
+interface Reading<Secrets> {
+  readonly log: Log;
+  parse(text: string): Result<Secrets>;
+}
+
+/** The content of a file of secrets, with a warning when others on this machine can open it. */
+function readSecrets<Secrets>(
+  flag: string,
+  path: string,
+  { log, parse }: Reading<Secrets>,
+): Result<Secrets> {
   const file = readSecretFile(path);
   if (!file.ok) return bad(flag, file.error.message);
   if (file.value.isExposed) {
     const message = "others on this machine can open a file of secrets; chmod o= it";
     log.write("warning", message, { flag: `--${flag}`, path });
   }
-  const credentials = parseCredentials(file.value.text);
-  return credentials.ok ? credentials : bad(flag, `${path}: ${credentials.error.message}`);
+  const secrets = parse(file.value.text);
+  return secrets.ok ? secrets : bad(flag, `${path}: ${secrets.error.message}`);
 }
 
 function bad(flag: string, what: string): Result<never> {

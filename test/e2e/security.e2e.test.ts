@@ -298,9 +298,55 @@ test("no secret is in logs, flags, state or help [semantics 9.1]", async () => {
   for (const secret of Object.values(SECRETS)) expect(all).not.toContain(secret);
 });
 
+describe("agents", () => {
+  test(
+    "log in with --credential, and join as far as the ACLs allow [semantics 2.3, 9.2]",
+    async () => {
+      const folders = [makeWorkDir(), makeWorkDir(), makeWorkDir()] as const;
+      const acls = { register_agents: [{ principals: { values: ["guest"] }, agents: NONE }] };
+      const master = await startAllot({
+        role: "master",
+        workDir: folders[0],
+        flags: [
+          "--authenticate_agents",
+          `--credentials=${join(files, "credentials")}`,
+          `--acls=${JSON.stringify(acls)}`,
+        ],
+      });
+      const address = `--master=${new URL(master.url).host}`;
+      const agent = (folder: string, name?: Name): Promise<AllotProcess> =>
+        startAllot({
+          role: "agent",
+          workDir: folder,
+          flags: [address, ...(name === undefined ? [] : [`--credential=${credentialOf(name)}`])],
+        });
+      const agentCount = async (): Promise<number> => {
+        const answer = await fetch(`${master.url}/slaves`);
+        return ((await answer.json()) as { slaves: unknown[] }).slaves.length;
+      };
+      const stranger = await agent(folders[1]);
+      await until("the stranger to end", () => !stranger.isRunning());
+      expect(stranger.stderr()).toContain("give the agent --credential=FILE");
+      const guest = await agent(folders[1], "guest");
+      await until("the guest to be refused", () => guest.stderr().includes("register_agents"));
+      expect(guest.isRunning()).toBe(true);
+      await guest.end("SIGTERM");
+      const ops = await agent(folders[2], "ops");
+      await until("the agent to register", async () => (await agentCount()) === 1);
+      const said = [master, stranger, guest, ops].map((one) => one.stderr()).join();
+      for (const secret of Object.values(SECRETS)) expect(said).not.toContain(secret);
+      await ops.end("SIGTERM");
+      await master.end("SIGTERM");
+      for (const folder of folders) await removeWorkDir(folder);
+    },
+    TIMEOUT_MS,
+  );
+});
+
 describe("a role does not start", () => {
   test.each([
     [["--authenticate_http_readwrite"], "--credentials: is needed"],
+    [["--authenticate_agents"], "--credentials: is needed"],
     [["--authenticate_http_frameworks"], "--http_framework_authenticators=basic"],
     [["--credentials=/nowhere/at-all"], "there is no file /nowhere/at-all"],
     [['--acls={"run_task":[]}'], "'run_task' is no action"],

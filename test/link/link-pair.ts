@@ -6,7 +6,12 @@ import type { LinkId } from "../../src/base/ids.ts";
 import { brand } from "../../src/base/ids.ts";
 import type { Clock, Log } from "../../src/base/ports.ts";
 import { LinkClient, type LinkClientOptions } from "../../src/link/client.ts";
-import { LINK_PATH, type LinkHost, LinkServer } from "../../src/link/server.ts";
+import {
+  LINK_PATH,
+  type LinkHost,
+  LinkServer,
+  type LinkServerOptions,
+} from "../../src/link/server.ts";
 import type { StreamSource } from "../../src/link/streams.ts";
 import type { AgentLink } from "../../src/master/runtime/ports.ts";
 import { loadServe } from "../../src/platform/server.ts";
@@ -42,6 +47,7 @@ export interface MasterOptions {
   readonly heartbeatMs?: number;
   readonly spreadMs?: number;
   readonly clock?: Clock;
+  readonly refusalOf?: LinkServerOptions["refusalOf"];
 }
 
 /** One master: its server and what came over its links. */
@@ -77,6 +83,7 @@ export class TestMaster implements LinkHost {
       clock,
       log: master.log,
       writes: { request: (writer) => queueMicrotask(() => writer.flush()) },
+      refusalOf: options.refusalOf,
     });
     master.#server = await serve({
       ip: "127.0.0.1",

@@ -90,6 +90,49 @@ describe("handshake", () => {
     await until(() => agent.events.length > 0, "the link once the master leads");
   });
 
+  test("an agent logs in with its first frame [semantics 2.3, 9.2]", async () => {
+    const login = { principal: "agents", secret: "s3cret" };
+    const heard: unknown[] = [];
+    const master = await startMaster({
+      refusalOf: (given) => {
+        heard.push(given);
+        return undefined;
+      },
+    });
+    const agent = startAgent(master.port, { login });
+    await until(() => agent.events.length > 0, "the link");
+    startAgent(master.port);
+    await until(() => heard.length === 2, "the other one");
+    expect(heard).toEqual([login, undefined]);
+    expect([...master.log.lines, ...agent.log.lines].join()).not.toContain("s3cret");
+  });
+
+  test("an agent that is refused for good ends, one that is not tries again [semantics 2.3]", async () => {
+    let isFinal = false;
+    let askedCount = 0;
+    const master = await startMaster({
+      refusalOf: () => {
+        askedCount += 1;
+        return { message: "not you", isFinal };
+      },
+    });
+    const refused: string[] = [];
+    startAgent(master.port, { onRefused: (reason) => refused.push(reason) });
+    await until(() => askedCount >= 2, "the second attempt");
+    expect([refused, master.links.size]).toEqual([[], 0]);
+    isFinal = true;
+    await until(() => refused.length > 0, "the end");
+    expect(refused).toEqual(["the master refused the link: not you"]);
+  });
+
+  test("a login that is not two texts is no hello", async () => {
+    const master = await startMaster();
+    const link = await rawLink(master);
+    link.send("", { ...HELLO, login: { principal: "agents", secret: 7 as unknown as string } });
+    await until(link.isClosed, "the cut");
+    expect(link.frames).toEqual([{ kind: "rejected", message: "expecting a hello frame first" }]);
+  });
+
   test("anything but a hello first is refused, and what follows is not heard", async () => {
     const master = await startMaster();
     const link = await rawLink(master);

@@ -116,20 +116,25 @@ export const AGENT_FLAGS: readonly Flag[] = [
     later("agent_features", "json", undefined, "capabilities to announce, JSON", {
       isPathRead: true,
     }),
-    later(
+    never(
       "authentication_backoff_factor",
       "duration",
       "1secs",
       "authentication timeout growth step",
+      {
+        note: "agents log in with the first frame of their link",
+      },
     ),
-    later("authentication_timeout_min", "duration", "5secs", "shortest authentication timeout"),
-    later("authentication_timeout_max", "duration", "1mins", "longest authentication timeout"),
+    never("authentication_timeout_min", "duration", "5secs", "shortest authentication timeout", {
+      note: "agents log in with the first frame of their link",
+    }),
+    never("authentication_timeout_max", "duration", "1mins", "longest authentication timeout", {
+      note: "agents log in with the first frame of their link",
+    }),
     never("authenticatee", "string", "crammd5", "SASL client name", {
       note: "there are no loadable modules",
     }),
-    later("credential", "path", undefined, "principal/secret towards the master", {
-      note: "the agent does not authenticate",
-    }),
+    acts("credential", "path", undefined, "principal/secret towards the master"),
   ]),
   ...group("Sandboxes, disk and fetching", [
     later("gc_delay", "duration", "1weeks", "longest keep time of sandboxes"),

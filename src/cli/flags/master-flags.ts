@@ -184,11 +184,12 @@ export const MASTER_FLAGS: readonly Flag[] = [
       oldNames: ["authenticate"],
       note: "there are no v0 frameworks; --authenticate_http_frameworks is for those there are",
     }),
-    later("authenticate_agents", "boolean", "false", "agents must authenticate (SASL)", {
+    acts("authenticate_agents", "boolean", "false", "agents must log in with --credential", {
       oldNames: ["authenticate_slaves"],
-      note: "agents are NOT authenticated",
     }),
-    later("authentication_v0_timeout", "duration", "15secs", "SASL exchange deadline"),
+    never("authentication_v0_timeout", "duration", "15secs", "SASL exchange deadline", {
+      note: "agents log in with the first frame of their link",
+    }),
     acts(
       "authenticate_http_frameworks",
       "boolean",
