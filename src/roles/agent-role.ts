@@ -66,7 +66,7 @@ export async function startAgent(
     maxSocketMessageBytes: MAX_PACKET_BYTES,
     fetch: (request) => handle(request),
   });
-  const options = await agentOptions(context, address, server.port);
+  const options = await agentOptions(context, address, { port: server.port, acls: acls.value });
   if (!options.ok) {
     await server.stop();
     return options;
@@ -153,7 +153,7 @@ export async function startAgent(
 async function agentOptions(
   context: RoleContext,
   address: RoleAddress,
-  port: number,
+  { port, acls }: { readonly port: number; readonly acls: Acls },
 ): Promise<Result<AgentOptions>> {
   const { flags, workDir } = context;
   const info = await agentInfo(context, address, port);
@@ -164,6 +164,7 @@ async function agentOptions(
     capabilities: DEFAULT_CAPABILITIES,
     workDir,
     ip: address.ip,
+    acls,
     executorRegistrationTimeoutMs: flags.durationMs("executor_registration_timeout") ?? 60_000,
     executorReregistrationTimeoutMs: flags.durationMs("executor_reregistration_timeout") ?? 2000,
     executorShutdownGraceMs: flags.durationMs("executor_shutdown_grace_period") ?? 5000,

@@ -340,6 +340,7 @@ class LocalAgent {
         executorReregistrationTimeoutMs: 2000,
         executorShutdownGraceMs: 5000,
         isUserSwitched: false,
+        acls: OPEN_ACLS,
         areLimitsEnforced: true,
         reconfigurationPolicy: "additive",
       },

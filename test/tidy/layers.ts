@@ -33,7 +33,7 @@ const MASTER_CORE_IMPORTS = [
   "allocator",
   "registry/core",
 ] as const;
-const AGENT_CORE_IMPORTS = ["base", "protocol", "resources"] as const;
+const AGENT_CORE_IMPORTS = ["base", "protocol", "resources", "security"] as const;
 
 /** The house, lowest rank first. `main.ts`, the composition root, stands above all of it. */
 export const LAYERS: readonly Layer[] = [

@@ -1,5 +1,6 @@
 /** Settings of an agent that its decisions depend on; names and defaults as in reference/flags.md. */
 import type { AgentInfo, AgentInfoCapability } from "../../protocol/v1/types.ts";
+import type { Acls } from "../../security/acls.ts";
 
 export interface AgentOptions {
   /** Without `id`; resources and attributes complete (flags plus detection). */
@@ -13,6 +14,8 @@ export interface AgentOptions {
   readonly executorRegistrationTimeoutMs: number;
   readonly executorReregistrationTimeoutMs: number;
   readonly executorShutdownGraceMs: number;
+  /** The agent's own; of the master's it knows nothing. */
+  readonly acls: Acls;
   /** Run tasks as their own user; needs root. */
   readonly isUserSwitched: boolean;
   /** An isolator enforces `TaskInfo.limits`; without one such tasks are refused. */

@@ -12,6 +12,7 @@ import type {
   TaskStatusReason,
 } from "../../protocol/v1/types.ts";
 import { validateId } from "../../protocol/validation/ids.ts";
+import { denialOfTask } from "../../security/run-task.ts";
 import { launchOf, sendEvent } from "./executors.ts";
 import { forgetFrameworkIfIdle, recallFramework } from "./history.ts";
 import {
@@ -114,6 +115,8 @@ function faultOf(step: Step, framework: FrameworkState, request: RunRequest): Fa
   if (request.executor === undefined && request.tasks.some((task) => task.command === undefined)) {
     return invalid("Task has neither a command nor an executor");
   }
+  const denial = denialOf(step, framework.info, request);
+  if (denial !== undefined) return denial;
   if (step.state.drain !== undefined) {
     return {
       state: "dropped",
@@ -135,6 +138,18 @@ function faultOf(step: Step, framework: FrameworkState, request: RunRequest): Fa
     return isExpected ? executorIsOver(executorId, "terminated") : undefined;
   }
   return request.executor === undefined ? collision(executor) : faultOfExecutor(executor);
+}
+
+/** The agent judges anew, by ACLs of its own. One task that may not run is enough for a group. */
+function denialOf(step: Step, framework: FrameworkInfo, request: RunRequest): Fault | undefined {
+  for (const task of request.tasks) {
+    const message = denialOfTask(step.options.acls, framework, task, request.executor);
+    if (message === undefined) continue;
+    const isGroup = request.taskGroup !== undefined;
+    const reason = isGroup ? "REASON_TASK_GROUP_UNAUTHORIZED" : "REASON_TASK_UNAUTHORIZED";
+    return { state: "TASK_ERROR", reason, message };
+  }
+  return undefined;
 }
 
 /** Tasks of such a group get a container each; there is no process to hand them to. */

@@ -3,13 +3,16 @@
  * without `/slave(1)`. Source: reference/http-api.md 1, 10, 11.
  */
 import { stateJson } from "../../agent/core/views/v0-state.ts";
+import { visibleAgentState } from "../../agent/core/views/visible-state.ts";
 import type { AgentRuntime } from "../../agent/runtime/agent-runtime.ts";
 import type { Codec } from "../../protocol/codec.ts";
-import type { Authentication } from "../authentication.ts";
+import { Viewer } from "../../security/viewer.ts";
+import type { Authentication, Caller } from "../authentication.ts";
 import { answerJson, createEndpointsApp, type Endpoint } from "../endpoints.ts";
 import { guarded, processEndpoints } from "../process-endpoints.ts";
 import type { ProcessFacts } from "../process-facts.ts";
 import { textResponse } from "../responses.ts";
+import { containersBody, statisticsBody } from "./containers.ts";
 import { handleExecutorCall } from "./executor-api.ts";
 import { handleAgentCall } from "./operator-api.ts";
 
@@ -51,6 +54,7 @@ export function createAgentApp(
 
 function agentEndpoints(options: AgentAppOptions): readonly Endpoint[] {
   const { runtime, codec, facts } = options;
+  const viewerOf = ({ principal }: Caller): Viewer => new Viewer(facts.acls, principal);
   return [
     {
       path: EXECUTOR_PATH,
@@ -67,55 +71,36 @@ function agentEndpoints(options: AgentAppOptions): readonly Endpoint[] {
       path: "/state",
       realm: "readonly",
       help: "everything the agent knows",
-      answer: (c) => answerJson(c, stateOf(options)),
+      answer: (c, caller) => answerJson(c, stateOf(options, viewerOf(caller))),
     },
     {
       path: "/containers",
       realm: "readonly",
       help: "what runs, with what it uses",
       answer: async (c, caller) =>
-        guarded(facts, caller, "/containers") ?? answerJson(c, await containers(runtime)),
+        guarded(facts, caller, "/containers") ??
+        answerJson(c, await containersBody(runtime, viewerOf(caller))),
     },
     {
       path: "/monitor/statistics",
       realm: "readonly",
       help: "what the executors use",
       answer: async (c, caller) =>
-        guarded(facts, caller, "/monitor/statistics") ?? answerJson(c, await statistics(runtime)),
+        guarded(facts, caller, "/monitor/statistics") ??
+        answerJson(c, await statisticsBody(runtime, viewerOf(caller))),
     },
     ...processEndpoints(facts),
   ];
 }
 
-function stateOf({ runtime, facts, pid, startTime, masterHostname }: AgentAppOptions): unknown {
-  return stateJson(runtime.state, runtime.options, {
+function stateOf(
+  { runtime, facts, pid, startTime, masterHostname }: AgentAppOptions,
+  viewer: Viewer,
+): unknown {
+  return stateJson(visibleAgentState(runtime.state, viewer), runtime.options, {
     pid,
     startTime,
     masterHostname: masterHostname(),
-    flags: facts.flags,
+    flags: viewer.seesAll("view_flags") ? facts.flags : undefined,
   });
-}
-
-async function containers(runtime: AgentRuntime): Promise<unknown[]> {
-  return (await runtime.containers()).map((container) => ({
-    framework_id: container.framework_id?.value,
-    executor_id: container.executor_id?.value,
-    executor_name: container.executor_name,
-    source: container.executor_id?.value,
-    container_id: container.container_id?.value,
-    status: container.container_status,
-    statistics: container.resource_statistics,
-  }));
-}
-
-async function statistics(runtime: AgentRuntime): Promise<unknown[]> {
-  return (await runtime.containers())
-    .filter((container) => container.resource_statistics !== undefined)
-    .map((container) => ({
-      framework_id: container.framework_id?.value,
-      executor_id: container.executor_id?.value,
-      executor_name: container.executor_name,
-      source: container.executor_id?.value,
-      statistics: container.resource_statistics,
-    }));
 }

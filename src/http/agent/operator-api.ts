@@ -7,11 +7,13 @@ import {
   getState,
   getTasks,
 } from "../../agent/core/views/v1-views.ts";
+import { visibleAgentState } from "../../agent/core/views/visible-state.ts";
 import type { AgentRuntime } from "../../agent/runtime/agent-runtime.ts";
 import { ok, type Result, refuse } from "../../base/result.ts";
 import type { Codec } from "../../protocol/codec.ts";
 import { responseMediaType } from "../../protocol/media-types.ts";
 import type { AgentCall, AgentResponse } from "../../protocol/v1/types.ts";
+import { Viewer } from "../../security/viewer.ts";
 import type { Caller } from "../authentication.ts";
 import { readCall } from "../body.ts";
 import { missingPayload, processCall } from "../process-calls.ts";
@@ -23,6 +25,7 @@ import {
   refusalResponse,
   textResponse,
 } from "../responses.ts";
+import { visibleContainers } from "./containers.ts";
 
 /** Answers one operator request. */
 export async function handleAgentCall(
@@ -61,7 +64,7 @@ async function answerTo(
   caller: Caller,
 ): Promise<Result<AgentResponse | "empty">> {
   const { type } = call;
-  const own = await read(runtime, call);
+  const own = await read(runtime, call, new Viewer(facts.acls, caller.principal));
   if (own !== undefined) return ok(own);
   const common = await processCall(facts, type ?? "", call, caller);
   if (common === undefined) {
@@ -71,8 +74,12 @@ async function answerTo(
   return ok({ type: type as AgentResponse["type"], ...common.value });
 }
 
-async function read(runtime: AgentRuntime, call: AgentCall): Promise<AgentResponse | undefined> {
-  const { state } = runtime;
+async function read(
+  runtime: AgentRuntime,
+  call: AgentCall,
+  viewer: Viewer,
+): Promise<AgentResponse | undefined> {
+  const state = visibleAgentState(runtime.state, viewer);
   switch (call.type) {
     case "GET_STATE":
       return getState(state);
@@ -87,7 +94,7 @@ async function read(runtime: AgentRuntime, call: AgentCall): Promise<AgentRespon
     case "GET_CONTAINERS":
       return {
         type: "GET_CONTAINERS",
-        get_containers: { containers: await runtime.containers() },
+        get_containers: { containers: await visibleContainers(runtime, viewer) },
       };
     default:
       return undefined;

@@ -1,7 +1,6 @@
 /** SUBSCRIBE of the operator API: a stream of what happens. Source: reference/http-api.md 6.3. */
 import { type Document, JsonDocument, MessageDocument } from "../../master/core/views/document.ts";
 import { describeSubscribed } from "../../master/core/views/v1.ts";
-import type { Viewer } from "../../master/core/views/viewer.ts";
 import { visibleEvent } from "../../master/core/views/visible-event.ts";
 import { visibleState } from "../../master/core/views/visible-state.ts";
 import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
@@ -10,6 +9,7 @@ import type { Codec } from "../../protocol/codec.ts";
 import type { MediaType } from "../../protocol/media-types.ts";
 import { frameRecord, recordHeader } from "../../protocol/recordio.ts";
 import type { MasterEvent } from "../../protocol/v1/types.ts";
+import type { Viewer } from "../../security/viewer.ts";
 import { STREAM_BUFFER_BYTES } from "../limits.ts";
 import type { PacedReads } from "../paced-reads.ts";
 import { RecordStream } from "../record-stream.ts";

@@ -16,12 +16,12 @@ import {
   describeState,
   describeTasks,
 } from "../../master/core/views/v1.ts";
-import type { Viewer } from "../../master/core/views/viewer.ts";
 import { visibleState } from "../../master/core/views/visible-state.ts";
 import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
 import type { Codec } from "../../protocol/codec.ts";
 import type { MediaType } from "../../protocol/media-types.ts";
 import type { MasterCall, MasterResponse } from "../../protocol/v1/types.ts";
+import type { Viewer } from "../../security/viewer.ts";
 
 type State = MasterRuntime["state"];
 type Describe = (builder: MessageBuilder<MasterResponse>, state: State, viewer: Viewer) => void;

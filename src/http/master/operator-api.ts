@@ -1,11 +1,11 @@
 /** `POST /api/v1` of the master: reference/http-api.md 2.2 (order of checks) and 6. */
 
-import { Viewer } from "../../master/core/views/viewer.ts";
 import { visibleState } from "../../master/core/views/visible-state.ts";
 import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
 import type { Codec } from "../../protocol/codec.ts";
 import { type MediaType, responseMediaType } from "../../protocol/media-types.ts";
 import type { MasterCall, MasterResponse } from "../../protocol/v1/types.ts";
+import { Viewer } from "../../security/viewer.ts";
 import type { Caller } from "../authentication.ts";
 import { readCall } from "../body.ts";
 import type { PacedReads } from "../paced-reads.ts";

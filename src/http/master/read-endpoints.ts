@@ -12,10 +12,10 @@ import {
 } from "../../master/core/views/endpoints.ts";
 import { getMaintenanceStatus } from "../../master/core/views/policy.ts";
 import { registryView } from "../../master/core/views/registry-view.ts";
-import { Viewer } from "../../master/core/views/viewer.ts";
 import { visibleState } from "../../master/core/views/visible-state.ts";
 import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
 import type { Acls } from "../../security/acls.ts";
+import { Viewer } from "../../security/viewer.ts";
 import type { Caller } from "../authentication.ts";
 import { answerJson, type Endpoint } from "../endpoints.ts";
 import type { PacedReads } from "../paced-reads.ts";

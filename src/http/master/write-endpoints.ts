@@ -5,13 +5,13 @@
 import type { Context } from "hono";
 import { ok, type Result, refuse } from "../../base/result.ts";
 import { getMaintenanceSchedule, getQuota, getWeights } from "../../master/core/views/policy.ts";
-import { Viewer } from "../../master/core/views/viewer.ts";
 import { visibleState } from "../../master/core/views/visible-state.ts";
 import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
 import type { Codec } from "../../protocol/codec.ts";
 import { CODEC_LIMITS } from "../../protocol/limits.ts";
 import type { MachineID, MasterCall, Resource, WeightInfo } from "../../protocol/v1/types.ts";
 import type { Acls } from "../../security/acls.ts";
+import { Viewer } from "../../security/viewer.ts";
 import type { Caller } from "../authentication.ts";
 import { readBody } from "../body.ts";
 import { answerJson, type Endpoint, restOfPath } from "../endpoints.ts";

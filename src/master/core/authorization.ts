@@ -7,12 +7,10 @@
 import { brand, type FrameworkId } from "../../base/ids.ts";
 import { type Result, refuse } from "../../base/result.ts";
 import type {
-  ExecutorInfo,
   FrameworkInfo,
   MasterCall,
   OfferOperation,
   Resource,
-  TaskInfo,
 } from "../../protocol/v1/types.ts";
 import type { Action } from "../../security/actions.ts";
 import { describeDenial, isAllowed } from "../../security/authorizer.ts";
@@ -35,25 +33,6 @@ export function denialOfRegistration(ctx: MasterContext, info: FrameworkInfo): s
     ctx,
     info.principal,
     asked.map((object) => ({ action: "register_frameworks", object })),
-  );
-}
-
-/**
- * RUN_TASK as every user that task and executor name, or as the framework's when they name none.
- * Differs from Mesos, which asks for the first one only, so that an executor could be another user.
- */
-export function denialOfTask(
-  ctx: MasterContext,
-  framework: FrameworkInfo,
-  task: TaskInfo,
-  executor: ExecutorInfo | undefined,
-): string | undefined {
-  const named = [task.command?.user, executor?.command?.user].filter((user) => user !== undefined);
-  const users = new Set(named.length === 0 ? [framework.user] : named);
-  return denial(
-    ctx,
-    framework.principal,
-    [...users].map((object) => ({ action: "run_tasks", object })),
   );
 }
 

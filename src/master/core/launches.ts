@@ -11,7 +11,7 @@ import type {
   TaskState,
   TaskStatusReason,
 } from "../../protocol/v1/types.ts";
-import { denialOfTask } from "./authorization.ts";
+import { denialOfTask } from "../../security/run-task.ts";
 import { command } from "./commands.ts";
 import type { MasterContext } from "./context.ts";
 import { healthCheckType } from "./message-validation.ts";
@@ -47,7 +47,7 @@ export function performLaunch(ctx: MasterContext, launch: Launch, operation: Off
   }
   ctx.counters.count("master/messages_launch_tasks");
   for (const task of tasks) {
-    const denial = denialOfTask(ctx, launch.framework.info, task, task.executor);
+    const denial = denialOfTask(ctx.options.acls, launch.framework.info, task, task.executor);
     if (denial !== undefined) {
       refuseLaunch(ctx, launch, task, "REASON_TASK_UNAUTHORIZED", denial);
       continue;
@@ -124,7 +124,7 @@ function denialOfGroup(
   operation: OfferOperation,
 ): string | undefined {
   for (const task of tasksOf(operation)) {
-    const denial = denialOfTask(ctx, info, task, operation.launch_group?.executor);
+    const denial = denialOfTask(ctx.options.acls, info, task, operation.launch_group?.executor);
     if (denial !== undefined) return denial;
   }
   return undefined;

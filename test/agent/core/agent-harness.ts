@@ -22,6 +22,7 @@ import type {
   TaskState,
   TaskStatus,
 } from "../../../src/protocol/v1/types.ts";
+import { OPEN_ACLS } from "../../../src/security/acls.ts";
 import { MemoryCheckpoint } from "./memory-checkpoint.ts";
 
 export const EPOCH = "master-1";
@@ -45,6 +46,7 @@ export function agentOptions(changes: Partial<AgentOptions> = {}): AgentOptions 
     executorReregistrationTimeoutMs: 2_000,
     executorShutdownGraceMs: 5_000,
     isUserSwitched: false,
+    acls: OPEN_ACLS,
     areLimitsEnforced: false,
     reconfigurationPolicy: "equal",
     ...changes,

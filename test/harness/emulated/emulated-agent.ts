@@ -14,6 +14,7 @@ import type { Codec } from "../../../src/protocol/codec.ts";
 import type { LinkCodec } from "../../../src/protocol/link-codec.ts";
 import type { MasterToAgent } from "../../../src/protocol/link-frames.ts";
 import type { AgentInfo, AgentInfoCapability } from "../../../src/protocol/v1/types.ts";
+import { OPEN_ACLS } from "../../../src/security/acls.ts";
 import { MemoryCheckpoint } from "../../agent/core/memory-checkpoint.ts";
 import { EmulatedContainers } from "./emulated-containers.ts";
 
@@ -85,6 +86,7 @@ export class EmulatedAgent {
         executorReregistrationTimeoutMs: 2000,
         executorShutdownGraceMs: 5000,
         isUserSwitched: false,
+        acls: OPEN_ACLS,
         areLimitsEnforced: true,
         reconfigurationPolicy: "additive",
       },

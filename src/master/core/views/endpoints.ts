@@ -5,6 +5,7 @@
  * Source: reference/http-api.md 9.2.
  */
 import type { VersionInfo } from "../../../protocol/v1/types.ts";
+import type { Viewer } from "../../../security/viewer.ts";
 import { isAgentActive, type MasterState } from "../state.ts";
 import { type Document, JsonDocument } from "./document.ts";
 import { agentFullText, agentText } from "./endpoint-agents.ts";
@@ -13,7 +14,6 @@ import { agentInfoJson, capabilityTypes, type Json } from "./endpoint-json.ts";
 import { tasksOf } from "./endpoint-tasks.ts";
 import { Holdings, type RoleUse, RoleUses } from "./sums.ts";
 import { TaskCounts } from "./task-counts.ts";
-import type { Viewer } from "./viewer.ts";
 
 /** What the process knows and the core does not. */
 export interface EndpointFacts {

@@ -23,6 +23,7 @@ import type {
   Role,
   TimeInfo,
 } from "../../../protocol/v1/types.ts";
+import type { Viewer } from "../../../security/viewer.ts";
 import { HEARTBEAT_SECONDS } from "../master-options.ts";
 import { offerMessage } from "../offer-message.ts";
 import { endpointResources } from "../resource-forms.ts";
@@ -36,7 +37,6 @@ import {
 import { endpointTask } from "../tasks.ts";
 import type { MessageBuilder } from "./document.ts";
 import { Holdings, offeredOn, offeredTo, type RoleUse, RoleUses, usedOn } from "./sums.ts";
-import type { Viewer } from "./viewer.ts";
 
 /** GET_STATE: everything below in one. */
 export function describeState(

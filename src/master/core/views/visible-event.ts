@@ -8,8 +8,8 @@ import type {
   MasterResponseGetAgentsAgent,
   Resource,
 } from "../../../protocol/v1/types.ts";
+import type { Viewer } from "../../../security/viewer.ts";
 import type { FrameworkEntry, MasterState } from "../state.ts";
-import type { Viewer } from "./viewer.ts";
 
 /** Tasks need the right to see them and their framework; a leaving agent and heartbeats none. */
 export function visibleEvent(
@@ -47,7 +47,8 @@ function seesTask(
 ): boolean {
   const id = brand<FrameworkId>(frameworkId);
   const framework = state.frameworks.get(id) ?? state.completedFrameworks.get(id);
-  if (framework === undefined || !viewer.seesFramework(framework)) return false;
+  if (framework === undefined || !viewer.seesUser("view_frameworks", framework.info.user))
+    return false;
   const user = task.user ?? userOfTask(framework, task.id) ?? framework.info.user;
   return viewer.seesUser("view_tasks", user);
 }

@@ -6,6 +6,8 @@
 import type { RegistryState } from "../../../registry/core/registry-state.ts";
 import type { Bundle } from "../../../resources/bundle.ts";
 import { bundlesOfConversion } from "../../../resources/conversion.ts";
+import type { ResourceKind } from "../../../resources/kinds.ts";
+import type { Viewer } from "../../../security/viewer.ts";
 import { History } from "../history.ts";
 import type {
   AgentEntry,
@@ -16,7 +18,7 @@ import type {
   OperationEntry,
   TaskEntry,
 } from "../state.ts";
-import type { Viewer } from "./viewer.ts";
+import { executorUser, taskUser } from "./users.ts";
 
 /** The state itself for whoever may see everything. For reading within the same turn. */
 export function visibleState(state: MasterState, viewer: Viewer): MasterState {
@@ -40,19 +42,32 @@ export function visibleState(state: MasterState, viewer: Viewer): MasterState {
   };
 }
 
+function seesFramework(viewer: Viewer, { info }: FrameworkEntry): boolean {
+  return viewer.seesUser("view_frameworks", info.user);
+}
+
+function seesExecutor(viewer: Viewer, framework: FrameworkEntry, one: ExecutorEntry): boolean {
+  return viewer.seesUser("view_executors", executorUser(framework, one));
+}
+
+function seesKind(viewer: Viewer, { reservations, allocationRole }: ResourceKind): boolean {
+  return viewer.seesRoles(reservations, allocationRole);
+}
+
 function visibleFrameworks(
   frameworks: MasterState["frameworks"],
   viewer: Viewer,
 ): MasterState["frameworks"] {
   const areAllSeen = viewer.seesAll("view_frameworks");
-  const seen = areAllSeen ? frameworks : kept(frameworks, (one) => viewer.seesFramework(one));
+  const seen = areAllSeen ? frameworks : kept(frameworks, (one) => seesFramework(viewer, one));
   if (viewer.seesAll("view_tasks") && viewer.seesAll("view_executors")) return seen;
   return mapped(seen, (framework) => visibleFramework(framework, viewer));
 }
 
 function visibleFramework(framework: FrameworkEntry, viewer: Viewer): FrameworkEntry {
-  const seesTask = (task: TaskEntry): boolean => viewer.seesTask(framework, task);
-  const seesExecutor = (one: ExecutorEntry): boolean => viewer.seesExecutor(framework, one);
+  const seesTask = (task: TaskEntry): boolean =>
+    viewer.seesUser("view_tasks", taskUser(framework, task));
+  const sees = (one: ExecutorEntry): boolean => seesExecutor(viewer, framework, one);
   return {
     ...framework,
     ...(!viewer.seesAll("view_tasks") && {
@@ -61,7 +76,7 @@ function visibleFramework(framework: FrameworkEntry, viewer: Viewer): FrameworkE
       completedTasks: keptHistory(framework.completedTasks, seesTask),
     }),
     ...(!viewer.seesAll("view_executors") && {
-      completedExecutors: keptHistory(framework.completedExecutors, seesExecutor),
+      completedExecutors: keptHistory(framework.completedExecutors, sees),
     }),
   };
 }
@@ -71,15 +86,15 @@ function visibleAgents(state: MasterState, viewer: Viewer): MasterState["agents"
   const areExecutorsSeen = viewer.seesAll("view_executors") && viewer.seesAll("view_frameworks");
   if (areRolesSeen && areExecutorsSeen) return state.agents;
   const { frameworks, completedFrameworks } = state;
-  const seesExecutor = (executor: ExecutorEntry): boolean => {
+  const sees = (executor: ExecutorEntry): boolean => {
     const id = executor.frameworkId;
     const framework = frameworks.get(id) ?? completedFrameworks.get(id);
-    if (framework === undefined || !viewer.seesFramework(framework)) return false;
-    return viewer.seesExecutor(framework, executor);
+    if (framework === undefined || !seesFramework(viewer, framework)) return false;
+    return seesExecutor(viewer, framework, executor);
   };
   return mapped(state.agents, (agent) => ({
     ...agent,
-    ...(!areExecutorsSeen && { executors: kept(agent.executors, seesExecutor) }),
+    ...(!areExecutorsSeen && { executors: kept(agent.executors, sees) }),
     ...(!areRolesSeen && {
       total: visibleBundle(agent.total, viewer),
       used: mapped(agent.used, (used) => visibleBundle(used, viewer)),
@@ -98,7 +113,7 @@ function seesOperation(
   if (!bundles.ok) return false;
   const { consumed, converted } = bundles.value;
   return [consumed, converted].every((side) =>
-    side.filter((kind) => !viewer.seesKind(kind)).isEmpty(),
+    side.filter((kind) => !seesKind(viewer, kind)).isEmpty(),
   );
 }
 
@@ -107,7 +122,7 @@ function visibleOffer(offer: OfferEntry, viewer: Viewer): OfferEntry {
 }
 
 function visibleBundle(bundle: Bundle, viewer: Viewer): Bundle {
-  return bundle.filter((kind) => viewer.seesKind(kind));
+  return bundle.filter((kind) => seesKind(viewer, kind));
 }
 
 function visiblePolicy(policy: RegistryState, viewer: Viewer): RegistryState {

@@ -6,8 +6,8 @@ import {
   type MessageBuilder,
   MessageDocument,
 } from "../../../../src/master/core/views/document.ts";
-import { Viewer } from "../../../../src/master/core/views/viewer.ts";
 import { OPEN_ACLS } from "../../../../src/security/acls.ts";
+import { Viewer } from "../../../../src/security/viewer.ts";
 
 /** All pieces of a document of text, one thing at a time. */
 export function textOf(document: Document): string {

@@ -21,11 +21,11 @@ import {
 } from "../../../../src/master/core/views/policy.ts";
 import { sandboxUser } from "../../../../src/master/core/views/users.ts";
 import { describeRoles, describeState } from "../../../../src/master/core/views/v1.ts";
-import { Viewer } from "../../../../src/master/core/views/viewer.ts";
 import { visibleEvent } from "../../../../src/master/core/views/visible-event.ts";
 import { visibleState } from "../../../../src/master/core/views/visible-state.ts";
 import type { MasterEvent } from "../../../../src/protocol/v1/types.ts";
 import { parseAcls } from "../../../../src/security/acls.ts";
+import { Viewer } from "../../../../src/security/viewer.ts";
 import {
   lastOffer,
   lastStatus,

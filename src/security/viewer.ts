@@ -1,21 +1,19 @@
 /**
- * What a caller may see of frameworks, tasks, executors and roles, asked once for a whole answer.
- * Whoever may see everything costs nothing. Source: semantics 9.3, http-api 6, 9.2.
+ * What a caller may see of users' things and of roles, asked once for a whole answer. Whoever may
+ * see everything costs nothing. Source: reference/semantics.md 9.3.
  */
-import { must } from "../../../base/assert.ts";
-import type { Resource } from "../../../protocol/v1/types.ts";
-import type { ResourceKind } from "../../../resources/kinds.ts";
-import type { Acls } from "../../../security/acls.ts";
-import type { Action } from "../../../security/actions.ts";
-import { type Approver, approverOf } from "../../../security/authorizer.ts";
-import type { ExecutorEntry, FrameworkEntry, TaskEntry } from "../state.ts";
-import { executorUser, taskUser } from "./users.ts";
+import { must } from "../base/assert.ts";
+import type { Resource } from "../protocol/v1/types.ts";
+import type { Acls } from "./acls.ts";
+import type { Action } from "./actions.ts";
+import { type Approver, approverOf } from "./authorizer.ts";
 
 type ViewAction = Extract<
   Action,
   | "view_frameworks"
   | "view_tasks"
   | "view_executors"
+  | "view_containers"
   | "view_roles"
   | "get_quotas"
   | "get_maintenance_schedules"
@@ -23,10 +21,16 @@ type ViewAction = Extract<
   | "view_flags"
 >;
 
+type UserAction = Extract<
+  ViewAction,
+  "view_frameworks" | "view_tasks" | "view_executors" | "view_containers"
+>;
+
 const ACTIONS: readonly ViewAction[] = [
   "view_frameworks",
   "view_tasks",
   "view_executors",
+  "view_containers",
   "view_roles",
   "get_quotas",
   "get_maintenance_schedules",
@@ -56,22 +60,9 @@ export class Viewer {
     return this.#approverOf(action).scope === "all";
   }
 
-  seesUser(action: "view_frameworks" | "view_tasks" | "view_executors", user: string): boolean {
+  /** The things of one user. */
+  seesUser(action: UserAction, user: string): boolean {
     return this.#approverOf(action).allows(user);
-  }
-
-  seesFramework({ info }: FrameworkEntry): boolean {
-    return this.seesUser("view_frameworks", info.user);
-  }
-
-  /** Of a framework that is seen. */
-  seesTask(framework: FrameworkEntry, task: TaskEntry): boolean {
-    return this.seesUser("view_tasks", taskUser(framework, task));
-  }
-
-  /** Of a framework that is seen. */
-  seesExecutor(framework: FrameworkEntry, executor: ExecutorEntry): boolean {
-    return this.seesUser("view_executors", executorUser(framework, executor));
   }
 
   seesRole(role: string): boolean {
@@ -83,15 +74,11 @@ export class Viewer {
   }
 
   /** Every role it is reserved to, and the one it is allocated to. */
-  seesKind({ reservations, allocationRole }: ResourceKind): boolean {
-    return this.#seesRoles(reservations, allocationRole);
-  }
-
   seesResource({ reservations, allocation_info }: Resource): boolean {
-    return this.#seesRoles(reservations ?? [], allocation_info?.role);
+    return this.seesRoles(reservations ?? [], allocation_info?.role);
   }
 
-  #seesRoles(
+  seesRoles(
     reservations: readonly { readonly role?: string | undefined }[],
     allocationRole: string | undefined,
   ): boolean {
