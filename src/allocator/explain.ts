@@ -93,7 +93,7 @@ function judgeQuota(question: Question, agent: AgentRecord, resources: Bundle): 
     offer.summary().hasUnshared && meets(minimum, offer.summary());
   const limited = shrunk(question, resources, (index) => leftOf(client, index));
   if (!isWanted(limited)) return { kind: "quotaLimit", role: client.top.path };
-  const offer = shrunk(question, resources, (index) => allowanceOf(question, index));
+  const offer = guaranteedOf(question, resources) ?? extraOf(question, resources);
   if (!isWanted(offer)) {
     const others = [...quotas.roles()].filter(
       (role) => role.unsatisfiedCount > 0 && role !== client.top.quota,
@@ -119,13 +119,35 @@ function leftOf({ top }: Client, index: number): number {
   return top.quota?.leftOf(index) ?? Number.POSITIVE_INFINITY;
 }
 
-/** What is missing of the guarantee is free to take; beyond it headroom is kept for others. */
-function allowanceOf({ ledger, client }: Question, index: number): number {
+/**
+ * What is missing of the guarantee, and beyond it what limit and headroom allow; undefined when
+ * nothing goes to the guarantee. Apart from each other, since some kinds are taken whole.
+ */
+function guaranteedOf(question: Question, resources: Bundle): Bundle | undefined {
+  const { quota } = question.client.top;
+  if (quota === undefined || quota.unsatisfiedCount === 0) return undefined;
+  const offer = shrunk(question, resources, (index) => quota.unsatisfiedOf(index));
+  const { indexes, quotaMilli } = offer.summary();
+  if (quotaMilli.every((milli) => milli === 0)) return undefined;
+  const guaranteed = new Map([...indexes].map((index, place) => [index, quotaMilli[place] ?? 0]));
+  const rest = resources.clone();
+  rest.subtract(offer);
+  offer.add(extraOf(question, rest, guaranteed));
+  return offer;
+}
+
+/** As far as limit and headroom go, `guaranteed` by name index being taken besides. */
+function extraOf(
+  question: Question,
+  resources: Bundle,
+  guaranteed: ReadonlyMap<number, number> = new Map(),
+): Bundle {
+  const { ledger, client } = question;
   const { quotas } = ledger;
-  const left = leftOf(client, index);
-  if (quotas.unsatisfiedRoles === 0) return left;
-  const guaranteed = client.top.quota?.unsatisfiedOf(index) ?? 0;
-  return Math.min(left, guaranteed + quotas.slackOf(index));
+  return shrunk(question, resources, (index) => {
+    const left = Math.max(0, leftOf(client, index) - (guaranteed.get(index) ?? 0));
+    return quotas.unsatisfiedRoles === 0 ? left : Math.min(left, quotas.slackOf(index));
+  });
 }
 
 /** Roles that something free on the agent is reserved to, without those that `role` may use. */

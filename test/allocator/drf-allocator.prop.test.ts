@@ -10,7 +10,7 @@ import fc from "fast-check";
 import { history } from "./arbitraries.ts";
 import { Twins } from "./twins.ts";
 
-const DEFAULT_RUNS = 300;
+const DEFAULT_RUNS = 200;
 /** Long enough for a hundred thousand runs on a slow machine. */
 const TIMEOUT_MS = 7_200_000;
 

@@ -274,6 +274,7 @@ export class Twins {
   #allocate(afterMs: number): void {
     this.#nowMs += afterMs;
     const isPossible = this.#real.isDirty() || this.#real.nextWakeMs() <= this.#nowMs;
+    this.#compareReasons();
     const promises = new Promises(this.#model);
     const real = this.#real.allocate(this.#nowMs).map(printAllocation);
     const offers = this.#model.allocate(this.#nowMs);
@@ -287,6 +288,19 @@ export class Twins {
     // A cycle is the answer to the whole state: asked again it has nothing to add.
     expect(this.#real.allocate(this.#nowMs)).toEqual([]);
     expect(this.#model.allocate(this.#nowMs)).toEqual([]);
+    this.#compareReasons();
+  }
+
+  /** Why each framework gets no more than it has. */
+  #compareReasons(): void {
+    for (const [id, { roles }] of this.#model.frameworks) {
+      for (const role of roles) {
+        const { reasons, agentCount } = this.#real.explain(brand(id), role, this.#nowMs);
+        const found = new Map<string, number>(reasons.map(({ kind, agents }) => [kind, agents]));
+        expect(found).toEqual(this.#model.explain(`${id} ${role}`, this.#nowMs));
+        expect(agentCount).toBe(this.#model.agents.size);
+      }
+    }
   }
 
   #setFramework(name: string, wanted: Subscription, isActive: boolean): void {

@@ -1,4 +1,4 @@
-/** Whether a framework may be offered anything of an agent at all. Semantics 2.9, 2.10, 3.5–3.7. */
+/** Whether a framework may be offered anything of an agent at all, and if not, why. Semantics 2.9, 2.10, 3.5–3.7. */
 import { partOf } from "./amounts.ts";
 import type {
   ModelAgent,
@@ -8,26 +8,34 @@ import type {
   ModelOptions,
 } from "./cluster.ts";
 
-export function mayUse(
+export type Mismatch = "agentCapability" | "gpuRule" | "remoteRegion" | "constraint";
+
+/** It asks for offers for this role. */
+export function isHungry(framework: ModelFramework, role: string): boolean {
+  return framework.isActive && framework.roles.includes(role) && !framework.suppressed.has(role);
+}
+
+/** The first rule that keeps the whole agent from the framework, undefined when none does. */
+export function mismatchOf(
   options: ModelOptions,
   agent: ModelAgent,
   framework: ModelFramework,
   role: string,
-): boolean {
+): Mismatch | undefined {
   const { facts } = agent;
   const { capabilities } = framework;
-  if (!framework.isActive || !framework.roles.includes(role) || framework.suppressed.has(role))
-    return false;
-  if (capabilities.has("MULTI_ROLE") && !facts.capabilities.has("MULTI_ROLE")) return false;
-  if (role.includes("/") && !facts.capabilities.has("HIERARCHICAL_ROLE")) return false;
+  const isMultiRole = capabilities.has("MULTI_ROLE") && !facts.capabilities.has("MULTI_ROLE");
+  const isNested = role.includes("/") && !facts.capabilities.has("HIERARCHICAL_ROLE");
+  if (isMultiRole || isNested) return "agentCapability";
   const hasGpus = [...agent.total.keys()].some((key) => partOf(key).name === "gpus");
-  if (options.isGpuFiltered && hasGpus && !capabilities.has("GPU_RESOURCES")) return false;
+  if (options.isGpuFiltered && hasGpus && !capabilities.has("GPU_RESOURCES")) return "gpuRule";
   const isRemote =
     options.region !== undefined && facts.region !== undefined && facts.region !== options.region;
-  if (isRemote && !capabilities.has("REGION_AWARE")) return false;
+  if (isRemote && !capabilities.has("REGION_AWARE")) return "remoteRegion";
   const groups = framework.constraints.get(role);
-  if (groups === undefined) return true;
-  return groups.some((group) => group.every((constraint) => holds(constraint, facts)));
+  if (groups === undefined) return undefined;
+  const isAllowed = groups.some((group) => group.every((constraint) => holds(constraint, facts)));
+  return isAllowed ? undefined : "constraint";
 }
 
 function holds(constraint: ModelConstraint, facts: ModelAgentFacts): boolean {

@@ -94,6 +94,17 @@ export class Model extends Cluster {
     return new Run(this, nowMs).offers(inTurn);
   }
 
+  /** By rule, how many agents it keeps from a client; in no order. */
+  explain(client: string, nowMs: number): Map<string, number> {
+    const run = new Run(this, nowMs);
+    const reasons = new Map<string, number>();
+    for (const agentId of this.agents.keys()) {
+      const why = run.why(agentId, client);
+      reasons.set(why, (reasons.get(why) ?? 0) + 1);
+    }
+    return reasons;
+  }
+
   #framework(id: string): ModelFramework {
     const framework = this.frameworks.get(id);
     if (framework === undefined) throw new Error(`the model has no framework ${id}`);

@@ -15,8 +15,14 @@ import {
   sumsOf,
   topOf,
 } from "./amounts.ts";
-import { type Cluster, frameworkOf, type ModelOffer, roleOf } from "./cluster.ts";
-import { mayUse } from "./matching.ts";
+import {
+  type Cluster,
+  frameworkOf,
+  type ModelFramework,
+  type ModelOffer,
+  roleOf,
+} from "./cluster.ts";
+import { isHungry, mismatchOf } from "./matching.ts";
 import { clientsInOrder } from "./ranking.ts";
 
 /** Decides what one client is offered of an agent, given all that it may have of it. */
@@ -83,13 +89,16 @@ export class Run {
     const agent = this.#cluster.agent(agentId);
     const framework = this.#cluster.frameworks.get(frameworkOf(client));
     const role = roleOf(client);
-    if (framework === undefined) return new Map();
-    if (!mayUse(this.#cluster.options, agent, framework, role)) return new Map();
-    const { capabilities } = framework;
+    if (framework === undefined || !isHungry(framework, role)) return new Map();
+    const mismatch = mismatchOf(this.#cluster.options, agent, framework, role);
+    if (mismatch !== undefined) return new Map();
+    return this.#understood(agentId, framework, role);
+  }
+
+  #understood(agentId: string, { capabilities }: ModelFramework, role: string): Amounts {
     return only(this.#cluster.free(agentId), (key) => {
       const { stack, isRevocable, isShared } = partOf(key);
-      const owner = stack.at(-1);
-      if (owner !== undefined && !isWithin(role, owner)) return false;
+      if (!isForRole(key, role)) return false;
       if (isRevocable && !capabilities.has("REVOCABLE_RESOURCES")) return false;
       if (isShared && !capabilities.has("SHARED_RESOURCES")) return false;
       if (isShared && this.#offeredShared.has(`${agentId} ${key}`)) return false;
@@ -127,8 +136,7 @@ export class Run {
 
   #offer(offer: ModelOffer): void {
     const { agentId, frameworkId, role, amounts } = offer;
-    const isOnlyShared = [...amounts.keys()].every((key) => partOf(key).isShared);
-    if (isOnlyShared || !this.#isEnough(offer)) return;
+    if (!hasUnshared(amounts) || !this.#isEnough(offer)) return;
     const client = `${frameworkId} ${role}`;
     if (this.#cluster.isRefused(client, agentId, amounts, this.#nowMs)) return;
     this.#cluster.hold(agentId, client, amounts);
@@ -136,6 +144,46 @@ export class Run {
       if (partOf(key).isShared) this.#offeredShared.add(`${agentId} ${key}`);
     }
     this.#offers.push(offer);
+  }
+
+  /** The first rule that keeps an agent from a client, hungry or not; `possible` when none does. */
+  why(agentId: string, client: string): string {
+    const agent = this.#cluster.agent(agentId);
+    const frameworkId = frameworkOf(client);
+    const role = roleOf(client);
+    const framework = this.#cluster.frameworks.get(frameworkId);
+    if (framework === undefined) throw new Error(`the model has no framework ${frameworkId}`);
+    if (!agent.isActive) return "agentInactive";
+    if (!this.#cluster.isOpen(agentId)) return "notWhitelisted";
+    const mismatch = mismatchOf(this.#cluster.options, agent, framework, role);
+    if (mismatch !== undefined) return mismatch;
+    const free = only(this.#cluster.free(agentId), (key) => !partOf(key).isShared);
+    if (free.size === 0) return "nothingFree";
+    const amounts = this.#understood(agentId, framework, role);
+    const isForOthers = [...free.keys()].some((key) => !isForRole(key, role));
+    if (!hasUnshared(amounts)) return isForOthers ? "reservedToOthers" : "frameworkCapability";
+    const isWanted = (offer: Amounts): boolean =>
+      hasUnshared(offer) && this.#isEnough({ agentId, frameworkId, role, amounts: offer });
+    if (!isWanted(amounts)) return "tooSmall";
+    if (!isWanted(this.#withinLimit(role, amounts))) return "quotaLimit";
+    const offer = this.#stage1(role, amounts) ?? this.#stage2(role, amounts);
+    if (offer === undefined || !isWanted(offer)) return "headroom";
+    const isRefused = this.#cluster.isRefused(client, agentId, offer, this.#nowMs);
+    return isRefused ? "filtered" : "possible";
+  }
+
+  #withinLimit(role: string, amounts: Amounts): Map<string, number> {
+    const top = topOf(role);
+    const consumed = this.#cluster.consumed(top);
+    const limits = this.#cluster.quotas.get(top)?.limits ?? new Map<string, number>();
+    const room = new Map<string, number>();
+    for (const name of sumsOf(amounts).keys()) {
+      const limit = limits.get(name) ?? Number.POSITIVE_INFINITY;
+      room.set(name, Math.max(0, limit - (consumed.get(name) ?? 0)));
+    }
+    const within = only(amounts, (key) => !isQuotaKey(key));
+    addTo(within, shrink(only(amounts, isQuotaKey), room));
+    return within;
   }
 
   #isEnough({ frameworkId, role, amounts }: ModelOffer): boolean {
@@ -147,4 +195,14 @@ export class Run {
       Object.entries(vector).every(([name, milli]) => (sums.get(name) ?? 0) >= milli),
     );
   }
+}
+
+/** Unreserved, or reserved to the role or one above it. */
+function isForRole(key: string, role: string): boolean {
+  const owner = partOf(key).stack.at(-1);
+  return owner === undefined || isWithin(role, owner);
+}
+
+function hasUnshared(amounts: Amounts): boolean {
+  return [...amounts.keys()].some((key) => !partOf(key).isShared);
 }
