@@ -28,7 +28,8 @@
  * over all agents and then stage 2 over all agents. The order of clients is taken when an agent's
  * turn begins in a stage, and stays until its turn ends. Everything else counts as it is at the
  * moment: what is free, consumed, held back. A cycle is always the answer to the whole state, so
- * repeating it changes nothing until an event or a filter's end does.
+ * repeating it changes nothing until an event or a filter's end does. That is without a budget; with
+ * one, agents whose turns did not come are the agents of the next call, which is a cycle of its own.
  *
  * **What a client may have of an agent.** Nothing when
  * - `isGpuFiltered`, the agent's total has `gpus` and the framework lacks GPU_RESOURCES;
@@ -118,6 +119,14 @@ export interface AllocatorOptions {
   readonly masterRegion: string | undefined;
 }
 
+/** How much one call of `allocate` may do; the last turn of an agent is finished beyond it. */
+export interface CycleBudget {
+  /** Offers made. */
+  readonly offers: number;
+  /** Turns of agents and clients they are shown to; not in stage 1. */
+  readonly looks: number;
+}
+
 /** Thousandths by scalar name. A name without a limit is unlimited, without a guarantee has 0. */
 export interface RoleQuota {
   readonly guarantees: Readonly<Record<string, number>>;
@@ -199,8 +208,11 @@ export interface Allocator {
    * none does. O(log filters).
    */
   nextWakeMs(): number;
-  /** Decides the offers that can be made now and counts them as held. */
-  allocate(nowMs: number): Allocation[];
+  /**
+   * Decides the offers that can be made now and counts them as held. With a budget it may stop before
+   * the end of the cycle; then it stays dirty, and the next call goes on with what was left.
+   */
+  allocate(nowMs: number, budget?: CycleBudget): Allocation[];
   /** How often the last cycle looked at an agent for a client: a measure of its cost. O(1). */
   lastCycleLooks(): number;
   /**

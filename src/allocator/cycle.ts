@@ -8,7 +8,7 @@
  */
 import type { Bundle } from "../resources/bundle.ts";
 import type { AgentRecord } from "./agents.ts";
-import type { Allocation } from "./allocator.ts";
+import type { Allocation, CycleBudget } from "./allocator.ts";
 import type { Filters } from "./filters.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Minimum, meets } from "./minimum.ts";
@@ -24,6 +24,8 @@ export interface CycleInput {
   /** Hungry clients with a minimum of their own. */
   readonly choosyClients: ReadonlySet<Client>;
   readonly nowMs: number;
+  /** Undefined: as much as there is to do. */
+  readonly budget: CycleBudget | undefined;
 }
 
 export class Cycle implements Visitor {
@@ -40,6 +42,8 @@ export class Cycle implements Visitor {
   #allocations: Allocation[] = [];
   /** Agents with shared volumes, and those that were in no offer of this pass. */
   readonly #sharedLeft = new Map<AgentRecord, Bundle>();
+  /** Agents whose turn did not come because the budget was spent. */
+  readonly unfinished: AgentRecord[] = [];
   /** Agents to be looked at again in the next pass. */
   readonly #again = new Set<AgentRecord>();
   /** Agents that a later pass of this cycle made dirty. */
@@ -60,7 +64,10 @@ export class Cycle implements Visitor {
     this.#shrinker = new Shrinker(ledger.quotas);
   }
 
-  /** Decides offers and counts them as held. The pool has begun its cycle. */
+  /**
+   * Decides offers and counts them as held. The pool has begun its cycle. Whoever calls takes away
+   * what is left in `unfinished`.
+   */
   run(input: CycleInput): Allocation[] {
     this.#input = input;
     this.#nowMs = input.nowMs;
@@ -72,6 +79,10 @@ export class Cycle implements Visitor {
       this.#pass(pool.inTurn(agents));
       if (this.#allocations.length === countBefore) break;
       agents = this.#nextPass();
+      if (this.#isSpent()) {
+        this.unfinished.push(...agents);
+        break;
+      }
     }
     for (const agent of this.#reopened) agent.isDirty = false;
     this.#reopened.clear();
@@ -120,9 +131,31 @@ export class Cycle implements Visitor {
     const { quotas } = this.#ledger;
     this.#sharedLeft.clear();
     this.#isFirstStage = true;
-    if (quotas.unsatisfiedRoles > 0) for (const agent of agents) this.#turn(agent);
+    const isDone = quotas.unsatisfiedRoles === 0 || this.#stage(agents);
     this.#isFirstStage = false;
-    for (const agent of agents) this.#turn(agent);
+    // Whoever did not even have a first turn has its second one after it.
+    if (isDone) this.#stage(agents);
+    else for (const agent of agents) this.unfinished.push(agent);
+  }
+
+  /** At least one turn, so that each call comes further; false when others are left. */
+  #stage(agents: readonly AgentRecord[]): boolean {
+    for (const [place, agent] of agents.entries()) {
+      if (place > 0 && this.#isSpent()) {
+        if (!this.#isFirstStage) this.unfinished.push(...agents.slice(place));
+        return false;
+      }
+      this.#turn(agent);
+    }
+    return true;
+  }
+
+  #isSpent(): boolean {
+    const { budget } = this.#current;
+    if (budget === undefined) return false;
+    if (this.#allocations.length >= budget.offers) return true;
+    // A first stage without offers has to be finished once, or the second would never come.
+    return !this.#isFirstStage && this.looks >= budget.looks;
   }
 
   #turn(agent: AgentRecord): void {

@@ -15,6 +15,7 @@ import type {
   Allocator,
   AllocatorFramework,
   AllocatorOptions,
+  CycleBudget,
   RoleQuota,
 } from "./allocator.ts";
 import { Cycle } from "./cycle.ts";
@@ -273,7 +274,7 @@ export class DrfAllocator implements Allocator {
     );
   }
 
-  allocate(nowMs: number): Allocation[] {
+  allocate(nowMs: number, budget?: CycleBudget): Allocation[] {
     if (this.#pause !== undefined) {
       if (this.#isPaused() && nowMs < this.#pause.untilMs) return [];
       this.#pause = undefined;
@@ -283,7 +284,8 @@ export class DrfAllocator implements Allocator {
     const wokenAgents = this.#wake(nowMs);
     this.#loosen();
     for (const client of this.#dirtyClients) client.starvingSinceMs ??= nowMs;
-    const allocations = this.#ledger.tree.hungryCount === 0 ? [] : this.#run(wokenAgents, nowMs);
+    const allocations =
+      this.#ledger.tree.hungryCount === 0 ? [] : this.#run(wokenAgents, nowMs, budget);
     this.#settle(wokenAgents);
     return allocations;
   }
@@ -368,7 +370,11 @@ export class DrfAllocator implements Allocator {
     for (const agent of indivisible) this.#markAgent(agent);
   }
 
-  #run(wokenAgents: ReadonlySet<AgentRecord>, nowMs: number): Allocation[] {
+  #run(
+    wokenAgents: ReadonlySet<AgentRecord>,
+    nowMs: number,
+    budget: CycleBudget | undefined,
+  ): Allocation[] {
     const { offerable } = this.#ledger;
     let agents: ReadonlySet<AgentRecord> = this.#dirtyAgents;
     if (this.#dirtyClients.size > 0) agents = new Set(offerable);
@@ -378,16 +384,19 @@ export class DrfAllocator implements Allocator {
       dirtyClients: this.#dirtyClients,
       choosyClients: this.#choosyClients,
       nowMs,
+      budget,
     });
   }
 
-  /** Takes all marks away. */
+  /** Takes all marks away, but for agents whose turn did not come. */
   #settle(wokenAgents: ReadonlySet<AgentRecord>): void {
     for (const agent of wokenAgents) agent.forgetWoken();
     for (const agent of this.#dirtyAgents) agent.isDirty = false;
     this.#dirtyAgents.clear();
     for (const client of this.#dirtyClients) this.#unmarkClient(client);
     this.#areAmountsNew = false;
+    for (const agent of this.#cycle.unfinished) this.#markAgent(agent);
+    this.#cycle.unfinished.length = 0;
   }
 
   // ---- who holds what -------------------------------------------------------------------------

@@ -1,4 +1,5 @@
 /** Every bound of the master core, with the reason beside the number. */
+import type { CycleBudget } from "../../allocator/allocator.ts";
 
 /** Task states a task remembers; runs of one state count once, so more means flapping. */
 export const STATUSES_PER_TASK_MAX = 100;
@@ -44,3 +45,9 @@ export const PINGS_PER_STEP_MAX = 256;
 
 /** Offers sent in one step, about 5 ms of work with their encoding; the next ones follow at once. */
 export const OFFERS_PER_STEP_MAX = 250;
+
+/**
+ * What one run of the allocator may do, some 20 ms of work at most; the next run goes on with the
+ * agents whose turn did not come.
+ */
+export const RUN_BUDGET: CycleBudget = { offers: 4000, looks: 50_000 };

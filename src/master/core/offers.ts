@@ -9,7 +9,7 @@ import { assert, must } from "../../base/assert.ts";
 import type { Offer } from "../../protocol/v1/types.ts";
 import { cancelTimer, type MasterContext, newOfferId, sendEvent, setTimer } from "./context.ts";
 import { assertAgentWithinTotal } from "./invariants.ts";
-import { OFFERS_PER_STEP_MAX } from "./limits.ts";
+import { OFFERS_PER_STEP_MAX, RUN_BUDGET } from "./limits.ts";
 import { offerMessage } from "./offer-message.ts";
 import { type AgentEntry, type FrameworkEntry, isAgentActive, type OfferEntry } from "./state.ts";
 import { tallyHeld } from "./tally.ts";
@@ -22,7 +22,7 @@ export function runAllocation(ctx: MasterContext): void {
   schedule.lastRunMs = ctx.nowMs;
   schedule.timerMs = undefined;
   ctx.counters.count("allocator/mesos/allocation_runs");
-  const allocations = ctx.allocator.allocate(ctx.nowMs);
+  const allocations = ctx.allocator.allocate(ctx.nowMs, RUN_BUDGET);
   schedule.lastRunCostMs =
     allocations.length * OFFER_COST_MS + ctx.allocator.lastCycleLooks() * LOOK_COST_MS;
   for (const allocation of allocations) addOffer(ctx, allocation);
@@ -84,8 +84,8 @@ function nextAllocationMs(ctx: MasterContext): number | undefined {
   return Number.isFinite(wakeMs) ? Math.max(ctx.nowMs, wakeMs) : undefined;
 }
 
-/** A run may take a fifth of the time. */
-const PAUSE_PER_COST = 5;
+/** A run may take a third of the time. */
+const PAUSE_PER_COST = 2;
 
 /** Pause after the last run, whole milliseconds; 0 while runs are cheap. */
 function batchingMs(ctx: MasterContext): number {
