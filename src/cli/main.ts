@@ -14,7 +14,7 @@ import {
   EXIT_FAILED,
   EXIT_USAGE,
 } from "./commands/command.ts";
-import { DEACTIVATE, DRAIN, REACTIVATE } from "./commands/drain.ts";
+import { DEACTIVATE, DRAIN, GONE, REACTIVATE } from "./commands/drain.ts";
 import { EVENTS } from "./commands/events.ts";
 import { EXECUTE } from "./commands/execute.ts";
 import { FRAMEWORKS } from "./commands/frameworks.ts";
@@ -54,6 +54,7 @@ const COMMANDS: readonly Command[] = [
   DRAIN,
   DEACTIVATE,
   REACTIVATE,
+  GONE,
   MAINTENANCE,
   EVENTS,
 ];

@@ -1,9 +1,15 @@
-/** `allot drain`, `deactivate` and `reactivate`: agents that are to take nothing new. */
+/** `allot drain`, `deactivate`, `reactivate` and `gone`: agents that are to take nothing new. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MasterCall } from "../../protocol/v1/types.ts";
 import type { MasterClient } from "../client/master-client.ts";
 import { acts, group } from "../flags/flag-table.ts";
-import { type Command, type CommandContext, EXIT_DONE, EXIT_FAILED } from "./command.ts";
+import {
+  type Command,
+  type CommandContext,
+  EXIT_DONE,
+  EXIT_FAILED,
+  EXIT_USAGE,
+} from "./command.ts";
 import { findAgent } from "./find-agent.ts";
 
 /** Between two looks at an agent that drains. */
@@ -60,6 +66,33 @@ export const REACTIVATE: Command = {
       await context.client.call({ type: "REACTIVATE_AGENT", reactivate_agent });
     }),
 };
+
+/** Writes an agent off. */
+export const GONE: Command = {
+  name: "gone",
+  summary: "write an agent off for good, with all its tasks",
+  synopsis: "AGENT --yes",
+  description: [
+    AGENT_NAMES,
+    "For a server that will never come back: its tasks are over for their frameworks, and the agent is told to end should it return. This cannot be undone.",
+  ],
+  flags: group("Gone", [acts("yes", "boolean", "false", "it is meant")]),
+  wordCount: 1,
+  run: (context) => {
+    if (context.flags.boolean("yes")) return withAgent(context, "gone", writeOff);
+    return refuseToWriteOff(context);
+  },
+};
+
+async function refuseToWriteOff({ console, words }: CommandContext): Promise<number> {
+  const remedy = `add --yes, or \`allot drain ${words[0]}\` if it shall come back`;
+  await console.error(`allot gone: this cannot be undone; ${remedy}\n`);
+  return EXIT_USAGE;
+}
+
+async function writeOff(agentId: string, { client }: CommandContext): Promise<void> {
+  await client.call({ type: "MARK_AGENT_GONE", mark_agent_gone: { agent_id: { value: agentId } } });
+}
 
 async function withAgent(
   context: CommandContext,

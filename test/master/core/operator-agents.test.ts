@@ -145,6 +145,24 @@ describe("deactivating", () => {
     });
   });
 
+  test("taking back an agent that is leaving offers nothing of it", () => {
+    const world = new World();
+    const agent = world.addAgent();
+    const stream = world.subscribe();
+    order(world, agent, "DEACTIVATE_AGENT");
+    forget(stream);
+    world.holdsCommits = true;
+    const reactivate_agent = { agent_id: idOf(agent) };
+    const call = { type: "REACTIVATE_AGENT", reactivate_agent } as const;
+    world.step({ kind: "operatorCall", requestId: 1_000_000, call, principal: undefined });
+    world.tell(agent.link, { kind: "unregister" });
+    world.advance(5000);
+    world.releaseCommits();
+    world.advance(10_000);
+    expect(offersOf(stream)).toEqual([]);
+    expect(world.state.agents.size).toBe(0);
+  });
+
   test("only a deactivated agent is reactivated [http-api 6.2]", () => {
     const world = new World();
     expect(order(world, world.addAgent(), "REACTIVATE_AGENT")).toEqual(

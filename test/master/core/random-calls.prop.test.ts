@@ -55,6 +55,11 @@ const KINDS = [
   "releaseCommits",
   "forgetTask",
   "masterEpoch",
+  "gone",
+  "deactivate",
+  "schedule",
+  "machineDown",
+  "machineUp",
 ] as const;
 
 const STATES = ["TASK_RUNNING", "TASK_FINISHED", "TASK_FAILED", "TASK_STARTING"] as const;
@@ -236,6 +241,32 @@ class Play {
       case "forgetTask":
         if (agent !== undefined) agent.tasks.delete(pick([...agent.tasks.keys()], first) ?? "");
         return;
+      case "gone":
+        if (third % 4 === 0) this.#order(agent, "MARK_AGENT_GONE");
+        return;
+      case "deactivate":
+        this.#order(agent, third % 2 === 0 ? "DEACTIVATE_AGENT" : "REACTIVATE_AGENT");
+        return;
+      case "schedule": {
+        const chosen = this.agents.filter((_, index) => ((third >> index) & 1) === 1);
+        const windows = chosen.map(({ hostname }) => ({
+          machine_ids: [{ hostname }],
+          unavailability: { start: { nanoseconds: third * 1e9 } },
+        }));
+        const update_maintenance_schedule = { schedule: { windows } };
+        this.#operate({ type: "UPDATE_MAINTENANCE_SCHEDULE", update_maintenance_schedule });
+        return;
+      }
+      case "machineDown":
+      case "machineUp": {
+        const machines = agent === undefined ? [] : [{ hostname: agent.hostname }];
+        if (kind === "machineUp") {
+          this.#operate({ type: "STOP_MAINTENANCE", stop_maintenance: { machines } });
+        } else if (third % 3 === 0) {
+          this.#operate({ type: "START_MAINTENANCE", start_maintenance: { machines } });
+        }
+        return;
+      }
       case "masterEpoch":
         if (agent !== undefined && third % 6 === 0) agent.epoch = "another-master";
         return;
@@ -250,6 +281,14 @@ class Play {
       call,
       principal: undefined,
     }));
+  }
+
+  #order(
+    agent: TestAgent | undefined,
+    type: "MARK_AGENT_GONE" | "DEACTIVATE_AGENT" | "REACTIVATE_AGENT",
+  ): void {
+    if (agent?.id === undefined) return;
+    this.#operate({ type, [type.toLowerCase()]: { agent_id: { value: agent.id } } });
   }
 
   /** Mostly one that is outstanding, now and then one that is not any more. */

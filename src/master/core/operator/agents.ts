@@ -10,7 +10,7 @@ import { agentGone } from "../agent-loss.ts";
 import { command } from "../commands.ts";
 import type { MasterContext } from "../context.ts";
 import { rescindOffersOfAgent } from "../offers.ts";
-import type { AgentEntry } from "../state.ts";
+import { type AgentEntry, isAgentActive } from "../state.ts";
 import { changeAgent } from "../tally.ts";
 import { checkDrained, writeOff } from "./drained.ts";
 import { isInSchedule } from "./machines.ts";
@@ -162,7 +162,8 @@ function setPolicy(
     agent.drain = info;
     if (agent.linkId === undefined) return;
     if (!isDeactivated) {
-      ctx.allocator.activateAgent(agentId);
+      // An agent that is leaving meanwhile is not offered any more.
+      if (isAgentActive(ctx.state, agent)) ctx.allocator.activateAgent(agentId);
       return;
     }
     ctx.allocator.deactivateAgent(agentId);
