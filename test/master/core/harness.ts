@@ -516,7 +516,6 @@ export class TestAgent {
     changes: Partial<TaskStatus> = {},
   ): void {
     const task = this.tasks.get(`${stream.frameworkId}/${taskId}`);
-    if (task !== undefined) this.tasks.set(`${stream.frameworkId}/${taskId}`, { ...task, state });
     const status = {
       task_id: { value: taskId },
       state,
@@ -525,6 +524,15 @@ export class TestAgent {
       timestamp: this.world.nowMs / 1000,
       ...changes,
     } as const;
+    if (task !== undefined) {
+      this.tasks.set(`${stream.frameworkId}/${taskId}`, {
+        ...task,
+        state,
+        // What the framework is to acknowledge, as the agent tells it when it registers.
+        status_update_state: state,
+        status_update_uuid: status.uuid,
+      });
+    }
     this.world.tell(this.link, {
       kind: "statusUpdate",
       frameworkId: stream.frameworkId,
