@@ -223,6 +223,9 @@ test(
     expect(seen).toContain('"flags":{');
     expect(hidden).not.toContain(framework.id);
     expect(hidden).not.toContain('"flags":{');
+    const why = `/allot/v1/why/framework/${framework.id}`;
+    expect((await get(why, "ops")).status).toBe(200);
+    expect((await get(why, "blind")).status).toBe(404);
     await framework.send("TEARDOWN");
   },
   TIMEOUT_MS,

@@ -69,7 +69,7 @@ function masterEndpoints({
     ...writeEndpoints(runtime, codec, facts.acls),
     ...processEndpoints(facts),
     ...allotEndpoints(runtime, facts.acls),
-    ...whyEndpoints(runtime),
+    ...whyEndpoints(runtime, facts.acls),
   ];
 }
 
