@@ -5,7 +5,7 @@ import { Bench, framework } from "./allocator-fixtures.ts";
 
 function benchWithAgents(count: number): Bench {
   const bench = new Bench();
-  for (let index = 0; index < count; index++) bench.addAgent(`A${index}`, "cpus:1;mem:100");
+  for (let index = 0; index < count; index++) bench.addAgent(`A${index}`, "cpus:1");
   return bench;
 }
 
