@@ -11,11 +11,16 @@ import { FigureSet } from "./figures.ts";
 import { withWorkDir } from "./processes.ts";
 import { Cluster } from "./scale/cluster.ts";
 import { LoadFramework } from "./scale/load-framework.ts";
+import { RawHttp } from "./scale/raw-http.ts";
+import { Subscriber } from "./scale/subscriber.ts";
 
 const TASKS_PER_AGENT = 10;
 /** Room for ten tasks, and none left over to be offered. */
 const AGENT = "cpus:4;mem:4000";
 const TASK = { cpus: 0.4, mem: 400 } as const;
+const HEARTBEAT_MS = 15_000;
+/** Each round is about 100 KB of events. */
+const FLOOD_ROUNDS_MAX = 2000;
 const SETTLE_MS = 2000;
 const PATIENCE_MS = 600_000;
 /** Files a process has open besides the sockets of agents. */
@@ -29,9 +34,16 @@ export const scaleBench: Bench = {
   run: async (context) => {
     const set = new FigureSet();
     for (let run = 1; run <= context.runs; run += 1) {
-      const parts = process.env["BENCH_SCALE"]?.split(",") ?? ["cluster", "throughput"];
+      const parts = process.env["BENCH_SCALE"]?.split(",") ?? [
+        "cluster",
+        "throughput",
+        "frameworks",
+        "registrations",
+      ];
       if (parts.includes("cluster")) await measureCluster(context, set);
       if (parts.includes("throughput")) await measureThroughput(context, set);
+      if (parts.includes("frameworks")) await measureFrameworks(context, set);
+      if (parts.includes("registrations")) await measureRegistrations(context, set);
     }
     return set.figures();
   },
@@ -154,6 +166,85 @@ async function measureThroughput(context: BenchContext, set: FigureSet): Promise
         set.add(`${name}, agents' cpu`, "tasks/s", perSecond(tasks, run.agentsCpuMs));
         for (const framework of frameworks) await framework.teardown();
       }
+    }),
+  );
+}
+
+/** Subscribers by the thousand, and one among them that stops reading while events keep coming. */
+async function measureFrameworks(context: BenchContext, set: FigureSet): Promise<void> {
+  const count = context.size(1000, 200);
+  await withWorkDir((workDir) =>
+    Cluster.with(workDir, [], async (cluster) => {
+      const { url } = cluster.master;
+      const first = await Subscriber.open(url, "first");
+      const before = await memory(cluster);
+      const subscribers: Subscriber[] = [];
+      for (let index = 0; index < count; index += 1) {
+        subscribers.push(await Subscriber.open(url, `subscriber-${index}`));
+      }
+      const after = await memory(cluster);
+      set.add("subscriber, memory", "bytes", (after.bytes - before.bytes) / count);
+      set.add("subscriber, heap", "bytes", (after.heap - before.heap) / count);
+      await cluster.watched(set, `${count} subscribers`, () =>
+        sleep(context.size(HEARTBEAT_MS + 5000, 1000)),
+      );
+      const lazy = subscribers[0];
+      if (lazy === undefined) throw new Error("there are no subscribers");
+      lazy.stopReading();
+      let gained = 0;
+      await cluster.watched(set, "a subscriber stops reading", async () => {
+        const start = cluster.master.anonymousBytes();
+        await flood(url, lazy, () => {
+          gained = Math.max(gained, cluster.master.anonymousBytes() - start);
+        });
+      });
+      set.add("a subscriber stops reading, memory until it is cut", "bytes", gained);
+      const alive = subscribers.slice(1).filter(({ isOver }) => !isOver).length;
+      set.add("a subscriber stops reading, others that are cut", "", count - 1 - alive);
+      for (const subscriber of [first, ...subscribers]) subscriber.close();
+    }),
+  );
+}
+
+/** Asks for the states of tasks that do not exist, in the name of one that does not read. */
+async function flood(url: string, lazy: Subscriber, look: () => void): Promise<void> {
+  const http = await RawHttp.connect(url, 1);
+  const { header, id } = lazy.credentials;
+  const tasks = Array.from({ length: 500 }, (_, index) => {
+    return { task_id: { value: `unknown-${index}` }, agent_id: { value: "nowhere" } };
+  });
+  const call = { framework_id: { value: id }, type: "RECONCILE", reconcile: { tasks } };
+  for (let round = 0; round < FLOOD_ROUNDS_MAX; round += 1) {
+    const { status } = await http.post("/api/v1/scheduler", header, JSON.stringify(call));
+    look();
+    if (status !== 202) break;
+    if (round === FLOOD_ROUNDS_MAX - 1)
+      throw new Error("a subscriber that does not read is not cut");
+  }
+  http.close();
+}
+
+/**
+ * More agents than one process may have connections with: they register in parts, each part before
+ * the next one begins, and all of them stay registered.
+ */
+async function measureRegistrations(context: BenchContext, set: FigureSet): Promise<void> {
+  const total = context.size(50_000, 2000);
+  const part = Math.min(agentCount(context), total / 2);
+  await withWorkDir((workDir) =>
+    Cluster.with(workDir, ["--agent_reregister_timeout=1hrs"], async (cluster) => {
+      const before = await memory(cluster);
+      for (let first = 0; first < total; first += part) {
+        context.progress(`${first} of ${total} agents are registered`);
+        const count = Math.min(part, total - first);
+        await cluster.addAgents(count, { resources: AGENT, firstIndex: first });
+        await cluster.endAgents();
+        await cluster.master.settled("master/slaves_connected", 0);
+      }
+      const known = await cluster.master.metric("master/slaves_disconnected");
+      const after = await memory(cluster);
+      set.add("registered, connected or not", "agents", known);
+      set.add("registered, memory per agent", "bytes", (after.bytes - before.bytes) / known);
     }),
   );
 }

@@ -94,6 +94,11 @@ export class MeasuredMaster {
     return Number(((await response.json()) as Record<string, number>)[name] ?? 0);
   }
 
+  /** Waits for a metric to have a value. */
+  async settled(name: string, value: number): Promise<void> {
+    await until(`${name} to be ${value}`, async () => (await this.metric(name)) === value);
+  }
+
   async #ask(what: string): Promise<unknown> {
     const response = await fetch(`http://monitor/${what}`, { unix: this.#socket() });
     return await response.json();
