@@ -13,6 +13,8 @@ import { MAX_LINK_ARRAY, MAX_LINK_DEPTH, MAX_LINK_VALUES } from "./link-limits.t
  * keeps what it reads for long, so that all names, states and ids that are equal are one string.
  */
 const CACHED_TEXT_BYTES = 64;
+/** Bytes of a text that tell where it is looked for. */
+const HASHED_BYTES = 16;
 /** Powers of two: well above the number of field names in use, and of texts in a few packets. */
 const CACHED_KEYS = 1024;
 const CACHED_VALUES = 8192;
@@ -172,12 +174,18 @@ export class CborReader {
     return text;
   }
 
+  /** Of the ends only where it is long: ids differ there, and what is found is compared as a whole. */
   #hash(length: number): number {
-    let hash = length;
     const end = this.#position + length;
-    for (let position = this.#position; position < end; position++) {
-      hash = (hash * 31 + (this.#bytes[position] ?? 0)) | 0;
+    let hash = length;
+    let position = this.#position;
+    if (length > HASHED_BYTES) {
+      for (; position < this.#position + HASHED_BYTES / 4; position++) {
+        hash = (hash * 31 + (this.#bytes[position] ?? 0)) | 0;
+      }
+      position = end - (HASHED_BYTES * 3) / 4;
     }
+    for (; position < end; position++) hash = (hash * 31 + (this.#bytes[position] ?? 0)) | 0;
     return hash ^ (hash >>> 15);
   }
 

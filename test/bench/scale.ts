@@ -18,6 +18,8 @@ const TASKS_PER_AGENT = 10;
 /** Room for ten tasks, and none left over to be offered. */
 const AGENT = "cpus:4;mem:4000";
 const TASK = { cpus: 0.4, mem: 400 } as const;
+/** Connections of all frameworks together; each has one call under way. */
+const SOCKETS = 64;
 const HEARTBEAT_MS = 15_000;
 /** Each round is about 100 KB of events. */
 const FLOOD_ROUNDS_MAX = 2000;
@@ -88,7 +90,7 @@ async function measureCluster(context: BenchContext, set: FigureSet): Promise<vo
         command: "run for ever",
         tasksPerOffer: TASKS_PER_AGENT,
         budget: { left: tasks },
-        sockets: 8,
+        sockets: SOCKETS,
       });
       const launch = await cluster.watched(set, "launch", async () => {
         await until(
@@ -151,7 +153,7 @@ async function measureThroughput(context: BenchContext, set: FigureSet): Promise
             command: "true",
             tasksPerOffer: TASKS_PER_AGENT,
             budget,
-            sockets: count === 1 ? 8 : 1,
+            sockets: Math.ceil(SOCKETS / count),
           });
           frameworks.push(framework);
         }

@@ -207,7 +207,10 @@ export class LoadFramework {
 
   async #call(type: string, payload: string): Promise<void> {
     const body = `{"framework_id":{"value":"${this.#id}"},"type":"${type}"${payload === "" ? "" : ","}${payload}}`;
-    const { status, text } = await this.#http.post("/api/v1/scheduler", this.#headers, body);
+    // An update that waits for its acknowledgement is sent again, which only makes more work.
+    const isUrgent = type === "ACKNOWLEDGE";
+    const path = "/api/v1/scheduler";
+    const { status, text } = await this.#http.post(path, this.#headers, body, isUrgent);
     if (status !== 202) this.#failure = `${type}: ${status} ${text}`;
   }
 }

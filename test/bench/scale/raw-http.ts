@@ -3,6 +3,7 @@
  * machine leaves the processor to what it measures: keep-alive sockets with one request at a time.
  */
 import type { Socket } from "bun";
+import { Fifo } from "../../../src/base/fifo.ts";
 
 const CRLF2 = "\r\n\r\n";
 
@@ -27,8 +28,8 @@ interface Line {
 export class RawHttp {
   readonly #idle: Line[] = [];
   readonly #lines: Line[] = [];
-  #queue: Request[] = [];
-  #head = 0;
+  readonly #urgent = new Fifo<Request>();
+  readonly #queue = new Fifo<Request>();
 
   static async connect(url: string, sockets: number): Promise<RawHttp> {
     const http = new RawHttp();
@@ -37,25 +38,28 @@ export class RawHttp {
     return http;
   }
 
-  /** POSTs JSON. Errors: never; a connection that is lost leaves its request unanswered. */
-  post(path: string, headers: string, body: string): Promise<Answer> {
+  /**
+   * POSTs JSON, before everything that waits if it is urgent. Errors: never; a connection that is
+   * lost leaves its request unanswered.
+   */
+  post(path: string, headers: string, body: string, isUrgent = false): Promise<Answer> {
     const length = Buffer.byteLength(body);
     const types = "Content-Type: application/json\r\nAccept: application/json\r\n";
     const head = `POST ${path} HTTP/1.1\r\nHost: allot\r\n${headers}${types}Content-Length: ${length}`;
-    return this.#request(`${head}${CRLF2}${body}`);
+    return this.#request(`${head}${CRLF2}${body}`, isUrgent ? this.#urgent : this.#queue);
   }
 
   get(path: string): Promise<Answer> {
-    return this.#request(`GET ${path} HTTP/1.1\r\nHost: allot${CRLF2}`);
+    return this.#request(`GET ${path} HTTP/1.1\r\nHost: allot${CRLF2}`, this.#queue);
   }
 
   close(): void {
     for (const { socket } of this.#lines) socket?.terminate();
   }
 
-  #request(text: string): Promise<Answer> {
+  #request(text: string, queue: Fifo<Request>): Promise<Answer> {
     return new Promise((resolve) => {
-      this.#queue.push({ bytes: Buffer.from(text), resolve });
+      queue.push({ bytes: Buffer.from(text), resolve });
       this.#next();
     });
   }
@@ -81,17 +85,15 @@ export class RawHttp {
   }
 
   #next(): void {
-    while (this.#head < this.#queue.length) {
+    while (this.#idle.length > 0) {
+      const request = this.#urgent.take() ?? this.#queue.take();
+      if (request === undefined) return;
       const line = this.#idle.pop();
       if (line === undefined) return;
-      const request = this.#queue[this.#head];
-      this.#head += 1;
       line.current = request;
-      line.unsent = request?.bytes;
+      line.unsent = request.bytes;
       flush(line);
     }
-    this.#queue = [];
-    this.#head = 0;
   }
 
   #receive(line: Line, bytes: Buffer): void {
