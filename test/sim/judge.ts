@@ -41,6 +41,8 @@ export class Judge {
   /** By framework, role and agent. */
   readonly #refusals = new Map<string, Refusal[]>();
 
+  /** Roles in which nothing is to be offered, by framework. */
+  readonly #suppressed = new Map<string, ReadonlySet<string>>();
   /** Of operations on resources. */
   readonly operations: OperationJudge;
 
@@ -142,6 +144,17 @@ export class Judge {
     this.#refusals.set(key, [...(this.#refusals.get(key) ?? []), refusal]);
   }
 
+  /** The master took a SUPPRESS of these roles. */
+  suppressed(frameworkId: string, roles: readonly string[]): void {
+    const before = this.#suppressed.get(frameworkId) ?? new Set<string>();
+    this.#suppressed.set(frameworkId, before.union(new Set(roles)));
+  }
+
+  /** The framework asks for offers for all its roles again. */
+  revived(frameworkId: string): void {
+    this.#suppressed.delete(frameworkId);
+  }
+
   /** Filters of the framework are void: it revived, or was deactivated. */
   filtersCleared(frameworkId: string): void {
     for (const key of this.#refusals.keys()) {
@@ -169,6 +182,7 @@ export class Judge {
     if (event.type === "SUBSCRIBED") {
       const frameworkId = event.subscribed?.framework_id.value ?? "";
       this.filtersCleared(frameworkId);
+      this.revived(frameworkId);
       // A master that never knew of the removal takes the framework back (semantics 3.1).
       this.#removed.delete(frameworkId);
     }
@@ -179,6 +193,7 @@ export class Judge {
     for (const offer of event.offers?.offers ?? []) {
       this.#offered(offer);
       this.#checkAgent(state, offer);
+      this.#checkAppetite(state, offer);
       checkLimits(this.#world, state, state.policy.quotas, offer);
     }
   }
@@ -196,6 +211,16 @@ export class Judge {
       isTold === (machine?.unavailability !== undefined),
       () => `the offer of ${offer.hostname} does not tell of its maintenance as planned`,
     );
+  }
+
+  /** Frameworks are offered something for roles that they have, and want offers for. */
+  #checkAppetite(state: MasterState, offer: Offer): void {
+    const frameworkId = offer.framework_id.value;
+    const role = offer.allocation_info?.role ?? "*";
+    const isOwn = state.frameworks.get(brand(frameworkId))?.roles.includes(role) === true;
+    const isWanted = this.#suppressed.get(frameworkId)?.has(role) !== true;
+    this.#world.check(isOwn, () => `${frameworkId} is offered something for ${role}`);
+    this.#world.check(isWanted, () => `${frameworkId} suppressed ${role} and is offered it`);
   }
 
   #offered(offer: Offer): void {

@@ -38,10 +38,13 @@ interface Habits {
   readonly failoverTimeoutMs: number;
   /** Never acknowledges while faults are on. */
   readonly isSilent: boolean;
-  readonly role: string;
+  /** It leaves the second one and comes back to it, the first it always has. */
+  readonly roles: readonly string[];
   /** Makes volumes that several tasks may use. */
   readonly isSharing: boolean;
 }
+
+const ROLES = ["*", "web", "web/db", "batch"];
 
 export class SimFramework {
   readonly name: string;
@@ -57,7 +60,8 @@ export class SimFramework {
   #streamId: StreamId | undefined;
   #connection = 0;
   #isSubscribed = false;
-  #isSuppressed = false;
+  /** Of its roles, those it subscribes to now. */
+  #roleCount = 2;
   #nextTask = 0;
   #nextOperation = 0;
   #nextVolume = 0;
@@ -75,7 +79,10 @@ export class SimFramework {
       isCheckpointing: dice.chance(0.8),
       failoverTimeoutMs: dice.pick([0, 60_000, 600_000, 1e9]) ?? 0,
       isSilent: dice.chance(0.1),
-      role: dice.pick(["*", "web", "web/db", "batch"]) ?? "*",
+      roles: [...new Set([dice.pick(ROLES) ?? "*", dice.pick(ROLES) ?? "*"])].slice(
+        0,
+        dice.chance(0.3) ? 2 : 1,
+      ),
       isSharing: dice.chance(0.3),
     };
     world.log(`${name} ${JSON.stringify(this.habits)}`);
@@ -94,17 +101,18 @@ export class SimFramework {
     if (choice < 0.3) this.#killSome();
     else if (choice < 0.45) this.reconcile(dice.chance(0.5));
     else if (choice < 0.55) this.#suppress();
+    else if (choice < 0.6) this.#changeRoles();
     else if (choice < 0.75) this.revive();
     else if (choice < 0.95) this.breakOff();
     else if (this.#world.areFaultsOn) this.#tearDown();
   }
 
   revive(): void {
-    this.#isSuppressed = false;
     const frameworkId = this.frameworkId ?? "";
-    this.#call({ type: "REVIVE", revive: { roles: [] } }, () =>
-      this.#judge.filtersCleared(frameworkId),
-    );
+    this.#call({ type: "REVIVE", revive: { roles: [] } }, () => {
+      this.#judge.filtersCleared(frameworkId);
+      this.#judge.revived(frameworkId);
+    });
   }
 
   /** Asks for the state of all tasks it believes alive. */
@@ -184,7 +192,7 @@ export class SimFramework {
       user: "root",
       name: this.name,
       ...(this.frameworkId === undefined ? {} : { id: { value: this.frameworkId } }),
-      roles: [this.habits.role],
+      roles: this.habits.roles.slice(0, this.#roleCount),
       checkpoint: this.habits.isCheckpointing,
       failover_timeout: this.habits.failoverTimeoutMs / 1000,
       capabilities,
@@ -196,7 +204,6 @@ export class SimFramework {
       case "SUBSCRIBED":
         this.frameworkId = event.subscribed?.framework_id.value;
         this.#isSubscribed = true;
-        this.#isSuppressed = false;
         this.#world.log(`${this.name} is ${this.frameworkId}`);
         break;
       case "OFFERS":
@@ -239,7 +246,7 @@ export class SimFramework {
       });
       return;
     }
-    if (this.habits.role !== "*" && dice.chance(0.25)) {
+    if (roleOf(offer) !== "*" && dice.chance(0.25)) {
       this.#convert(offer);
       return;
     }
@@ -267,7 +274,7 @@ export class SimFramework {
     const { dice } = this.#world;
     const maker = {
       dice,
-      role: this.habits.role,
+      role: roleOf(offer),
       mayShare: this.habits.isSharing,
       volumeId: () =>
         `v${dice.chance(0.2) ? dice.below(this.#nextVolume + 1) : this.#nextVolume++}`,
@@ -325,7 +332,7 @@ export class SimFramework {
           name: "cpus",
           type: "SCALAR",
           scalar: { value: Math.max(0.01, Math.floor(cpus * 1000) / 1000) },
-          allocation_info: { role: this.habits.role },
+          allocation_info: { role: roleOf(offer) },
         },
         ...this.#someVolume(offer),
       ],
@@ -370,9 +377,25 @@ export class SimFramework {
     this.#call({ type: "KILL", kill: { task_id: { value: task.taskId } } });
   }
 
+  /** All of its roles, or the one that it always has. */
   #suppress(): void {
-    this.#isSuppressed = true;
-    this.#call({ type: "SUPPRESS", suppress: { roles: [] } });
+    const frameworkId = this.frameworkId ?? "";
+    const roles = this.#world.dice.chance(0.5) ? [] : this.habits.roles.slice(0, 1);
+    this.#call({ type: "SUPPRESS", suppress: { roles } }, () => {
+      const all = this.#master.rolesOf(frameworkId);
+      this.#judge.suppressed(frameworkId, roles.length === 0 ? all : roles);
+    });
+  }
+
+  /** Leaves its second role, or comes back to it. */
+  #changeRoles(): void {
+    const frameworkId = this.frameworkId ?? "";
+    this.#roleCount = this.#roleCount === 2 ? 1 : 2;
+    const update_framework = { framework_info: this.#info() };
+    this.#callOnce({ type: "UPDATE_FRAMEWORK", update_framework }, () => {
+      this.#judge.filtersCleared(frameworkId);
+      this.#judge.revived(frameworkId);
+    });
   }
 
   #tearDown(): void {
@@ -380,10 +403,6 @@ export class SimFramework {
     this.#judge.markRemoved(this.frameworkId ?? "");
     this.isOver = true;
     this.#callOnce({ type: "TEARDOWN" });
-  }
-
-  get isSuppressed(): boolean {
-    return this.#isSuppressed;
   }
 
   /** May be lost on the way, or arrive twice. */
@@ -411,6 +430,10 @@ export class SimFramework {
 
 function launchOf(tasks: readonly TaskInfo[]): OfferOperation {
   return { type: "LAUNCH", launch: { task_infos: tasks } };
+}
+
+function roleOf(offer: Offer): string {
+  return offer.allocation_info?.role ?? "*";
 }
 
 /** The scheduler was told that the task is over. */

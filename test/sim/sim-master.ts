@@ -164,6 +164,11 @@ export class SimMaster {
     this.#input({ kind: "schedulerCall", requestId, call: copyOf(call), streamId, principal });
   }
 
+  /** Roles that the master knows a framework to subscribe to. */
+  rolesOf(frameworkId: string): readonly string[] {
+    return this.#process?.core.state.frameworks.get(brand(frameworkId))?.roles ?? [];
+  }
+
   /** An operator removes a framework that nobody will come back for. */
   tearDown(frameworkId: string): void {
     if (this.#process?.core.state.frameworks.has(brand(frameworkId)) !== true) return;
