@@ -9,8 +9,10 @@ import { describe, goodSubscribe, randomRequest, type Session } from "./requests
 import { Streams } from "./streams.ts";
 
 export const EPISODE_INPUTS = 1000;
-/** Each costs as much as some hundred others. */
+/** Share of requests as large as may be; each costs as much as some hundred others. */
 export const HEAVY_SHARE = 0.0005;
+/** What one request may take at most; a shared, busy machine needs more patience. */
+export const STALL_MS = 1000;
 
 export interface FuzzReport {
   inputs: number;
@@ -36,19 +38,24 @@ export function count(report: FuzzReport, status: number): void {
   report.statuses.set(status, (report.statuses.get(status) ?? 0) + 1);
 }
 
+export interface EpisodeOptions {
+  readonly seed: number;
+  readonly episode: number;
+  readonly inputs: number;
+  readonly heavyShare: number;
+  readonly stallMs: number;
+}
+
 /** One episode; its faults name it. */
 export async function fuzzEpisode(
-  seed: number,
-  episode: number,
-  inputs: number,
+  { seed, episode, inputs, heavyShare, stallMs }: EpisodeOptions,
   report: FuzzReport,
-  heavyShare: number = HEAVY_SHARE,
 ): Promise<void> {
   const dice = seededDice(seed * 1_000_003 + episode);
   const known = new Dictionary();
   const streams = new Streams(known);
   const session: Session = { dice, known, heavyShare, streamOf: (id) => streams.streamOf(id) };
-  const cluster = await LocalCluster.start(dice);
+  const cluster = await LocalCluster.start(dice, stallMs);
   for (const id of cluster.agentIds()) known.learn("agent", id);
   try {
     for (let input = 0; input < inputs; input++) {

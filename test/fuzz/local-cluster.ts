@@ -41,7 +41,6 @@ const AGENT_RESOURCES = [
 ];
 /** Real time after which an answer counts as never given; the disk may be slow. */
 const ANSWER_MS = 20_000;
-const STALL_MS = 1000;
 const FIRST_PORT = 10_000;
 
 const codec = createCodec();
@@ -65,6 +64,7 @@ interface Parts {
   readonly folder: string;
   readonly registry: Registrar;
   readonly clock: FakeClock;
+  readonly stallMs: number;
 }
 
 export class LocalCluster {
@@ -73,6 +73,7 @@ export class LocalCluster {
   refusedByCore = 0;
   slowest: { readonly ms: number; readonly what: string } = { ms: 0, what: "" };
   readonly #clock: FakeClock;
+  readonly #stallMs: number;
   readonly #folder: string;
   readonly #rng: Rng;
   readonly #registry: Registrar;
@@ -87,7 +88,8 @@ export class LocalCluster {
   /** Time that watching took out of the present request. */
   #digestMs = 0;
 
-  static async start(dice: Dice): Promise<LocalCluster> {
+  /** `stallMs` is what one request may take of this process before it is a fault. */
+  static async start(dice: Dice, stallMs: number): Promise<LocalCluster> {
     const folder = mkdtempSync(join(tmpdir(), "allot-fuzz-"));
     const clock = new FakeClock();
     const registry = await Registrar.open({
@@ -96,13 +98,14 @@ export class LocalCluster {
       clock,
       log: silent,
     });
-    const cluster = new LocalCluster({ dice, folder, registry, clock });
+    const cluster = new LocalCluster({ dice, folder, registry, clock, stallMs });
     for (const resources of AGENT_RESOURCES) await cluster.#addAgent(resources);
     await cluster.settle(2000);
     return cluster;
   }
 
-  private constructor({ dice, folder, registry, clock }: Parts) {
+  private constructor({ dice, folder, registry, clock, stallMs }: Parts) {
+    this.#stallMs = stallMs;
     this.#clock = clock;
     this.#folder = folder;
     writeFileSync(join(folder, "master.log"), "a line of the log\n".repeat(1000));
@@ -161,7 +164,7 @@ export class LocalCluster {
     const tookMs = Math.min(cpuMs, performance.now() - startedMs) - this.#digestMs;
     this.#isWatching = false;
     this.slowest = tookMs > this.slowest.ms ? { ms: tookMs, what: request.what } : this.slowest;
-    if (tookMs > STALL_MS) this.#fault(`stalled for ${Math.round(tookMs)} ms`);
+    if (tookMs > this.#stallMs) this.#fault(`stalled for ${Math.round(tookMs)} ms`);
     if (response !== undefined) await this.#judge(response);
     this.#checkInvariants();
     return response;

@@ -1,10 +1,10 @@
 /**
- * `npm run fuzz -- [--inputs N] [--seed S] [--episode E]`: random calls of every API in both
+ * `npm run fuzz -- [--inputs N] [--seed S] [--episode E] [--stall-ms M]`: random calls of every API in both
  * encodings, one in fifty over a socket to the compiled master. Ends with status 1 when one crashed, stalled, broke an invariant or changed state
  * though it was refused; a fault prints its request and its episode, which replays it.
  */
 import { parseArgs } from "node:util";
-import { EPISODE_INPUTS, emptyReport, fuzzEpisode } from "./fuzz.ts";
+import { EPISODE_INPUTS, emptyReport, fuzzEpisode, HEAVY_SHARE, STALL_MS } from "./fuzz.ts";
 import { fuzzRemote } from "./remote.ts";
 
 const FAULTS_MAX = 20;
@@ -16,21 +16,24 @@ const { values } = parseArgs({
     inputs: { type: "string", default: "100000" },
     seed: { type: "string", default: String(Math.floor(Math.random() * 2 ** 31)) },
     episode: { type: "string" },
+    "stall-ms": { type: "string", default: String(STALL_MS) },
   },
 });
 const seed = Number(values.seed);
 const inputs = Number(values.inputs);
+const limits = { seed, heavyShare: HEAVY_SHARE, stallMs: Number(values["stall-ms"]) };
 const report = emptyReport();
 const startedMs = performance.now();
 let toldMs = startedMs;
 console.log(`fuzz: ${inputs} inputs, --seed ${seed}`);
 if (values.episode !== undefined) {
-  await fuzzEpisode(seed, Number(values.episode), EPISODE_INPUTS, report);
+  await fuzzEpisode({ ...limits, episode: Number(values.episode), inputs: EPISODE_INPUTS }, report);
 } else {
   await fuzzRemote(seed, Math.ceil(inputs * SOCKET_SHARE), report);
   console.log(`  over sockets: ${summary()}`);
   for (let episode = 0; report.inputs < inputs && report.faults.length < FAULTS_MAX; episode++) {
-    await fuzzEpisode(seed, episode, Math.min(EPISODE_INPUTS, inputs - report.inputs), report);
+    const left = Math.min(EPISODE_INPUTS, inputs - report.inputs);
+    await fuzzEpisode({ ...limits, episode, inputs: left }, report);
     if (performance.now() - toldMs < REPORT_EVERY_MS) continue;
     toldMs = performance.now();
     console.log(`  ${summary()}`);
