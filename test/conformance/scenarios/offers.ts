@@ -173,7 +173,6 @@ export const OFFER_SCENARIOS: readonly Scenario[] = [
   {
     lines: ["3.7"],
     title: "offer constraints choose agents by attribute; a bad one refuses SUBSCRIBE",
-    notYet: "the allocator does not look at offer constraints yet",
     run: async (scene) => {
       const master = await scene.startMaster();
       await scene.startAgent(master, { flags: ["--attributes=rack:one"] });

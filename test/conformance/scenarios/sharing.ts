@@ -79,7 +79,6 @@ export const SHARING_SCENARIOS: readonly Scenario[] = [
   {
     lines: [31],
     title: "a role with limits of 1 cpu and 64 MB is offered just that of a larger agent",
-    notYet: "the allocator does not keep to quota yet",
     run: async (scene) => {
       const master = await scene.startMaster();
       const limits = scalars({ cpus: 1, mem: 64 });
@@ -113,7 +112,6 @@ export const SHARING_SCENARIOS: readonly Scenario[] = [
   {
     lines: [33],
     title: "what a role without frameworks is guaranteed stays free",
-    notYet: "the allocator does not keep to quota yet",
     run: async (scene) => {
       const master = await scene.startMaster();
       await scene.emulate(master, { count: 1, resources: "cpus:4;mem:1024" });
@@ -129,7 +127,6 @@ export const SHARING_SCENARIOS: readonly Scenario[] = [
   {
     lines: [35],
     title: "an agent of another region is offered only to REGION_AWARE",
-    notYet: "the allocator does not look at regions yet",
     run: async (scene) => {
       const master = await scene.startMaster(`--domain=${JSON.stringify(region("here"))}`);
       await scene.emulate(master, { count: 1, domain: region("there") });
@@ -164,7 +161,6 @@ export const SHARING_SCENARIOS: readonly Scenario[] = [
   {
     lines: ["4.3"],
     title: "a limit below what is offered rescinds until it fits",
-    notYet: "the allocator does not keep to quota yet",
     run: async (scene) => {
       const master = await scene.startMaster();
       await scene.emulate(master, { count: 1 });
