@@ -162,6 +162,8 @@ function foreignNames(role: Role | undefined, own: readonly Flag[]): ReadonlyMap
   if (role === "master") add(namesOf([...AGENT_FLAGS, ...PORT_MAPPING_FLAGS]), "role agent");
   if (role !== "agent") add(["master"], "role agent");
   if (role === "agent" || role === "master") add(["agent_port"], "role both");
+  // Somebody who works with the verbs has these in their environment.
+  add(["principal", "secret"], "the client verbs");
   for (const name of namesOf(own)) foreign.delete(name);
   return foreign;
 }

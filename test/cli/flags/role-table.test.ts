@@ -171,6 +171,15 @@ test("one configuration file serves all roles [issue 2 item 8]", () => {
   expect(flags.integer("port")).toBe(5051);
 });
 
+test("what the verbs log in with may stay in the environment of a role [semantics 9.1]", () => {
+  const environment = { ALLOT_PRINCIPAL: "ops", ALLOT_SECRET: "s3cret", ALLOT_CREDENTIAL: "/f" };
+  const { flags } = good({ argv: ["--role=master"], environment });
+  expect(JSON.stringify(flags.toFlagStrings())).not.toContain("s3cret");
+  expect(complaint({ argv: ["--role=master", "--secret=s3cret"] })).toBe(
+    "--secret belongs to the client verbs (from the command line)",
+  );
+});
+
 test("a flag without effect and an old name each cause one warning line [issue 2 item 8]", () => {
   const { flags } = good({
     argv: ["--role=master", "--slave_ping_timeout=20secs", "--zk=zk://a/b", "--quorum=2"],
