@@ -177,3 +177,64 @@ test("what is printed parses to an equal bundle [semantics 2.11]", () => {
 function scalar(value: number): Resource {
   return { name: "cpus", type: "SCALAR", scalar: { value } };
 }
+
+describe("copies share their content", () => {
+  const step = fc.record({
+    kind: fc.constantFrom("clone", "add", "subtract", "allocate", "unallocate", "filter" as const),
+    from: fc.nat(3),
+    to: fc.nat(3),
+  });
+
+  test("and changing one never changes another [DESIGN 3]", () => {
+    void fc.assert(
+      fc.property(RESOURCES, RESOURCES, fc.array(step, { maxLength: 40 }), (a, b, steps) => {
+        const kinds = new ResourceKinds();
+        const fresh = (bundle: Bundle): Bundle => Bundle.from(kinds, bundle.toResources());
+        const bundles = [a, b, a, b].map((resources) => Bundle.from(kinds, resources));
+        // The same four, of which none shares anything with another.
+        const apart = bundles.map(fresh);
+        for (const { kind, from, to } of steps) {
+          const [source, target] = [bundles[from], bundles[to]];
+          const [sourceApart, targetApart] = [apart[from], apart[to]];
+          if (source === undefined || sourceApart === undefined) continue;
+          if (target === undefined || targetApart === undefined) continue;
+          if (kind === "clone") {
+            bundles[to] = source.clone();
+            apart[to] = fresh(sourceApart);
+          } else if (kind === "add") {
+            target.add(source);
+            targetApart.add(fresh(sourceApart));
+          } else if (kind === "subtract") {
+            expect(target.contains(source)).toBe(targetApart.contains(fresh(sourceApart)));
+            if (!target.contains(source)) continue;
+            target.subtract(source);
+            targetApart.subtract(fresh(sourceApart));
+          } else if (kind === "allocate") {
+            bundles[to] = source.withAllocation("web");
+            apart[to] = fresh(sourceApart.withAllocation("web"));
+          } else if (kind === "unallocate") {
+            bundles[to] = source.withoutAllocation();
+            apart[to] = fresh(sourceApart.withoutAllocation());
+          } else {
+            bundles[to] = source.filter(({ name }) => name !== "cpus");
+            apart[to] = fresh(sourceApart.filter(({ name }) => name !== "cpus"));
+          }
+          for (const [index, bundle] of bundles.entries()) {
+            const other = apart[index] ?? Bundle.empty(kinds);
+            expect(bundle.equals(other)).toBe(true);
+            expect(sumsOf(bundle)).toEqual(sumsOf(other));
+          }
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+/** The summary by scalar index, whatever the order of its places. */
+function sumsOf(bundle: Bundle): Map<number, readonly (number | undefined)[]> {
+  const { indexes, milli, quotaMilli, sharedMilli } = bundle.summary();
+  return new Map(
+    indexes.map((index, place) => [index, [milli[place], quotaMilli[place], sharedMilli[place]]]),
+  );
+}
