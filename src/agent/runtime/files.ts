@@ -16,8 +16,8 @@ import {
 import { posix as paths } from "node:path";
 import type { Clock } from "../../base/ports.ts";
 import { ok, type Refusal, type Result, refuse } from "../../base/result.ts";
-import type { ExecutorInfo, FileInfo, FrameworkInfo } from "../../protocol/v1/types.ts";
-import { type AgentState, isGroupMember } from "../core/state.ts";
+import type { ExecutorInfo, FileInfo, FrameworkInfo, Task } from "../../protocol/v1/types.ts";
+import type { AgentState, CompletedExecutor } from "../core/state.ts";
 import {
   BROWSE_ENTRIES,
   FILE_CHUNK_BYTES,
@@ -214,38 +214,39 @@ export class SandboxFiles {
 
   #roots(): Map<string, Root> {
     const roots = new Map<string, Root>();
-    const add = (frameworkId: string, executorId: string, root: Root): void => {
-      roots.set(root.directory, root);
-      roots.set(paths.join(root.directory, "..", "latest"), root);
-      roots.set(`/frameworks/${frameworkId}/executors/${executorId}/runs/latest`, root);
+    const add = (
+      framework: FrameworkInfo,
+      executor: Pick<CompletedExecutor, "info" | "directory" | "isCommandExecutor">,
+      tasks: readonly TaskOwner[],
+      isOver: boolean,
+    ): void => {
+      const { info, directory, isCommandExecutor } = executor;
+      const isPlain = isCommandExecutor && info.type !== "DEFAULT";
+      // A task of a default executor runs as its own command says.
+      const own = isCommandExecutor && !isPlain ? tasks[0]?.user : undefined;
+      const root = { directory, user: own ?? userOf(framework, info), isOver };
+      roots.set(directory, root);
+      roots.set(paths.join(directory, "..", "latest"), root);
+      const latest = `/frameworks/${framework.id?.value ?? ""}/executors/${info.executor_id.value}/runs/latest`;
+      roots.set(latest, root);
+      if (isPlain) return;
+      // Tasks of a default executor have sandboxes of their own; those of a custom one share its.
+      for (const { taskId } of tasks) roots.set(`${latest}/tasks/${taskId}`, root);
     };
     const state = this.#state();
     for (const { info, executors } of state.completedFrameworks) {
-      for (const executor of executors) {
-        const { directory } = executor;
-        const user = userOf(info, executor.info);
-        const root = { directory, user, isOver: true };
-        add(info.id?.value ?? "", executor.info.executor_id.value, root);
-      }
+      for (const executor of executors) add(info, executor, ownersOf(executor.tasks), true);
     }
-    for (const framework of state.frameworks.values()) {
-      for (const executor of framework.completedExecutors) {
-        const { directory } = executor;
-        const user = userOf(framework.info, executor.info);
-        const root = { directory, user, isOver: true };
-        add(framework.frameworkId, executor.info.executor_id.value, root);
-      }
-      for (const executor of framework.executors.values()) {
-        const isOver = executor.phase === "terminated";
-        const { directory } = executor;
-        const user = userOf(framework.info, executor.info);
-        add(framework.frameworkId, executor.info.executor_id.value, { directory, user, isOver });
-        if (!isGroupMember(executor)) continue;
-        for (const taskId of executor.tasks.keys()) {
-          const shown = `${executor.info.executor_id.value}/runs/latest/tasks/${taskId}`;
-          const path = `/frameworks/${framework.frameworkId}/executors/${shown}`;
-          roots.set(path, { directory, user, isOver });
-        }
+    for (const { info, completedExecutors, executors } of state.frameworks.values()) {
+      for (const executor of completedExecutors)
+        add(info, executor, ownersOf(executor.tasks), true);
+      for (const executor of executors.values()) {
+        const live = [...executor.tasks.values()].map(({ taskId, info: task }) => ({
+          taskId,
+          user: task.command?.user,
+        }));
+        const tasks = [...ownersOf(executor.completedTasks), ...live];
+        add(info, executor, tasks, executor.phase === "terminated");
       }
     }
     return roots;
@@ -385,4 +386,13 @@ function inaccessible(path: string): { readonly ok: false; readonly error: Refus
 
 function codeOf(error: unknown): unknown {
   return error instanceof Error && "code" in error ? error.code : undefined;
+}
+
+interface TaskOwner {
+  readonly taskId: string;
+  readonly user: string | undefined;
+}
+
+function ownersOf(tasks: readonly Task[]): TaskOwner[] {
+  return tasks.map(({ task_id: id, user }) => ({ taskId: id.value, user }));
 }

@@ -1,5 +1,5 @@
 /** `allot logs`: what a task wrote, and with `-f` what it goes on to write. */
-import { sandboxPath } from "../execute/file-follower.ts";
+import { sandboxPath, taskSandboxPath } from "../execute/file-follower.ts";
 import { acts, group } from "../flags/flag-table.ts";
 import { type Command, type CommandContext, EXIT_DONE, EXIT_FAILED } from "./command.ts";
 import { findTask } from "./find-task.ts";
@@ -26,9 +26,11 @@ async function printLogs({ client, console, flags, words }: CommandContext): Pro
     return EXIT_FAILED;
   }
   const { task_id: task, framework_id: framework, agent_id: agent, executor_id } = found.value;
-  const executorId = executor_id?.value ?? task.value;
   const name = flags.boolean("stderr") ? "stderr" : "stdout";
-  const path = sandboxPath(framework.value, executorId, name);
+  const path =
+    executor_id === undefined
+      ? sandboxPath(framework.value, task.value, name)
+      : taskSandboxPath(framework.value, executor_id.value, task.value, name);
   const file = { agentId: agent.value, path, offset: 0, isFollowing: flags.boolean("follow") };
   for await (const chunk of client.readFile(file)) await console.out(chunk);
   return EXIT_DONE;

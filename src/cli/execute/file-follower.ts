@@ -91,3 +91,13 @@ export function sandboxPath(
 ): string {
   return `/frameworks/${frameworkId}/executors/${executorId}/runs/latest/${name}`;
 }
+
+/** The same for a task under an executor that may run several. */
+export function taskSandboxPath(
+  frameworkId: string,
+  executorId: string,
+  taskId: string,
+  name: "stdout" | "stderr",
+): string {
+  return `/frameworks/${frameworkId}/executors/${executorId}/runs/latest/tasks/${taskId}/${name}`;
+}

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FileError, SandboxFiles } from "../../../src/agent/runtime/files.ts";
 import { systemClock } from "../../../src/platform/system.ts";
+import type { ExecutorInfo } from "../../../src/protocol/v1/types.ts";
 import { AgentHarness, agentOptions, commandTask, framework } from "../core/agent-harness.ts";
 
 let folder = "";
@@ -53,6 +54,29 @@ describe("read", () => {
     const paths = [sandbox, join(sandbox, "..", "latest"), VIRTUAL];
     for (const path of paths) expect(await codeOf(`${path}/stdout`)).toBe("ok");
     expect(Object.keys(files.debug()).sort()).toEqual(paths.sort());
+  });
+
+  test("a task of a group by its own path, while it runs and when it is over [semantics 7.5]", async () => {
+    const executor: ExecutorInfo = { type: "DEFAULT", executor_id: { value: "e" } };
+    const tasks = ["a", "b"].map((id) => commandTask(id, { executor }));
+    const group = { executor, taskGroup: { tasks }, launchesExecutor: true };
+    agent.command({ kind: "runTaskGroup", framework: framework("fw"), ...group });
+    const executors = agent.core.state.frameworks.get("fw")?.executors;
+    for (const id of ["a", "b"]) {
+      const own = executors?.get(`e/${id}`)?.directory ?? "";
+      await mkdir(own, { recursive: true });
+      await writeFile(join(own, "stdout"), id);
+    }
+    const written = async (id: string): Promise<string> => {
+      const path = `/frameworks/fw/executors/e/runs/latest/tasks/${id}/stdout`;
+      const piece = await files.read(path, 0, undefined);
+      return piece.ok ? new TextDecoder().decode(piece.value.data) : piece.error.code;
+    };
+    expect([await written("a"), await written("b")]).toEqual(["a", "b"]);
+    agent.update("fw", "a", "TASK_FINISHED", { executorId: "e/a" });
+    agent.terminated("fw", "e/a", 0);
+    agent.acknowledge("fw", "a");
+    expect([await written("a"), await written("b")]).toEqual(["a", "b"]);
   });
 
   test("without an offset only the size; beyond the end nothing [http-api 11]", async () => {
