@@ -11,6 +11,7 @@ export type RefusalCode =
   | "notAcceptable"
   | "tooLarge"
   | "notFound"
+  | "gone"
   | "forbidden"
   | "conflict"
   | "notReady"

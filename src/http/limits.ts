@@ -26,3 +26,7 @@ export const READ_IDLE_MS = 60_000;
 
 /** How long a request waits at most for an equal one that is being answered, to share the next. */
 export const READ_SHARE_WAIT_MS = 3000;
+
+/** Elements of one page of a list of ours, unless the reader says otherwise, and at most. */
+export const LIST_LIMIT_DEFAULT = 1000;
+export const LIST_LIMIT_MAX = 10_000;

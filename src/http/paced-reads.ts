@@ -17,8 +17,8 @@ import { Production } from "./production.ts";
 import { textResponse } from "./responses.ts";
 
 export interface ReadRequest {
-  /** Requests of equal keys have equal answers. */
-  readonly key: string;
+  /** Requests of equal keys have equal answers; an object is equal to itself alone. */
+  readonly key: string | object;
   readonly contentType: string;
   /** Called when the answer is begun. */
   make(): Document;
@@ -48,7 +48,7 @@ interface Group {
 
 export class PacedReads {
   readonly #options: PacedReadsOptions;
-  readonly #groups = new Map<string, Group>();
+  readonly #groups = new Map<string | object, Group>();
   /** Who waits for a slice, oldest first. */
   readonly #turns: (() => void)[] = [];
   #isTurnDeferred = false;
@@ -100,7 +100,7 @@ export class PacedReads {
   }
 
   /** One that has not begun: an answer is never older than the request. */
-  #productionFor(key: string, make: () => Document): Production<Reader> {
+  #productionFor(key: string | object, make: () => Document): Production<Reader> {
     const group = this.#groups.get(key);
     if (group === undefined) {
       const running = new Production<Reader>(make, () => this.#startNext(key));
@@ -118,7 +118,7 @@ export class PacedReads {
   }
 
   /** The running production is over, given up, or has kept the next one waiting for long enough. */
-  #startNext(key: string): void {
+  #startNext(key: string | object): void {
     const group = this.#groups.get(key);
     if (group === undefined) return;
     group.cancelWait();

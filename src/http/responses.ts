@@ -11,6 +11,7 @@ const STATUS: Readonly<Record<RefusalCode, number>> = {
   notFound: 404,
   notAcceptable: 406,
   conflict: 409,
+  gone: 410,
   tooLarge: 413,
   unsupportedMediaType: 415,
   notImplemented: 501,

@@ -11,6 +11,7 @@ import type { PacedReads } from "../paced-reads.ts";
 import { processEndpoints } from "../process-endpoints.ts";
 import type { ProcessFacts } from "../process-facts.ts";
 import { handleFollow, handleKill } from "./allot-api.ts";
+import { listingEndpoints } from "./listing-endpoints.ts";
 import { handleMasterCall } from "./operator-api.ts";
 import { readEndpoints } from "./read-endpoints.ts";
 import { handleSchedulerCall } from "./scheduler-api.ts";
@@ -68,6 +69,7 @@ function masterEndpoints({
     ...readEndpoints(runtime, endpointFacts, { reads, acls: facts.acls }),
     ...writeEndpoints(runtime, codec, facts.acls),
     ...processEndpoints(facts),
+    ...listingEndpoints(runtime, { reads, acls: facts.acls }),
     ...allotEndpoints(runtime, facts.acls),
     ...whyEndpoints(runtime, facts.acls),
   ];

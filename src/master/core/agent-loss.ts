@@ -8,9 +8,11 @@
  * | no pong for all pings, no return in time | UNREACHABLE, or LOST | unreachable |
  * | unregistered, replaced at its address | LOST | completed |
  */
+
 import { must } from "../../base/assert.ts";
 import type { AgentId } from "../../base/ids.ts";
 import type { TaskState, TaskStatus } from "../../protocol/v1/types.ts";
+import { changeAgent, removeAgentEntry } from "./agent-changes.ts";
 import {
   cancelTimer,
   commit,
@@ -34,7 +36,6 @@ import {
   type PendingCommit,
   type TaskEntry,
 } from "./state.ts";
-import { changeAgent, tallyAgent } from "./tally.ts";
 import {
   applyStatus,
   completeTask,
@@ -56,7 +57,7 @@ export function disconnectAgent(ctx: MasterContext, agent: AgentEntry): void {
   const linkId = must(agent.linkId, "link of a connected agent");
   const link = ctx.state.links.get(linkId);
   if (link !== undefined) link.agentId = undefined;
-  changeAgent(ctx.state.tally, agent, () => {
+  changeAgent(ctx.state, agent, () => {
     agent.linkId = undefined;
   });
   log(ctx, "warning", "agent disconnected", { agentId: agent.id, hostname: agent.info.hostname });
@@ -233,8 +234,7 @@ function forgetAgent(ctx: MasterContext, agent: AgentEntry, loss: Loss): void {
   rescindInverseOffersOfAgent(ctx, agent);
   state.pings.delete(agent.id);
   cancelTimer(ctx, { kind: "reregister", agentId: agent.id });
-  tallyAgent(state.tally, agent, -1);
-  state.agents.delete(agent.id);
+  removeAgentEntry(state, agent);
   forgetAddress(state, agent);
   const link = agent.linkId === undefined ? undefined : state.links.get(agent.linkId);
   if (link !== undefined) {

@@ -193,6 +193,7 @@ export function removeFramework(ctx: MasterContext, framework: FrameworkEntry, w
   forgetPrincipal(ctx, framework.info.principal);
   rememberCompleted(ctx, framework);
   const framework_info = framework.info;
+  state.changes.add({ kind: "framework", frameworkId: framework.id });
   tellOperators(ctx, () => ({ type: "FRAMEWORK_REMOVED", framework_removed: { framework_info } }));
 }
 
@@ -332,11 +333,13 @@ function replaceInfo(
 }
 
 function tellAdded(ctx: MasterContext, framework: FrameworkEntry): void {
+  ctx.state.changes.add({ kind: "framework", frameworkId: framework.id });
   const added = () => ({ framework: frameworkEventMessage(framework) });
   tellOperators(ctx, () => ({ type: "FRAMEWORK_ADDED", framework_added: added() }));
 }
 
 function tellUpdated(ctx: MasterContext, framework: FrameworkEntry): void {
+  ctx.state.changes.add({ kind: "framework", frameworkId: framework.id });
   const updated = () => ({ framework: frameworkEventMessage(framework) });
   tellOperators(ctx, () => ({ type: "FRAMEWORK_UPDATED", framework_updated: updated() }));
 }

@@ -10,6 +10,12 @@ export const STATUSES_PER_TASK_MAX = 100;
  */
 export const PENDING_COMMANDS_PER_AGENT_MAX = 100_000;
 
+/**
+ * Changes that are remembered for readers who ask what is new: minutes of a busy cluster, about ten
+ * megabytes at most.
+ */
+export const CHANGES_MAX = 65_536;
+
 /** Longest filter of a declined offer, seconds: 365 days (semantics 4.5). */
 export const REFUSE_SECONDS_MAX = 31_536_000;
 

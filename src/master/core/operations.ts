@@ -3,6 +3,7 @@
  * last status is acknowledged, by the framework when it gave them an id, else by the master.
  * Source: semantics 5.
  */
+
 import { assert, must } from "../../base/assert.ts";
 import { brand, type FrameworkId } from "../../base/ids.ts";
 import { ok, type Result, refuse } from "../../base/result.ts";
@@ -17,11 +18,12 @@ import type {
 import type { Bundle } from "../../resources/bundle.ts";
 import { bundlesOfConversion, conversionOf } from "../../resources/conversion.ts";
 import { formatResources } from "../../resources/format.ts";
+import { changeAgent } from "./agent-changes.ts";
 import { command, isPending } from "./commands.ts";
 import { type MasterContext, sendEvent } from "./context.ts";
 import { rescindOffer } from "./offers.ts";
 import type { AgentEntry, FrameworkEntry, OperationEntry } from "./state.ts";
-import { changeAgent, tallyOperation } from "./tally.ts";
+import { tallyOperation } from "./tally.ts";
 
 /** How long a framework may take to come back after a master's failover (semantics 5). */
 const ORPHAN_PATIENCE_MS = 10 * 60_000;
@@ -55,7 +57,7 @@ export function applyOperation(
   info: AgentOperation["info"],
   { consumed, converted }: BundleConversion,
 ): void {
-  changeAgent(ctx.state.tally, agent, () => {
+  changeAgent(ctx.state, agent, () => {
     agent.total.subtract(consumed.withoutAllocation());
     agent.total.add(converted.withoutAllocation());
   });

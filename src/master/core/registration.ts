@@ -3,6 +3,7 @@
  * registry, unreachable or forgotten. The registry has an agent before it hears that it is
  * registered. Source: semantics 2.3, 2.4.
  */
+
 import { must } from "../../base/assert.ts";
 import {
   type AgentId,
@@ -17,6 +18,7 @@ import type { AgentInfo, AgentInfoCapabilityType } from "../../protocol/v1/types
 import { validateId } from "../../protocol/validation/ids.ts";
 import type { RegistryOperation } from "../../registry/core/registry-state.ts";
 import { isSameMessage } from "../../registry/core/same-message.ts";
+import { addAgentEntry, changeAgent } from "./agent-changes.ts";
 import { disconnectAgent, forgetAddress, removalCommitted } from "./agent-loss.ts";
 import {
   faultOfReport,
@@ -53,7 +55,6 @@ import {
   type MasterState,
   type PendingCommit,
 } from "./state.ts";
-import { changeAgent, tallyAgent } from "./tally.ts";
 import {
   addExecutor,
   addTask,
@@ -155,7 +156,7 @@ export function resourcesChanged(
   }
   rescindOffersOfAgent(ctx, agent, { isAgentLeaving: false });
   agent.info = { ...agent.info, resources };
-  changeAgent(ctx.state.tally, agent, () => {
+  changeAgent(ctx.state, agent, () => {
     agent.total = total;
   });
   ctx.allocator.updateAgent(agent.id, agent.info, total.clone());
@@ -296,13 +297,13 @@ function returnKnown(
     forgetAddress(ctx.state, agent);
     agent.info = info;
     rememberAddress(ctx.state, agent);
-    changeAgent(ctx.state.tally, agent, () => {
+    changeAgent(ctx.state, agent, () => {
       agent.total = total;
     });
     ctx.allocator.updateAgent(agent.id, info, total.clone(), capabilitiesOf(agent));
   }
   agent.version = message.version;
-  changeAgent(ctx.state.tally, agent, () => {
+  changeAgent(ctx.state, agent, () => {
     agent.linkId = link.id;
   });
   agent.remoteIp = link.remoteIp;
@@ -492,8 +493,7 @@ function addAgent(
   link.agentId = id;
   state.recoveredAgents.delete(id);
   state.unreachableAgents.delete(id);
-  state.agents.set(id, agent);
-  tallyAgent(state.tally, agent, 1);
+  addAgentEntry(state, agent);
   rememberAddress(state, agent);
   adoptReports(ctx, agent, message);
   adoptOperations(ctx, agent, message);

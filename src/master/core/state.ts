@@ -40,10 +40,18 @@ import {
   type UnreachableAgent,
 } from "../../registry/core/registry-state.ts";
 import type { Bundle } from "../../resources/bundle.ts";
+import { ChangeLog } from "./change-log.ts";
 import type { History } from "./history.ts";
 import type { MasterInput } from "./inputs.ts";
+import { CHANGES_MAX } from "./limits.ts";
 import type { MasterOptions, RateLimit } from "./master-options.ts";
 import { emptyTally, type Tally } from "./tally.ts";
+
+/** Something about a task, agent or framework is different; what an agent's tasks use is not it. */
+export type Change =
+  | { readonly kind: "task"; readonly frameworkId: FrameworkId; readonly taskId: TaskId }
+  | { readonly kind: "agent"; readonly agentId: AgentId }
+  | { readonly kind: "framework"; readonly frameworkId: FrameworkId };
 
 /** A task the master tracks: active, unreachable or completed. */
 export interface TaskEntry {
@@ -313,6 +321,7 @@ export interface MasterState {
   readonly callLimiters: Map<string, CallLimiter>;
   readonly commits: Map<number, PendingCommit>;
   readonly tally: Tally;
+  readonly changes: ChangeLog<Change>;
   /** Active tasks by state; equal to a count by scan at any time. */
   readonly taskCounts: Map<TaskState, number>;
   readonly allocation: AllocationSchedule;
@@ -356,6 +365,7 @@ export function emptyMasterState(
     removals: { waiting: new Map(), nextMs: Number.NEGATIVE_INFINITY },
     commits: new Map(),
     tally: emptyTally(),
+    changes: new ChangeLog(CHANGES_MAX),
     taskCounts: new Map(),
     allocation: {
       lastRunMs: Number.NEGATIVE_INFINITY,

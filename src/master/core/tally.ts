@@ -62,13 +62,6 @@ export function tallyAgent(tally: Tally, agent: Agent, by: 1 | -1): void {
   if (!agent.isDeactivated) tally.willingAgents += by;
 }
 
-/** Changes what counts of a registered agent: its link, its total, whether it is deactivated. */
-export function changeAgent(tally: Tally, agent: Agent, change: () => void): void {
-  tallyAgent(tally, agent, -1);
-  change();
-  tallyAgent(tally, agent, 1);
-}
-
 /** Resources are taken by an offer, a task or an executor (1), or given back (-1). */
 export function tallyHeld(
   tally: Tally,

@@ -86,6 +86,7 @@ export function endpointTask(task: TaskEntry): Task {
 
 /** Tells operators that a task's newest state is another one, and by which status. */
 export function tellTaskUpdated(ctx: MasterContext, task: TaskEntry, status: TaskStatus): void {
+  noteTask(ctx, task);
   tellOperators(ctx, () => ({
     type: "TASK_UPDATED",
     task_updated: { framework_id: { value: task.frameworkId }, status, state: task.state },
@@ -107,6 +108,7 @@ export function addTask(
   assert(!framework.tasks.has(task.id), () => `task ${task.id} is listed twice`);
   framework.tasks.set(task.id, task);
   countState(ctx, framework, task.state, 1);
+  noteTask(ctx, task);
   tellOperators(ctx, () => ({ type: "TASK_ADDED", task_added: { task: endpointTask(task) } }));
 }
 
@@ -170,7 +172,13 @@ export function applyStatus(
   task.statusUpdateState = status.state;
   task.statusUpdateUuid = status.uuid;
   rememberStatus(ctx, task, status);
+  if (!task.isDuplicate) noteTask(ctx, task);
   if (isTerminal(task.state)) releaseResources(ctx, task, true);
+}
+
+/** For readers who ask what is new. */
+function noteTask({ state }: MasterContext, { frameworkId, id: taskId }: TaskEntry): void {
+  state.changes.add({ kind: "task", frameworkId, taskId });
 }
 
 /** A status of the master's own making: no uuid, nobody acknowledges it (semantics 6.2). */

@@ -1,4 +1,5 @@
 /** Draining, deactivating, reactivating and writing off agents. Source: semantics 2.6, 2.7. */
+
 import { type AgentId, brand } from "../../../base/ids.ts";
 import { ok, type Result, refuse } from "../../../base/result.ts";
 import type {
@@ -6,12 +7,12 @@ import type {
   GoogleDuration,
   MasterCallDrainAgent,
 } from "../../../protocol/v1/types.ts";
+import { changeAgent } from "../agent-changes.ts";
 import { agentGone } from "../agent-loss.ts";
 import { command } from "../commands.ts";
 import type { MasterContext } from "../context.ts";
 import { rescindOffersOfAgent } from "../offers.ts";
 import { type AgentEntry, isAgentActive } from "../state.ts";
-import { changeAgent } from "../tally.ts";
 import { checkDrained, writeOff } from "./drained.ts";
 import { isInSchedule } from "./machines.ts";
 import { type OperatorRequest, settleAgent } from "./settle.ts";
@@ -156,7 +157,7 @@ function setPolicy(
   if (agent !== undefined) {
     if (info === undefined) agent.drainStartedMs = undefined;
     else agent.drainStartedMs ??= ctx.nowMs;
-    changeAgent(ctx.state.tally, agent, () => {
+    changeAgent(ctx.state, agent, () => {
       agent.isDeactivated = isDeactivated;
     });
     agent.drain = info;

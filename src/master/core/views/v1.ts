@@ -165,7 +165,7 @@ function offersAsSent(state: MasterState, framework: FrameworkEntry, id: OfferId
   return offer && agent ? [offerMessage(framework, agent, offer)] : [];
 }
 
-function frameworkMessage(
+export function frameworkMessage(
   state: MasterState,
   framework: FrameworkEntry,
   holdings: Holdings,
