@@ -305,6 +305,7 @@ export class World {
   addAgent(resources = "cpus:4;mem:4096", changes: Partial<RegisterMessage> = {}): TestAgent {
     const number = this.#next++;
     const agent = new TestAgent(this, `host-${number}`, resourcesOf(resources));
+    agent.capabilities = changes.capabilities ?? AGENT_CAPABILITIES;
     agent.connect(changes);
     return agent;
   }
@@ -436,6 +437,8 @@ export class TestAgent {
   resources: Resource[];
   id: string | undefined;
   link: TestLink;
+  /** As it first registered with, unless told. */
+  capabilities: RegisterMessage["capabilities"] = AGENT_CAPABILITIES;
   lastCommand = 0;
   epoch: string = MASTER_ID;
   readonly tasks: Map<string, Task> = new Map();
@@ -467,7 +470,7 @@ export class TestAgent {
         ...(this.id !== undefined && { id: { value: this.id } }),
       },
       version: "1.12.0",
-      capabilities: AGENT_CAPABILITIES,
+      capabilities: this.capabilities,
       lastCommand: this.lastCommand,
       epoch: this.epoch,
       frameworks: [...this.frameworks.values()],

@@ -112,6 +112,19 @@ describe("draining", () => {
     });
   });
 
+  test("an agent that leaves while it is to drain and be gone only leaves", () => {
+    const world = new World();
+    const agent = world.addAgent("cpus:1", { capabilities });
+    world.holdsCommits = true;
+    const drain_agent = { agent_id: idOf(agent), mark_gone: true };
+    const call = { type: "DRAIN_AGENT", drain_agent } as const;
+    world.step({ kind: "operatorCall", requestId: 1_000_000, call, principal: undefined });
+    world.tell(agent.link, { kind: "unregister" });
+    world.releaseCommits();
+    expect(world.state.agents.size).toBe(0);
+    expect(world.registry.gone.size).toBe(0);
+  });
+
   test("a drain is remembered for an unreachable agent and told when it is back [semantics 2.7]", () => {
     const world = new World();
     const agent = world.addAgent("cpus:1", { capabilities });

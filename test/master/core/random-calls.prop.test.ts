@@ -8,6 +8,7 @@ import { brand } from "../../../src/base/ids.ts";
 import type { ExecutorInfo, MasterCall, Offer } from "../../../src/protocol/v1/types.ts";
 import { Follower } from "./follower.ts";
 import {
+  AGENT_CAPABILITIES,
   offersOf,
   resourcesOf,
   statusesOf,
@@ -57,12 +58,16 @@ const KINDS = [
   "masterEpoch",
   "gone",
   "deactivate",
+  "drain",
+  "drain",
   "schedule",
   "machineDown",
   "machineUp",
 ] as const;
 
 const STATES = ["TASK_RUNNING", "TASK_FINISHED", "TASK_FAILED", "TASK_STARTING"] as const;
+
+const DRAINABLE = [...AGENT_CAPABILITIES, { type: "AGENT_DRAINING" }] as const;
 
 const ENDS: ReadonlySet<string> = new Set(["TASK_FINISHED", "TASK_FAILED"]);
 
@@ -112,7 +117,9 @@ class Play {
         return;
       case "addAgent":
         if (this.agents.length < 4)
-          this.agents.push(world.addAgent("cpus:4;mem:512;disk:100;ports:[1-9]"));
+          this.agents.push(
+            world.addAgent("cpus:4;mem:512;disk:100;ports:[1-9]", { capabilities: DRAINABLE }),
+          );
         return;
       case "disconnect":
         agent?.disconnect();
@@ -246,6 +253,13 @@ class Play {
         return;
       case "deactivate":
         this.#order(agent, third % 2 === 0 ? "DEACTIVATE_AGENT" : "REACTIVATE_AGENT");
+        return;
+      case "drain":
+        if (agent?.id === undefined) return;
+        this.#operate({
+          type: "DRAIN_AGENT",
+          drain_agent: { agent_id: { value: agent.id }, mark_gone: third % 4 === 0 },
+        });
         return;
       case "schedule": {
         const chosen = this.agents.filter((_, index) => ((third >> index) & 1) === 1);

@@ -8,6 +8,8 @@ import { settleAgent } from "./settle.ts";
 export function checkDrained(ctx: MasterContext, agent: AgentEntry): void {
   const isBusy = agent.tasks.size > 0 || agent.operations.size > 0;
   if (agent.drain?.state !== "DRAINING" || isBusy || agent.isDrainSettling) return;
+  // One that is leaving is asked again if it comes back.
+  if (ctx.state.transitions.has(agent.id)) return;
   agent.isDrainSettling = true;
   if (agent.drain?.config.mark_gone === true) {
     writeOff(ctx, agent.id, undefined);
