@@ -136,11 +136,16 @@ function visiblePolicy(policy: RegistryState, viewer: Viewer): RegistryState {
   };
 }
 
+/** The map itself when all of it is seen: copying is what costs most. */
 function kept<Key, Value>(
-  map: ReadonlyMap<Key, Value>,
+  map: Map<Key, Value>,
   sees: (value: Value, key: Key) => boolean,
 ): Map<Key, Value> {
+  let seenCount = 0;
+  for (const [key, value] of map) if (sees(value, key)) seenCount += 1;
+  if (seenCount === map.size) return map;
   const seen = new Map<Key, Value>();
+  if (seenCount === 0) return seen;
   for (const [key, value] of map) if (sees(value, key)) seen.set(key, value);
   return seen;
 }
