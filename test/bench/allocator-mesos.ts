@@ -5,6 +5,7 @@
  * every agent too; what the cycle costs without that is a row of its own without a comparison.
  */
 import type { Allocation } from "../../src/allocator/allocator.ts";
+import type { Bundle } from "../../src/resources/bundle.ts";
 import {
   AGENT_CPUS,
   agentId,
@@ -231,21 +232,33 @@ class Rows {
     });
   }
 
-  /** All is offered; each agent gets one cpu more, followed by a cycle that offers it. */
+  /**
+   * All is offered; then each agent gets one cpu more. Mesos coalesces: at most one run waits behind
+   * the updates, and its figure is below what a run for each of them costs there (a run that offers
+   * nothing takes 0.25 ms per agent with that many roles). Ours with a cycle each has no comparison.
+   */
   updateAgents(): void {
     const row = UPDATE_ROW;
     this.#repeat("update agents", row, (add) => {
       const cluster = idleCluster(row);
       cluster.allocate();
-      const total = cluster.bundle(AGENT_CPUS + 1);
-      const elapsedMs = timed(() => {
+      const [more, most] = [cluster.bundle(AGENT_CPUS + 1), cluster.bundle(AGENT_CPUS + 2)];
+      const update = (index: number, total: Bundle): void => {
+        const info = { hostname: `host-${index}` };
+        cluster.allocator.updateAgent(agentId(index), info, total);
+      };
+      const allMs = timed(() => {
+        for (let index = 0; index < row.agents; index++) update(index, more);
+        expectCount(cluster.allocate(), row.agents);
+      });
+      add("update all agents, then a cycle", allMs, row.updateMs);
+      const eachMs = timed(() => {
         for (let index = 0; index < row.agents; index++) {
-          const info = { hostname: `host-${index}` };
-          cluster.allocator.updateAgent(agentId(index), info, total);
+          update(index, most);
           expectCount(cluster.allocate(), 1);
         }
       });
-      add("update all agents, a cycle each", elapsedMs, row.updateMs);
+      add("update all agents, a cycle each", eachMs, undefined);
     });
   }
 
