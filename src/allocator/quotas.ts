@@ -261,6 +261,9 @@ export class Quotas<Top extends HeldBack> {
     }
     const after = role.unsatisfiedOf(index);
     if (before === after) return 0;
+    // What was kept from everybody may now be what this role's guarantee lacks.
+    const isKept = (this.#headroomMask & bitOf(index)) !== 0;
+    if (after > before && isKept && top !== undefined) this.loosened.add(top);
     this.#changeRequired(index, after - before);
     if (before === 0) this.#count(role, 1);
     else if (after === 0) this.#count(role, -1);

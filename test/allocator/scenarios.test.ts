@@ -34,6 +34,10 @@ class Scene {
     });
   }
 
+  removeAgent(slot: number): void {
+    this.#apply({ kind: "removeAgent", slot });
+  }
+
   framework(id: string, wanted: Partial<Subscription> = {}): void {
     const subscription = {
       roles: ["*"],
@@ -206,6 +210,18 @@ test("the guarantee of an idle role is held back from all others [semantics 10.3
   expect(scene.offers()).toEqual(["F0 b A0 cpus;;=1000"]);
   scene.framework("F1", { roles: ["a"] });
   expect(scene.offers()).toEqual(["F1 a A0 cpus;;=3000"]);
+});
+
+test("a guarantee that is not met any more gets what was held back from all [semantics 4.3]", () => {
+  const scene = new Scene();
+  scene.agent({ "mem;a/b;": 64_000 });
+  scene.quota("a", { mem: 64_000 }, {});
+  scene.agent({ "mem;;": 64_000 });
+  scene.quota("b", { mem: 48_000 }, {});
+  scene.framework("F0", { roles: ["a/b/c"] });
+  expect(scene.offers()).toEqual(["F0 a/b/c A0 mem;a/b;=64000"]);
+  scene.removeAgent(0);
+  expect(scene.offers()).toEqual(["F0 a/b/c A1 mem;;=64000"]);
 });
 
 test("an agent with gpus is kept for frameworks that know of them [semantics 10.34]", () => {
