@@ -2,10 +2,12 @@
 import { afterAll, expect, test } from "bun:test";
 import {
   type AllotProcess,
+  BINARY,
   makeWorkDir,
   removeWorkDir,
   startAllot,
 } from "../harness/allot-process.ts";
+import { runProgram } from "../harness/run-program.ts";
 import { TestFramework } from "../harness/test-framework.ts";
 import { until } from "../harness/wait.ts";
 
@@ -47,7 +49,10 @@ test(
       executor_id: { value: "group" },
       resources: [scalar("cpus", 0.1), scalar("mem", 32), scalar("disk", 1)],
     };
-    const tasks = [taskOf("steady", "sleep 1000"), taskOf("frail", "sleep 1; exit 7")];
+    const tasks = [
+      taskOf("steady", "echo steady; sleep 1000"),
+      taskOf("frail", "echo frail; sleep 1; exit 7"),
+    ];
     await framework.call("ACCEPT", {
       accept: {
         offer_ids: [offer.id],
@@ -63,6 +68,11 @@ test(
     });
     await until("the steady task is killed", () => stateOf("steady") === "TASK_KILLED");
     expect(stateOf("frail")).toBe("TASK_FAILED");
+    const master = `--master=${new URL(both.url).host}`;
+    for (const id of ["steady", "frail"]) {
+      const logs = await runProgram(BINARY, ["logs", id, master]);
+      expect(logs.stdout).toBe(`${id}\n`);
+    }
     // Nothing is declined meanwhile, so what is offered adds up to what is free.
     await until("all of it comes back, the executor's share too", () => {
       const cpus = framework.offers
