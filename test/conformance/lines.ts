@@ -103,6 +103,6 @@ export const STANDINGS: ReadonlyMap<number, Standing> = new Map([
   [62, agents("needs cgroups")],
   [63, agents("fetcher")],
   [64, agents("needs Docker")],
-  [65, agents("the executor of task groups")],
+  [65, agents("test/agent/core/groups.test.ts, test/e2e/groups.e2e.test.ts")],
   [69, agents("test/agent/runtime/detect-resources.test.ts")],
 ]);
