@@ -31,7 +31,7 @@ const TURN_MS = 10;
 /** Under load an agent or a framework is written to so often; a lone message is not held up. */
 const WRITE_PAUSE_MS = 2;
 /** Registrations a master takes per second; a failover's reconnections are spread accordingly. */
-const REGISTRATIONS_PER_SECOND = 2500;
+const REGISTRATIONS_PER_SECOND = 4000;
 
 export interface MasterRuntimeOptions {
   readonly core: MasterCore;

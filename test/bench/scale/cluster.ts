@@ -8,10 +8,11 @@ import { EmulatedAgents } from "../../harness/emulated-agents.ts";
 import { until } from "../../harness/wait.ts";
 import { type FigureSet, percentile } from "../figures.ts";
 import { MeasuredMaster } from "./measured-master.ts";
+import { PATIENCE_MS } from "./sizes.ts";
 
+/** What was freed goes back to the system a little later. */
+const SETTLE_MS = 2000;
 const PROBER = join(import.meta.dir, "health-prober.ts");
-/** Enough for the slowest machine; a benchmark that hangs must end all the same. */
-const PATIENCE_MS = 600_000;
 const PROCESSES = 2;
 
 export class Cluster {
@@ -85,6 +86,14 @@ export class Cluster {
     );
   }
 
+  /** The master's memory once what it does not need any more is gone. */
+  async memory(): Promise<Memory> {
+    await this.master.heap();
+    await sleep(SETTLE_MS);
+    const { heapBytes } = await this.master.heap();
+    return { bytes: this.master.anonymousBytes(), heapBytes };
+  }
+
   /** Processor time of all agents so far, milliseconds. */
   async agentsCpuMs(): Promise<number> {
     const reports = await Promise.all(this.#agents.map((agents) => agents.report()));
@@ -111,6 +120,12 @@ export class Cluster {
       agentsCpuMs: (await this.agentsCpuMs()) - agentsBeforeMs,
     };
   }
+}
+
+export interface Memory {
+  /** Resident and not of a file. */
+  readonly bytes: number;
+  readonly heapBytes: number;
 }
 
 export interface Watched {

@@ -19,7 +19,7 @@ const MONITOR = join(import.meta.dir, "monitor.ts");
 /** Where the master leaves a profile of its processor time at its end; none without it. */
 const PROFILE_FOLDER = process.env["BENCH_PROFILE"];
 const BUN_OPTIONS =
-  `${process.env["BENCH_BUN"] ?? ""} --preload=${MONITOR}` +
+  `--preload=${MONITOR}` +
   (PROFILE_FOLDER === undefined ? "" : ` --cpu-prof --cpu-prof-dir=${PROFILE_FOLDER}`);
 
 export class MeasuredMaster {

@@ -30,10 +30,6 @@ export interface LoopReport {
 export interface HeapReport {
   /** After a full collection, bytes. */
   readonly heapBytes: number;
-  /** Outside the heap but kept by it, part of `heapBytes`. */
-  readonly extraBytes: number;
-  /** Objects by type, the most numerous first. */
-  readonly types: readonly (readonly [string, number])[];
 }
 
 const path = process.env[MONITOR_VARIABLE];
@@ -76,9 +72,7 @@ function watch(socketPath: string): void {
 
 function heap(): HeapReport {
   Bun.gc(true);
-  const { heapSize, extraMemorySize, objectTypeCounts } = heapStats();
-  const types = Object.entries(objectTypeCounts).sort(([, a], [, b]) => b - a);
-  return { heapBytes: heapSize, extraBytes: extraMemorySize, types: types.slice(0, 30) };
+  return { heapBytes: heapStats().heapSize };
 }
 
 function threadCpuMs(): number {

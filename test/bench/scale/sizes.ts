@@ -1,0 +1,25 @@
+/** Sizes of the measured cluster; all parts of the benchmark use the same kinds of agents and tasks. */
+import { spawnSync } from "node:child_process";
+import process from "node:process";
+import type { BenchContext } from "../bench.ts";
+
+export const TASKS_PER_AGENT: number = 10;
+/** Room for ten tasks, and none left over to be offered. */
+export const AGENT_RESOURCES: string = "cpus:4;mem:4000";
+export const TASK: { readonly cpus: number; readonly mem: number } = { cpus: 0.4, mem: 400 };
+
+/** Connections of all frameworks together; each has one call under way. */
+export const SOCKETS: number = 64;
+
+/** Enough for the slowest machine; a benchmark that hangs must end all the same. */
+export const PATIENCE_MS: number = 600_000;
+
+/** Files a process has open besides the sockets of agents. */
+const SPARE_FILES = 300;
+
+/** Agents that this machine lets one process have connections with; `BENCH_AGENTS` asks for fewer. */
+export function agentCount({ size }: BenchContext): number {
+  const wanted = Number(process.env["BENCH_AGENTS"] ?? size(20_000, 1000));
+  const limit = Number(spawnSync("sh", ["-c", "ulimit -Hn"], { encoding: "utf8" }).stdout);
+  return Number.isNaN(limit) ? wanted : Math.min(wanted, limit - SPARE_FILES);
+}
