@@ -84,7 +84,10 @@ export function operatorCall(ctx: MasterContext, input: Input): void {
 function teardown(ctx: MasterContext, frameworkId: string | undefined): Result<void> {
   if (frameworkId === undefined) return missing("teardown");
   const framework = ctx.state.frameworks.get(brand<FrameworkId>(frameworkId));
-  if (framework === undefined) return refuse("invalid", "No framework found with specified ID");
+  if (framework === undefined) {
+    const message = "No framework found with specified ID; `allot frameworks` lists them";
+    return refuse("invalid", message, "framework_id");
+  }
   removeFramework(ctx, framework, "an operator tore it down");
   return ok(undefined);
 }

@@ -28,7 +28,8 @@ export function operatorOperation(
   const { agentId, operation } = order.value;
   const agent = ctx.state.agents.get(agentId);
   if (agent?.linkId === undefined) {
-    return refuse("invalid", "No agent found with specified ID", "agent_id");
+    const message = "No agent found with specified ID; `allot agents` lists them";
+    return refuse("invalid", message, "agent_id");
   }
   const info = normalizeOperation(operation, undefined);
   const candidate = { agent, framework: undefined, role: undefined, principal, operation: info };
