@@ -73,11 +73,13 @@ export class Viewer {
     return this.#approverOf("get_quotas").allows(role);
   }
 
-  /** Every role it is reserved to, and the one it is allocated to. */
-  seesResource({ reservations, allocation_info }: Resource): boolean {
+  /** In any form: `role` is how a reservation was told before there were several. */
+  seesResource({ role, reservations, allocation_info }: Resource): boolean {
+    if (role !== undefined && role !== "*" && !this.seesRole(role)) return false;
     return this.seesRoles(reservations ?? [], allocation_info?.role);
   }
 
+  /** Every role that something is reserved to, and the one it is allocated to. */
   seesRoles(
     reservations: readonly { readonly role?: string | undefined }[],
     allocationRole: string | undefined,

@@ -157,8 +157,8 @@ function faultOfReservation(
   if ((resource.reservations?.length ?? 0) > 1 && !has(agent, "RESERVATION_REFINEMENT")) {
     return `Agent ${agent.id} does not support reservation refinement`;
   }
-  if (principal !== undefined && last.principal !== undefined && last.principal !== principal) {
-    return `Reservation by principal '${last.principal}' is not of principal '${principal}'`;
+  if (principal !== undefined && last.principal !== principal) {
+    return `Reservation by ${shownPrincipal(last.principal)} is not of principal '${principal}'`;
   }
   if (framework === undefined) return undefined;
   if (last.role !== role) {
@@ -185,8 +185,8 @@ function faultOfVolume(
   if ((reservations ?? []).length === 0) return "A persistent volume needs reserved disk";
   if (revocable !== undefined) return "A persistent volume cannot be revocable";
   const named = persistence.principal;
-  if (principal !== undefined && named !== undefined && named !== principal) {
-    return `Volume of principal '${named}' is not of principal '${principal}'`;
+  if (principal !== undefined && named !== principal) {
+    return `Volume of ${shownPrincipal(named)} is not of principal '${principal}'`;
   }
   if (shared !== undefined && framework?.capabilities.has("SHARED_RESOURCES") === false) {
     return "Shared volumes need the framework capability SHARED_RESOURCES";
@@ -225,4 +225,9 @@ function faultOfResize(
 
 function has(agent: AgentEntry, capability: string): boolean {
   return agent.capabilities.some(({ type }) => type === capability);
+}
+
+/** Whoever has a principal has to name it, so that ACLs can tell later whose the resources are. */
+function shownPrincipal(principal: string | undefined): string {
+  return principal === undefined ? "nobody" : `principal '${principal}'`;
 }

@@ -300,6 +300,29 @@ describe("operations on resources", () => {
   }
 });
 
+test("who has a principal names it in what they reserve and create [semantics 5, http-api 6.2]", () => {
+  const world = new World();
+  const agent = addAgent(world);
+  const reserve = (principal: string | undefined): OfferOperation => ({
+    type: "RESERVE",
+    reserve: { resources: [reserved(principal)] },
+  });
+  const ask = (operation: OfferOperation, principal?: string): object =>
+    world.operatorCall(operatorCallOf(operation, agent.id), principal);
+  for (const other of [undefined, "dev"]) {
+    const refusal = ask(reserve(other), "ops");
+    expect(refusal).toMatchObject({ error: { code: "invalid" } });
+    expect(JSON.stringify(refusal)).toContain("is not of principal 'ops'");
+  }
+  expect(ask(reserve("ops"), "ops")).toEqual(SUCCESS);
+  expect(ask({ type: "CREATE", create: { volumes: [volume("dev")] } }, "ops")).toMatchObject({
+    error: { code: "invalid" },
+  });
+  expect(ask(CREATE, "ops")).toEqual(SUCCESS);
+  // Nobody in particular may name anybody, as there is nobody to compare with.
+  expect(ask(DESTROY)).toEqual(SUCCESS);
+});
+
 function operatorCallOf(operation: OfferOperation, id: string | undefined): MasterCall {
   const agent_id = { value: id ?? "" };
   const { reserve, unreserve, create, destroy, grow_volume, shrink_volume } = operation;
