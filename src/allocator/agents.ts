@@ -4,7 +4,7 @@
  */
 import { assert, must } from "../base/assert.ts";
 import type { AgentId } from "../base/ids.ts";
-import type { AgentInfo, Attribute } from "../protocol/v1/types.ts";
+import type { AgentInfo, AgentInfoCapabilityType, Attribute } from "../protocol/v1/types.ts";
 import type { Bundle } from "../resources/bundle.ts";
 import { Holdings } from "./holdings.ts";
 import type { Client } from "./role-tree.ts";
@@ -21,6 +21,8 @@ export class AgentRecord {
   attributes: readonly Attribute[] = NO_ATTRIBUTES;
   region: string | undefined = undefined;
   zone: string | undefined = undefined;
+  /** Undefined: all of them. */
+  capabilities: ReadonlySet<AgentInfoCapabilityType> | undefined = undefined;
   /** Bits of offerable.ts that a client must have, and must not have. */
   neededBits: number = 0;
   refusedBits: number = 0;

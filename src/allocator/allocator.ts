@@ -159,7 +159,10 @@ export interface Allocator {
     used: ReadonlyMap<FrameworkId, Bundle>,
     capabilities?: ReadonlySet<AgentInfoCapabilityType>,
   ): void;
-  /** Anything may have changed, the revocable part of the total too; `total` covers what is held. */
+  /**
+   * Anything may have changed, the revocable part of the total too; `total` covers what is held.
+   * Capabilities that are left out stay as they are.
+   */
   updateAgent(
     id: AgentId,
     info: AgentInfo,

@@ -121,7 +121,8 @@ export class DrfAllocator implements Allocator {
     const { kinds } = this.#ledger;
     assert(total.kinds === kinds, () => `agent ${id} is described by the allocator's kinds`);
     const agent = this.#ledger.addAgent(id, info, total);
-    setAgentBits(agent, this.#options, capabilities);
+    agent.capabilities = capabilities;
+    setAgentBits(agent, this.#options);
     for (const client of this.#constrainedClients) client.constraint?.forget(agent.number);
     if (this.#whitelist !== undefined) {
       this.#ledger.setEligible(agent, {
@@ -142,7 +143,8 @@ export class DrfAllocator implements Allocator {
     this.#setInfo(agent, info);
     const isTotalNew = !agent.total.equals(total);
     if (isTotalNew) this.#ledger.setTotal(agent, total);
-    const areBitsNew = setAgentBits(agent, this.#options, capabilities);
+    agent.capabilities = capabilities ?? agent.capabilities;
+    const areBitsNew = setAgentBits(agent, this.#options);
     if (isTotalNew || areBitsNew) this.#markAgent(agent);
   }
 

@@ -2,7 +2,7 @@
  * What a client could be offered of an agent if quota were no matter, worked out once per turn of
  * the agent for all clients that see the same. Source: semantics 2.9, 2.10, 3.5, 3.6, 4.4.
  */
-import type { AgentInfoCapabilityType, FrameworkInfoCapabilityType } from "../protocol/v1/types.ts";
+import type { FrameworkInfoCapabilityType } from "../protocol/v1/types.ts";
 import type { Bundle } from "../resources/bundle.ts";
 import type { ResourceKind } from "../resources/kinds.ts";
 import type { AgentRecord } from "./agents.ts";
@@ -41,16 +41,12 @@ export interface AgentRules {
   readonly masterRegion: string | undefined;
 }
 
-/**
- * Sets the bits that the agent needs and refuses; true when they are others than before.
- * Capabilities left out mean all of them.
- */
+/** Sets the bits that the agent needs and refuses; true when they are others than before. */
 export function setAgentBits(
   agent: AgentRecord,
   { isGpuFiltered, masterRegion }: AgentRules,
-  capabilities: ReadonlySet<AgentInfoCapabilityType> | undefined,
 ): boolean {
-  const { region } = agent;
+  const { region, capabilities } = agent;
   const isRemote = region !== undefined && masterRegion !== undefined && region !== masterRegion;
   let needed = isRemote ? REGION_AWARE : 0;
   if (isGpuFiltered && agent.total.scalarMilli("gpus") > 0) needed |= GPU;

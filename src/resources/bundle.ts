@@ -57,6 +57,13 @@ export class Bundle {
     return new Bundle(this.kinds, this.#content.share());
   }
 
+  /** An equal bundle that shares its content with all equal ones of the table that asked for it. */
+  interned(): Bundle {
+    const key = keyOf(this.#content);
+    if (key === undefined) return this.clone();
+    return new Bundle(this.kinds, this.#content.interned(key));
+  }
+
   isEmpty(): boolean {
     return this.#content.isEmpty;
   }
@@ -295,4 +302,14 @@ function gatherItems(
 function byNameThenKind(a: Entry, b: Entry): number {
   if (a.kind.name !== b.kind.name) return a.kind.name < b.kind.name ? -1 : 1;
   return a.kind.kind - b.kind.kind;
+}
+
+/** Equal for equal contents; undefined where a holder has written a disk in words of its own. */
+function keyOf({ entries }: Content): string | undefined {
+  let key = "";
+  for (const { kind, amount, intervals, items, disk } of entries) {
+    if (disk !== undefined) return undefined;
+    key += `${kind.kind}:${amount}:${intervals.join()}:${JSON.stringify([...items].sort())};`;
+  }
+  return key;
 }

@@ -13,6 +13,7 @@ import {
   unionIntervals,
 } from "./intervals.ts";
 import type { ResourceKind, ResourceKinds } from "./kinds.ts";
+import { INTERNED_CONTENTS } from "./limits.ts";
 import { fromMilli } from "./milli.ts";
 import { type ScalarSummary, summarize } from "./summary.ts";
 
@@ -52,6 +53,15 @@ export class Content {
   /** For whoever holds it beside somebody else. */
   share(): this {
     this.isShared = true;
+    return this;
+  }
+
+  /** The content known by that key, which is this one, shared, when there is none yet. */
+  interned(key: string): Content {
+    const known = this.kinds.contents.get(key);
+    if (known instanceof Content) return known;
+    if (this.kinds.contents.size >= INTERNED_CONTENTS) this.kinds.contents.clear();
+    this.kinds.contents.set(key, this.share());
     return this;
   }
 

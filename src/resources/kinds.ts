@@ -42,6 +42,8 @@ export interface ResourceKind {
 }
 
 export class ResourceKinds {
+  /** Contents of this table that equal bundles share, by key; kept by `content.ts`. */
+  readonly contents: Map<string, unknown> = new Map();
   readonly #kinds: ResourceKind[] = [];
   readonly #byKey = new Map<string, ResourceKind>();
   /** Kinds of which only name, type and allocation are said: nearly all there are. */

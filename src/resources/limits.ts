@@ -23,3 +23,6 @@ export const RESERVATION_COUNT: number = 64;
  * next offer of the same needs no new one. Beyond this all are forgotten.
  */
 export const ALLOCATED_CONTENTS: number = 16_384;
+
+/** Different contents that equal bundles share, such as those of agents of one make. */
+export const INTERNED_CONTENTS: number = 1024;

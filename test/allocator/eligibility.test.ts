@@ -67,6 +67,9 @@ group("agents", () => {
     expect(bench.offers(0)).toEqual([]);
     bench.addFramework("3-plain", framework(["a"]));
     expect(bench.offers(1)).toEqual(["3-plain/a@A cpus:1"]);
+    // An update that does not speak of capabilities leaves them as they are.
+    bench.allocator.updateAgent(id, { hostname: "A" }, bench.bundle("cpus:2"));
+    expect(bench.offers(2)).toEqual(["3-plain/a@A cpus:1"]);
   });
 });
 

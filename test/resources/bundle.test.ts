@@ -164,3 +164,25 @@ describe("messages of a bundle", () => {
     expect(() => a.add(Bundle.empty(new ResourceKinds()))).toThrow("two tables");
   });
 });
+
+describe("interned bundles", () => {
+  test("share their content when they are equal, until one changes", () => {
+    const kinds = new ResourceKinds();
+    const make = (cpus: number): Bundle =>
+      Bundle.from(kinds, [scalar("cpus", cpus), scalar("mem", 64)]).interned();
+    const [one, two, other] = [make(2), make(2), make(3)];
+    expect(one.isCopyOf(two)).toBe(true);
+    expect(one.isCopyOf(other)).toBe(false);
+    one.subtract(Bundle.from(kinds, [scalar("cpus", 1)]));
+    expect(two.scalarMilli("cpus")).toBe(2000);
+    expect(make(2).isCopyOf(two)).toBe(true);
+  });
+
+  test("keep the words of their own disk", () => {
+    const kinds = new ResourceKinds();
+    const one = Bundle.from(kinds, [volume(1, "a")]).interned();
+    const two = Bundle.from(kinds, [volume(1, "b")]).interned();
+    expect(one.equals(two)).toBe(true);
+    expect(two.toResources()[0]?.disk?.volume?.container_path).toBe("b");
+  });
+});

@@ -36,7 +36,8 @@ export function totalOf(
 ): Bundle {
   const total = withCheckpointed(ctx.kinds, base, checkpointed);
   assert(total.ok, "an agent has what was reserved on it");
-  return resourceBundle(ctx.kinds, total.value);
+  // Agents of one make have the same; so they share it.
+  return resourceBundle(ctx.kinds, total.value).interned();
 }
 
 /** As `totalOf`, with the operations that the agent is about to be told of again. */
