@@ -10,16 +10,16 @@ export const FILE_CHUNK_BYTES: number = 64 * 1024;
  * Milliseconds that long answers may hold up everything else at a time: the stall bound is 20, and
  * other work wants its share of it. Between two slices a timer of 0 lets everybody else in.
  */
-export const READ_SLICE_MS = 8;
+export const READ_SLICE_MS = 6;
 
-/** Bytes of a long answer that are handed on at once. */
-export const READ_CHUNK_BYTES: number = 256 * 1024;
+/** Bytes of a long answer that are handed on at once: about what one slice of time writes. */
+export const READ_CHUNK_BYTES: number = 1024 * 1024;
 
 /** Bytes a reader may lag behind those it shares a production with before it gets its own. */
-export const READ_LAG_BYTES: number = 1024 * 1024;
+export const READ_LAG_BYTES: number = 4 * 1024 * 1024;
 
-/** Readers at a time: each may hold a few megabytes in buffers of ours and of the system. */
-export const READERS_MAX = 256;
+/** Readers of long answers at a time: each may hold a few megabytes in buffers. */
+export const READERS_MAX = 128;
 
 /** How long a reader may take nothing before it is cut. */
 export const READ_IDLE_MS = 60_000;

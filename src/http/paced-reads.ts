@@ -52,7 +52,7 @@ export class PacedReads {
   /** Who waits for a slice, oldest first. */
   readonly #turns: (() => void)[] = [];
   #isTurnDeferred = false;
-  #readerCount = 0;
+  #streamCount = 0;
   #sharedCount = 0;
 
   constructor(options: PacedReadsOptions) {
@@ -71,21 +71,23 @@ export class PacedReads {
 
   /** Answers in one piece when that is short, else by a stream that is written on demand. */
   async respond(request: ReadRequest, signal: AbortSignal): Promise<Response> {
-    if (this.#readerCount >= READERS_MAX) {
-      return textResponse(503, `${READERS_MAX} long reads are under way; try again later`);
-    }
     const reader = this.#join(request);
     const headers = { "Content-Type": request.contentType };
     try {
       const first = await this.#nextChunk(reader);
       const isWhole = reader.production.isOver && reader.chunks.length === 0;
-      if (!isWhole) return new Response(this.#streamTo(reader, first, signal), { headers });
-      this.#leave(reader);
+      if (!isWhole && this.#streamCount < READERS_MAX) {
+        return new Response(this.#streamTo(reader, first, signal), { headers });
+      }
+      reader.production.leave(reader);
+      if (!isWhole) {
+        return textResponse(503, `${READERS_MAX} long reads are under way; try again later`);
+      }
       const body = first ?? new Uint8Array();
       const length = { "Content-Length": String(body.byteLength) };
       return new Response(body, { headers: { ...headers, ...length } });
     } catch (error) {
-      this.#leave(reader);
+      reader.production.leave(reader);
       throw error;
     }
   }
@@ -95,7 +97,6 @@ export class PacedReads {
     if (production.readers.size > 0) this.#sharedCount += 1;
     const reader: Reader = { production, chunks: [], lagBytes: 0 };
     production.readers.add(reader);
-    this.#readerCount += 1;
     return reader;
   }
 
@@ -182,7 +183,7 @@ export class PacedReads {
     });
   }
 
-  /** Asked for one chunk at a time, whenever the connection has room for it. */
+  /** One chunk is made ready while the connection takes another. */
   #streamTo(
     reader: Reader,
     first: Uint8Array<ArrayBuffer> | undefined,
@@ -193,9 +194,13 @@ export class PacedReads {
     let isEnded = false;
     const end = (): void => {
       cancelIdle();
-      if (!isEnded) this.#leave(reader);
+      if (isEnded) return;
       isEnded = true;
+      this.#streamCount -= 1;
+      reader.chunks.length = 0;
+      reader.production.leave(reader);
     };
+    this.#streamCount += 1;
     const watch = (controller: ReadableStreamDefaultController<Uint8Array>): void => {
       cancelIdle = this.#options.clock.schedule(READ_IDLE_MS, () => {
         end();
@@ -225,13 +230,7 @@ export class PacedReads {
         },
         cancel: end,
       },
-      { highWaterMark: 0 },
+      { highWaterMark: 1 },
     );
-  }
-
-  #leave(reader: Reader): void {
-    this.#readerCount -= 1;
-    reader.chunks.length = 0;
-    reader.production.leave(reader);
   }
 }

@@ -8,6 +8,7 @@ import {
   READ_IDLE_MS,
   READ_SHARE_WAIT_MS,
   READ_SLICE_MS,
+  READERS_MAX,
 } from "../../src/http/limits.ts";
 import { PacedReads } from "../../src/http/paced-reads.ts";
 import type { Document } from "../../src/master/core/views/document.ts";
@@ -107,7 +108,6 @@ describe("one reader", () => {
     await settle();
     expect(turns).toEqual([READ_SLICE_MS]);
     await reader?.read();
-    await reader?.read();
     await settle();
     expect(turns).toEqual([READ_SLICE_MS, READ_SLICE_MS]);
   });
@@ -117,6 +117,17 @@ describe("one reader", () => {
     const body = (await read(100)).body;
     clock.advance(READ_IDLE_MS + 1);
     await expect(body?.getReader().read() ?? Promise.resolve()).rejects.toThrow("took nothing");
+  });
+
+  test("there is a limit to how many long answers are under way", async () => {
+    const { read } = setup();
+    const keys = Array.from({ length: READERS_MAX }, (_, number) => `${number}`);
+    const under = await Promise.all(keys.map((key) => read(100, { key })));
+    const refused = await read(100, { key: "one more" });
+    expect(refused.status).toBe(503);
+    expect((await read(3, { key: "short" })).status).toBe(200);
+    await under[0]?.body?.cancel();
+    expect((await read(100, { key: "another" })).status).toBe(200);
   });
 
   test("a failure is the reader's and nobody else's", async () => {

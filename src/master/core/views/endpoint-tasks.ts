@@ -69,9 +69,12 @@ export function tasksDocument(state: MasterState, query: TasksQuery, jsonp?: str
   const runs = new SortedRuns<TaskEntry>((task) => direction * firstSeconds(task));
   for (const framework of allFrameworks(state)) {
     if ((query.frameworkId ?? framework.id) !== framework.id) continue;
-    document.work(tasksOf(framework), (task) => {
-      if ((query.taskId ?? task.id) === task.id) runs.add(task);
-    });
+    document.work(
+      () => tasksOf(framework),
+      (task) => {
+        if ((query.taskId ?? task.id) === task.id) runs.add(task);
+      },
+    );
   }
   document.work(
     () => runs.steps(offset + limit),
@@ -86,13 +89,13 @@ export function tasksDocument(state: MasterState, query: TasksQuery, jsonp?: str
   return document.end();
 }
 
-/** Active, unreachable and completed ones, in a fresh array. */
+/** Active, unreachable and completed ones, in a fresh array: filled once, since it may be long. */
 export function tasksOf(framework: FrameworkEntry): TaskEntry[] {
-  return [
-    ...framework.tasks.values(),
-    ...framework.unreachableTasks.values(),
-    ...framework.completedTasks.items(),
-  ];
+  const tasks: TaskEntry[] = [];
+  for (const task of framework.tasks.values()) tasks.push(task);
+  for (const task of framework.unreachableTasks.values()) tasks.push(task);
+  for (const task of framework.completedTasks.items()) tasks.push(task);
+  return tasks;
 }
 
 function firstSeconds(task: TaskEntry): number {

@@ -90,7 +90,10 @@ export function stateSummaryDocument(
   const counts = new TaskCounts();
   const holdings = new Holdings();
   for (const framework of frameworks) {
-    document.work(tasksOf(framework), (task) => counts.add(task));
+    document.work(
+      () => tasksOf(framework),
+      (task) => counts.add(task),
+    );
   }
   document.work(agents, (agent) => holdings.add(agent));
   document.fields(() => ({

@@ -35,7 +35,7 @@ export function taskListing(state: MasterState, filters: Filters): Listing<TaskE
     keyOf: (task) => `${task.frameworkId}/${task.id}`,
     *all() {
       const frameworks = framework_id === undefined ? allFrameworks(state) : listOf(framework);
-      for (const entry of frameworks) yield tasksOf(entry);
+      for (const entry of frameworks) yield () => tasksOf(entry);
     },
     find: (change) => {
       if (change.kind !== "task") return { key: "", item: undefined };
@@ -60,7 +60,7 @@ export function agentListing(state: MasterState, filters: Filters): Listing<Agen
     name: "agents",
     kind: "agent",
     keyOf: ({ id }) => id,
-    all: () => [[...state.agents.values()]],
+    all: () => [() => [...state.agents.values()]],
     find: (change) => {
       const key = change.kind === "agent" ? change.agentId : "";
       return { key, item: state.agents.get(key as AgentId) };
@@ -82,7 +82,7 @@ export function frameworkListing(state: MasterState, filters: Filters): Listing<
     name: "frameworks",
     kind: "framework",
     keyOf: ({ id }) => id,
-    all: () => [[...allFrameworks(state)]],
+    all: () => [() => [...allFrameworks(state)]],
     find: (change) => {
       const key = change.kind === "framework" ? change.frameworkId : "";
       return { key, item: findFramework(state, key) };

@@ -27,8 +27,8 @@ export interface Listing<Item> {
   readonly name: string;
   readonly kind: Change["kind"];
   keyOf(item: Item): string;
-  /** Everything there is, in parts. */
-  all(): Iterable<readonly Item[]>;
+  /** Everything there is, in parts that are listed when they are reached. */
+  all(): Iterable<() => readonly Item[]>;
   /** Key of what a change is about, and the thing as it is now; undefined when it is not known. */
   find(change: Change): { readonly key: string; readonly item: Item | undefined };
   /** Fits what was asked for and never changes. */

@@ -33,6 +33,7 @@ import {
   type FrameworkEntry,
   isAgentActive,
   type MasterState,
+  type TaskEntry,
 } from "../state.ts";
 import { endpointTask } from "../tasks.ts";
 import type { MessageBuilder } from "./document.ts";
@@ -84,10 +85,15 @@ export function describeTasks(
   builder: MessageBuilder<MasterResponseGetTasks>,
   state: MasterState,
 ): void {
-  const frameworks = [...allFrameworks(state)];
-  const active = frameworks.flatMap(({ tasks }) => [...tasks.values()]);
-  const unreachable = frameworks.flatMap(({ unreachableTasks }) => [...unreachableTasks.values()]);
-  const completed = frameworks.flatMap(({ completedTasks }) => completedTasks.items());
+  // One by one, since joining lists of lists copies everything twice and holds up the loop.
+  const active: TaskEntry[] = [];
+  const unreachable: TaskEntry[] = [];
+  const completed: TaskEntry[] = [];
+  for (const framework of allFrameworks(state)) {
+    for (const task of framework.tasks.values()) active.push(task);
+    for (const task of framework.unreachableTasks.values()) unreachable.push(task);
+    for (const task of framework.completedTasks.items()) completed.push(task);
+  }
   builder.list("tasks", active, endpointTask);
   builder.list("unreachable_tasks", unreachable, endpointTask);
   builder.list("completed_tasks", completed, endpointTask);
