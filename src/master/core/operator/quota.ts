@@ -194,12 +194,7 @@ function faultOfCapacity(ctx: MasterContext, quotas: readonly RoleQuota[]): stri
       wanted.set(name, (wanted.get(name) ?? 0) + milli);
     }
   }
-  const capacity = new Map<string, number>();
-  for (const { total } of ctx.state.agents.values()) {
-    for (const [name, milli] of total.filter((kind) => !kind.isRevocable).scalarTotals()) {
-      capacity.set(name, (capacity.get(name) ?? 0) + milli);
-    }
-  }
+  const capacity = ctx.state.tally.total.plain;
   for (const [name, milli] of wanted) {
     const has = capacity.get(name) ?? 0;
     if (milli <= has) continue;

@@ -45,10 +45,5 @@ function isTracked({ state }: MasterContext, roles: ReadonlySet<string>): boolea
   for (const framework of state.frameworks.values()) {
     if (framework.roles.some((role) => roles.has(role))) return true;
   }
-  for (const agent of state.agents.values()) {
-    for (const used of agent.used.values()) {
-      if (used.allocationRoles().some((role) => roles.has(role))) return true;
-    }
-  }
-  return false;
+  return [...roles].some((role) => state.tally.roles.has(role));
 }
