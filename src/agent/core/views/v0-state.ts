@@ -73,18 +73,22 @@ export function stateJson(state: AgentState, options: AgentOptions, frame: Agent
 /** What the tasks and executors that are alive hold. O(tasks). */
 export function allocatedResources(state: AgentState): Resource[] {
   const resources: Resource[] = [];
-  for (const executor of state.containers.values()) {
-    if (executor.phase === "terminated") continue;
-    resources.push(...executorResources(executor));
+  for (const { executors } of state.frameworks.values()) {
+    const counted = new Set<string>();
+    for (const executor of executors.values()) {
+      if (executor.phase === "terminated") continue;
+      resources.push(...executorResources(executor, counted));
+    }
   }
   return resources;
 }
 
 function frameworkJson(state: AgentState, framework: FrameworkState): Json {
+  const counted = new Set<string>();
   return {
     ...frameworkHead(framework.info),
     executors: [...framework.executors.values()].map((executor) =>
-      executorJson(state, framework, executor),
+      executorJson(state, framework, executor, counted),
     ),
     completed_executors: framework.completedExecutors.map(completedExecutorJson),
   };
@@ -103,7 +107,13 @@ function frameworkHead(info: FrameworkInfo): Json {
   };
 }
 
-function executorJson(state: AgentState, framework: FrameworkState, executor: ExecutorState): Json {
+function executorJson(
+  state: AgentState,
+  framework: FrameworkState,
+  executor: ExecutorState,
+  counted: Set<string>,
+): Json {
+  const resources = executorResources(executor, counted);
   const agentId = state.info.id?.value ?? "";
   const queued: TaskRecord[] = [];
   const launched: Task[] = [];
@@ -116,8 +126,8 @@ function executorJson(state: AgentState, framework: FrameworkState, executor: Ex
   }
   return {
     ...executorHead(executor.info, executor.containerId, executor.directory),
-    resources: toEndpointResources(executorResources(executor)),
-    role: allocationRole(executorResources(executor)),
+    resources: toEndpointResources(resources),
+    role: allocationRole(resources),
     tasks: launched.map(taskJson),
     queued_tasks: queued.map((task) => queuedTaskJson(task.info, executor)),
     completed_tasks: [...executor.completedTasks, ...terminated].map(taskJson),
@@ -204,8 +214,15 @@ function limitsJson(limits: Task["limits"]): Json | undefined {
   );
 }
 
-function executorResources(executor: ExecutorState): Resource[] {
-  const resources = executor.isCommandExecutor ? [] : [...(executor.info.resources ?? [])];
+/**
+ * What an executor and its tasks hold. A default executor has a container for each task, of which
+ * the first counts what it holds itself: `counted` has those of the framework that did.
+ */
+function executorResources(executor: ExecutorState, counted: Set<string>): Resource[] {
+  const id = shownExecutorId(executor);
+  const isOwner = isGroupMember(executor) ? !counted.has(id) : !executor.isCommandExecutor;
+  counted.add(id);
+  const resources = isOwner ? [...(executor.info.resources ?? [])] : [];
   for (const task of executor.tasks.values()) {
     if (!isTerminalState(task.state)) resources.push(...(task.info.resources ?? []));
   }

@@ -12,7 +12,13 @@ import type {
 } from "../../../protocol/v1/types.ts";
 import { taskOf } from "../history.ts";
 import { isTerminalState } from "../inputs.ts";
-import type { AgentState, CompletedExecutor, FrameworkState } from "../state.ts";
+import {
+  type AgentState,
+  type CompletedExecutor,
+  type FrameworkState,
+  isGroupMember,
+  shownExecutorId,
+} from "../state.ts";
 
 /** GET_AGENT. */
 export function getAgent(state: AgentState): AgentResponse {
@@ -76,8 +82,13 @@ function tasksOf(state: AgentState): AgentResponseGetTasks {
 
 function executorsOf(state: AgentState): AgentResponseGetExecutors {
   const executors: { executor_info: ExecutorInfo }[] = [];
+  const told = new Set<string>();
   for (const executor of state.containers.values()) {
-    executors.push({ executor_info: executor.info });
+    const key = `${executor.frameworkId} ${shownExecutorId(executor)}`;
+    // A default executor has a container for each task and is one for all that.
+    if (!isGroupMember(executor) || !told.has(key))
+      executors.push({ executor_info: executor.info });
+    told.add(key);
   }
   return {
     executors,

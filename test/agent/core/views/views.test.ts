@@ -1,7 +1,7 @@
 /** What the outside sees of a core's state, in both forms of JSON, and its figures. */
 import { expect, test } from "bun:test";
 import { agentMetrics } from "../../../../src/agent/core/views/metrics.ts";
-import { stateJson } from "../../../../src/agent/core/views/v0-state.ts";
+import { allocatedResources, stateJson } from "../../../../src/agent/core/views/v0-state.ts";
 import { getState, getTasks } from "../../../../src/agent/core/views/v1-views.ts";
 import {
   AGENT_ID,
@@ -120,4 +120,17 @@ test("figures count what is there and what has ended [metrics.json]", () => {
     "slave/cpus_used": 0.2,
     "slave/cpus_percent": 0.05,
   });
+});
+
+test("a default executor is listed once and counts once, whatever number of tasks it has", () => {
+  const agent = AgentHarness.registered();
+  const cpus = { name: "cpus", type: "SCALAR", scalar: { value: 0.5 } } as const;
+  const executor = { type: "DEFAULT", executor_id: { value: "e" }, resources: [cpus] } as const;
+  const tasks = ["a", "b", "c"].map((id) => commandTask(id, { executor }));
+  const group = { executor, taskGroup: { tasks }, launchesExecutor: true };
+  agent.command({ kind: "runTaskGroup", framework: framework("fw"), ...group });
+  const { get_state: state } = getState(agent.core.state);
+  expect(state?.get_executors?.executors).toHaveLength(1);
+  const held = allocatedResources(agent.core.state).map(({ scalar }) => scalar?.value ?? 0);
+  expect(held.reduce((sum, value) => sum + value, 0)).toBeCloseTo(0.5 + 3 * 0.1);
 });
