@@ -46,6 +46,15 @@ export const CONSTRAINTS_MAX = 1000;
  */
 export const CONSTRAINT_REGEXES_MAX = 100;
 
+/** Roles with a quota: each is told in several metrics, and all metrics are told in one go. */
+export const QUOTA_ROLES_MAX = 5000;
+
+/** Resource names in the quota of one role; for the same reason. */
+export const QUOTA_NAMES_MAX = 50;
+
+/** Roles with a weight: all of them are told in one answer. */
+export const WEIGHT_ROLES_MAX = 10_000;
+
 /** Pings of one step: after a stall those of many agents are due together. */
 export const PINGS_PER_STEP_MAX = 256;
 

@@ -1,6 +1,17 @@
 /** What an operator is refused changes nothing. Found by fuzzing. */
 import { describe, expect, test } from "bun:test";
+import type { MasterCall, QuotaQuotaConfig, WeightInfo } from "../../../src/protocol/v1/types.ts";
 import { offersOf, World } from "./harness.ts";
+
+const quotaCall = (quota_configs: readonly QuotaQuotaConfig[]): MasterCall => ({
+  type: "UPDATE_QUOTA",
+  update_quota: { quota_configs },
+});
+
+const weightCall = (weight_infos: readonly WeightInfo[]): MasterCall => ({
+  type: "UPDATE_WEIGHTS",
+  update_weights: { weight_infos },
+});
 
 describe("refused operator calls", () => {
   test("a reservation that cannot fit withdraws no offer [issue 3, fuzzing]", () => {
@@ -25,6 +36,28 @@ describe("refused operator calls", () => {
     expect(outcome).toMatchObject({ ok: false, error: { code: "conflict" } });
     expect(world.state.offers.size).toBe(1);
     expect(stream.events.some(({ type }) => type === "RESCIND")).toBe(false);
+  });
+
+  test("roles with quota or weight, and names in a quota, are bounded [issue 3, fuzzing]", () => {
+    const world = new World();
+    const limits = { cpus: { value: 1 } };
+    const quotas = (count: number) =>
+      Array.from({ length: count }, (_, number) => ({ role: `r${number}`, limits }));
+    const names = Object.fromEntries(
+      Array.from({ length: 51 }, (_, number) => [`n${number}`, { value: 1 }]),
+    );
+    const weights = (count: number) =>
+      Array.from({ length: count }, (_, number) => ({ role: `r${number}`, weight: 2 }));
+    const setQuota = (quota_configs: Parameters<typeof quotaCall>[0]) =>
+      world.operatorCall(quotaCall(quota_configs)).ok;
+    expect(setQuota(quotas(5001))).toBe(false);
+    expect(setQuota([{ role: "r", limits: names }])).toBe(false);
+    expect(setQuota(quotas(5000))).toBe(true);
+    expect(setQuota([{ role: "one-more", limits }])).toBe(false);
+    expect(setQuota([{ role: "r1", limits: {} }])).toBe(true);
+    expect(setQuota([{ role: "one-more", limits }])).toBe(true);
+    expect(world.operatorCall(weightCall(weights(10_001))).ok).toBe(false);
+    expect(world.operatorCall(weightCall(weights(10_000))).ok).toBe(true);
   });
 
   test("a grace period that no message can tell is refused [issue 3, fuzzing]", () => {

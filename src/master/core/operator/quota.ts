@@ -14,6 +14,7 @@ import type {
 import type { Quota, RoleQuota } from "../../../registry/core/registry-state.ts";
 import { toMilli } from "../../../resources/bundle.ts";
 import type { MasterContext } from "../context.ts";
+import { QUOTA_NAMES_MAX, QUOTA_ROLES_MAX } from "../limits.ts";
 import { firstFault } from "../message-validation.ts";
 import { rescindOffer } from "../offers.ts";
 import { faultOfResources } from "../resource-forms.ts";
@@ -35,6 +36,8 @@ export function updateQuota(
       : undefined);
   if (fault !== undefined) return invalid(fault);
   const quotas = configs.map(quotaOf);
+  const crowd = faultOfNumber(ctx, quotas);
+  if (crowd !== undefined) return invalid(crowd);
   if (force !== true) {
     const excess =
       firstFault(quotas, (quota) => faultOfConsumption(ctx, quota)) ?? faultOfCapacity(ctx, quotas);
@@ -62,6 +65,8 @@ export function setQuota(
     return invalid(`role '${role}' has a quota already; remove it first or use UPDATE_QUOTA`);
   }
   const quotas = [quotaOf(config)];
+  const crowd = faultOfNumber(ctx, quotas);
+  if (crowd !== undefined) return invalid(crowd);
   const excess = force === true ? undefined : faultOfCapacity(ctx, quotas);
   if (excess !== undefined) {
     return refuse("conflict", `Heuristic capacity check for set quota request failed: ${excess}`);
@@ -101,6 +106,20 @@ function invalid(why: string): Result<void> {
 }
 
 // ---- what may be asked for ----------------------------------------------------------------------
+
+/** Quotas that are empty are removals. */
+function faultOfNumber(ctx: MasterContext, quotas: readonly RoleQuota[]): string | undefined {
+  const roles = new Set(plannedPolicy(ctx).quotas.keys());
+  for (const { role, guarantees, limits } of quotas) {
+    const names = new Set([...Object.keys(guarantees), ...Object.keys(limits)]);
+    if (names.size > QUOTA_NAMES_MAX) {
+      return `role '${role}' names ${names.size} resources; at most ${QUOTA_NAMES_MAX} are allowed`;
+    }
+    if (names.size > 0) roles.add(role);
+  }
+  if (roles.size <= QUOTA_ROLES_MAX) return undefined;
+  return `${roles.size} roles would have a quota; at most ${QUOTA_ROLES_MAX} may`;
+}
 
 function faultOfConfig(ctx: MasterContext, config: QuotaQuotaConfig): string | undefined {
   const { role, guarantees, limits } = config;

@@ -3,10 +3,11 @@ import { type Result, refuse } from "../../../base/result.ts";
 import type { WeightInfo } from "../../../protocol/v1/types.ts";
 import type { RoleWeight } from "../../../registry/core/registry-state.ts";
 import type { MasterContext } from "../context.ts";
+import { WEIGHT_ROLES_MAX } from "../limits.ts";
 import { firstFault } from "../message-validation.ts";
 import { rescindOffer } from "../offers.ts";
 import { faultOfNamedRole } from "./named-role.ts";
-import { type OperatorRequest, settlePolicy } from "./settle.ts";
+import { type OperatorRequest, plannedPolicy, settlePolicy } from "./settle.ts";
 
 /** Refusals: `invalid`. An empty list is fine and changes nothing. */
 export function updateWeights(
@@ -15,7 +16,8 @@ export function updateWeights(
   request: OperatorRequest,
 ): Result<void> | "later" {
   const weights = infos.map(({ role, weight }) => ({ role: (role ?? "").trim(), weight }));
-  const fault = firstFault(weights, (info) => faultOfWeight(ctx, info));
+  const fault =
+    firstFault(weights, (info) => faultOfWeight(ctx, info)) ?? faultOfNumber(ctx, weights);
   if (fault !== undefined) {
     return refuse("invalid", `Failed to validate update weights request JSON: ${fault}`);
   }
@@ -39,6 +41,13 @@ function faultOfWeight(ctx: MasterContext, { role, weight }: RoleWeight): string
   if (bad !== undefined) return bad;
   if (weight > 0 && Number.isFinite(weight)) return undefined;
   return `weight ${weight} of role '${role}' must be a number above 0`;
+}
+
+function faultOfNumber(ctx: MasterContext, weights: readonly RoleWeight[]): string | undefined {
+  const roles = new Set(plannedPolicy(ctx).weights.keys());
+  for (const { role } of weights) roles.add(role);
+  if (roles.size <= WEIGHT_ROLES_MAX) return undefined;
+  return `${roles.size} roles would have a weight; at most ${WEIGHT_ROLES_MAX} may`;
 }
 
 function isTracked({ state }: MasterContext, roles: ReadonlySet<string>): boolean {
