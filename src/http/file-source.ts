@@ -93,8 +93,11 @@ class OneFile implements FileSource {
     return { [this.#virtualPath]: this.#realPath };
   }
 
-  browse(): Promise<Result<readonly FileInfo[]>> {
-    return Promise.resolve(ok([]));
+  async browse(path: string): Promise<Result<readonly FileInfo[]>> {
+    const handle = await this.#open();
+    if (handle === undefined) return notFound(path);
+    await handle.close();
+    return ok([]);
   }
 
   async read(
