@@ -133,9 +133,12 @@ export class SimFramework {
     this.#call({ type: "RECONCILE_OPERATIONS", reconcile_operations: { operations } });
   }
 
-  /** Operations whose end it was never told. */
-  openOperations(): readonly string[] {
-    return this.#judge.operations.open(this.#operations).map(({ operationId }) => operationId);
+  /** Operations on these agents whose end it was never told. */
+  openOperations(agentIds: ReadonlySet<string | undefined>): readonly string[] {
+    return this.#judge.operations
+      .open(this.#operations)
+      .filter(({ agentId }) => agentIds.has(agentId))
+      .map(({ operationId }) => operationId);
   }
 
   /** The connection breaks; master and scheduler notice each in their own time. */

@@ -196,12 +196,12 @@ class Cast {
     this.#world.check(framework.isSubscribed, () => `${framework.name} cannot subscribe`);
     // Memory is never used up, so that there is always something for everybody.
     this.#world.check(framework.offersSeen > 0, () => `${framework.name} starves`);
-    const open = framework.openOperations();
+    const agentIds = new Set(this.#hosts.map((host) => host.core?.state.info.id?.value));
+    const open = framework.openOperations(agentIds);
     this.#world.check(
       open.length === 0,
       () => `${framework.name} never learned the end of ${open.join(", ")}`,
     );
-    const agentIds = new Set(this.#hosts.map((host) => host.core?.state.info.id?.value));
     for (const task of framework.tasks.values()) {
       const key = `${frameworkId}/${task.taskId}`;
       const isAlive = alive.delete(key);
