@@ -28,7 +28,9 @@ export function keptTask(
   agent: AgentEntry,
   task: Task,
 ): Task {
-  const { name, task_id, state, executor_id, user } = task;
+  const { name, state, executor_id, user } = task;
+  // What a reader builds has room for six fields; this has room for one.
+  const task_id = { value: task.task_id.value };
   const framework_id = framework.info.id ?? task.framework_id;
   const agent_id = agent.info.id ?? task.agent_id;
   const resources = task.resources && ctx.shared.share(task.resources);
@@ -88,8 +90,11 @@ function keptPlace(
   if (isSameMessage(place, before)) return before;
   const { container_id, network_infos, executor_pid, cgroup_info } = place;
   const networks = network_infos && ctx.shared.share(network_infos);
-  if (cgroup_info !== undefined) return { ...place, network_infos: networks };
-  return { container_id, network_infos: networks, executor_pid };
+  if (cgroup_info !== undefined || container_id?.parent !== undefined) {
+    return { ...place, network_infos: networks };
+  }
+  const own = container_id && { value: container_id.value };
+  return { container_id: own, network_infos: networks, executor_pid };
 }
 
 /** The other object when both have one value. */
