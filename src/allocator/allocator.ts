@@ -123,7 +123,7 @@ export interface AllocatorOptions {
 export interface CycleBudget {
   /** Offers made. */
   readonly offers: number;
-  /** Turns of agents and clients they are shown to; not in stage 1. */
+  /** Turns of agents and clients they are shown to, not in stage 1; filters whose end is noticed. */
   readonly looks: number;
 }
 

@@ -25,7 +25,7 @@ import { Filters } from "./filters.ts";
 import { clientsOf, type FrameworkRecord, subscribe } from "./frameworks.ts";
 import { assertLedger } from "./invariants.ts";
 import { Ledger } from "./ledger.ts";
-import { type Minimum, minimumOf } from "./minimum.ts";
+import { type Minimum, minimumOf, renumbered } from "./minimum.ts";
 import { setAgentBits } from "./offerable.ts";
 import type { Branch, Client } from "./role-tree.ts";
 
@@ -47,6 +47,8 @@ export class DrfAllocator implements Allocator {
   readonly #constrainedClients = new Set<Client>();
   #whitelist: ReadonlySet<string> | undefined = undefined;
   #pause: { readonly agentCount: number; readonly untilMs: number } | undefined = undefined;
+  /** Scalar names that minimums of frameworks have been numbered with. */
+  #nameCount = 0;
   /** Something was taken, returned or allowed since the last cycle. */
   #areAmountsNew = false;
 
@@ -54,6 +56,9 @@ export class DrfAllocator implements Allocator {
   constructor(kinds: ResourceKinds, options: AllocatorOptions) {
     this.#options = options;
     this.#ledger = new Ledger(kinds, options.fairSharingExcluded);
+    for (const entry of options.minAllocatable) {
+      for (const name of Object.keys(entry)) kinds.scalarIndexOf(name);
+    }
     this.#minimum = minimumOf(kinds, options.minAllocatable);
     this.#cycle = new Cycle(this.#ledger, this.#filters, this.#minimum);
   }
@@ -120,6 +125,7 @@ export class DrfAllocator implements Allocator {
   ): void {
     const { kinds } = this.#ledger;
     assert(total.kinds === kinds, () => `agent ${id} is described by the allocator's kinds`);
+    this.#learnNames();
     const agent = this.#ledger.addAgent(id, info, total);
     agent.capabilities = capabilities;
     setAgentBits(agent, this.#options);
@@ -142,6 +148,7 @@ export class DrfAllocator implements Allocator {
     const agent = this.#ledger.pool.get(id);
     this.#setInfo(agent, info);
     const isTotalNew = !agent.total.equals(total);
+    this.#learnNames();
     if (isTotalNew) this.#ledger.setTotal(agent, total);
     agent.capabilities = capabilities ?? agent.capabilities;
     const areBitsNew = setAgentBits(agent, this.#options);
@@ -283,7 +290,7 @@ export class DrfAllocator implements Allocator {
     }
     this.#ledger.pool.beginCycle();
     this.#cycle.looks = 0;
-    const wokenAgents = this.#wake(nowMs);
+    const wokenAgents = this.#wake(nowMs, budget?.looks ?? Number.POSITIVE_INFINITY);
     this.#loosen();
     for (const client of this.#dirtyClients) client.starvingSinceMs ??= nowMs;
     const allocations =
@@ -344,11 +351,11 @@ export class DrfAllocator implements Allocator {
 
   // ---- a cycle --------------------------------------------------------------------------------
 
-  /** Agents of which filters have ended that held something back. */
-  #wake(nowMs: number): Set<AgentRecord> {
+  /** Agents of which filters have ended that held something back; at most so many filters. */
+  #wake(nowMs: number, countMax: number): Set<AgentRecord> {
     const { tree, pool } = this.#ledger;
     const woken = new Set<AgentRecord>();
-    this.#filters.expire(nowMs, (agentNumber, clientNumber) => {
+    this.#filters.expire(nowMs, countMax, (agentNumber, clientNumber) => {
       const agent = pool.at(agentNumber);
       const client = tree.clientAt(clientNumber);
       if (!agent.isOfferable || !client.isHungry) return;
@@ -485,6 +492,16 @@ export class DrfAllocator implements Allocator {
     agent.isDirty = this.#ledger.offerable.has(agent);
     if (agent.isDirty) this.#dirtyAgents.add(agent);
     else this.#dirtyAgents.delete(agent);
+  }
+
+  /** What frameworks ask for by name is there only since some agent has it. */
+  #learnNames(): void {
+    const { kinds, tree } = this.#ledger;
+    if (kinds.scalarNames.length === this.#nameCount) return;
+    this.#nameCount = kinds.scalarNames.length;
+    for (const client of tree.clients()) {
+      if (client.minimum !== undefined) client.minimum = renumbered(kinds, client.minimum);
+    }
   }
 
   /** Takes over what an agent says of itself, apart from resources and capabilities. */

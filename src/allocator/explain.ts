@@ -47,7 +47,9 @@ export function reasonsAgainst(question: Question): Reason[] {
   const { ledger, minimum } = question;
   const reasons = new Map<Finding["kind"], Reason>();
   const offerable = new Offerable(minimum);
-  const asked = minimum.map((entry) => namedAmounts(entry, ledger.kinds));
+  const asked = minimum.map(({ names, milli }) =>
+    Object.fromEntries(names.map((name, place) => [name, milli[place] ?? 0])),
+  );
   for (const agent of ledger.pool.all()) {
     const finding = judge(question, offerable, agent, asked);
     const known = reasons.get(finding.kind);

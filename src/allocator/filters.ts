@@ -6,7 +6,7 @@
  */
 import { assert } from "../base/assert.ts";
 import type { Bundle } from "../resources/bundle.ts";
-import { DEAD_FILTERS_MIN, FILTERS_PER_KEY } from "./limits.ts";
+import { DEAD_FILTERS_MIN, FILTERS_PER_KEY, UNWANTED_WAKES_MAX } from "./limits.ts";
 import { MinHeap } from "./min-heap.ts";
 import { PairIndex } from "./pair-index.ts";
 
@@ -107,9 +107,14 @@ export class Filters {
     return untilMs;
   }
 
-  /** Forgets refusals that have ended and held something back; shows each. */
-  expire(nowMs: number, show: (agent: number, client: number) => void): void {
-    for (let row = this.#wakes.first; row !== NONE; row = this.#wakes.first) {
+  /**
+   * Forgets refusals that have ended and held something back, at most `countMax` of them; shows each.
+   * The others stay due.
+   */
+  expire(nowMs: number, countMax: number, show: (agent: number, client: number) => void): void {
+    let left = countMax;
+    for (let row = this.#wakes.first; row !== NONE && left > 0; row = this.#wakes.first) {
+      left -= 1;
       if (this.#state[row] === LIVE && (this.#expiresMs[row] ?? 0) > nowMs) return;
       const client = this.#pairs.left[row] ?? 0;
       const agent = this.#pairs.right[row] ?? 0;
@@ -123,10 +128,14 @@ export class Filters {
 
   /**
    * When the first refusal ends that holds back something `isWanted` still; Infinity when none.
-   * Those not wanted now are queued again by the next offer they hold back.
+   * Those not wanted now are queued again by the next offer they hold back. After some of them the
+   * answer is that of the next one, wanted or not, since there may be a million.
    */
   nextEndMs(isWanted: (agent: number, client: number) => boolean): number {
+    let skipped = 0;
     for (let row = this.#wakes.first; row !== NONE; row = this.#wakes.first) {
+      skipped += 1;
+      if (skipped > UNWANTED_WAKES_MAX) return this.#expiresMs[row] ?? 0;
       const isLive = this.#state[row] === LIVE;
       if (isLive && isWanted(this.#pairs.right[row] ?? 0, this.#pairs.left[row] ?? 0)) {
         return this.#expiresMs[row] ?? 0;

@@ -21,3 +21,9 @@ export const REGEX_LENGTH_MAX: number = 1024;
  * once, since alternatives with common parts are folded together when they are compiled.
  */
 export const REGEX_REFUSED_FACTOR: number = 20;
+
+/**
+ * Refusals taken out of the wake queue by one question for the next end because nobody waits for
+ * them now. Beyond it a cycle may be woken in vain, which costs less than to look at all at once.
+ */
+export const UNWANTED_WAKES_MAX: number = 1000;

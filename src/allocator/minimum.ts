@@ -4,7 +4,8 @@ import type { ScalarSummary } from "../resources/summary.ts";
 
 /** Amounts that have to be there together. */
 export interface MinimumEntry {
-  /** Numbers of scalar names, and thousandths of each. */
+  readonly names: readonly string[];
+  /** Numbers of the names, -1 where nothing has that name, and thousandths of each. */
   readonly indexes: readonly number[];
   readonly milli: readonly number[];
 }
@@ -12,15 +13,27 @@ export interface MinimumEntry {
 /** Any one entry is enough; an empty list asks for nothing. */
 export type Minimum = readonly MinimumEntry[];
 
-/** `list` in thousandths by scalar name. */
+/**
+ * `list` in thousandths by scalar name. Names that nothing has are not made known by it, since
+ * frameworks may make them up; `renumbered` has to follow when new names come.
+ */
 export function minimumOf(
   kinds: ResourceKinds,
   list: readonly Readonly<Record<string, number>>[],
 ): Minimum {
-  return list.map((entry) => ({
-    indexes: Object.keys(entry).map((name) => kinds.scalarIndexOf(name)),
-    milli: Object.values(entry),
-  }));
+  return list.map((entry) => {
+    const names = Object.keys(entry);
+    const indexes = names.map((name) => kinds.findScalarIndex(name));
+    return { names, indexes, milli: Object.values(entry) };
+  });
+}
+
+/** The same minimum with the numbers that its names have now. */
+export function renumbered(kinds: ResourceKinds, minimum: Minimum): Minimum {
+  return minimum.map(({ names, milli }) => {
+    const indexes = names.map((name) => kinds.findScalarIndex(name));
+    return { names, indexes, milli };
+  });
 }
 
 /** Whether resources with these sums are enough. */
@@ -47,7 +60,9 @@ export function meetsWithin(
 
 /** Same entries in the same order. */
 export function areSameMinimums(a: Minimum | undefined, b: Minimum | undefined): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+  const plain = (minimum: Minimum | undefined): unknown =>
+    minimum?.map(({ names, milli }) => [names, milli]);
+  return JSON.stringify(plain(a)) === JSON.stringify(plain(b));
 }
 
 /** Thousandths of a name, shared volumes too. */

@@ -210,6 +210,7 @@ export class Quotas<Top extends HeldBack> {
     if (known === undefined) this.#reserved.set(roleName, amounts);
     amounts[index] = (amounts[index] ?? 0) + milli;
     assert(amounts[index] >= 0, () => `no less than nothing is reserved to ${roleName}`);
+    if (amounts.every((sum) => (sum ?? 0) === 0)) this.#reserved.delete(roleName);
     const role = this.#roles.get(roleName.split("/")[0] ?? "");
     if (role === undefined) return;
     if (this.#consume(role, index, milli) < 0) this.risenMask |= bitOf(index);

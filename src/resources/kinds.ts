@@ -49,6 +49,7 @@ export class ResourceKinds {
   /** Kinds of which only name, type and allocation are said: nearly all there are. */
   readonly #plain = new Map<string, Map<string, ResourceKind>>();
   readonly #scalarNames: string[] = [];
+  readonly #scalarIndexes = new Map<string, number>();
   #generation = 0;
   #allocatedCount = 0;
   /** By kind, and for `#allocated` by role before. */
@@ -80,10 +81,21 @@ export class ResourceKinds {
     return this.#scalarNames;
   }
 
-  /** The number of a scalar name, which is new when nobody has used it before. */
+  /** The number of a scalar name; -1 when nothing has that name. */
+  findScalarIndex(name: string): number {
+    return this.#scalarIndexes.get(name) ?? -1;
+  }
+
+  /**
+   * The number of a scalar name, a new one when nothing has that name yet. Tables are as wide as
+   * there are names, so names that a framework makes up must not come here.
+   */
   scalarIndexOf(name: string): number {
-    const known = this.#scalarNames.indexOf(name);
-    return known >= 0 ? known : this.#scalarNames.push(name) - 1;
+    const known = this.#scalarIndexes.get(name);
+    if (known !== undefined) return known;
+    const index = this.#scalarNames.push(name) - 1;
+    this.#scalarIndexes.set(name, index);
+    return index;
   }
 
   /** The kind of a validated resource, whatever its reservation format. */

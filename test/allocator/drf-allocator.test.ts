@@ -44,6 +44,18 @@ group("offers", () => {
     expect(bench.offers(0).sort()).toEqual(["modest/*@A cpus:4;mem:1024", "modest/*@B disk:1"]);
   });
 
+  test("a minimum of a name that nothing has yet is met once an agent has it [semantics 4.4]", () => {
+    const bench = new Bench();
+    const quantities = [{ quantities: { tokens: { value: 2 } } }];
+    const offerFilters = { "*": { min_allocatable_resources: { quantities } } };
+    bench.addFramework("F", framework(["*"], { offerFilters }));
+    bench.addAgent("A", "cpus:4");
+    expect(bench.offers(0)).toEqual([]);
+    expect(bench.kinds.scalarNames).not.toContain("tokens");
+    bench.addAgent("B", "tokens:2");
+    expect(bench.offers(1)).toEqual(["F/*@B tokens:2"]);
+  });
+
   test("GPU agents are kept for frameworks that know of GPUs [semantics 10.34]", () => {
     const bench = new Bench();
     bench.addFramework("a-plain");

@@ -68,7 +68,7 @@ test("what is refused, and until when, is what the list says [semantics 4.5]", (
           if (isRefused) waiting.add(`${each.client} ${each.agent}`);
         } else if (each.kind === "wait") {
           nowMs += each.ms;
-          filters.expire(nowMs, (agentNumber, clientNumber) => {
+          filters.expire(nowMs, 1000, (agentNumber, clientNumber) => {
             waiting.delete(`${clientNumber} ${agentNumber}`);
           });
           for (const pair of waiting) {
