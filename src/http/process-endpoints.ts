@@ -82,8 +82,12 @@ function metrics(facts: ProcessFacts, context: Context): Response {
 }
 
 async function prometheus(facts: ProcessFacts): Promise<Response> {
-  const families = [...toFamilies(facts.metrics()), ...facts.live.families()];
-  const { text, contentType } = await prometheusText(families);
+  const { live } = facts;
+  const snapshot = facts.metrics();
+  await live.turn();
+  const families = [...toFamilies(snapshot), ...live.families()];
+  await live.turn();
+  const { text, contentType } = await prometheusText(families, () => live.turn());
   return new Response(text, { headers: { "Content-Type": contentType } });
 }
 

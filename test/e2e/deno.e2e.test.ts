@@ -57,6 +57,11 @@ test.skipIf(DENO === undefined)(
       { cwd: ROOT },
     );
     expect(own.code).toBe(7);
+    for (const { url } of [started, both]) {
+      const metrics = await (await fetch(`${url}/metrics`)).text();
+      expect(metrics).toContain("\nallot_master_elected 1\n");
+      expect(metrics).toContain("\nallot_event_loop_lag_seconds_count ");
+    }
     expect((await started.end("SIGTERM")).code).toBe(0);
   },
   TIMEOUT_MS,

@@ -52,6 +52,11 @@ export class LiveMetrics {
     }
   }
 
+  /** Resolves after other events had their turn. */
+  turn(): Promise<void> {
+    return new Promise((resolve) => void this.#clock.schedule(0, resolve));
+  }
+
   families(): readonly Family[] {
     return [this.#calls.family(), this.#lag.family()];
   }

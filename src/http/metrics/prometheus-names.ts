@@ -20,13 +20,8 @@ interface Rule {
 const FRAMEWORK = "^master/frameworks/(?<framework>[^/]+)/(?<framework_id>[^/]+)";
 const ENDED = "finished|failed|error|dropped|gone_by_operator|killed|lost|gone";
 
-/** The first rule that fits counts. */
-const RULES: readonly Rule[] = [
-  { pattern: new RegExp(`${FRAMEWORK}/(?:calls|events|operations)$`) },
-  { pattern: /^master\/operations\/[a-z_]+$/ },
-  { pattern: /^master\/operations\/[a-z_]+\/total$/ },
-  { pattern: /^allocator\/mesos\/event_queue_dispatches$/ },
-  { pattern: /_ms\/(?:count|min|max)$/ },
+/** The first rule that fits counts. These are apart because there may be very many of them. */
+const FRAMEWORK_RULES: readonly Rule[] = [
   {
     pattern: new RegExp(`${FRAMEWORK}/calls/(?<type>.+)$`),
     family: "allot_framework_calls_total",
@@ -72,6 +67,15 @@ const RULES: readonly Rule[] = [
     family: "allot_framework_subscribed",
     help: "1 while a framework is connected",
   },
+  { pattern: new RegExp(`${FRAMEWORK}/(?:calls|events|operations)$`) },
+];
+
+/** All other names. */
+const RULES: readonly Rule[] = [
+  { pattern: /^master\/operations\/[a-z_]+$/ },
+  { pattern: /^master\/operations\/[a-z_]+\/total$/ },
+  { pattern: /^allocator\/mesos\/event_queue_dispatches$/ },
+  { pattern: /_ms\/(?:count|min|max)$/ },
   {
     pattern: /^frameworks\/(?<principal>[^/]+)\/messages_(?<name>received|processed)$/,
     family: "allot_principal_messages_$name_total",
@@ -143,7 +147,7 @@ const RULES: readonly Rule[] = [
     family: "allot_$name_seconds",
     help: "Time over the last runs",
     scale: 0.001,
-    labels: ({ quantile = "" }) => ({ quantile: `0.${quantile}` }),
+    labels: ({ quantile = "" }) => ({ quantile: String(Number(`0.${quantile}`)) }),
   },
   {
     pattern: /^(?<name>.+)_ms$/,
@@ -152,6 +156,7 @@ const RULES: readonly Rule[] = [
     scale: 0.001,
   },
   { pattern: /^(?<name>.+)_secs$/, family: "allot_$name_seconds" },
+  { pattern: /^(?<name>.+\/event_queue_.+)$/, family: "allot_$name" },
   { pattern: /^system\/cpus_total$/, family: "allot_system_cpus" },
   {
     pattern:
@@ -181,7 +186,8 @@ export function toFamilies(snapshot: Readonly<Record<string, number>>): Family[]
 }
 
 function ruleFor(name: string): { readonly rule: Rule; readonly groups: Groups } | undefined {
-  for (const rule of RULES) {
+  const rules = name.startsWith("master/frameworks/") ? FRAMEWORK_RULES : RULES;
+  for (const rule of rules) {
     const match = rule.pattern.exec(name);
     if (match !== null) return { rule, groups: (match.groups ?? {}) as Groups };
   }

@@ -72,7 +72,7 @@ export class MasterCore {
     return this.ctx.state;
   }
 
-  /** Every metric of the core by its Mesos name, sorted. O(frameworks + roles). */
+  /** Every metric of the core by its Mesos name. O(frameworks + roles). */
   metrics(nowMs: number): Record<string, number> {
     const { state, allocator, options } = this.ctx;
     const metrics = metricsSnapshot(state, nowMs, allocator);

@@ -6,6 +6,7 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { agentMetrics } from "../../../src/agent/core/views/metrics.ts";
 import { ok } from "../../../src/base/result.ts";
+import { toFamilies } from "../../../src/http/metrics/prometheus-names.ts";
 import { systemMetrics } from "../../../src/http/process-facts.ts";
 import { MasterRuntime } from "../../../src/master/runtime/master-runtime.ts";
 import { loadSqlite } from "../../../src/platform/sqlite.ts";
@@ -118,8 +119,8 @@ function patternOf(name: string): RegExp {
   return new RegExp(`^${escaped.replaceAll("*", ".*").replace(/\{[^}]*\}/g, "[^/]+")}$`);
 }
 
-test("each of them is told, or it is said why not [reference/metrics.json]", async () => {
-  const told = [
+async function toldNames(): Promise<readonly string[]> {
+  return [
     ...coreNames(),
     ...(await runtimeNames()),
     ...(await registrarNames()),
@@ -127,6 +128,10 @@ test("each of them is told, or it is said why not [reference/metrics.json]", asy
     ...Object.keys(agentMetrics(AgentHarness.registered().core.state, 1)),
     ...OF_THE_ROLE,
   ];
+}
+
+test("each of them is told, or it is said why not [reference/metrics.json]", async () => {
+  const told = await toldNames();
   const why = excused();
   const missing = mesosMetrics
     .filter(({ name }) => !told.some((one) => patternOf(name).test(one)))
@@ -136,4 +141,13 @@ test("each of them is told, or it is said why not [reference/metrics.json]", asy
     .filter(({ name }) => told.includes(name) && why.some((pattern) => pattern.test(name)))
     .map(({ name }) => name);
   expect(needless).toEqual([]);
+});
+
+test("what only rises is a counter for Prometheus, and nothing else [reference/metrics.json]", async () => {
+  for (const name of await toldNames()) {
+    const known = mesosMetrics.find((metric) => patternOf(metric.name).test(name));
+    for (const { type } of toFamilies({ [name]: 1 })) {
+      expect([name, type]).toEqual([name, known?.kind === "counter" ? "counter" : "gauge"]);
+    }
+  }
 });

@@ -5,9 +5,11 @@ import { prometheusText } from "../../../src/http/metrics/prometheus.ts";
 import { toFamilies } from "../../../src/http/metrics/prometheus-names.ts";
 import { FakeClock } from "../../base/fake-clock.ts";
 
+const noTurn = (): Promise<void> => Promise.resolve();
+
 /** The lines of one name, without comments. */
 async function linesOf(snapshot: Readonly<Record<string, number>>): Promise<string[]> {
-  const { text } = await prometheusText(toFamilies(snapshot));
+  const { text } = await prometheusText(toFamilies(snapshot), noTurn);
   return text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
 }
 
@@ -67,6 +69,12 @@ describe("names", () => {
     ],
     ["registrar/state_fetch_ms", 20, "allot_registrar_state_fetch_last_seconds 0.02"],
     ["registrar/registry_size_bytes", 20, "allot_registrar_registry_size_bytes 20"],
+    ["master/event_queue_messages", 2, "allot_master_event_queue_messages 2"],
+    [
+      "registrar/state_store_ms/p50",
+      20,
+      'allot_registrar_state_store_seconds{quantile="0.5"} 0.02',
+    ],
     ["system/mem_total_bytes", 20, "allot_system_mem_total_bytes 20"],
     ["slave/executors_terminated", 2, "allot_agent_executors_terminated_total 2"],
     ["slave/executors_running", 2, "allot_agent_executors_running 2"],
@@ -88,9 +96,22 @@ describe("names", () => {
     ]);
   });
 
+  test("a long text gives others their turn", async () => {
+    const names = Array.from({ length: 5000 }, (_, number) => `allocator/mesos/roles/r${number}`);
+    const snapshot = Object.fromEntries(names.map((name) => [`${name}/shares/dominant`, 1]));
+    const rest = { "master/elected": 1, "master/uptime_secs": 1 };
+    let turns = 0;
+    const { text } = await prometheusText(toFamilies({ ...snapshot, ...rest }), async () => {
+      turns += 1;
+    });
+    expect(turns).toBe(1);
+    expect(text.split("\n").filter((line) => line.startsWith("allot_"))).toHaveLength(5002);
+  });
+
   test("each family says once what it is", async () => {
     const { text, contentType } = await prometheusText(
       toFamilies({ "master/tasks_running": 1, "master/tasks_staging": 2 }),
+      noTurn,
     );
     expect(contentType).toStartWith("text/plain");
     expect(text).toBe(
@@ -111,7 +132,7 @@ describe("histograms", () => {
     await live.timed("scheduler", "ACCEPT", take(700));
     const failing = live.timed("operator", "GET_STATE", () => Promise.reject(new Error("broken")));
     await expect(failing).rejects.toThrow("broken");
-    const { text } = await prometheusText(live.families());
+    const { text } = await prometheusText(live.families(), noTurn);
     const lines = text.split("\n");
     expect(lines).toContain(
       'allot_call_seconds_bucket{api="scheduler",type="ACCEPT",le="0.0025"} 0',
@@ -132,7 +153,7 @@ describe("histograms", () => {
     clock.leap(400);
     live.stop();
     clock.advance(1000);
-    const { text } = await prometheusText(live.families());
+    const { text } = await prometheusText(live.families(), noTurn);
     const lines = text.split("\n");
     expect(lines).toContain('allot_event_loop_lag_seconds_bucket{le="0.0005"} 1');
     expect(lines).toContain('allot_event_loop_lag_seconds_bucket{le="0.25"} 1');

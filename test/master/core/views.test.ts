@@ -374,7 +374,6 @@ describe("metrics", () => {
       [`master/frameworks/test/${stream.frameworkId}/offers/accepted`]: 1,
       [`master/frameworks/test/${stream.frameworkId}/calls/revive`]: 1,
     });
-    expect(Object.keys(metrics)).toEqual(Object.keys(metrics).sort());
     agent.disconnect();
     expect(world.core.metrics(world.nowMs)).toMatchObject({
       "master/slaves_disconnected": 1,

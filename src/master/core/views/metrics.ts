@@ -41,7 +41,7 @@ const OPEN_OPERATION_STATES: readonly OperationState[] = [
 
 type Values = Map<string, number>;
 
-/** Every metric of the core, sorted by name. */
+/** Every metric of the core, in no particular order. */
 export function metricsSnapshot(
   state: MasterState,
   nowMs: number,
@@ -58,7 +58,7 @@ export function metricsSnapshot(
   addResources(values, state);
   addOperations(values, state);
   addRoles(values, state, figures);
-  return Object.fromEntries([...values].sort(([a], [b]) => (a < b ? -1 : 1)));
+  return Object.fromEntries(values);
 }
 
 function addAgents(values: Values, state: MasterState): void {
