@@ -180,17 +180,18 @@ export const AGENT_SCENARIOS: readonly Scenario[] = [
         acknowledges: false,
         info: { checkpoint: true },
       });
-      let acknowledged = 0;
-      const acknowledgeNew = async (): Promise<void> => {
-        const fresh = framework.updates.slice(acknowledged);
-        acknowledged += fresh.length;
-        for (const status of fresh) {
-          if (status.uuid !== undefined) await framework.acknowledge(status);
+      const acknowledged = new Set<string>();
+      const acknowledge = async (isMeant: (status: Status) => boolean): Promise<void> => {
+        for (const status of framework.updates.filter(isMeant)) {
+          if (status.uuid === undefined || acknowledged.has(status.uuid)) continue;
+          acknowledged.add(status.uuid);
+          await framework.acknowledge(status);
         }
       };
+      const isLast = ({ state }: Status): boolean => state === "TASK_KILLED";
       const running = launchRunning(framework, "t");
       await until("the task to run", async () => {
-        await acknowledgeNew();
+        await acknowledge(() => true);
         return framework.states("t").includes("TASK_RUNNING");
       });
       await running;
@@ -203,15 +204,16 @@ export const AGENT_SCENARIOS: readonly Scenario[] = [
       expect(await eventOf(framework, "RESCIND")).toMatchObject({
         rescind: { offer_id: offer.id },
       });
-      expect(await ending(framework, "t")).toMatchObject({
-        state: "TASK_KILLED",
-        reason: "REASON_AGENT_DRAINING",
+      const killed = await until("the task's end", async () => {
+        await acknowledge((status) => !isLast(status));
+        return framework.updates.find(isLast);
       });
+      expect(killed).toMatchObject({ reason: "REASON_AGENT_DRAINING" });
       const drainState = async (): Promise<string | undefined> =>
         (await scene.agents(master.url))[0]?.drain_info?.state;
       expect(await drainState()).toBe("DRAINING");
       expect((await operate("REACTIVATE_AGENT", {})).status).toBe(400);
-      await acknowledgeNew();
+      await acknowledge(isLast);
       await until("the agent to be drained", async () => (await drainState()) === "DRAINED");
       expect((await operate("REACTIVATE_AGENT", {})).status).toBe(200);
       await framework.offer();
