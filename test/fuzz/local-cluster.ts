@@ -25,7 +25,7 @@ import { loadSqlite } from "../../src/platform/sqlite.ts";
 import { createCodec } from "../../src/protocol/codec.ts";
 import { Registrar } from "../../src/registry/store/registrar.ts";
 import { parseResources } from "../../src/resources/parse.ts";
-import { OPEN_ACLS } from "../../src/security/acls.ts";
+import { type Acls, OPEN_ACLS } from "../../src/security/acls.ts";
 import { MemoryCheckpoint } from "../agent/core/memory-checkpoint.ts";
 import { FakeClock } from "../base/fake-clock.ts";
 import { EmulatedContainers } from "../harness/emulated/emulated-containers.ts";
@@ -33,6 +33,7 @@ import { HEARS_EVERYBODY } from "../harness/open-http.ts";
 import { masterOptions, newCore } from "../master/core/harness.ts";
 import { below, type Dice } from "./dictionary.ts";
 import { digestOf, firstDifference } from "./digest.ts";
+import { randomAcls } from "./random-acls.ts";
 import type { FuzzRequest } from "./requests.ts";
 
 const AGENT_RESOURCES = [
@@ -47,9 +48,9 @@ const codec = createCodec();
 const silent: Log = { write: () => undefined };
 
 /** `files` are the process's own. */
-function factsOf(clock: Clock, files: FileSource): ProcessFacts {
+function factsOf(clock: Clock, files: FileSource, acls: Acls): ProcessFacts {
   return {
-    acls: OPEN_ACLS,
+    acls,
     version: { version: "1.12.0" },
     flags: { port: "5050" },
     loggingLevel: new LoggingLevel(clock),
@@ -111,7 +112,9 @@ export class LocalCluster {
     writeFileSync(join(folder, "master.log"), "a line of the log\n".repeat(1000));
     this.#registry = registry;
     this.#rng = seededRng(dice);
+    const acls = randomAcls(dice);
     this.#core = newCore({
+      acls,
       maxCompletedFrameworks: 5,
       maxCompletedTasksPerFramework: 5,
       // What a bad call left outstanding comes back.
@@ -133,7 +136,7 @@ export class LocalCluster {
     this.#masterApp = createMasterApp({
       runtime: this.#master,
       codec,
-      facts: factsOf(this.#clock, withLogFile("/master/log", join(folder, "master.log"))),
+      facts: factsOf(this.#clock, withLogFile("/master/log", join(folder, "master.log")), acls),
       authentication: HEARS_EVERYBODY,
       disabledPaths: [],
       cluster: undefined,
@@ -381,7 +384,7 @@ class LocalAgent {
     this.app = createAgentApp({
       runtime: this.runtime,
       codec,
-      facts: factsOf(clock, this.runtime.files),
+      facts: factsOf(clock, this.runtime.files, OPEN_ACLS),
       authentication: HEARS_EVERYBODY,
       disabledPaths: [],
       pid: "slave(1)@127.0.0.1:5051",
