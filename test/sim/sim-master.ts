@@ -25,6 +25,7 @@ import {
 } from "../../src/registry/core/registry-state.ts";
 import { ResourceKinds } from "../../src/resources/kinds.ts";
 import { OPEN_ACLS } from "../../src/security/acls.ts";
+import { Follower, snapshotOf } from "../master/core/follower.ts";
 import { copyOf } from "./copy.ts";
 import type { Judge } from "./judge.ts";
 import { type LinkEnd, SimLink } from "./sim-link.ts";
@@ -37,6 +38,8 @@ export interface StreamEnd {
 }
 
 interface Process {
+  /** Reads the operators' event stream from the master's start. */
+  readonly follower: Follower;
   readonly core: MasterCore;
   readonly allocator: Allocator;
   readonly epoch: string;
@@ -95,6 +98,7 @@ export class SimMaster {
       links: new Map(),
       timers: new Map(),
       requests: new Map(),
+      follower: new Follower(),
       writtenMs: 0,
       toldMs: 0,
     };
@@ -102,6 +106,7 @@ export class SimMaster {
       kind: "recovered",
       registry: copyRegistry(this.registry),
     });
+    this.#input({ kind: "operatorSubscribe", streamId: brand<StreamId>("operator") });
   }
 
   crash(): void {
@@ -196,6 +201,14 @@ export class SimMaster {
         return;
       }
     }
+    this.#checkFollower(process);
+  }
+
+  /** Whoever knows the cluster by events alone knows what the master knows. */
+  #checkFollower({ core, follower }: Process): void {
+    if (this.#steps % STEPS_PER_SCAN !== 0 || !core.state.isRecovered) return;
+    const [difference] = follower.differences(core.state);
+    if (difference !== undefined) this.#world.fail(`an operator's stream strays: ${difference}`);
   }
 
   #carryOut(process: Process, effect: MasterEffect): void {
@@ -212,7 +225,11 @@ export class SimMaster {
         break;
       }
       case "operatorEvent":
+        process.follower.apply(copyOf(effect.event));
+        break;
       case "operatorSnapshot":
+        process.follower.apply(copyOf(snapshotOf(process.core.state)));
+        break;
       case "closeOperatorStream":
         break;
       case "send":

@@ -3,6 +3,8 @@
  * what it knows differs from what the master knows.
  */
 import type { MasterState } from "../../../src/master/core/state.ts";
+import { MessageDocument } from "../../../src/master/core/views/document.ts";
+import { describeSubscribed } from "../../../src/master/core/views/v1.ts";
 import type {
   MasterEvent,
   MasterResponseGetState,
@@ -75,4 +77,11 @@ export class Follower {
   }): void {
     this.#frameworks.set(framework.framework_info.id?.value ?? "", framework.connected);
   }
+}
+
+/** SUBSCRIBED as it is written at this moment. */
+export function snapshotOf(state: MasterState): MasterEvent {
+  const event = new MessageDocument<MasterEvent>();
+  describeSubscribed(event, state);
+  return event.whole();
 }

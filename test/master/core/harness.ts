@@ -13,8 +13,6 @@ import type { MasterInput, MasterTimer } from "../../../src/master/core/inputs.t
 import { MasterCore } from "../../../src/master/core/master-core.ts";
 import type { MasterOptions } from "../../../src/master/core/master-options.ts";
 import type { MasterState } from "../../../src/master/core/state.ts";
-import { MessageDocument } from "../../../src/master/core/views/document.ts";
-import { describeSubscribed } from "../../../src/master/core/views/v1.ts";
 import type {
   AgentCommand,
   AgentToMaster,
@@ -45,6 +43,7 @@ import {
 } from "../../../src/registry/core/registry-state.ts";
 import { ResourceKinds } from "../../../src/resources/kinds.ts";
 import { OPEN_ACLS } from "../../../src/security/acls.ts";
+import { snapshotOf } from "./follower.ts";
 
 export const MASTER_ID = "11111111-2222-4333-8444-555555555555";
 export const START_MS = 1_700_000_000_000;
@@ -422,12 +421,6 @@ export class World {
       this.#isFiring = false;
     }
   }
-}
-
-function snapshotOf(state: MasterState): MasterEvent {
-  const event = new MessageDocument<MasterEvent>();
-  describeSubscribed(event, state);
-  return event.whole();
 }
 
 /** An agent that does what it is told: keeps tasks, counts commands, reports when it returns. */
