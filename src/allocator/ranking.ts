@@ -41,18 +41,11 @@ export class Ranking {
     const { path, pathRank } = this.#table;
     const siblings = this.#byPath;
     const own = path[sibling] ?? "";
-    let low = 0;
-    let high = siblings.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((path[siblings[middle] ?? 0] ?? "") < own) low = middle + 1;
-      else high = middle;
-    }
-    const before = siblings[low - 1];
-    const after = siblings[low];
+    const place = firstNot(siblings, (other) => (path[other] ?? "") < own);
+    const [before, after] = [siblings[place - 1], siblings[place]];
     const lower = before === undefined ? undefined : (pathRank[before] ?? 0);
     const upper = after === undefined ? undefined : (pathRank[after] ?? 0);
-    siblings.splice(low, 0, sibling);
+    siblings.splice(place, 0, sibling);
     const rank = rankBetween(lower, upper);
     pathRank[sibling] = rank;
     if (rank === lower || rank === upper) this.#renumber();
@@ -61,19 +54,13 @@ export class Ranking {
   /** The sibling is no more; it does not compete. */
   dismiss(sibling: number): void {
     const { path, pathRank } = this.#table;
-    const siblings = this.#byPath;
     const own = pathRank[sibling] ?? 0;
-    let low = 0;
-    let high = siblings.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((pathRank[siblings[middle] ?? 0] ?? 0) < own) low = middle + 1;
-      else high = middle;
-    }
-    assert(siblings[low] === sibling, () => `${path[sibling]} is where its path says`);
-    siblings.splice(low, 1);
+    const place = firstNot(this.#byPath, (other) => (pathRank[other] ?? 0) < own);
+    assert(this.#byPath[place] === sibling, () => `${path[sibling]} is where its path says`);
+    this.#byPath.splice(place, 1);
   }
 
+  /** Lets a sibling compete. O(log members), and a move of memory. */
   insert(member: number): void {
     const table = this.#table;
     assert(table.isRanked[member] === 0, () => `${table.path[member]} is ranked once`);
@@ -82,6 +69,7 @@ export class Ranking {
     this.#putIn(member);
   }
 
+  /** The sibling competes no more. */
   remove(member: number): void {
     const table = this.#table;
     this.#takeOut(member);
@@ -249,4 +237,16 @@ export class Ranking {
 function rankBetween(lower: number | undefined, upper: number | undefined): number {
   if (lower === undefined) return (upper ?? 1) - 1;
   return upper === undefined ? lower + 1 : (lower + upper) / 2;
+}
+
+/** First place whose item does not come before what is looked for; items that do are at the start. */
+function firstNot(items: readonly number[], comesBefore: (item: number) => boolean): number {
+  let low = 0;
+  let high = items.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (comesBefore(items[middle] ?? 0)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
