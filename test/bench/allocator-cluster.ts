@@ -5,6 +5,7 @@ import { type AgentId, brand, type FrameworkId } from "../../src/base/ids.ts";
 import { Bundle } from "../../src/resources/bundle.ts";
 import { ResourceKinds } from "../../src/resources/kinds.ts";
 import { framework, OPTIONS, resources } from "../allocator/allocator-fixtures.ts";
+import { threadTimeMs } from "./thread-clock.ts";
 
 export interface ClusterShape {
   readonly agents: number;
@@ -93,11 +94,14 @@ export function roleName(index: number): string {
   return `role-${index}`;
 }
 
-/** Milliseconds that the work takes. */
+/**
+ * Milliseconds of this thread's own processor time that the work takes: equal to the time that
+ * passes on an idle machine, and the same on one that others use as well.
+ */
 export function timed(work: () => unknown): number {
-  const startMs = performance.now();
+  const startMs = threadTimeMs();
   work();
-  return performance.now() - startMs;
+  return threadTimeMs() - startMs;
 }
 
 export function expectCount(offers: readonly Allocation[], count: number): readonly Allocation[] {

@@ -3,6 +3,7 @@
  * were taken from the C++ code driven directly, on a machine with two cores like ours; a cycle
  * there looks at every agent. Where ours would see that nothing changed, it is made to look at
  * every agent too; what the cycle costs without that is a row of its own without a comparison.
+ * Times are the thread's own processor time; Mesos' are the time that passed.
  */
 import type { Allocation } from "../../src/allocator/allocator.ts";
 import type { Bundle } from "../../src/resources/bundle.ts";

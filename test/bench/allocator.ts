@@ -1,7 +1,7 @@
 /**
  * The allocator alone: a cycle over a whole cluster, one change in it, how the time grows with the
- * agents, and what filters and quiet frameworks cost. A calibration loop around it tells how busy
- * the machine was.
+ * agents, and what filters and quiet frameworks cost. Times are the thread's own processor time; a
+ * calibration loop around it tells how fast, and how busy, the machine was.
  */
 import type { Allocation } from "../../src/allocator/allocator.ts";
 import {

@@ -70,6 +70,8 @@ export class SimHost {
   #timers = new Map<string, () => void>();
   #inputs: AgentInput[] = [];
   #isWorkDue = false;
+  /** Volumes that this process wrote down and makes next. */
+  #newVolumes = new Set<string>();
   /** Operations whose end was sent to a master. */
   readonly #told = new Set<string>();
   #link: SimLink | undefined;
@@ -138,6 +140,7 @@ export class SimHost {
     this.#hosted = new Map();
     this.#timers = new Map();
     this.#inputs = [];
+    this.#newVolumes = new Set();
     this.#link?.dropAgent();
     this.#link = undefined;
     this.#world.time.after(this.#world.dice.below(20_000), () => this.start());
@@ -249,18 +252,26 @@ export class SimHost {
       this.#judge.checkpointed(this.disk, operation);
       const agentId = this.agentId ?? "";
       this.#judge.operations.checkpointed(agentId, this.disk.resources, operation);
-      if (operation.kind === "putOperation") this.#expectEmpty(operation.operation);
+      if (operation.kind === "putOperation") this.#noteCreated(operation.operation);
       this.disk.apply([operation]);
     }
   }
 
-  /** What a volume of that name held before is nobody's business. */
-  #expectEmpty({ operation, status }: ReportedOperation): void {
+  #noteCreated({ operation, status }: ReportedOperation): void {
     if (status.state !== "OPERATION_FINISHED") return;
     for (const volume of operation.info.create?.volumes ?? []) {
-      const isNew = !this.folders.has(volume);
-      this.#world.check(isNew, () => `${this.name} makes ${volumeKey(volume)} of an old folder`);
+      this.#newVolumes.add(volumeKey(volume));
     }
+  }
+
+  /** What a volume of that name held before is nobody's business. */
+  #createFolder(volume: Resource): void {
+    const isNew = this.#newVolumes.delete(volumeKey(volume));
+    this.#world.check(
+      !isNew || !this.folders.has(volume),
+      () => `${this.name} makes ${volumeKey(volume)} of an old folder`,
+    );
+    this.folders.create(volume);
   }
 
   /** The planted fault: an acknowledgement also takes away the update behind the head. */
@@ -328,7 +339,7 @@ export class SimHost {
         this.#timers.delete(JSON.stringify(effect.timer));
         break;
       case "createVolume":
-        this.folders.create(effect.volume);
+        this.#createFolder(effect.volume);
         break;
       case "removeVolume":
         this.folders.remove(this.agentId ?? "", effect.volume);
