@@ -144,6 +144,8 @@ class ServerLink implements LinkConnection, AgentLink, ChannelOwner {
   }
 
   close(reason: string): void {
+    // What the host said before is often why it closes.
+    this.#channel?.flush();
     this.#channel?.break(reason);
   }
 

@@ -239,6 +239,17 @@ describe("messages", () => {
     expect(master.links.size).toBe(0);
   });
 
+  test("what the host said just before it closes the link arrives", async () => {
+    const master = await startMaster();
+    const agent = startAgent(master.port);
+    await until(() => agent.events.length > 0, "the link");
+    const link = master.link();
+    link.send({ kind: "shutdown", message: "you are gone" });
+    link.close("gone");
+    await until(() => agent.events.includes("down"), "the end of the link");
+    expect(agent.received).toEqual([{ kind: "shutdown", message: "you are gone" }]);
+  });
+
   test("a host that closes the link while it takes a message hears no more of it", async () => {
     const master = await startMaster();
     master.onMessage = () => master.link().close("enough");

@@ -12,7 +12,7 @@ export async function measureRegistrations(context: BenchContext, set: FigureSet
   const total = context.size(50_000, 2000);
   const part = Math.min(agentCount(context), total / 2);
   await withWorkDir((workDir) =>
-    Cluster.with(workDir, ["--agent_reregister_timeout=1hrs"], async (cluster) => {
+    Cluster.with(workDir, ["--max_agent_ping_timeouts=1000"], async (cluster) => {
       const before = await cluster.memory();
       for (let first = 0; first < total; first += part) {
         context.progress(`${first} of ${total} agents are registered`);
