@@ -39,8 +39,10 @@ export function updateQuota(
   const crowd = faultOfNumber(ctx, quotas);
   if (crowd !== undefined) return invalid(crowd);
   if (force !== true) {
+    const offered = offeredByRole(ctx);
     const excess =
-      firstFault(quotas, (quota) => faultOfConsumption(ctx, quota)) ?? faultOfCapacity(ctx, quotas);
+      firstFault(quotas, (quota) => faultOfConsumption(ctx, quota, offered)) ??
+      faultOfCapacity(ctx, quotas);
     if (excess !== undefined) return invalid(`${excess}; 'force' skips this check`);
   }
   return settle(ctx, quotas, request);
@@ -191,11 +193,14 @@ function quotaOf({ role, guarantees, limits }: QuotaQuotaConfig): RoleQuota {
 }
 
 /** A limit below what the role already has could not be kept. Offers can be withdrawn. */
-function faultOfConsumption(ctx: MasterContext, { role, limits }: RoleQuota): string | undefined {
+function faultOfConsumption(
+  ctx: MasterContext,
+  { role, limits }: RoleQuota,
+  offered: ReadonlyMap<string, ReadonlyMap<string, number>>,
+): string | undefined {
   const consumed = ctx.allocator.quotaConsumed(role);
-  const offered = offeredTo(ctx, role);
   for (const [name, limit] of Object.entries(limits)) {
-    const inUse = (consumed[name] ?? 0) - (offered.get(name) ?? 0);
+    const inUse = (consumed[name] ?? 0) - (offered.get(role)?.get(name) ?? 0);
     if (inUse <= limit) continue;
     const [has, may] = [inUse / 1000, limit / 1000];
     return `limit of ${may} ${name} of role '${role}' is below its consumption of ${has}`;
@@ -236,13 +241,16 @@ function isWithin(role: string, top: string): boolean {
   return role === top || role.startsWith(`${top}/`);
 }
 
-function offeredTo(ctx: MasterContext, role: string): Map<string, number> {
-  const sums = new Map<string, number>();
+/** What offers hold of what quota counts, by top-level role and name. */
+function offeredByRole(ctx: MasterContext): Map<string, Map<string, number>> {
+  const byRole = new Map<string, Map<string, number>>();
   for (const offer of ctx.state.offers.values()) {
-    if (!isWithin(offer.role, role)) continue;
+    const [top = ""] = offer.role.split("/", 1);
+    const sums = byRole.get(top) ?? new Map<string, number>();
+    byRole.set(top, sums);
     for (const [name, milli] of scalarsOf(offer)) sums.set(name, (sums.get(name) ?? 0) + milli);
   }
-  return sums;
+  return byRole;
 }
 
 function rescindBeyondLimits(ctx: MasterContext, { role, limits }: RoleQuota): void {
@@ -250,6 +258,7 @@ function rescindBeyondLimits(ctx: MasterContext, { role, limits }: RoleQuota): v
   if (names.length === 0) return;
   const consumed = new Map(Object.entries(ctx.allocator.quotaConsumed(role)));
   const isBeyond = (name: string): boolean => (consumed.get(name) ?? 0) > (limits[name] ?? 0);
+  if (!names.some(isBeyond)) return;
   for (const offer of [...ctx.state.offers.values()]) {
     if (!names.some(isBeyond)) return;
     if (!isWithin(offer.role, role)) continue;
