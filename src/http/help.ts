@@ -37,7 +37,7 @@ function decode(text: string): string {
 
 function row(actor: string, { path, methods, help }: Listed): string {
   const link = `<a href="/help/${escapeHtml(encodeURIComponent(actor))}${escapeHtml(path)}">${escapeHtml(path)}</a>`;
-  const cells = [link, escapeHtml((methods ?? ["GET"]).join(", ")), escapeHtml(help)];
+  const cells = [link, escapeHtml(methods?.join(", ") ?? "any"), escapeHtml(help)];
   return `<tr>${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
 }
 
