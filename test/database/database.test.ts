@@ -348,7 +348,7 @@ describe.each([...ENGINES])("a database file through %s", (_engine, load) => {
       }
       expect(database.fileBytes()).toBeGreaterThan(2 * WAL_BYTES_MAX);
       expect(longest).toBeLessThanOrEqual(WAL_BYTES_MAX);
-    });
+    }, 60_000);
 
     test("is cut after a transaction that is larger than its bound", async () => {
       const database = await openNotes();
@@ -358,6 +358,6 @@ describe.each([...ENGINES])("a database file through %s", (_engine, load) => {
       });
       expect(walBytes()).toBe(0);
       expect(texts(database)).toHaveLength(400);
-    });
+    }, 60_000);
   });
 });

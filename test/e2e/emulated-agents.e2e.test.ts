@@ -2,7 +2,7 @@
  * The emulated agents behave as agents towards a real master: what conformance tests and benchmarks
  * build on. Method: one compiled master, one process of agents, a framework over HTTP.
  */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
 import {
   type AllotProcess,
   makeWorkDir,
@@ -33,6 +33,9 @@ beforeAll(async () => {
     resources: "cpus:2;mem:512",
     attributes: "rack:r1",
   });
+}, TIMEOUT_MS);
+
+beforeEach(async () => {
   framework = await TestFramework.subscribe({
     master: master.url,
     info: {
@@ -42,6 +45,10 @@ beforeAll(async () => {
     },
   });
 }, TIMEOUT_MS);
+
+afterEach(async () => {
+  await framework.teardown();
+});
 
 afterAll(async () => {
   await agents.end();
@@ -134,10 +141,12 @@ test(
 test(
   "a rebooted server has lost its tasks, an erased one is a new agent [semantics 2.2]",
   async () => {
-    const [before] = [...(await agents.ids()).values()];
+    const before = (await agents.ids()).get(0);
+    await framework.launch(await offerOf(2), [{ id: "doomed", command: "run for ever" }]);
+    await framework.status("doomed", "TASK_RUNNING");
     await agents.reboot(2);
     await until("the task to be lost", () =>
-      /FAILED|GONE|LOST/.test(framework.states("far").at(-1) ?? ""),
+      /FAILED|GONE|LOST/.test(framework.states("doomed").at(-1) ?? ""),
     );
     await agents.erase(0);
     await agents.start(0);

@@ -47,7 +47,7 @@ describe.skipIf(!hasProtoc)("codec and protoc", () => {
         .sample(messageArbitrary(name), MESSAGES_PER_TYPE)
         .map((message) => ({ name, number: index + 1, message })),
     );
-  });
+  }, 120_000);
 
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

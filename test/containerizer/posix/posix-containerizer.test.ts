@@ -243,7 +243,8 @@ describe("recovery", () => {
     const pids = [...(await pidsIn(orphan, 1)), recordedPid(root, "orphan")];
     const [leftover = -1] = await pidsIn(over, 1);
     await killAgent(agent);
-    await until("one is over", () => existsSync(join(root, "run", "exits", "over")));
+    const end = join(root, "run", "exits", "over");
+    await until("one is over", () => existsSync(end) && readFileSync(end, "utf8").endsWith("\n"));
 
     const containerizer = open(root);
     const kept = specIn(root, "kept", "");

@@ -2,7 +2,7 @@
  * Which fields the objects of the JSON endpoints have, by the lists of reference/http-api.md 9.1 and
  * 9.2: readers look them up by name, so that none may be missing and none may appear.
  */
-import { beforeAll, describe, expect, test } from "bun:test";
+import { beforeEach, describe, expect, test } from "bun:test";
 import { tasksDocument } from "../../../../src/master/core/views/endpoint-tasks.ts";
 import {
   frameworksDocument,
@@ -41,7 +41,7 @@ const labels = { labels: [{ key: "k", value: "v" }] };
 let world: World;
 
 /** One of everything, with every field that a framework or an agent can give. */
-beforeAll(() => {
+beforeEach(() => {
   world = new World({
     info: { id: "m", ip: 0, port: 5050, hostname: "master", pid: "master@1.2.3.4:5050", domain },
   });
