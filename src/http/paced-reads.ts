@@ -212,6 +212,7 @@ export class PacedReads {
       throw error;
     };
     signal.addEventListener("abort", end, { once: true });
+    if (signal.aborted) end();
     return new ReadableStream<Uint8Array>(
       {
         start: watch,

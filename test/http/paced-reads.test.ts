@@ -182,6 +182,15 @@ describe("several readers", () => {
     expect(await textOf(await next)).toBe(expected(50));
   });
 
+  test("one that hung up before its answer began holds nothing", async () => {
+    const { read } = setup();
+    const hangUp = new AbortController();
+    const answer = read(50, { signal: hangUp.signal });
+    hangUp.abort();
+    await answer;
+    expect(await textOf(await read(50))).toBe(expected(50));
+  });
+
   test("one that lags goes on alone and misses nothing", async () => {
     const { read, made } = setup();
     const options = { msPerThing: READ_SLICE_MS, bytesPerThing: READ_CHUNK_BYTES };
