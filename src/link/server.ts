@@ -96,7 +96,7 @@ export class LinkServer {
   }
 }
 
-/** Shaking hands takes no longer than this object's word; afterwards there is nothing to cancel. */
+/** In place of the handshake's time-out once it is over: a closure less for each agent. */
 const NOTHING_TO_CANCEL = (): void => undefined;
 
 /** Shaking hands until `#channel` is there, then open; over once `#isOver`. */
