@@ -11,6 +11,8 @@ export interface ClusterShape {
   readonly agents: number;
   readonly frameworks: number;
   readonly roles: number;
+  /** No two agents have the same amounts. */
+  readonly areAgentsUnlike?: boolean;
 }
 
 /** What each agent has, as in the workloads that Mesos was measured with. */
@@ -43,15 +45,17 @@ export class Cluster {
   }
 
   addAgents(): void {
+    const isUnlike = this.shape.areAgentsUnlike === true;
     const total = this.bundle(AGENT_CPUS);
     for (let index = 0; index < this.shape.agents; index++) {
       const info = { hostname: `host-${index}` };
-      this.allocator.addAgent(agentId(index), info, total.clone(), new Map());
+      const own = isUnlike ? this.bundle(AGENT_CPUS, MEMORY_MB + index) : total.clone();
+      this.allocator.addAgent(agentId(index), info, own, new Map());
     }
   }
 
-  bundle(cpus: number): Bundle {
-    const scalars = resources(`cpus:${cpus};mem:${MEMORY_MB};disk:${DISK_MB}`);
+  bundle(cpus: number, memoryMb: number = MEMORY_MB): Bundle {
+    const scalars = resources(`cpus:${cpus};mem:${memoryMb};disk:${DISK_MB}`);
     const ports = { name: "ports", type: "RANGES", ranges: { range: [PORTS] } } as const;
     return Bundle.from(this.kinds, [...scalars, ports]);
   }

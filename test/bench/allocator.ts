@@ -40,20 +40,19 @@ export const allocatorBench: Bench = {
   },
 };
 
-/** Everything is free and offered in one cycle. */
+/** Everything is free and offered in one cycle; on agents that are alike, and on others. */
 function fullCycles(set: FigureSet, context: BenchContext): void {
   const shapes = [{ agents: 1000, frameworks: 100, roles: 10 }];
   if (context.size(1, 0) === 1) shapes.push({ agents: 20_000, frameworks: 2000, roles: 100 });
   for (const shape of shapes) {
-    repeat(context, `full cycle, ${nameOf(shape)}`, (isCounted) => {
-      const cluster = idleCluster(shape);
-      let offers: Allocation[] = [];
-      const elapsedMs = timed(() => {
-        offers = cluster.allocate();
+    for (const areAgentsUnlike of [false, true]) {
+      const name = `full cycle, ${nameOf(shape)}${areAgentsUnlike ? ", no two agents alike" : ""}`;
+      repeat(context, name, (isCounted) => {
+        const cluster = idleCluster({ ...shape, areAgentsUnlike });
+        const elapsedMs = timed(() => expectCount(cluster.allocate(), shape.agents));
+        if (isCounted) set.add(name, "ms", elapsedMs);
       });
-      expectCount(offers, shape.agents);
-      if (isCounted) set.add(`full cycle, ${nameOf(shape)}`, "ms", elapsedMs);
-    });
+    }
   }
 }
 
