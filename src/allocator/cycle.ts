@@ -38,6 +38,7 @@ export class Cycle implements Visitor {
   readonly heldBack: Set<AgentRecord> = new Set();
   /** Turns of agents and clients they were shown to; whoever begins a cycle sets it to 0. */
   looks: number = 0;
+  #looksOfFirstStage = 0;
   #input: CycleInput | undefined = undefined;
   #allocations: Allocation[] = [];
   /** Agents with shared volumes, and those that were in no offer of this pass. */
@@ -72,6 +73,7 @@ export class Cycle implements Visitor {
     this.#input = input;
     this.#nowMs = input.nowMs;
     this.#allocations = [];
+    this.#looksOfFirstStage = 0;
     const { pool } = this.#ledger;
     let agents: ReadonlySet<AgentRecord> = input.agents;
     while (agents.size > 0) {
@@ -80,7 +82,7 @@ export class Cycle implements Visitor {
       if (this.#allocations.length === countBefore) break;
       agents = this.#nextPass();
       if (this.#isSpent()) {
-        this.unfinished.push(...agents);
+        for (const agent of agents) this.unfinished.push(agent);
         break;
       }
     }
@@ -131,7 +133,9 @@ export class Cycle implements Visitor {
     const { quotas } = this.#ledger;
     this.#sharedLeft.clear();
     this.#isFirstStage = true;
+    const looksBefore = this.looks;
     const isDone = quotas.unsatisfiedRoles === 0 || this.#stage(agents);
+    this.#looksOfFirstStage += this.looks - looksBefore;
     this.#isFirstStage = false;
     // Whoever did not even have a first turn has its second one after it.
     if (isDone) this.#stage(agents);
@@ -140,22 +144,23 @@ export class Cycle implements Visitor {
 
   /** At least one turn, so that each call comes further; false when others are left. */
   #stage(agents: readonly AgentRecord[]): boolean {
+    let isDone = true;
     for (const [place, agent] of agents.entries()) {
-      if (place > 0 && this.#isSpent()) {
-        if (!this.#isFirstStage) this.unfinished.push(...agents.slice(place));
-        return false;
-      }
-      this.#turn(agent);
+      isDone &&= place === 0 || !this.#isSpent();
+      if (isDone) this.#turn(agent);
+      else if (this.#isFirstStage) return false;
+      else this.unfinished.push(agent);
     }
-    return true;
+    return isDone;
   }
 
   #isSpent(): boolean {
     const { budget } = this.#current;
     if (budget === undefined) return false;
     if (this.#allocations.length >= budget.offers) return true;
-    // A first stage without offers has to be finished once, or the second would never come.
-    return !this.#isFirstStage && this.looks >= budget.looks;
+    // A first stage without offers has to be finished, or the second would never come; and it comes
+    // again with every call, so what it looks at must not leave the second without a budget.
+    return !this.#isFirstStage && this.looks - this.#looksOfFirstStage >= budget.looks;
   }
 
   #turn(agent: AgentRecord): void {
