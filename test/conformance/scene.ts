@@ -25,6 +25,8 @@ export interface Scenario {
   readonly isSlice?: boolean;
   /** Nothing of it is encoded, so that once is enough. */
   readonly isOnce?: boolean;
+  /** Takes a quarter of a minute and more. */
+  readonly isLong?: boolean;
   /** Why it cannot pass yet. It is skipped then, and never counts as passed. */
   readonly notYet?: string;
   /** How it is proven where that is not by the compiled program in real time. */
@@ -255,6 +257,11 @@ export class Scene {
 
   /** Newest first, so that agents end before their masters. */
   async end(): Promise<void> {
-    for (const ending of this.#endings.reverse()) await ending();
+    const outcomes: PromiseSettledResult<void>[] = [];
+    for (const ending of this.#endings.reverse()) {
+      outcomes.push(...(await Promise.allSettled([ending()])));
+    }
+    const failure = outcomes.find((outcome) => outcome.status === "rejected");
+    if (failure !== undefined) throw failure.reason;
   }
 }

@@ -44,6 +44,7 @@ export const AGENT_SCENARIOS: readonly Scenario[] = [
   {
     lines: [10, 12],
     title: "five pings without an answer make the agent unreachable; its return shows its tasks",
+    isLong: true,
     note: "with pings of 2 s; 75 s in test/master/core/agents.test.ts",
     run: async (scene) => {
       const master = await scene.startMaster(FAST_PINGS);
@@ -83,6 +84,7 @@ export const AGENT_SCENARIOS: readonly Scenario[] = [
   {
     lines: [11],
     title: "an agent that answers after its fourth missed ping stays",
+    isLong: true,
     note: "with pings of 2 s",
     run: async (scene) => {
       const master = await scene.startMaster(FAST_PINGS);

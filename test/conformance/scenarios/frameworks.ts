@@ -25,6 +25,7 @@ export const FRAMEWORK_SCENARIOS: readonly Scenario[] = [
   {
     lines: [2],
     title: "the interval is 15 s, a heartbeat comes at once and then after it",
+    isLong: true,
     run: async (scene) => {
       const framework = await scene.subscribe({ info: { roles: [`${scene.role}-idle`] } });
       const [first] = framework.events;

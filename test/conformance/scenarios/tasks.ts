@@ -134,35 +134,25 @@ export const TASK_SCENARIOS: readonly Scenario[] = [
     isSlice: true,
     run: async (scene) => {
       const framework = await scene.subscribe();
-      const group = async (executor: object, ...tasks: string[]): Promise<void> => {
+      const launchGroup = async (
+        amounts: Readonly<Record<string, number>>,
+        cpusOf: Readonly<Record<string, number>>,
+      ): Promise<void> => {
         const offer = await framework.offer();
-        const made = tasks.map((id) =>
-          task(offer, id, { resources: take(offer, { cpus: id.includes("greedy") ? 9 : 0.1 }) }),
+        const tasks = Object.entries(cpusOf).map(([id, cpus]) =>
+          task(offer, id, { resources: take(offer, { cpus }) }),
         );
-        const found = {
+        const executor = {
           type: "DEFAULT",
           executor_id: { value: "default" },
           framework_id: { value: framework.id },
-          resources: take(offer, { cpus: 0.1, mem: 32, disk: 8 }),
-          ...executor,
+          resources: take(offer, amounts),
         };
-        if ("withoutDisk" in executor) {
-          Object.assign(found, { resources: take(offer, { cpus: 0.1, mem: 32 }) });
-          Reflect.deleteProperty(found, "withoutDisk");
-        }
-        await accept(
-          framework,
-          [offer],
-          [
-            {
-              type: "LAUNCH_GROUP",
-              launch_group: { executor: found, task_group: { tasks: made } },
-            },
-          ],
-        );
+        const launch_group = { executor, task_group: { tasks } };
+        await accept(framework, [offer], [{ type: "LAUNCH_GROUP", launch_group }]);
       };
-      await group({}, "good", "greedy");
-      await group({ withoutDisk: true }, "diskless");
+      await launchGroup({ cpus: 0.1, mem: 32, disk: 8 }, { good: 0.1, greedy: 9 });
+      await launchGroup({ cpus: 0.1, mem: 32 }, { diskless: 0.1 });
       for (const id of ["good", "greedy", "diskless"]) {
         const status = await statusOf(framework, id);
         expectFromMaster(status, "TASK_ERROR", "REASON_TASK_GROUP_INVALID");
@@ -185,6 +175,7 @@ export const TASK_SCENARIOS: readonly Scenario[] = [
   {
     lines: [47, 48],
     title: "updates come one at a time, again after 10 s and 20 s more, until acknowledged",
+    isLong: true,
     isSlice: true,
     run: async (scene) => {
       const framework = await scene.subscribe({ acknowledges: false });
