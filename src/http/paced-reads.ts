@@ -50,7 +50,7 @@ export class PacedReads {
   readonly #options: PacedReadsOptions;
   readonly #groups = new Map<string | object, Group>();
   /** Who waits for a slice, oldest first. */
-  readonly #turns: (() => void)[] = [];
+  readonly #turns: ((endMs: number) => void)[] = [];
   #isTurnDeferred = false;
   #streamCount = 0;
   #sharedCount = 0;
@@ -143,16 +143,16 @@ export class PacedReads {
         return chunk;
       }
       if (reader.production.isOver) return undefined;
-      await this.#turn();
-      // Whoever shares the production may have written for this reader as well.
-      if (reader.chunks.length === 0) this.#write(reader.production);
+      await this.#turn((endMs) => {
+        // Whoever shares the production may have written for this reader as well.
+        if (reader.chunks.length === 0) this.#write(reader.production, endMs);
+      });
     }
   }
 
   /** Writes one slice for every reader of a production. Those who lag go on alone. */
-  #write(production: Production<Reader>): void {
+  #write(production: Production<Reader>, endMs: number): void {
     const { clock } = this.#options;
-    const endMs = clock.monotonicMs() + READ_SLICE_MS;
     const chunk = production.advance(() => clock.monotonicMs() >= endMs);
     if (chunk === undefined) return;
     for (const reader of production.readers) {
@@ -165,10 +165,17 @@ export class PacedReads {
     }
   }
 
-  /** Resolves when it is the caller's turn to use a slice of time. */
-  #turn(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#turns.push(resolve);
+  /** Does something within a slice of time, in order of asking; rejects with what it throws. */
+  #turn(work: (endMs: number) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#turns.push((endMs) => {
+        try {
+          work(endMs);
+          resolve();
+        } catch (error) {
+          reject(error);
+        }
+      });
       this.#deferTurn();
     });
   }
@@ -176,9 +183,13 @@ export class PacedReads {
   #deferTurn(): void {
     if (this.#isTurnDeferred || this.#turns.length === 0) return;
     this.#isTurnDeferred = true;
+    const { clock } = this.#options;
     this.#options.defer(() => {
       this.#isTurnDeferred = false;
-      this.#turns.shift()?.();
+      const endMs = clock.monotonicMs() + READ_SLICE_MS;
+      // Short answers share a slice.
+      do this.#turns.shift()?.(endMs);
+      while (this.#turns.length > 0 && clock.monotonicMs() < endMs);
       this.#deferTurn();
     });
   }

@@ -200,7 +200,14 @@ describe("several readers", () => {
     expect(made).toHaveLength(1);
   });
 
-  test("every turn writes for one of them only", async () => {
+  test("short answers share a turn", async () => {
+    const { read, turns } = setup();
+    const keys = ["a", "b", "c", "d"];
+    await Promise.all(keys.map((key) => read(1, { key })));
+    expect(turns).toEqual([4]);
+  });
+
+  test("all of them together have one slice in each turn", async () => {
     const { read, turns } = setup();
     const keys = ["a", "b", "c", "d"];
     const responses = await Promise.all(keys.map((key) => read(40, { key })));
