@@ -307,7 +307,7 @@ export class LocalCluster {
         resources: parsed.value,
       },
       fault: (text) => this.#fault(text),
-      remember: (of) => this.#remember(of),
+      compare: (before, after) => this.#compare(before, after, "by the agent"),
     });
     this.#agents.set(number, agent);
     await agent.start();
@@ -321,7 +321,7 @@ interface LocalAgentOptions {
   readonly workDir: string;
   readonly info: ConstructorParameters<typeof AgentRuntime>[0]["options"]["info"];
   fault(text: string): void;
-  remember(of: () => object): void;
+  compare(before: string, after: string): void;
 }
 
 class LocalAgent {
@@ -378,8 +378,13 @@ class LocalAgent {
     const { core } = this.runtime;
     const step = core.step.bind(core);
     core.step = (input, nowMs) => {
-      if (input.kind === "executorCall") options.remember(() => core.state);
-      return step(input, nowMs);
+      if (input.kind !== "executorCall") return step(input, nowMs);
+      // Around the step alone, since the agent takes timers and messages in the same batch.
+      const before = digestOf(core.state);
+      const effects = step(input, nowMs);
+      const isRefused = effects.some((effect) => effect.kind === "respond" && !effect.outcome.ok);
+      if (isRefused) options.compare(before, digestOf(core.state));
+      return effects;
     };
     this.app = createAgentApp({
       runtime: this.runtime,
