@@ -10,7 +10,7 @@ export const FILE_CHUNK_BYTES: number = 64 * 1024;
  * Milliseconds that long answers may hold up everything else at a time: the stall bound is 20, and
  * other work wants its share of it. Between two slices a timer of 0 lets everybody else in.
  */
-export const READ_SLICE_MS = 6;
+export const READ_SLICE_MS = 8;
 
 /** Bytes of a long answer that are handed on at once: about what one slice of time writes. */
 export const READ_CHUNK_BYTES: number = 1024 * 1024;

@@ -6,6 +6,9 @@ import { encodeUtf8 } from "../base/text.ts";
 import type { Document } from "../master/core/views/document.ts";
 import { READ_CHUNK_BYTES } from "./limits.ts";
 
+/** Characters that are encoded at once: while what they are made of is still in the cache. */
+const TEXT_PIECE_LENGTH = 32 * 1024;
+
 export class Production<Reader> {
   /** Who gets what is written from here on. */
   readonly readers: Set<Reader> = new Set();
@@ -69,11 +72,15 @@ export class Production<Reader> {
       size += piece.length;
       if (typeof piece === "string") text += piece;
       else pieces.push(piece);
+      if (text.length >= TEXT_PIECE_LENGTH) {
+        pieces.push(encodeUtf8(text));
+        text = "";
+      }
       if (isLate()) break;
     }
     if (this.isOver) this.#done();
-    if (size === 0) return undefined;
-    return text === "" ? joined(pieces) : encodeUtf8(text);
+    if (text !== "") pieces.push(encodeUtf8(text));
+    return size === 0 ? undefined : joined(pieces);
   }
 
   #begin(): Document {
