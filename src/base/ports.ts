@@ -11,6 +11,8 @@ export interface Clock {
   monotonicMs(): number;
   /** Runs `callback` once after `delayMs`; the returned function cancels it. */
   schedule(delayMs: number, callback: () => void): () => void;
+  /** Runs `callback` once after other events had their turn, sooner than the shortest timer would. */
+  nextTurn(callback: () => void): void;
 }
 
 /** Chance, injected so that a simulation replays exactly. */

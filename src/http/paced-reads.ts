@@ -61,7 +61,7 @@ export class PacedReads {
 
   /** Slices are timed and spread by `clock`. */
   static on(clock: Clock): PacedReads {
-    return new PacedReads({ clock, defer: (next) => void clock.schedule(0, next) });
+    return new PacedReads({ clock, defer: (next) => clock.nextTurn(next) });
   }
 
   /** Requests so far that were answered by what was written for another one. */

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { openSync, writeSync } from "node:fs";
 import process from "node:process";
+import { setImmediate } from "node:timers";
 import type { Clock, Log, LogLevel, Rng } from "../base/ports.ts";
 
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warning", "error"];
@@ -24,6 +25,7 @@ export const systemClock: Clock = {
     arm(Math.max(0, delayMs));
     return () => clearTimeout(handle);
   },
+  nextTurn: (callback) => void setImmediate(callback),
 };
 
 /** Chance of this machine; not for secrets. */

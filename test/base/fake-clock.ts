@@ -21,6 +21,10 @@ export class FakeClock implements Clock {
     };
   }
 
+  nextTurn(callback: () => void): void {
+    this.schedule(0, callback);
+  }
+
   /** Number of timers that have not run. */
   get pending(): number {
     return this.#timers.length;

@@ -51,6 +51,7 @@ test("steady time starts at wall time and ignores its later jumps", () => {
     wallMs: () => wallMs,
     monotonicMs: () => monotonicMs,
     schedule: () => () => undefined,
+    nextTurn: () => undefined,
   });
   wallMs = 1;
   monotonicMs = 90;

@@ -42,6 +42,7 @@ export const realClock: Clock = {
     const timer = setTimeout(callback, delayMs);
     return () => clearTimeout(timer);
   },
+  nextTurn: (callback) => void setImmediate(callback),
 };
 
 /** An engine that gives each file at most `pages` pages, so that the disk is full when it likes. */

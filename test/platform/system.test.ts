@@ -47,3 +47,16 @@ test("a delay longer than setTimeout takes does not run at once", async () => {
   cancel();
   expect(hasRun).toBe(false);
 });
+
+test("the next turn comes once, after what is running now", async () => {
+  const order: string[] = [];
+  await new Promise<void>((resolve) => {
+    systemClock.nextTurn(() => {
+      order.push("next");
+      resolve();
+    });
+    queueMicrotask(() => order.push("soon"));
+    order.push("now");
+  });
+  expect(order).toEqual(["now", "soon", "next"]);
+});

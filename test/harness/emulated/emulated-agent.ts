@@ -234,6 +234,12 @@ class MortalClock implements Clock {
     });
   }
 
+  nextTurn(callback: () => void): void {
+    systemClock.nextTurn(() => {
+      if (!this.#isStopped) callback();
+    });
+  }
+
   stop(): void {
     this.#isStopped = true;
   }
