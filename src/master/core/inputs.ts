@@ -13,6 +13,8 @@ export type MasterTimer =
   | { readonly kind: "allocate" }
   /** More offers were made than one step sends. */
   | { readonly kind: "sendOffers" }
+  /** A RECONCILE asked for more tasks than one step answers. */
+  | { readonly kind: "reconcile" }
   | { readonly kind: "heartbeat"; readonly streamId: StreamId }
   | { readonly kind: "operatorHeartbeat"; readonly streamId: StreamId }
   | { readonly kind: "ping" }

@@ -61,6 +61,12 @@ export const PINGS_PER_STEP_MAX = 256;
 /** Offers sent in one step, about 5 ms of work with their encoding; the next ones follow at once. */
 export const OFFERS_PER_STEP_MAX = 250;
 
+/** Tasks that RECONCILE is answered for in one step, about 5 ms of work with their encoding. */
+export const RECONCILED_PER_STEP_MAX = 1000;
+
+/** Tasks that may wait for such an answer; beyond them a call is answered whole, at its own cost. */
+export const RECONCILED_WAITING_MAX = 1_000_000;
+
 /**
  * What one run of the allocator may do, some 20 ms of work at most; the next run goes on with the
  * agents whose turn did not come.

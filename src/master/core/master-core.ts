@@ -40,6 +40,7 @@ import {
 } from "./operator/event-stream.ts";
 import { operatorCall } from "./operator/operator-calls.ts";
 import { pingsTimedOut } from "./pings.ts";
+import { goOnReconciling } from "./reconcile.ts";
 import { recover, recoveredAgentsTimedOut } from "./recovery.ts";
 import { emptyMasterState, type MasterState } from "./state.ts";
 import { nextRemoval } from "./unreachable.ts";
@@ -173,6 +174,9 @@ function timerFired(ctx: MasterContext, timer: MasterTimer): void {
       return;
     case "sendOffers":
       sendOffers(ctx);
+      return;
+    case "reconcile":
+      goOnReconciling(ctx);
       return;
     case "ping":
       pingsTimedOut(ctx);

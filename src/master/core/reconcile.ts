@@ -9,9 +9,10 @@ import type {
   SchedulerCallReconcileOperations,
   TaskState,
 } from "../../protocol/v1/types.ts";
-import type { MasterContext } from "./context.ts";
+import { type MasterContext, setTimer } from "./context.ts";
+import { RECONCILED_PER_STEP_MAX, RECONCILED_WAITING_MAX } from "./limits.ts";
 import { sendOperationStatus } from "./operations.ts";
-import type { FrameworkEntry, TaskEntry } from "./state.ts";
+import type { FrameworkEntry, ReconciledTask, Reconciliation, TaskEntry } from "./state.ts";
 import { lossState, masterStatus, sendStatus } from "./tasks.ts";
 
 /** RECONCILE: empty means every active task, terminal but unacknowledged ones included. */
@@ -21,14 +22,62 @@ export function reconcile(
   call: SchedulerCallReconcile,
 ): void {
   ctx.counters.count("master/messages_reconcile_tasks");
+  const { streamId } = framework;
+  if (streamId === undefined) return;
   const wanted = call.tasks ?? [];
-  if (wanted.length === 0) {
-    for (const task of framework.tasks.values()) sendLatest(ctx, framework, task);
+  const tasks: ReconciledTask[] =
+    wanted.length === 0
+      ? [...framework.tasks.keys()].map((taskId) => ({
+          taskId,
+          agentId: undefined,
+          isListed: true,
+        }))
+      : wanted.map(({ task_id, agent_id }) => ({
+          taskId: task_id.value,
+          agentId: agent_id?.value,
+          isListed: false,
+        }));
+  const rest: Reconciliation = { frameworkId: framework.id, streamId, tasks, next: 0 };
+  const { reconciliations } = ctx.state;
+  const waiting = reconciliations.reduce((sum, one) => sum + one.tasks.length - one.next, 0);
+  if (waiting + tasks.length > RECONCILED_WAITING_MAX) {
+    answerNext(ctx, framework, rest, tasks.length);
     return;
   }
-  for (const { task_id, agent_id } of wanted) {
-    reconcileTask(ctx, framework, task_id.value, agent_id?.value);
+  reconciliations.push(rest);
+  if (reconciliations.length === 1) goOnReconciling(ctx);
+}
+
+/** Answers for the next tasks that RECONCILE calls asked for. */
+export function goOnReconciling(ctx: MasterContext): void {
+  const { reconciliations } = ctx.state;
+  let left = RECONCILED_PER_STEP_MAX;
+  for (let first = reconciliations[0]; first !== undefined && left > 0; ) {
+    const framework = ctx.state.frameworks.get(first.frameworkId);
+    if (framework?.streamId === first.streamId) {
+      left -= answerNext(ctx, framework, first, left);
+      if (first.next < first.tasks.length) break;
+    }
+    reconciliations.shift();
+    first = reconciliations[0];
   }
+  if (reconciliations.length > 0) setTimer(ctx, { kind: "reconcile" }, 0);
+}
+
+/** Returns how many tasks were answered for, `count` at most. */
+function answerNext(
+  ctx: MasterContext,
+  framework: FrameworkEntry,
+  rest: Reconciliation,
+  count: number,
+): number {
+  const part = rest.tasks.slice(rest.next, rest.next + count);
+  rest.next += part.length;
+  for (const { taskId, agentId, isListed } of part) {
+    if (isListed && !framework.tasks.has(brand<TaskId>(taskId))) continue;
+    reconcileTask(ctx, framework, taskId, agentId);
+  }
+  return part.length;
 }
 
 /** Answers for one task; silent while an agent that could have it has not come back. */

@@ -96,6 +96,22 @@ export interface OfferEntry {
   readonly resources: Bundle;
 }
 
+/** The rest of a RECONCILE call; void once its stream is not the framework's any more. */
+export interface Reconciliation {
+  readonly frameworkId: FrameworkId;
+  readonly streamId: StreamId;
+  readonly tasks: readonly ReconciledTask[];
+  /** Place of the next task. */
+  next: number;
+}
+
+/** One task to answer for; `isListed`: only while the framework still has it. */
+export interface ReconciledTask {
+  readonly taskId: string;
+  readonly agentId: string | undefined;
+  readonly isListed: boolean;
+}
+
 /** An operation on an agent's resources. */
 export interface OperationEntry {
   readonly operation: AgentOperation;
@@ -310,6 +326,8 @@ export interface MasterState {
   readonly offers: Map<OfferId, OfferEntry>;
   /** Outstanding offers that their frameworks have not been told of, in the order of their making. */
   readonly unsentOffers: Set<OfferEntry>;
+  /** What RECONCILE calls asked for and is not answered yet, oldest first. */
+  readonly reconciliations: Reconciliation[];
   readonly inverseOffers: Map<OfferId, InverseOfferEntry>;
   /** When agents were last looked through for those that are due. */
   inverseOffersSentMs: number;
@@ -357,6 +375,7 @@ export function emptyMasterState(
     links: new Map(),
     offers: new Map(),
     unsentOffers: new Set(),
+    reconciliations: [],
     inverseOffers: new Map(),
     inverseOffersSentMs: Number.NEGATIVE_INFINITY,
     policy: emptyRegistry(),

@@ -1,6 +1,8 @@
 /** Updates and their acknowledgements, reconciliation, kills. */
 import { describe, expect, test } from "bun:test";
-import { brand } from "../../../src/base/ids.ts";
+import { brand, type StreamId } from "../../../src/base/ids.ts";
+import type { MasterInput } from "../../../src/master/core/inputs.ts";
+import { RECONCILED_PER_STEP_MAX } from "../../../src/master/core/limits.ts";
 import type { FrameworkInfo } from "../../../src/protocol/v1/types.ts";
 import { emptyRegistry } from "../../../src/registry/core/registry-state.ts";
 import {
@@ -155,6 +157,41 @@ describe("updates", () => {
 });
 
 describe("reconciliation", () => {
+  test("many are answered for in several steps, and nobody any more on another stream [semantics 6.5]", () => {
+    const world = new World();
+    const { core } = world;
+    // Past the harness, which lets timers fire at once.
+    const statuses = (input: MasterInput): number =>
+      core
+        .step(input, world.nowMs)
+        .filter((effect) => effect.kind === "sendEvent" && effect.event.type === "UPDATE").length;
+    const framework_info = { user: "nobody", name: "many", failover_timeout: 60 };
+    const streamId = brand<StreamId>("stream-many");
+    core.step(
+      { kind: "subscribe", streamId, subscribe: { framework_info }, principal: undefined },
+      world.nowMs,
+    );
+    const [framework] = world.state.frameworks.values();
+    const framework_id = { value: framework?.id ?? "" };
+    const tasks = Array.from({ length: 2 * RECONCILED_PER_STEP_MAX + 5 }, (_, index) => ({
+      task_id: { value: `t${index}` },
+    }));
+    const call = { framework_id, type: "RECONCILE", reconcile: { tasks } } as const;
+    const ask = () =>
+      statuses({ kind: "schedulerCall", requestId: 1, call, streamId, principal: undefined });
+    const goOn = () => statuses({ kind: "timer", timer: { kind: "reconcile" } });
+    expect([ask(), goOn(), goOn(), goOn()]).toEqual([
+      RECONCILED_PER_STEP_MAX,
+      RECONCILED_PER_STEP_MAX,
+      5,
+      0,
+    ]);
+    expect(ask()).toBe(RECONCILED_PER_STEP_MAX);
+    core.step({ kind: "streamClosed", streamId }, world.nowMs);
+    expect(goOn()).toBe(0);
+    expect(world.state.reconciliations).toEqual([]);
+  });
+
   test("an empty list names every task that is not completed, without uuid [semantics 10.51]", () => {
     const { world, agent, stream } = scene();
     agent.update(stream, "t", "TASK_RUNNING", { healthy: true });
