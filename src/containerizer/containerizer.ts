@@ -5,9 +5,11 @@
 import type { ContainerId } from "../base/ids.ts";
 import type {
   CommandInfo,
+  ContainerInfo,
   ContainerStatus,
   Resource,
   ResourceStatistics,
+  ValueScalar,
 } from "../protocol/v1/types.ts";
 
 /** How the first process of a container ended, or why it is over. */
@@ -39,11 +41,18 @@ export interface ContainerSpec {
   /** Sandbox, absolute: created with mode 0750 and given to `user`; working folder of the process. */
   readonly directory: string;
   readonly user: string | undefined;
-  /** Requests; limits by name override them where an isolator enforces (thousandths). */
+  /** Requests. */
   readonly resources: readonly Resource[];
-  /** Persistent volumes among them. */
+  /** What may be used at most, by name of the resource, where that is not the request. */
+  readonly limits?: ResourceLimits | undefined;
+  /** Persistent volumes among the resources. */
   readonly volumes?: readonly ContainerVolume[];
+  /** What the task, or else the executor, says about its container. */
+  readonly container?: ContainerInfo | undefined;
 }
+
+/** `TaskInfo.limits`: values are cpus and megabytes; infinity means no bound. */
+export type ResourceLimits = Readonly<Record<string, ValueScalar>>;
 
 /** A folder that outlives the container and is seen inside its sandbox. */
 export interface ContainerVolume {
@@ -66,7 +75,12 @@ export interface Containerizer {
   destroy(containerId: ContainerId): Promise<void>;
   usage(containerId: ContainerId): Promise<ResourceStatistics>;
   status(containerId: ContainerId): Promise<ContainerStatus>;
-  update(containerId: ContainerId, resources: readonly Resource[]): Promise<void>;
+  /** The container is to have these requests and limits from now on. */
+  update(
+    containerId: ContainerId,
+    resources: readonly Resource[],
+    limits?: ResourceLimits,
+  ): Promise<void>;
   /**
    * After a restart of the agent: finds what still lives, learns what ended meanwhile, and destroys
    * containers that carry our mark but are not in `known`. Touches nothing without our mark.
@@ -101,7 +115,11 @@ export interface Isolator {
   /** The keeper exists but has not yet started the command. */
   isolate(containerId: ContainerId, pid: number): Promise<void>;
   usage(containerId: ContainerId): Promise<ResourceStatistics>;
-  update(containerId: ContainerId, resources: readonly Resource[]): Promise<void>;
+  update(
+    containerId: ContainerId,
+    resources: readonly Resource[],
+    limits: ResourceLimits,
+  ): Promise<void>;
   recover(containers: readonly KnownContainer[]): Promise<void>;
   cleanup(containerId: ContainerId): Promise<void>;
   /** Calls `onLimitation` when the container must be ended; returns a function that stops it. */

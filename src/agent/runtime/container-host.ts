@@ -14,7 +14,7 @@ import {
 } from "../../executor/command-executor.ts";
 import { executorEnvironment } from "../../executor/executor-environment.ts";
 import { uuidToBase64 } from "../../protocol/base64.ts";
-import type { ExecutorEvent, ExecutorInfo, TaskInfo } from "../../protocol/v1/types.ts";
+import type { ExecutorEvent } from "../../protocol/v1/types.ts";
 import type { AgentOptions } from "../core/agent-options.ts";
 import type { AgentEffect, ContainerLaunch } from "../core/effects.ts";
 import type { AgentInput } from "../core/inputs.ts";
@@ -192,6 +192,8 @@ export class ContainerHost {
       directory: launch.directory,
       user: launch.user,
       resources,
+      limits: launch.commandTask?.limits,
+      container: launch.commandTask?.container ?? launch.executor.container,
       volumes: volumesIn(this.#deps.options.workDir, resources),
     });
     return pid;
@@ -287,19 +289,7 @@ export class ContainerHost {
 }
 
 /** What the launch asks for that this agent cannot give; saying so beats running it wrongly. */
-function unsupported(launch: ContainerLaunch): string | undefined {
-  for (const holder of [launch.commandTask, launch.executor]) {
-    const fault = holder === undefined ? undefined : unsupportedContainer(holder);
-    if (fault !== undefined) return fault;
-  }
-  return undefined;
-}
-
-function unsupportedContainer(holder: TaskInfo | ExecutorInfo): string | undefined {
-  const { container, command } = holder;
-  if (container?.type === "DOCKER") return "this agent runs no DOCKER containers";
-  if (container?.mesos?.image !== undefined) return "this agent provides no container images";
-  if ((container?.volumes ?? []).length > 0) return "this agent mounts no volumes";
-  if ((command?.uris ?? []).length > 0) return "this agent fetches no URIs";
-  return undefined;
+function unsupported({ commandTask, executor }: ContainerLaunch): string | undefined {
+  const uris = [...(commandTask?.command?.uris ?? []), ...(executor.command?.uris ?? [])];
+  return uris.length > 0 ? "this agent fetches no URIs" : undefined;
 }

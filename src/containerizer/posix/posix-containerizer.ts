@@ -18,6 +18,7 @@ import {
   type KnownContainer,
   type Limitation,
   type RecoveredContainers,
+  type ResourceLimits,
 } from "../containerizer.ts";
 import { watchExits } from "../keeper/exit-watch.ts";
 import { findHostTools } from "../keeper/host-tools.ts";
@@ -172,9 +173,13 @@ export class PosixContainerizer implements Containerizer {
     };
   }
 
-  async update(containerId: ContainerId, resources: readonly Resource[]): Promise<void> {
+  async update(
+    containerId: ContainerId,
+    resources: readonly Resource[],
+    limits: ResourceLimits = {},
+  ): Promise<void> {
     this.#find(containerId);
-    for (const isolator of this.#isolators) await isolator.update(containerId, resources);
+    for (const isolator of this.#isolators) await isolator.update(containerId, resources, limits);
   }
 
   async recover(known: readonly KnownContainer[]): Promise<RecoveredContainers> {
@@ -253,6 +258,7 @@ export class PosixContainerizer implements Containerizer {
   }
 
   async #launch(spec: ContainerSpec, container: Container): Promise<{ readonly pid: number }> {
+    refuseUnsupported(spec);
     const { keepers, users } = await this.#open();
     const user = spec.user === undefined ? undefined : await users.resolve(spec.user);
     makeSandbox(spec.directory);
@@ -517,6 +523,19 @@ function lossMessage(record: KeeperRecord, isThisBoot: boolean): string {
   return isThisBoot
     ? "The keeper of the container was killed while the agent was away"
     : "The host restarted while the container ran";
+}
+
+/** What this containerizer cannot give; saying so beats running the command wrongly. */
+function refuseUnsupported({ container }: ContainerSpec): void {
+  if (container?.type === "DOCKER") {
+    throw new ContainerizerError("this agent runs no DOCKER containers");
+  }
+  if (container?.mesos?.image !== undefined) {
+    throw new ContainerizerError("this agent provides no container images");
+  }
+  if ((container?.volumes ?? []).length > 0) {
+    throw new ContainerizerError("this agent mounts no volumes");
+  }
 }
 
 /** Container ids are names of files here. */
