@@ -7,7 +7,16 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { brand } from "../../src/base/ids.ts";
 import type { ContainerEnd, Containerizer } from "../../src/containerizer/containerizer.ts";
-import { isRunning, newRoot, outputOf, pidsIn, removeRoots, specIn, until } from "./containers.ts";
+import {
+  failureOf,
+  isRunning,
+  newRoot,
+  outputOf,
+  pidsIn,
+  removeRoots,
+  specIn,
+  until,
+} from "./containers.ts";
 
 /** `open` makes a containerizer of one agent; `root` is the agent's own folder. */
 export function containerizerSuite(open: (root: string) => Containerizer): void {
@@ -145,14 +154,14 @@ export function containerizerSuite(open: (root: string) => Containerizer): void 
   test("what a command cannot be given is refused with the reason [style 5]", async () => {
     const { containerizer, root } = start();
     const none = containerizer.launch(specIn(root, "none", {}));
-    await expect(none).rejects.toThrow("command.value");
+    expect(await failureOf(none)).toContain("command.value");
     const zero = containerizer.launch(specIn(root, "zero", "echo \0"));
-    await expect(zero).rejects.toThrow("zero byte");
+    expect(await failureOf(zero)).toContain("zero byte");
     const long = containerizer.launch(specIn(root, "long", `: ${"x".repeat(140_000)}`));
-    await expect(long).rejects.toThrow("131071 bytes");
+    expect(await failureOf(long)).toContain("131071 bytes");
     const ghost = containerizer.launch(specIn(root, "ghost", "id", { user: "no-such-user" }));
-    await expect(ghost).rejects.toThrow("no-such-user");
-    await expect(containerizer.wait(brand("ghost"))).rejects.toThrow("unknown");
+    expect(await failureOf(ghost)).toContain("no-such-user");
+    expect(await failureOf(containerizer.wait(brand("ghost")))).toContain("unknown");
   });
 
   test("SIGTERM reaches the whole tree, also what left its session [semantics 6.6]", async () => {
@@ -238,16 +247,16 @@ export function containerizerSuite(open: (root: string) => Containerizer): void 
     mkdirSync(join(root, "work", "sandboxes", "linked"), { recursive: true });
     symlinkSync("/etc/passwd", join(root, "work", "sandboxes", "linked", "stdout"));
     const linked = containerizer.launch(specIn(root, "linked", "true"));
-    await expect(linked).rejects.toThrow("Sandbox");
+    expect(await failureOf(linked)).toContain("Sandbox");
     const inFile = specIn(root, "in-file", "true", { directory: "/etc/passwd/sandbox" });
-    await expect(containerizer.launch(inFile)).rejects.toThrow("Sandbox /etc/passwd/sandbox");
+    expect(await failureOf(containerizer.launch(inFile))).toContain("Sandbox /etc/passwd/sandbox");
     const climbing = specIn(root, "climbing", "true", { containerId: brand("../x") });
-    await expect(containerizer.launch(climbing)).rejects.toThrow("cannot be a file name");
+    expect(await failureOf(containerizer.launch(climbing))).toContain("cannot be a file name");
     // The same id can be used again.
     const good = specIn(root, "in-file", "exit 9");
     await containerizer.launch(good);
     expect((await containerizer.wait(good.containerId)).exit).toEqual({ kind: "exited", code: 9 });
-    await expect(containerizer.launch(good)).rejects.toThrow("exists already");
+    expect(await failureOf(containerizer.launch(good))).toContain("exists already");
   });
 
   test("a container destroyed during its launch never runs its command", async () => {
@@ -261,7 +270,7 @@ export function containerizerSuite(open: (root: string) => Containerizer): void 
     await containerizer.destroy(spec.containerId);
     expect(await outcome).toContain("destroyed during its launch");
     expect(existsSync(join(spec.directory, "ran"))).toBe(false);
-    await expect(containerizer.wait(spec.containerId)).rejects.toThrow("unknown");
+    expect(await failureOf(containerizer.wait(spec.containerId))).toContain("unknown");
   });
 }
 

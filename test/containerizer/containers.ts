@@ -74,6 +74,19 @@ export async function until(what: string, fact: () => boolean): Promise<void> {
   }
 }
 
+/**
+ * Why the promise was rejected. Bun's own `rejects` runs the event loop from within, where what
+ * waits for its next turn waits for the next timer too.
+ */
+export async function failureOf(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  throw new Error("expected a rejection");
+}
+
 /** True while the process exists and is no zombie. */
 export function isRunning(pid: number): boolean {
   try {
