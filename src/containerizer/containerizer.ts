@@ -54,6 +54,24 @@ export interface ContainerSpec {
 /** `TaskInfo.limits`: values are cpus and megabytes; infinity means no bound. */
 export type ResourceLimits = Readonly<Record<string, ValueScalar>>;
 
+/** A command to be run beside a container's own, such as that of a check. */
+export interface InsideSpec {
+  readonly containerId: ContainerId;
+  readonly command: CommandInfo;
+  /** Complete, as in `ContainerSpec`. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** The container's sandbox, absolute; working folder of the command. */
+  readonly directory: string;
+  readonly user: string | undefined;
+  /** The command is killed when it has run for so long; undefined for no bound. */
+  readonly timeoutMs: number | undefined;
+}
+
+/** How a command beside a container's own ended. */
+export type InsideEnd =
+  | Exclude<ContainerEnd, { readonly kind: "unknown" }>
+  | { readonly kind: "timedOut" };
+
 /** A folder that outlives the container and is seen inside its sandbox. */
 export interface ContainerVolume {
   /** Absolute. */
@@ -73,6 +91,12 @@ export interface Containerizer {
   signal(containerId: ContainerId, signal: "SIGTERM" | "SIGKILL"): Promise<void>;
   /** SIGKILL to the tree until nothing is left; `wait` then resolves. Safe to repeat. */
   destroy(containerId: ContainerId): Promise<void>;
+  /**
+   * Runs a command where the container's processes are (user, sandbox, namespaces, limits) and
+   * resolves with its end. It belongs to the container: it goes when that goes. Rejects when the
+   * container does not run.
+   */
+  runInside(spec: InsideSpec): Promise<InsideEnd>;
   usage(containerId: ContainerId): Promise<ResourceStatistics>;
   status(containerId: ContainerId): Promise<ContainerStatus>;
   /** The container is to have these requests and limits from now on. */

@@ -65,6 +65,41 @@ export function containerizerSuite(open: (root: string) => Containerizer): void 
     );
   });
 
+  test("a command beside the container's own runs in its sandbox and environment [semantics 6.8]", async () => {
+    const { containerizer, root } = start();
+    const spec = specIn(root, "beside", "exec sleep 1000");
+    await containerizer.launch(spec);
+    const inside = (value: string, timeoutMs: number | undefined) =>
+      containerizer.runInside({ ...spec, command: { value }, timeoutMs });
+    const write = 'pwd >beside; echo "$GREETING" >>beside; exit 7';
+    const environment = { ...spec.environment, GREETING: "it's me" };
+    expect(
+      await containerizer.runInside({
+        ...spec,
+        environment,
+        command: { value: write },
+        timeoutMs: undefined,
+      }),
+    ).toEqual({ kind: "exited", code: 7 });
+    expect(readFileSync(join(spec.directory, "beside"), "utf8")).toBe(
+      `${spec.directory}\nit's me\n`,
+    );
+    expect(await inside("kill -TERM $$", 60_000)).toEqual({ kind: "signaled", signal: 15 });
+    const late = inside("sleep 1000 & echo $! >child; wait", 500);
+    expect(await late).toEqual({ kind: "timedOut" });
+    const child = Number(readFileSync(join(spec.directory, "child"), "utf8"));
+    await until("what it started is gone too", () => !isRunning(child));
+    const open = inside("echo $$ >open; exec sleep 1000", undefined);
+    const pidFile = join(spec.directory, "open");
+    await until(
+      "it runs",
+      () => existsSync(pidFile) && readFileSync(pidFile, "utf8").endsWith("\n"),
+    );
+    await containerizer.destroy(spec.containerId);
+    expect(await open).toEqual({ kind: "signaled", signal: 9 });
+    expect(await failureOf(inside("true", undefined))).toContain("does not run");
+  });
+
   test("output goes to stdout and stderr in the sandbox, stdin is empty [semantics 7.5]", async () => {
     const { containerizer, root } = start();
     const spec = specIn(root, "output", "pwd; cat; echo oops >&2");

@@ -113,6 +113,7 @@ export class Keepers {
       mode,
       // A session of its own, so that a command that signals its group cannot end its keeper.
       tools.setsid,
+      // Only the command changes its user, so that a task cannot forge its own end.
       ...switchWords(spec.user, tools),
       tools.shell,
     ];
@@ -123,8 +124,8 @@ function nextTurn(): Promise<void> {
   return afterOthers();
 }
 
-/** The keeper stays with the agent's rights, so that a task cannot forge its own end. */
-function switchWords(user: HostUser | undefined, tools: HostTools): string[] {
+/** Words in front of a program that is to run as the user. Errors: `ContainerizerError`. */
+export function switchWords(user: HostUser | undefined, tools: HostTools): string[] {
   if (user === undefined) return [];
   if (tools.setpriv === undefined) {
     throw new ContainerizerError(

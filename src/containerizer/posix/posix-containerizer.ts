@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ContainerId } from "../../base/ids.ts";
 import type { Clock, Log } from "../../base/ports.ts";
 import type { ContainerStatus, Resource, ResourceStatistics } from "../../protocol/v1/types.ts";
@@ -14,6 +15,8 @@ import {
   ContainerizerError,
   type ContainerResult,
   type ContainerSpec,
+  type InsideEnd,
+  type InsideSpec,
   type Isolator,
   type KnownContainer,
   type Limitation,
@@ -21,7 +24,7 @@ import {
   type ResourceLimits,
 } from "../containerizer.ts";
 import { watchExits } from "../keeper/exit-watch.ts";
-import { findHostTools } from "../keeper/host-tools.ts";
+import { findHostTools, type HostTools } from "../keeper/host-tools.ts";
 import { Keepers } from "../keeper/keeper.ts";
 import {
   type KeeperEnd,
@@ -39,6 +42,7 @@ import {
 } from "../limits.ts";
 import { TurnQueue } from "../turn-queue.ts";
 import { HostUsers } from "./host-users.ts";
+import { runSibling } from "./inside-command.ts";
 import { type PosixIsolation, posixIsolator } from "./posix-isolators.ts";
 import { isDead, type ProcessStat, readProcessStat } from "./process-stat.ts";
 import { ProcessTable, signalProcess } from "./process-table.ts";
@@ -77,6 +81,7 @@ interface Container {
 }
 
 interface Parts {
+  readonly tools: HostTools;
   readonly keepers: Keepers;
   readonly users: HostUsers;
   readonly bootId: string;
@@ -93,6 +98,7 @@ export class PosixContainerizer implements Containerizer {
   readonly #containers = new Map<ContainerId, Container>();
   readonly #slices: Slices;
   readonly #launches = new TurnQueue(LAUNCHES_AT_ONCE);
+  readonly #insides = new TurnQueue(1);
   #parts: Promise<Parts> | undefined;
 
   constructor(options: PosixContainerizerOptions) {
@@ -157,6 +163,19 @@ export class PosixContainerizer implements Containerizer {
     await this.#killAll(container);
     // The keeper has seen its command end and is writing that down, or was killed itself.
     await container.result;
+  }
+
+  async runInside(spec: InsideSpec): Promise<InsideEnd> {
+    const { clock } = this.#options;
+    const container = this.#find(spec.containerId);
+    const { tools, users } = await this.#open();
+    const user = spec.user === undefined ? undefined : await users.resolve(spec.user);
+    // Making a process holds everything up for a millisecond or more: one per turn of the loop.
+    await this.#insides.run(nextTurn);
+    if (container.phase !== "running") {
+      throw new ContainerizerError(`Container ${spec.containerId} does not run`);
+    }
+    return await runSibling({ tools, mark: this.#mark, clock }, spec, user);
   }
 
   async usage(containerId: ContainerId): Promise<ResourceStatistics> {
@@ -250,6 +269,7 @@ export class PosixContainerizer implements Containerizer {
       onPoll: () => this.#inBackground("looking at containers", this.#lookAtAll()),
     });
     return {
+      tools,
       keepers: new Keepers({ runtimeDir, records, tools, mark: this.#mark, clock }),
       users: new HostUsers(tools),
       bootId: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),

@@ -19,6 +19,8 @@ import {
   ContainerizerError,
   type ContainerResult,
   type ContainerSpec,
+  type InsideEnd,
+  type InsideSpec,
   type KnownContainer,
   type RecoveredContainers,
 } from "../../../src/containerizer/containerizer.ts";
@@ -97,6 +99,22 @@ export class EmulatedContainers implements Containerizer {
 
   destroy(containerId: ContainerId): Promise<void> {
     return this.signal(containerId, "SIGKILL");
+  }
+
+  /** By the same table; what would run until it is killed runs until its time is over. */
+  runInside({ containerId, command, timeoutMs }: InsideSpec): Promise<InsideEnd> {
+    const container = this.#containers.get(containerId);
+    if (container === undefined || container.result !== undefined) {
+      return Promise.reject(new ContainerizerError("no such container"));
+    }
+    const { endsAfterMs, end } = scriptOf(command);
+    const isLate = (endsAfterMs ?? Number.POSITIVE_INFINITY) > (timeoutMs ?? endsAfterMs ?? 0);
+    const { exit } = end;
+    return new Promise((resolve) => {
+      this.#clock.schedule((isLate ? timeoutMs : endsAfterMs) ?? 0, () => {
+        resolve(isLate || exit.kind === "unknown" ? { kind: "timedOut" } : exit);
+      });
+    });
   }
 
   usage(): Promise<ResourceStatistics> {

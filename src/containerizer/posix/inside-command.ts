@@ -1,0 +1,62 @@
+/**
+ * A command beside a container's own, as a sibling process of the same user in the same sandbox. It
+ * needs no keeper: its end matters only to the agent process that asked, and its mark makes it go
+ * with its container. Source: semantics 6.8.
+ */
+import { spawn } from "node:child_process";
+import { constants } from "node:os";
+import process from "node:process";
+import type { Clock } from "../../base/ports.ts";
+import { ContainerizerError, type InsideEnd, type InsideSpec } from "../containerizer.ts";
+import { HELPER_PATH, type HostTools } from "../keeper/host-tools.ts";
+import { switchWords } from "../keeper/keeper.ts";
+import { AGENT_VARIABLE, CONTAINER_VARIABLE, planText } from "../keeper/launch-plan.ts";
+import type { HostUser } from "./host-users.ts";
+
+export interface InsideHost {
+  readonly tools: HostTools;
+  readonly mark: string;
+  readonly clock: Clock;
+}
+
+/** Runs the command and resolves with its end. Errors: `ContainerizerError` when it cannot start. */
+export function runSibling(
+  host: InsideHost,
+  spec: InsideSpec,
+  user: HostUser | undefined,
+): Promise<InsideEnd> {
+  const { tools, mark, clock } = host;
+  const plan = planText({ ...spec, tools });
+  const [program = tools.shell, ...args] = [...switchWords(user, tools), tools.shell];
+  const child = spawn(program, args, {
+    cwd: spec.directory,
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore"],
+    env: { PATH: HELPER_PATH, [CONTAINER_VARIABLE]: spec.containerId, [AGENT_VARIABLE]: mark },
+  });
+  // A shell that is gone is noticed by its exit; a broken pipe says nothing more.
+  child.stdin.on("error", () => undefined);
+  child.stdin.end(plan);
+  return new Promise((resolve, reject) => {
+    let isLate = false;
+    const kill = (): void => {
+      isLate = true;
+      // It leads a group of its own, which holds whatever it has started.
+      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+    };
+    const cancel =
+      spec.timeoutMs === undefined ? () => undefined : clock.schedule(spec.timeoutMs, kill);
+    child.once("error", (cause) => {
+      cancel();
+      reject(
+        new ContainerizerError(`The command could not be started: ${cause.message}`, { cause }),
+      );
+    });
+    child.once("exit", (code, signal) => {
+      cancel();
+      if (isLate) resolve({ kind: "timedOut" });
+      else if (signal === null) resolve({ kind: "exited", code: code ?? 0 });
+      else resolve({ kind: "signaled", signal: constants.signals[signal] });
+    });
+  });
+}
