@@ -49,6 +49,33 @@ export interface ContainerSpec {
   readonly volumes?: readonly ContainerVolume[];
   /** What the task, or else the executor, says about its container. */
   readonly container?: ContainerInfo | undefined;
+  /** Whose container it is, for people who find it elsewhere. */
+  readonly origin?: ContainerOrigin | undefined;
+}
+
+export interface ContainerOrigin {
+  readonly frameworkId: string;
+  readonly executorId: string;
+  /** Set when the container is a task. */
+  readonly taskId?: string | undefined;
+}
+
+export interface LaunchedContainer {
+  /** Of its first process. */
+  readonly pid: number;
+  /** What frameworks are told of it, where that is more than the pid. */
+  readonly status?: ContainerStatus | undefined;
+  /** Text for `TaskStatus.data` of TASK_RUNNING. */
+  readonly data?: string | undefined;
+}
+
+/** Whether what a containerizer itself depends on is well. */
+export interface ContainerizerHealth {
+  readonly name: string;
+  readonly isHealthy: boolean;
+  /** What is wrong, and since when (milliseconds since the epoch). */
+  readonly message?: string | undefined;
+  readonly sinceMs?: number | undefined;
 }
 
 /** `TaskInfo.limits`: values are cpus and megabytes; infinity means no bound. */
@@ -83,8 +110,10 @@ export interface ContainerVolume {
 /** Errors: rejects with `ContainerizerError` whose message is fit for a task status. */
 export interface Containerizer {
   readonly name: string;
+  /** Of what it depends on; absent in one that depends on nothing. */
+  health?(): readonly ContainerizerHealth[];
   /** Starts the container and resolves when its process runs. The end arrives through `wait`. */
-  launch(spec: ContainerSpec): Promise<{ readonly pid: number }>;
+  launch(spec: ContainerSpec): Promise<LaunchedContainer>;
   /** Resolves once, when the container's first process has ended and everything in it is gone. */
   wait(containerId: ContainerId): Promise<ContainerResult>;
   /** Signals the whole process tree, processes that left their session included. */
@@ -119,13 +148,19 @@ export interface Containerizer {
 export interface KnownContainer {
   readonly containerId: ContainerId;
   readonly directory: string;
+  /** As in `ContainerSpec`: says which containerizer it is for. */
+  readonly container?: ContainerInfo | undefined;
 }
 
 export interface RecoveredContainers {
   /** `startedAtMs`, since the epoch, is when the process was started, if that is known. */
   readonly alive: ReadonlyMap<
     ContainerId,
-    { readonly pid: number; readonly startedAtMs?: number | undefined }
+    {
+      readonly pid: number;
+      readonly startedAtMs?: number | undefined;
+      readonly status?: ContainerStatus | undefined;
+    }
   >;
   readonly ended: ReadonlyMap<ContainerId, ContainerResult>;
   readonly orphans: readonly ContainerId[];

@@ -1,0 +1,61 @@
+/** Bounds of everything that is asked of a Docker Engine, each with its reason. */
+
+/** API versions spoken: the first that Debian 12 has beside the oldest worth having, the last known. */
+export const API_VERSION_MIN = "1.40";
+export const API_VERSION_MAX = "1.51";
+
+/** A healthy Engine answers a look-up in milliseconds; ten seconds mean that it hangs. */
+export const LOOKUP_DEADLINE_MS = 10_000;
+
+/** Making and starting a container: a busy disk or a full set of launches takes seconds. */
+export const LAUNCH_CALL_DEADLINE_MS = 120_000;
+
+/** Kill and remove wait for the container's processes and its layers. */
+export const END_CALL_DEADLINE_MS = 60_000;
+
+/** Largest answer that is read: the list of thousands of stopped containers. */
+export const ANSWER_BYTES_MAX: number = 64 * 1024 * 1024;
+
+/** Longest line of a stream of JSON lines (events, pull). */
+export const STREAM_LINE_BYTES_MAX: number = 1024 * 1024;
+
+/** Largest message of a container's log; the Engine cuts at 16 KiB. */
+export const LOG_MESSAGE_BYTES_MAX: number = 16 * 1024 * 1024;
+
+/** A pull that moved nothing for so long is given up. */
+export const PULL_STALL_MS = 60_000;
+
+/** How often the log of the agent tells how far a pull is. */
+export const PULL_REPORT_MS = 10_000;
+
+/** Between two pings of an Engine, and how long one may take. */
+export const PING_PERIOD_MS = 5_000;
+export const PING_DEADLINE_MS = 5_000;
+
+/** A launch waits so long for an Engine that is known not to answer: one restarts in a few seconds. */
+export const ENGINE_WAIT_MS = 10_000;
+
+/** How long the start of the agent waits for an Engine before it goes on without. */
+export const RECOVERY_DEADLINE_MS = 5_000;
+
+/** Between two looks at all containers, in case an event was lost. */
+export const RECONCILE_PERIOD_MS = 60_000;
+
+/** Pauses before a call or stream is tried again, doubling from the first to the second. */
+export const RETRY_MS_MIN = 200;
+export const RETRY_MS_MAX = 5_000;
+
+/** Containers being made and started at one time; more only wait for the Engine's own locks. */
+export const STARTS_AT_ONCE = 16;
+
+/** Look-ups at one time after a restart of the agent. */
+export const LOOKUPS_AT_ONCE = 16;
+
+/** What is left of an ended container's output is there at once; a broken log must not hold the end. */
+export const LAST_OUTPUT_DEADLINE_MS = 30_000;
+
+/** Smallest memory of a container (semantics 7.15). */
+export const MEMORY_BYTES_MIN: number = 32 * 1024 * 1024;
+
+/** Output of a command inside a container that is thrown away; nobody asks for it. */
+export const INSIDE_POLL_MS = 20;

@@ -1,0 +1,72 @@
+/**
+ * Credentials for registries from Docker's own configuration: `--docker_config`, or what the task
+ * brought into its sandbox, which wins. Source: semantics 7.15.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Answer } from "./answer.ts";
+import { DOCKER_HUB } from "./image-reference.ts";
+
+/** Files of a sandbox that hold a configuration; the first one found is used. */
+const SANDBOX_FILES = [".docker/config.json", ".dockercfg"] as const;
+
+/** A configuration is a few kilobytes; a task could fetch anything under its name. */
+const CONFIG_BYTES_MAX = 1024 * 1024;
+
+/** `X-Registry-Auth` for the registry, or undefined when nothing is known of it. */
+export function registryAuth(
+  registry: string,
+  sandbox: string,
+  defaultConfig: string | undefined,
+): string | undefined {
+  const text = sandboxConfig(sandbox) ?? defaultConfig;
+  if (text === undefined) return undefined;
+  const config = parse(text);
+  // The older form is the list of registries itself.
+  const auths = config.at("auths").entries();
+  const rows = auths.length > 0 ? auths : config.entries();
+  const found = rows.find(([name]) => hostOf(name) === hostOf(registry));
+  if (found === undefined) return undefined;
+  return headerOf(found[1], registry);
+}
+
+function sandboxConfig(sandbox: string): string | undefined {
+  for (const name of SANDBOX_FILES) {
+    try {
+      const text = readFileSync(join(sandbox, name), "utf8");
+      if (text.length <= CONFIG_BYTES_MAX) return text;
+    } catch {
+      // Most tasks bring none.
+    }
+  }
+  return undefined;
+}
+
+function parse(text: string): Answer {
+  try {
+    return new Answer(JSON.parse(text));
+  } catch {
+    // The pull goes on without; a registry that wants credentials says so.
+    return new Answer(undefined);
+  }
+}
+
+/** Registries are written with and without scheme and path. */
+function hostOf(name: string): string {
+  const host = name.replace(/^https?:\/\//, "").replace(/\/.*$/, "");
+  const hub = ["docker.io", "registry-1.docker.io", "index.docker.io"];
+  return hub.includes(host) ? DOCKER_HUB : host;
+}
+
+function headerOf(row: Answer, registry: string): string | undefined {
+  const pair = Buffer.from(row.at("auth").text() ?? "", "base64").toString("utf8");
+  const colon = pair.indexOf(":");
+  const username = row.at("username").text() ?? (colon < 0 ? undefined : pair.slice(0, colon));
+  const password = row.at("password").text() ?? (colon < 0 ? undefined : pair.slice(colon + 1));
+  const identitytoken = row.at("identitytoken").text();
+  const registrytoken = row.at("registrytoken").text();
+  const hasSecret = [password, identitytoken, registrytoken].some((part) => part !== undefined);
+  if (!hasSecret) return undefined;
+  const auth = { username, password, identitytoken, registrytoken, serveraddress: registry };
+  return Buffer.from(JSON.stringify(auth)).toString("base64url");
+}
