@@ -189,3 +189,8 @@ export interface Isolator {
 export class ContainerizerError extends Error {
   override readonly name: string = "ContainerizerError";
 }
+
+/** No containerizer of this agent runs containers of that type. */
+export class UnsupportedContainerError extends ContainerizerError {
+  override readonly name: string = "UnsupportedContainerError";
+}

@@ -11,9 +11,12 @@
  * | over     | nothing                                                            |
  */
 import { assert } from "../base/assert.ts";
+import { encodeUtf8 } from "../base/text.ts";
 import type { ContainerResult } from "../containerizer/containerizer.ts";
+import { encodeBase64 } from "../protocol/base64.ts";
 import { type EndCause, taskEndOf } from "../protocol/task-exit.ts";
 import type {
+  ContainerStatus,
   ExecutorCall,
   ExecutorEvent,
   ExecutorInfo,
@@ -38,11 +41,11 @@ export interface CommandExecutorOptions {
 /** What can happen to a command executor. */
 export type CommandExecutorInput =
   /** The task's process runs. */
-  | { readonly kind: "launched"; readonly pid: number }
+  | ({ readonly kind: "launched"; readonly pid: number } & ContainerNews)
   /** The agent reports this itself (container launch failed); the executor is over, silently. */
   | { readonly kind: "launchFailed" }
   /** First input instead of `launched` when the agent took back a container after a restart. */
-  | {
+  | ({
       readonly kind: "adopted";
       readonly pid: number;
       /** False when RUNNING has not been reported yet. */
@@ -51,11 +54,19 @@ export type CommandExecutorInput =
       readonly kill: { readonly graceMs: number; readonly atMs: number } | undefined;
       /** Start of the task, for `max_completion_time`; without one the time starts anew. */
       readonly launchedAtMs: number | undefined;
-    }
+    } & ContainerNews)
   | { readonly kind: "event"; readonly event: ExecutorEvent }
   | { readonly kind: "exited"; readonly result: ContainerResult }
   /** The timer set last is due; an early or late one does no harm. */
   | { readonly kind: "timer" };
+
+/** What the containerizer has to say about a container that runs. */
+export interface ContainerNews {
+  /** Goes with every status from now on. */
+  readonly status?: ContainerStatus | undefined;
+  /** Goes with TASK_RUNNING, as text. */
+  readonly data?: string | undefined;
+}
 
 /** What a command executor wants done, in this order. */
 export type CommandExecutorEffect =
@@ -81,6 +92,7 @@ export class CommandExecutor {
   /** Grace of a kill that came before the process. */
   #earlyKillGraceMs: number | undefined;
   #completionAtMs: number | undefined;
+  #containerStatus: ContainerStatus | undefined;
 
   constructor(options: CommandExecutorOptions) {
     this.#options = options;
@@ -96,7 +108,7 @@ export class CommandExecutor {
     if (this.#phase === "over") return [];
     switch (input.kind) {
       case "launched":
-        return this.#launched(nowMs);
+        return this.#launched(input, nowMs);
       case "launchFailed":
         this.#phase = "over";
         return [];
@@ -111,13 +123,17 @@ export class CommandExecutor {
     }
   }
 
-  #launched(nowMs: number): CommandExecutorEffect[] {
+  #launched(
+    input: Extract<CommandExecutorInput, { kind: "launched" }>,
+    nowMs: number,
+  ): CommandExecutorEffect[] {
     assert(this.#phase === "starting", "a command executor is launched once");
     // Checks and health checks of the task start here (semantics 6.8).
     this.#run(nowMs);
+    this.#containerStatus = input.status;
     const effects = [
       this.#update({ state: "TASK_STARTING" }, nowMs),
-      this.#update({ state: "TASK_RUNNING" }, nowMs),
+      this.#update({ state: "TASK_RUNNING", data: input.data }, nowMs),
     ];
     if (this.#earlyKillGraceMs === undefined) return [...effects, ...this.#timerEffects()];
     return [...effects, ...this.#kill(this.#earlyKillGraceMs, nowMs)];
@@ -129,9 +145,12 @@ export class CommandExecutor {
   ): CommandExecutorEffect[] {
     assert(this.#phase === "starting", "a command executor is adopted once");
     this.#run(input.launchedAtMs ?? nowMs);
+    this.#containerStatus = input.status;
     const effects: CommandExecutorEffect[] = [];
     // STARTING is not made up for: it may have been reported, and RUNNING says more.
-    if (!input.isRunningReported) effects.push(this.#update({ state: "TASK_RUNNING" }, nowMs));
+    if (!input.isRunningReported) {
+      effects.push(this.#update({ state: "TASK_RUNNING", data: input.data }, nowMs));
+    }
     if (input.kill === undefined) return [...effects, ...this.#timerEffects()];
     // The agent may have ended between writing the kill down and signalling: signal again.
     this.#phase = "killing";
@@ -264,11 +283,23 @@ export class CommandExecutor {
       state: report.state,
       ...(report.message === undefined ? {} : { message: report.message }),
       ...(report.reason === undefined ? {} : { reason: report.reason }),
+      ...(report.data === undefined ? {} : { data: encodeBase64(encodeUtf8(report.data)) }),
       source: "SOURCE_EXECUTOR",
       executor_id: this.#options.executor.executor_id,
       timestamp: nowMs / 1000,
       uuid: this.#options.newUuid(),
+      ...this.#containerFields(),
     };
+  }
+
+  /** The addresses, which some frameworks look for under a label. */
+  #containerFields(): Pick<TaskStatus, "container_status" | "labels"> {
+    const status = this.#containerStatus;
+    if (status === undefined) return {};
+    const [address] = (status.network_infos ?? []).flatMap((info) => info.ip_addresses ?? []);
+    if (address?.ip_address === undefined) return { container_status: status };
+    const label = { key: "Docker.NetworkSettings.IPAddress", value: address.ip_address };
+    return { container_status: status, labels: { labels: [label] } };
   }
 
   #call(status: TaskStatus): CommandExecutorEffect {
@@ -288,6 +319,7 @@ interface Report {
   readonly state: TaskState;
   readonly message?: string | undefined;
   readonly reason?: "REASON_MAX_COMPLETION_TIME_REACHED" | undefined;
+  readonly data?: string | undefined;
 }
 
 interface Duration {

@@ -43,17 +43,25 @@ export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 
 /** Complete environment of an executor or command task. Secrets are left to their isolator. */
 export function executorEnvironment(options: ExecutorEnvironmentOptions): Record<string, string> {
-  const role = options.commandTask?.resources?.find(
-    (resource) => resource.allocation_info?.role !== undefined,
-  )?.allocation_info?.role;
   return {
     PATH: DEFAULT_PATH,
     ...options.executorEnvironmentVariables,
     ...agentVariables(options),
     ...variablesOf(options.executorCommand?.environment),
-    ...(role === undefined ? {} : { MESOS_ALLOCATION_ROLE: role }),
+    ...roleOf(options.commandTask),
     ...variablesOf(options.commandTask?.command?.environment),
   };
+}
+
+/** What of it is the task's own: all that a task of Docker is given (semantics 7.15). */
+export function taskEnvironment(task: TaskInfo): Record<string, string> {
+  return { ...roleOf(task), ...variablesOf(task.command?.environment) };
+}
+
+function roleOf(task: TaskInfo | undefined): Record<string, string> {
+  const role = task?.resources?.find((resource) => resource.allocation_info?.role !== undefined)
+    ?.allocation_info?.role;
+  return role === undefined ? {} : { MESOS_ALLOCATION_ROLE: role };
 }
 
 function agentVariables(options: ExecutorEnvironmentOptions): Record<string, string> {

@@ -21,6 +21,7 @@ import type { MasterInfo } from "../protocol/v1/types.ts";
 import type { Acls } from "../security/acls.ts";
 import { type RoleAddress, roleAddress } from "./address.ts";
 import { agentInfo } from "./agent-info.ts";
+import { openContainerizers } from "./containerizers.ts";
 import {
   MESOS_API_VERSION,
   type RoleContext,
@@ -71,13 +72,20 @@ export async function startAgent(
     await server.stop();
     return options;
   }
-  const containerizer = new PosixContainerizer({
+  const runtimeDir = flags.string("runtime_dir") ?? paths.join(workDir, "runtime");
+  const isolation = ["posix/cpu", "posix/mem"] as const;
+  const containerizer = openContainerizers({
+    flags,
     workDir,
-    runtimeDir: flags.string("runtime_dir") ?? paths.join(workDir, "runtime"),
-    isolation: ["posix/cpu", "posix/mem"],
+    runtimeDir,
     clock,
     log,
+    openNative: () => new PosixContainerizer({ workDir, runtimeDir, isolation, clock, log }),
   });
+  if (!containerizer.ok) {
+    await server.stop();
+    return containerizer;
+  }
   const checkpoint = await Checkpoint.open({
     path: paths.join(workDir, "agent", "checkpoint.db"),
     open: context.openSql,
@@ -90,10 +98,11 @@ export async function startAgent(
       agentPort: server.port,
       recoveryTimeoutMs: flags.durationMs("recovery_timeout") ?? 900_000,
       executorEnvironmentVariables: undefined,
+      sandboxDirectory: flags.string("sandbox_directory") ?? "/mnt/mesos/sandbox",
       libprocessIp: undefined,
     },
     bootId: await readBootId(),
-    containerizer,
+    containerizer: containerizer.value,
     checkpoint,
     link: {
       send: (message) => link.send(message),

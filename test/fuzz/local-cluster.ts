@@ -354,6 +354,7 @@ class LocalAgent {
         agentPort: info.port ?? 0,
         recoveryTimeoutMs: 900_000,
         executorEnvironmentVariables: undefined,
+        sandboxDirectory: "/mnt/mesos/sandbox",
         libprocessIp: undefined,
       },
       bootId: rng.uuid(),

@@ -111,7 +111,7 @@ function receive(step: Step, input: AgentInput): void {
       containerLaunched(step, input.containerId, input.pid);
       break;
     case "containerLaunchFailed":
-      containerLaunchFailed(step, input.containerId, input.message);
+      containerLaunchFailed(step, input);
       finishRecovery(step);
       break;
     case "containerTerminated":

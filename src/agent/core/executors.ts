@@ -9,7 +9,7 @@ import { describeProcessEnd, rawWaitStatus, taskEndOf } from "../../protocol/tas
 import type { ExecutorEvent } from "../../protocol/v1/types.ts";
 import type { ContainerLaunch } from "./effects.ts";
 import { forgetFrameworkIfIdle, rememberExecutor, rememberTask } from "./history.ts";
-import { type ContainerTermination, isTerminalState } from "./inputs.ts";
+import { type AgentInput, type ContainerTermination, isTerminalState } from "./inputs.ts";
 import { KILL_MARGIN_MS } from "./limits.ts";
 import {
   type ExecutorState,
@@ -42,15 +42,25 @@ export function containerLaunched(step: Step, containerId: ContainerId, pid: num
 }
 
 /** The container never came to be; `message` says why and is shown to the framework. */
-export function containerLaunchFailed(step: Step, containerId: ContainerId, message: string): void {
+export function containerLaunchFailed(
+  step: Step,
+  { containerId, message, isUnsupported }: Extract<AgentInput, { kind: "containerLaunchFailed" }>,
+): void {
   const executor = step.state.containers.get(containerId);
   if (executor === undefined || executor.phase === "terminated") return;
   step.state.counters["slave/container_launch_errors"] += 1;
-  executor.pendingEnd ??= {
-    state: "TASK_FAILED",
-    reason: "REASON_CONTAINER_LAUNCH_FAILED",
-    message: `Failed to launch container: ${message}`,
-  };
+  executor.pendingEnd ??=
+    isUnsupported === true
+      ? {
+          state: "TASK_FAILED",
+          reason: "REASON_EXECUTOR_TERMINATED",
+          message: `Abnormal executor termination: unknown container (${message})`,
+        }
+      : {
+          state: "TASK_FAILED",
+          reason: "REASON_CONTAINER_LAUNCH_FAILED",
+          message: `Failed to launch container: ${message}`,
+        };
   endExecutor(step, executor, { exit: { kind: "unknown", message } });
 }
 

@@ -55,6 +55,8 @@ export type AgentInput =
       readonly kind: "containerLaunchFailed";
       readonly containerId: ContainerId;
       readonly message: string;
+      /** No containerizer runs containers of that type. */
+      readonly isUnsupported?: boolean;
     }
   /** After the built-in executor of the container, if any, has had its last word. */
   | {

@@ -124,7 +124,7 @@ function faultOf(step: Step, framework: FrameworkState, request: RunRequest): Fa
       message: "Task was received while agent was already draining",
     };
   }
-  if (!step.options.areLimitsEnforced && request.tasks.some(hasLimits)) {
+  if (!step.options.areLimitsEnforced && request.tasks.some(hasUnenforcedLimits)) {
     return {
       state: "dropped",
       reason: "REASON_GC_ERROR",
@@ -202,8 +202,10 @@ function invalid(message: string): Fault {
   return { state: "TASK_ERROR", reason: "REASON_TASK_INVALID", message };
 }
 
-function hasLimits(task: TaskInfo): boolean {
-  return task.limits !== undefined && Object.keys(task.limits).length > 0;
+/** Docker enforces the limits of what it runs, whatever else this agent can do. */
+function hasUnenforcedLimits({ limits, container }: TaskInfo): boolean {
+  if (container?.type === "DOCKER") return false;
+  return limits !== undefined && Object.keys(limits).length > 0;
 }
 
 /** Wait status of an executor that was not launched. */

@@ -7,7 +7,7 @@ import { must } from "../../base/assert.ts";
 import type { ContainerId } from "../../base/ids.ts";
 import type { Clock, Log, Rng } from "../../base/ports.ts";
 import { type Result, refuse } from "../../base/result.ts";
-import type { Containerizer } from "../../containerizer/containerizer.ts";
+import type { Containerizer, ContainerizerHealth } from "../../containerizer/containerizer.ts";
 import type {
   AgentResponseGetContainersContainer,
   ExecutorCall,
@@ -109,9 +109,10 @@ export class AgentRuntime {
     const { checkpoint, containerizer, bootId } = this.#deps;
     const found = checkpoint.load();
     const { alive, ended, orphans } = await containerizer.recover(
-      found.executors.map(({ containerId, directory }) => ({
+      found.executors.map(({ containerId, directory, executor }) => ({
         containerId: containerId as ContainerId,
         directory,
+        container: executor.container,
       })),
     );
     if (orphans.length > 0) {
@@ -171,7 +172,20 @@ export class AgentRuntime {
 
   /** Figures of the agent under the names of reference/metrics.json. */
   metrics(): Record<string, number> {
-    return agentMetrics(this.state, (this.#nowMs() - this.#startWallMs) / 1000);
+    return {
+      ...agentMetrics(this.state, (this.#nowMs() - this.#startWallMs) / 1000),
+      ...Object.fromEntries(
+        this.health().map(({ name, isHealthy }) => [
+          `containerizer/${name}/engine_healthy`,
+          isHealthy ? 1 : 0,
+        ]),
+      ),
+    };
+  }
+
+  /** Whether what the containerizers depend on is well. */
+  health(): readonly ContainerizerHealth[] {
+    return this.#deps.containerizer.health?.() ?? [];
   }
 
   /** Status and usage of every container, as GET_CONTAINERS shows them. */

@@ -6,15 +6,20 @@
 import { must } from "../../base/assert.ts";
 import type { ContainerId } from "../../base/ids.ts";
 import type { Clock, Log, Rng } from "../../base/ports.ts";
-import type { Containerizer, ContainerResult } from "../../containerizer/containerizer.ts";
+import {
+  type Containerizer,
+  type ContainerResult,
+  type LaunchedContainer,
+  UnsupportedContainerError,
+} from "../../containerizer/containerizer.ts";
 import {
   CommandExecutor,
   type CommandExecutorEffect,
   type CommandExecutorInput,
 } from "../../executor/command-executor.ts";
-import { executorEnvironment } from "../../executor/executor-environment.ts";
+import { executorEnvironment, taskEnvironment } from "../../executor/executor-environment.ts";
 import { uuidToBase64 } from "../../protocol/base64.ts";
-import type { ExecutorEvent } from "../../protocol/v1/types.ts";
+import type { ContainerStatus, ExecutorEvent } from "../../protocol/v1/types.ts";
 import type { AgentOptions } from "../core/agent-options.ts";
 import type { AgentEffect, ContainerLaunch } from "../core/effects.ts";
 import type { AgentInput } from "../core/inputs.ts";
@@ -26,6 +31,8 @@ export interface EnvironmentOptions {
   readonly agentPort: number;
   readonly recoveryTimeoutMs: number;
   readonly executorEnvironmentVariables: Readonly<Record<string, string>> | undefined;
+  /** Where a container with an image sees its sandbox. */
+  readonly sandboxDirectory: string;
   readonly libprocessIp: string | undefined;
 }
 
@@ -47,6 +54,7 @@ export interface Survivor {
   readonly pid: number;
   /** Milliseconds since the epoch, if known. */
   readonly startedAtMs?: number | undefined;
+  readonly status?: ContainerStatus | undefined;
 }
 
 interface HostedContainer {
@@ -87,6 +95,7 @@ export class ContainerHost {
       launchedAtMs: survivor.startedAtMs,
       isRunningReported,
       kill,
+      status: survivor.status,
     });
     this.#watch(container);
   }
@@ -161,22 +170,23 @@ export class ContainerHost {
 
   async #launchNow(container: HostedContainer): Promise<void> {
     const { containerId } = container.launch;
-    let pid: number;
+    let launched: LaunchedContainer;
     try {
-      pid = await this.#start(container.launch);
+      launched = await this.#start(container.launch);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       this.#drive(container, { kind: "launchFailed" });
       this.#remove(container);
-      this.#deps.input({ kind: "containerLaunchFailed", containerId, message });
+      const isUnsupported = error instanceof UnsupportedContainerError;
+      this.#deps.input({ kind: "containerLaunchFailed", containerId, message, isUnsupported });
       return;
     }
-    this.#deps.input({ kind: "containerLaunched", containerId, pid });
-    this.#drive(container, { kind: "launched", pid });
+    this.#deps.input({ kind: "containerLaunched", containerId, pid: launched.pid });
+    this.#drive(container, { kind: "launched", ...launched });
     this.#watch(container);
   }
 
-  async #start(launch: ContainerLaunch): Promise<number> {
+  async #start(launch: ContainerLaunch): Promise<LaunchedContainer> {
     const fault = unsupported(launch);
     if (fault !== undefined) throw new Error(fault);
     const command = launch.commandTask?.command ?? launch.executor.command;
@@ -185,7 +195,7 @@ export class ContainerHost {
       ...(launch.executor.resources ?? []),
       ...(launch.commandTask?.resources ?? []),
     ];
-    const { pid } = await this.#deps.containerizer.launch({
+    return this.#deps.containerizer.launch({
       containerId: launch.containerId,
       command,
       environment: this.#environmentOf(launch),
@@ -195,13 +205,22 @@ export class ContainerHost {
       limits: launch.commandTask?.limits,
       container: launch.commandTask?.container ?? launch.executor.container,
       volumes: volumesIn(this.#deps.options.workDir, resources),
+      origin: {
+        frameworkId: launch.frameworkId,
+        executorId: launch.executor.executor_id.value,
+        taskId: launch.commandTask?.task_id.value,
+      },
     });
-    return pid;
   }
 
   #environmentOf(launch: ContainerLaunch): Record<string, string> {
     const { options, environment, agentId } = this.#deps;
     const ownGrace = launch.executor.shutdown_grace_period;
+    const container = launch.commandTask?.container ?? launch.executor.container;
+    const isDocker = container?.type === "DOCKER";
+    const isImage = isDocker || container?.mesos?.image !== undefined;
+    // An image has a search path of its own, and a task of Docker gets what is its own alone.
+    if (isDocker && launch.commandTask !== undefined) return taskEnvironment(launch.commandTask);
     return executorEnvironment({
       frameworkId: launch.frameworkId,
       executorId: launch.executor.executor_id.value,
@@ -209,7 +228,7 @@ export class ContainerHost {
       agentIp: options.ip,
       agentPort: environment.agentPort,
       directory: launch.directory,
-      sandbox: launch.directory,
+      sandbox: isImage ? environment.sandboxDirectory : launch.directory,
       isCheckpointing: isCheckpointing(launch.framework),
       executorShutdownGraceMs:
         ownGrace === undefined ? options.executorShutdownGraceMs : ownGrace.nanoseconds / 1e6,

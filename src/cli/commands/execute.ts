@@ -8,6 +8,7 @@ import process from "node:process";
 import { ok, type Result, refuse } from "../../base/result.ts";
 import type {
   CommandInfo,
+  ContainerInfo,
   EnvironmentVariable,
   FrameworkInfo,
   FrameworkInfoCapabilityType,
@@ -16,6 +17,7 @@ import type {
 import { parseResources } from "../../resources/parse.ts";
 import { ConsoleClosedError } from "../console.ts";
 import { FAILOVER_SECONDS, RECONNECT_MS_MAX, TASK_ID_LENGTH } from "../execute/limits.ts";
+import { readContainer } from "../execute/read-container.ts";
 import { NEVER_RAN } from "../execute/task-ending.ts";
 import { TaskRun, type TaskRunOptions } from "../execute/task-run.ts";
 import { acts, type Flag, group, later } from "../flags/flag-table.ts";
@@ -58,6 +60,16 @@ const FLAGS: readonly Flag[] = [
     }),
     acts("kill_after", "duration", undefined, "kill the task when it has run for this long"),
   ]),
+  ...group("Container", [
+    acts("docker_image", "string", undefined, "image that the task runs in, as alpine:3.20"),
+    acts("containerizer", "string", "mesos", "who runs the image", {
+      choices: ["mesos", "docker"],
+    }),
+    acts("networks", "string", undefined, "networks of the container, comma separated"),
+    acts("volumes", "json", undefined, "volumes of the container, a JSON list", {
+      isPathRead: true,
+    }),
+  ]),
   ...group("Framework", [
     acts("role", "string", "*", "role whose resources are used"),
     acts("checkpoint", "boolean", "false", "keep the task while this command is cut off or dead"),
@@ -76,13 +88,9 @@ const FLAGS: readonly Flag[] = [
     later("package", "string", undefined, "file to upload and fetch"),
     later("overwrite", "boolean", "false", "overwrite package in HDFS"),
     later("appc_image", "string", undefined, "Appc image"),
-    later("docker_image", "string", undefined, "Docker image"),
-    later("containerizer", "string", "mesos", "mesos or docker"),
     later("effective_capabilities", "string", undefined, "effective capabilities JSON"),
     later("bounding_capabilities", "string", undefined, "bounding capabilities JSON"),
     later("rlimits", "string", undefined, "rlimits JSON"),
-    later("networks", "string", undefined, "container networks"),
-    later("volumes", "string", undefined, "volumes JSON or file"),
     later("tty", "boolean", "false", "allocate a TTY"),
   ]),
 ];
@@ -164,7 +172,9 @@ function readPlan(context: CommandContext): Result<Plan> {
   if (unavailable !== undefined) {
     return refuse("notImplemented", `--${unavailable.name} is not available yet; leave it out`);
   }
-  const command = readCommand(flags, trailing);
+  const container = readContainer(flags);
+  if (!container.ok) return container;
+  const command = readCommand(flags, trailing, container.value);
   if (!command.ok) return command;
   const resources = readResources(flags.string("resources") ?? "");
   if (!resources.ok) return resources;
@@ -176,7 +186,12 @@ function readPlan(context: CommandContext): Result<Plan> {
     mediaType:
       flags.string("content_type") === "json" ? "application/json" : "application/x-protobuf",
     framework: framework.value,
-    task: { name, task_id: { value: taskIdOf(name) }, command: info },
+    task: {
+      name,
+      task_id: { value: taskIdOf(name) },
+      command: info,
+      ...(container.value === undefined ? {} : { container: container.value }),
+    },
     resources: resources.value,
     killAfterMs: flags.durationMs("kill_after"),
     reconnectMsMax: flags.boolean("checkpoint") ? FAILOVER_SECONDS * 1000 : RECONNECT_MS_MAX,
@@ -192,11 +207,14 @@ function isUsed(flags: ParsedFlags, name: string): boolean {
 function readCommand(
   flags: ParsedFlags,
   trailing: readonly string[],
+  container: ContainerInfo | undefined,
 ): Result<{ readonly name: string; readonly info: CommandInfo }> {
   const line = flags.string("command");
   const words = line === undefined ? trailing : [line, ...trailing];
   const [program] = words;
-  if (program === undefined || program.trim() === "") {
+  const isDocker = container?.type === "DOCKER";
+  const isImageEnough = container !== undefined && program === undefined;
+  if (!isImageEnough && (program === undefined || program.trim() === "")) {
     return refuse("invalid", "what to run? write --command='SHELL LINE' or -- PROGRAM ARGUMENT…");
   }
   const isShell = line !== undefined && flags.boolean("shell");
@@ -208,12 +226,13 @@ function readCommand(
   const user = flags.string("user");
   const info: CommandInfo = {
     shell: isShell,
-    value: program,
-    ...(isShell ? {} : { arguments: words }),
+    ...(program === undefined ? {} : { value: program }),
+    // The first word is the name of the program too, but for Docker, which adds it itself.
+    ...(isShell || program === undefined ? {} : { arguments: isDocker ? words.slice(1) : words }),
     ...(environment.value.length === 0 ? {} : { environment: { variables: environment.value } }),
     ...(user === undefined ? {} : { user }),
   };
-  const firstWord = program.trim().split(/\s/)[0] ?? "";
+  const firstWord = program?.trim().split(/\s/)[0] ?? "";
   return ok({ name: flags.string("name") ?? firstWord.split("/").at(-1) ?? "task", info });
 }
 

@@ -148,7 +148,7 @@ export const AGENT_FLAGS: readonly Flag[] = [
     later("disk_watch_interval", "duration", "1mins", "disk usage check period"),
     later("container_disk_watch_interval", "duration", "15secs", "disk quota check period"),
     later("enforce_container_disk_quota", "boolean", "false", "kill containers over disk quota"),
-    later(
+    acts(
       "sandbox_directory",
       "path",
       "/mnt/mesos/sandbox",
@@ -182,7 +182,7 @@ export const AGENT_FLAGS: readonly Flag[] = [
     later("cgroups_destroy_timeout", "duration", "1mins", "deadline of cgroup removal"),
     later("cgroups_hierarchy", "path", "/sys/fs/cgroup", "cgroup mount root"),
     later("cgroups_root", "string", "allot", "root cgroup name"),
-    later("cgroups_enable_cfs", "boolean", "false", "hard CPU limits by CFS quota"),
+    acts("cgroups_enable_cfs", "boolean", "false", "hard CPU limits by CFS quota"),
     later("cgroups_limit_swap", "boolean", "false", "limit memory plus swap"),
     later(
       "cgroups_cpu_enable_pids_and_tids_count",
@@ -220,9 +220,7 @@ export const AGENT_FLAGS: readonly Flag[] = [
     later("seccomp_profile_name", "string", undefined, "default seccomp profile"),
   ]),
   ...group("Images and Docker", [
-    later("containerizers", "string", "mesos", "mesos and/or docker, in order", {
-      note: "command tasks run without containers",
-    }),
+    acts("containerizers", "string", "mesos", "mesos and/or docker, in order"),
     later("image_providers", "string", undefined, "APPC and/or DOCKER"),
     later(
       "image_provisioner_backend",
@@ -255,14 +253,18 @@ export const AGENT_FLAGS: readonly Flag[] = [
     never("docker", "string", "docker", "docker CLI path", {
       note: "Docker is reached through its socket",
     }),
-    later("docker_remove_delay", "duration", "6hrs", "delay before docker rm"),
-    later("docker_kill_orphans", "boolean", "true", "kill unknown Docker containers"),
-    later("docker_mesos_image", "string", undefined, "image of the agent when itself in Docker"),
-    later("docker_socket", "path", "/var/run/docker.sock", "docker daemon socket"),
-    later("docker_config", "json", undefined, "default docker config, path or JSON", {
+    acts("docker_remove_delay", "duration", "6hrs", "delay before docker rm"),
+    acts("docker_kill_orphans", "boolean", "true", "kill unknown Docker containers"),
+    never("docker_mesos_image", "string", undefined, "image of the agent when itself in Docker", {
+      note: "tasks of Docker need no helper that would run in it",
+    }),
+    acts("docker_socket", "path", "/var/run/docker.sock", "docker daemon socket"),
+    acts("docker_config", "json", undefined, "default docker config, path or JSON", {
       isPathRead: true,
     }),
-    later("docker_stop_timeout", "duration", "0ns", "deprecated stop-to-kill wait of docker"),
+    never("docker_stop_timeout", "duration", "0ns", "deprecated stop-to-kill wait of docker", {
+      note: "Mesos itself deprecated it",
+    }),
     later("default_container_info", "json", undefined, "ContainerInfo for executors without one", {
       isPathRead: true,
     }),

@@ -102,5 +102,11 @@ function stateOf(
     startTime,
     masterHostname: masterHostname(),
     flags: viewer.seesAll("view_flags") ? facts.flags : undefined,
+    containerizers: runtime.health().map(({ name, isHealthy, message, sinceMs }) => ({
+      name,
+      healthy: isHealthy,
+      message,
+      since: sinceMs === undefined ? undefined : sinceMs / 1000,
+    })),
   });
 }

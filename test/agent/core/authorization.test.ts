@@ -92,7 +92,13 @@ describe("views", () => {
 
   const textFor = (agent: AgentHarness, viewer: Viewer): string => {
     const state = visibleAgentState(agent.core.state, viewer);
-    const frame = { pid: "", startTime: 0, masterHostname: undefined, flags: undefined };
+    const frame = {
+      pid: "",
+      startTime: 0,
+      masterHostname: undefined,
+      flags: undefined,
+      containerizers: [],
+    };
     return JSON.stringify([getState(state), stateJson(state, agent.options, frame)]);
   };
 

@@ -156,6 +156,7 @@ export class AgentFixture {
         agentPort: 5051,
         recoveryTimeoutMs: 900_000,
         executorEnvironmentVariables: undefined,
+        sandboxDirectory: "/mnt/mesos/sandbox",
         libprocessIp: undefined,
       },
       bootId: await readBootId(),

@@ -94,6 +94,7 @@ export class EmulatedAgent {
         agentPort: info.port ?? 0,
         recoveryTimeoutMs: 900_000,
         executorEnvironmentVariables: undefined,
+        sandboxDirectory: "/mnt/mesos/sandbox",
         libprocessIp: undefined,
       },
       bootId: this.#bootId,

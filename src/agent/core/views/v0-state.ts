@@ -35,6 +35,8 @@ export interface AgentStateFrame {
   readonly masterHostname: string | undefined;
   /** Undefined when the caller may not see them. */
   readonly flags: Readonly<Record<string, string>> | undefined;
+  /** What containerizers depend on, and whether it is well; an addition of ours. */
+  readonly containerizers: readonly Json[];
 }
 
 /** Whole `/state`. O(all tasks). */
@@ -61,6 +63,7 @@ export function stateJson(state: AgentState, options: AgentOptions, frame: Agent
     attributes: toEndpointAttributes(info.attributes ?? []),
     master_hostname: frame.masterHostname,
     flags: frame.flags,
+    containerizers: frame.containerizers,
     frameworks: [...state.frameworks.values()].map((framework) => frameworkJson(state, framework)),
     completed_frameworks: state.completedFrameworks.map((framework) => ({
       ...frameworkHead(framework.info),

@@ -57,6 +57,7 @@ test("/state has the shape tools expect [http-api 10]", () => {
     startTime: 1000,
     masterHostname: "master.example",
     flags: { work_dir: "/work" },
+    containerizers: [],
   });
   expect(JSON.parse(JSON.stringify(state))).toMatchObject({
     id: AGENT_ID,
