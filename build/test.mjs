@@ -80,12 +80,13 @@ function checkGroup() {
 }
 
 /**
- * One group per folder of test/ for the units, then one per file that runs the compiled program.
+ * One group per folder of test/ for the units, then one per file that runs the compiled program or
+ * a Docker Engine.
  * @returns {Group[]}
  */
 function testGroups() {
   const files = testFiles("test").filter(isWanted);
-  const endToEnd = files.filter((path) => path.endsWith(".e2e.test.ts"));
+  const endToEnd = files.filter((path) => /\.(?:e2e|docker)\.test\.ts$/.test(path));
   /** @type {Map<string, string[]>} */
   const folders = new Map();
   for (const path of files) {

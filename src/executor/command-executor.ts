@@ -14,7 +14,7 @@ import { assert } from "../base/assert.ts";
 import { encodeUtf8 } from "../base/text.ts";
 import type { ContainerResult } from "../containerizer/containerizer.ts";
 import { encodeBase64 } from "../protocol/base64.ts";
-import { type EndCause, taskEndOf } from "../protocol/task-exit.ts";
+import { type EndCause, endSubjectOf, taskEndOf } from "../protocol/task-exit.ts";
 import type {
   ContainerStatus,
   ExecutorCall,
@@ -188,7 +188,7 @@ export class CommandExecutor {
     // The agent speaks when an isolator ended the container, or when nobody saw the end.
     const isSilent = result.limitation !== undefined || result.exit.kind === "unknown";
     if (isSilent && this.#cause === "none") return effects;
-    const end = taskEndOf(result.exit, this.#cause);
+    const end = taskEndOf(result.exit, this.#cause, endSubjectOf(this.#options.task.container));
     const report: Report =
       this.#cause === "maxCompletionTime"
         ? { ...end, reason: "REASON_MAX_COMPLETION_TIME_REACHED" }

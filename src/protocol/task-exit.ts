@@ -3,7 +3,7 @@
  * executor and for an agent that learns of the end only after its own restart.
  * Source: semantics 6.6, 7.2.
  */
-import type { TaskState } from "./v1/types.ts";
+import type { ContainerInfo, TaskState } from "./v1/types.ts";
 
 /** How a process ended, or that nobody saw it end. */
 export type ProcessEnd =
@@ -13,6 +13,14 @@ export type ProcessEnd =
 
 /** Why the end was brought about from outside, as far as it was. */
 export type EndCause = "none" | "killed" | "maxCompletionTime";
+
+/** What a task's end is said of: Mesos speaks of the container where Docker runs it. */
+export type EndSubject = "Command" | "Container";
+
+/** The subject for a task in such a container. */
+export function endSubjectOf(container: ContainerInfo | undefined): EndSubject {
+  return container?.type === "DOCKER" ? "Container" : "Command";
+}
 
 /** Terminal state and message of a command task whose process is over. */
 export interface TaskEnd {
@@ -43,17 +51,17 @@ const SIGNAL_TEXTS: Readonly<Record<number, string>> = {
 };
 
 /** Maps the end of a command's process; a killed one is KILLED even with exit status 0. */
-export function taskEndOf(end: ProcessEnd, cause: EndCause): TaskEnd {
-  return { state: stateOf(end, cause), message: describeProcessEnd(end) };
+export function taskEndOf(end: ProcessEnd, cause: EndCause, subject: EndSubject): TaskEnd {
+  return { state: stateOf(end, cause), message: describeProcessEnd(end, subject) };
 }
 
 /** `Command exited with status 3` or `Command terminated with signal Killed`. */
-export function describeProcessEnd(end: ProcessEnd): string {
+export function describeProcessEnd(end: ProcessEnd, subject: EndSubject): string {
   switch (end.kind) {
     case "exited":
-      return `Command exited with status ${end.code}`;
+      return `${subject} exited with status ${end.code}`;
     case "signaled":
-      return `Command terminated with signal ${SIGNAL_TEXTS[end.signal] ?? String(end.signal)}`;
+      return `${subject} terminated with signal ${SIGNAL_TEXTS[end.signal] ?? String(end.signal)}`;
     case "unknown":
       return end.message;
   }
@@ -63,9 +71,9 @@ export function describeProcessEnd(end: ProcessEnd): string {
 export function parseProcessEnd(
   message: string,
 ): Exclude<ProcessEnd, { readonly kind: "unknown" }> | undefined {
-  const status = /^Command exited with status (\d{1,3})\b/.exec(message)?.[1];
+  const status = /^(?:Command|Container) exited with status (\d{1,3})\b/.exec(message)?.[1];
   if (status !== undefined) return { kind: "exited", code: Number(status) };
-  const text = /^Command terminated with signal (.+)$/.exec(message)?.[1];
+  const text = /^(?:Command|Container) terminated with signal (.+)$/.exec(message)?.[1];
   if (text === undefined) return undefined;
   const named = Object.entries(SIGNAL_TEXTS).find(([, known]) => known === text)?.[0];
   const signal = Number(named ?? text);

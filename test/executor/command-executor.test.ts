@@ -39,6 +39,24 @@ describe("running", () => {
     expect(statusesIn(effects)[1]?.uuid).toBe("uuid-2");
   });
 
+  test("what the containerizer says of its container goes with the statuses [semantics 7.2, 7.15]", () => {
+    const network_infos = [
+      { name: "n", ip_addresses: [{ protocol: "IPv4", ip_address: "10.0.0.9" }] },
+    ] as const;
+    const executor = newExecutor();
+    const launched = { kind: "launched", pid: 7, status: { network_infos }, data: "[{}]" } as const;
+    const [starting, running] = statusesIn(executor.step(launched, 0));
+    expect(starting?.data).toBeUndefined();
+    expect(running).toMatchObject({ state: "TASK_RUNNING", data: btoa("[{}]") });
+    const [end] = statusesIn(executor.step(exited(0), 10));
+    for (const status of [starting, running, end]) {
+      expect(status?.container_status).toEqual({ network_infos });
+      expect(status?.labels?.labels).toEqual([
+        { key: "Docker.NetworkSettings.IPAddress", value: "10.0.0.9" },
+      ]);
+    }
+  });
+
   test("status 0 is FINISHED, any other status or a signal FAILED, with the end as message [semantics 6.6]", () => {
     const cases = [
       [exited(0), "TASK_FINISHED", "Command exited with status 0"],

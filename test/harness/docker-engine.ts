@@ -6,11 +6,13 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import {
   chmodSync,
+  closeSync,
   copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
+  readFileSync,
   rmSync,
   symlinkSync,
 } from "node:fs";
@@ -25,15 +27,48 @@ export const BUSYBOX = "allot-test-busybox:1";
 
 export interface DockerEngine {
   readonly socketPath: string;
-  /** Processes of a private one, which a test may stop and go on with. */
-  readonly pid: number | undefined;
-  /** A network of its own exists under that name for the length of the test. */
+  /** Ends a private one with all its containers; leaves another one alone. */
   stop(): Promise<void>;
 }
 
-/** Why there can be no Engine here, or undefined. */
-export function whyNoEngine(): string | undefined {
-  if (foundSocket() !== undefined) return undefined;
+export interface PrivateEngine extends DockerEngine {
+  /** Of dockerd, which a test may stop, continue and kill. */
+  pid(): number;
+  /** Starts dockerd again after it was ended; its containers are still known to it. */
+  restart(): Promise<void>;
+}
+
+/**
+ * The Engine that runs here, or a private one, with the busybox image; or why there is none, which
+ * is printed as the reason for which `what` is skipped.
+ */
+export async function findEngine(what: string): Promise<DockerEngine | undefined> {
+  const reason = whyNoEngine(foundSocket());
+  if (reason === undefined) {
+    const engine = await openEngine().catch((error: unknown) => String(error));
+    if (typeof engine !== "string") return engine;
+    console.warn(`skipped: ${what} (the Docker Engine cannot be used: ${engine})`);
+    return undefined;
+  }
+  console.warn(`skipped: ${what} (${reason})`);
+  return undefined;
+}
+
+/** The same, but always a private one, for tests that stop it. */
+export async function findPrivateEngine(what: string): Promise<PrivateEngine | undefined> {
+  const reason = whyNoEngine(undefined);
+  if (reason === undefined) {
+    const engine = await startEngine().catch((error: unknown) => String(error));
+    if (typeof engine !== "string") return engine;
+    console.warn(`skipped: ${what} (a Docker Engine cannot be started: ${engine})`);
+    return undefined;
+  }
+  console.warn(`skipped: ${what} (${reason})`);
+  return undefined;
+}
+
+function whyNoEngine(socketPath: string | undefined): string | undefined {
+  if (socketPath !== undefined) return undefined;
   if (process.getuid?.() !== 0) return "no Docker Engine runs here, and only root can start one";
   for (const program of ["dockerd", "containerd", "busybox"]) {
     if (!isInstalled(program)) return `no Docker Engine runs here, and ${program} is not installed`;
@@ -41,18 +76,37 @@ export function whyNoEngine(): string | undefined {
   return undefined;
 }
 
-/** The Engine that runs here, or a private one; has the busybox image. */
-export async function openEngine(): Promise<DockerEngine> {
+async function openEngine(): Promise<DockerEngine> {
   const socketPath = foundSocket();
   if (socketPath === undefined) return startEngine();
   await importBusybox(socketPath);
-  return { socketPath, pid: undefined, stop: async () => undefined };
+  return { socketPath, stop: async () => undefined };
 }
 
-/** A private Engine, also where another one runs: for tests that stop it. */
-export async function startEngine(): Promise<DockerEngine> {
+async function startEngine(): Promise<PrivateEngine> {
   const root = mkdtempSync(join(tmpdir(), "allot-docker-"));
   const socketPath = join(root, "docker.sock");
+  let daemon = startDaemon(root, socketPath);
+  const stop = (): Promise<void> => stopEngine(daemon, socketPath, root);
+  try {
+    await untilItAnswers(daemon, socketPath, root);
+    await importBusybox(socketPath);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    socketPath,
+    stop,
+    pid: () => daemon.pid ?? 0,
+    restart: async () => {
+      daemon = startDaemon(root, socketPath);
+      await untilItAnswers(daemon, socketPath, root);
+    },
+  };
+}
+
+function startDaemon(root: string, socketPath: string): ChildProcess {
   const log = openSync(join(root, "dockerd.log"), "a");
   const paths = [
     ["--data-root", "data"],
@@ -60,21 +114,31 @@ export async function startEngine(): Promise<DockerEngine> {
     ["--pidfile", "dockerd.pid"],
   ].flatMap(([flag = "", name = ""]) => [flag, join(root, name)]);
   const flags = ["--host", `unix://${socketPath}`, "--iptables=false", "--bridge=none"];
-  const daemon = spawn("dockerd", [...paths, ...flags, "--insecure-registry", "127.0.0.0/8"], {
-    stdio: ["ignore", log, log],
-    detached: true,
+  const daemon = spawn(
+    "dockerd",
+    [...paths, ...flags, "--live-restore", "--insecure-registry", "127.0.0.0/8"],
+    { stdio: ["ignore", log, log], detached: true },
+  );
+  closeSync(log);
+  return daemon;
+}
+
+async function untilItAnswers(
+  daemon: ChildProcess,
+  socketPath: string,
+  root: string,
+): Promise<void> {
+  await until("the private Docker Engine answers", () => {
+    if (hasEnded(daemon)) {
+      const log = readFileSync(join(root, "dockerd.log"), "utf8").trim().split("\n").slice(-3);
+      throw new Error(`dockerd ended: ${log.join(" / ")}`);
+    }
+    return answers(socketPath);
   });
-  try {
-    await until("the private Docker Engine answers", () => {
-      if (daemon.exitCode !== null) throw new Error(`dockerd ended, see ${root}/dockerd.log`);
-      return answers(socketPath);
-    });
-    await importBusybox(socketPath);
-  } catch (error) {
-    await stopEngine(daemon, socketPath, root);
-    throw error;
-  }
-  return { socketPath, pid: daemon.pid, stop: () => stopEngine(daemon, socketPath, root) };
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
 }
 
 /** Runs the Docker command line against an Engine. */
@@ -86,18 +150,6 @@ export async function docker(socketPath: string, ...args: readonly string[]): Pr
   ]);
   if (code !== 0) throw new Error(`docker ${args.join(" ")}: ${stderr}`);
   return stdout.trim();
-}
-
-/** All processes of the host whose parent is `pid`, and that one. */
-export function familyOf(pid: number): number[] {
-  const children = execFileSync("ps", ["-o", "pid=", "--ppid", String(pid)], { encoding: "utf8" });
-  return [
-    pid,
-    ...children
-      .split("\n")
-      .map(Number)
-      .filter((child) => child > 0),
-  ];
 }
 
 function foundSocket(): string | undefined {
@@ -151,16 +203,13 @@ async function importBusybox(socketPath: string): Promise<void> {
 }
 
 async function stopEngine(daemon: ChildProcess, socketPath: string, root: string): Promise<void> {
-  if (daemon.exitCode === null && daemon.signalCode === null) {
+  if (!hasEnded(daemon)) {
     const containers = await docker(socketPath, "ps", "-aq").catch(() => "");
     for (const id of containers.split("\n").filter((line) => line !== "")) {
       await docker(socketPath, "rm", "-fv", id).catch(() => "");
     }
     daemon.kill("SIGTERM");
-    await until(
-      "the private Docker Engine ends",
-      () => daemon.exitCode !== null || daemon.signalCode !== null,
-    );
+    await until("the private Docker Engine ends", () => hasEnded(daemon));
   }
   unmountBelow(root);
   rmSync(root, { recursive: true, force: true });

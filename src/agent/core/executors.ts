@@ -5,7 +5,12 @@
  */
 import { assert } from "../../base/assert.ts";
 import type { ContainerId } from "../../base/ids.ts";
-import { describeProcessEnd, rawWaitStatus, taskEndOf } from "../../protocol/task-exit.ts";
+import {
+  describeProcessEnd,
+  endSubjectOf,
+  rawWaitStatus,
+  taskEndOf,
+} from "../../protocol/task-exit.ts";
 import type { ExecutorEvent } from "../../protocol/v1/types.ts";
 import type { ContainerLaunch } from "./effects.ts";
 import { forgetFrameworkIfIdle, rememberExecutor, rememberTask } from "./history.ts";
@@ -306,10 +311,11 @@ function endReport(
     return { state, reason: pending.reason, message: pending.message };
   }
   if (executor.isCommandExecutor && (exit.kind !== "unknown" || task.kill !== undefined)) {
-    const end = taskEndOf(exit, task.kill === undefined ? "none" : "killed");
+    const cause = task.kill === undefined ? "none" : "killed";
+    const end = taskEndOf(exit, cause, endSubjectOf(task.info.container));
     return { ...end, source: "SOURCE_EXECUTOR" };
   }
-  const detail = exit.kind === "unknown" ? exit.message : describeProcessEnd(exit);
+  const detail = exit.kind === "unknown" ? exit.message : describeProcessEnd(exit, "Command");
   return {
     state: "TASK_FAILED",
     reason: "REASON_EXECUTOR_TERMINATED",

@@ -200,7 +200,7 @@ export class Engine {
   }
 }
 
-export function isStatus(error: unknown, status: number): boolean {
+function isStatus(error: unknown, status: number): boolean {
   return error instanceof EngineError && error.status === status;
 }
 

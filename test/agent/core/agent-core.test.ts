@@ -200,6 +200,16 @@ describe("command tasks", () => {
     expect(agent.take()).toEqual(["cleanup"]);
   });
 
+  test("a type of container that nobody runs is EXECUTOR_TERMINATED [semantics 7.10]", () => {
+    const agent = AgentHarness.registered();
+    agent.run(framework(F), commandTask("t"));
+    agent.take();
+    const containerId = agent.containerOf(F, "t") as never;
+    const message = "nobody runs it";
+    agent.input({ kind: "containerLaunchFailed", containerId, message, isUnsupported: true });
+    expect(agent.take()).toEqual(["update t TASK_FAILED SOURCE_AGENT REASON_EXECUTOR_TERMINATED"]);
+  });
+
   test("an isolator's verdict becomes the reason of the end [semantics 6.3, item 60]", () => {
     const agent = AgentHarness.registered();
     agent.runToRunning(framework(F), commandTask("t"));

@@ -1,25 +1,21 @@
 /** The Docker containerizer against a real Engine: commands, output, limits, networks, kills. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { brand } from "../../../src/base/ids.ts";
-import { docker, openEngine, whyNoEngine } from "../../harness/docker-engine.ts";
+import { docker, findEngine } from "../../harness/docker-engine.ts";
 import { freePort } from "../../harness/free-port.ts";
-import { until } from "../../harness/wait.ts";
+import { PATIENCE_MS, until } from "../../harness/wait.ts";
 import { outputOf } from "../containers.ts";
 import { DockerScene } from "./docker-scene.ts";
 
-const reason = whyNoEngine();
-if (reason !== undefined) console.warn(`skipped: the Docker containerizer (${reason})`);
+setDefaultTimeout(PATIENCE_MS);
+const engine = await findEngine("the Docker containerizer");
 
-describe.skipIf(reason !== undefined)("the Docker containerizer", () => {
-  let scene: DockerScene;
-
-  beforeAll(async () => {
-    scene = new DockerScene(await openEngine());
-  });
-  afterAll(() => scene.engine.stop());
+describe.skipIf(engine === undefined)("the Docker containerizer", () => {
+  const scene = new DockerScene(engine);
+  afterAll(() => engine?.stop());
   afterEach(() => scene.clear());
 
   test("output and status of a command arrive to the byte [semantics 7.15]", async () => {

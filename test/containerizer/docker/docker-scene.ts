@@ -22,12 +22,18 @@ export interface Agent {
 }
 
 export class DockerScene {
-  readonly engine: DockerEngine;
+  readonly #engine: DockerEngine | undefined;
   readonly #opened: DockerContainerizer[] = [];
   #count = 0;
 
-  constructor(engine: DockerEngine) {
-    this.engine = engine;
+  /** Undefined where the tests are skipped. */
+  constructor(engine: DockerEngine | undefined) {
+    this.#engine = engine;
+  }
+
+  get engine(): DockerEngine {
+    if (this.#engine === undefined) throw new Error("there is no Docker Engine here");
+    return this.#engine;
   }
 
   /** `root` is an earlier agent's, for one that is started again. */
