@@ -30,6 +30,8 @@ export interface ExecutorEnvironmentOptions {
   readonly domainSocket?: string | undefined;
   /** `LIBPROCESS_IP` of the agent's own environment, the one variable that is handed down. */
   readonly libprocessIp?: string | undefined;
+  /** By which the executor shows who it is. */
+  readonly token?: string | undefined;
   /** `--executor_environment_variables`. */
   readonly executorEnvironmentVariables?: Readonly<Record<string, string>> | undefined;
   /** `ExecutorInfo.command`. */
@@ -87,6 +89,9 @@ function agentVariables(options: ExecutorEnvironmentOptions): Record<string, str
     );
   }
   if (options.domainSocket !== undefined) variables["MESOS_DOMAIN_SOCKET"] = options.domainSocket;
+  if (options.token !== undefined) {
+    variables["MESOS_EXECUTOR_AUTHENTICATION_TOKEN"] = options.token;
+  }
   if (options.libprocessIp !== undefined) variables["LIBPROCESS_IP"] = options.libprocessIp;
   return variables;
 }

@@ -6,7 +6,7 @@ import { Checkpoint } from "../agent/checkpoint/checkpoint.ts";
 import { type AgentOptions, DEFAULT_CAPABILITIES } from "../agent/core/agent-options.ts";
 import { AgentRuntime } from "../agent/runtime/agent-runtime.ts";
 import { readBootId } from "../agent/runtime/boot-id.ts";
-import { ok, type Result } from "../base/result.ts";
+import { ok, type Result, refuse } from "../base/result.ts";
 import { PosixContainerizer } from "../containerizer/posix/posix-containerizer.ts";
 import { AGENT_ACTOR, createAgentApp } from "../http/agent/agent-app.ts";
 import { withLogFile } from "../http/file-source.ts";
@@ -28,7 +28,13 @@ import {
   type RunningRole,
   versionInfo,
 } from "./role-context.ts";
-import { aclsFlag, agentAuthentication, agentLogin, firewallFlag } from "./security-flags.ts";
+import {
+  aclsFlag,
+  agentAuthentication,
+  agentLogin,
+  executorTokens,
+  firewallFlag,
+} from "./security-flags.ts";
 
 const DEFAULT_PORT = 5051;
 
@@ -51,7 +57,11 @@ export async function startAgent(
   const address = roleAddress(flags);
   const acls = aclsFlag(flags);
   if (!acls.ok) return acls;
-  const authentication = agentAuthentication(flags, log);
+  const tokens = executorTokens(flags, log);
+  if (!tokens.ok) return tokens;
+  const variables = executorVariables(flags);
+  if (!variables.ok) return variables;
+  const authentication = agentAuthentication(flags, log, tokens.value);
   if (!authentication.ok) return authentication;
   const login = agentLogin(flags, log);
   if (!login.ok) return login;
@@ -97,9 +107,10 @@ export async function startAgent(
     environment: {
       agentPort: server.port,
       recoveryTimeoutMs: flags.durationMs("recovery_timeout") ?? 900_000,
-      executorEnvironmentVariables: undefined,
+      executorEnvironmentVariables: variables.value,
       sandboxDirectory: flags.string("sandbox_directory") ?? "/mnt/mesos/sandbox",
       libprocessIp: undefined,
+      tokens: flags.boolean("authenticate_http_executors") ? tokens.value : undefined,
     },
     bootId: await readBootId(),
     containerizer: containerizer.value,
@@ -182,6 +193,21 @@ async function agentOptions(
     reconfigurationPolicy:
       flags.string("reconfiguration_policy") === "additive" ? "additive" : "equal",
   });
+}
+
+/** `--executor_environment_variables`: an object of texts. Errors: `invalid`. */
+function executorVariables(
+  flags: RoleContext["flags"],
+): Result<Readonly<Record<string, string>> | undefined> {
+  const name = "executor_environment_variables";
+  if (!flags.isSet(name)) return ok(undefined);
+  const value = flags.json(name);
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  const entries = isObject ? Object.entries(value) : [];
+  if (!isObject || entries.some(([, text]) => typeof text !== "string")) {
+    return refuse("invalid", `--${name}: is no JSON object of texts, as {"NAME": "value"}`, name);
+  }
+  return ok(Object.fromEntries(entries));
 }
 
 /** What the master may read through the link: files in sandboxes. */

@@ -2,6 +2,8 @@
  * Turns the flags about security into what judges requests, with refusals that name the flag, and a
  * file that flags name with its path. Source: reference/semantics.md 9.1, 9.3.
  */
+
+import { ExecutorTokens } from "../agent/runtime/executor-tokens.ts";
 import type { Log } from "../base/ports.ts";
 import { ok, type Result, refuse } from "../base/result.ts";
 import { excerpt } from "../base/text.ts";
@@ -85,14 +87,35 @@ export function agentLogin(flags: ParsedFlags, log: Log): Result<Credential | un
  * Who is heard on the agent's port. In one process with a master, the master's credentials are good
  * for the agent too. Errors: as `masterAuthentication`.
  */
-export function agentAuthentication(flags: ParsedFlags, log: Log): Result<Authentication> {
+export function agentAuthentication(
+  flags: ParsedFlags,
+  log: Log,
+  tokens: ExecutorTokens | undefined,
+): Result<Authentication> {
   const realms = realmsOf(flags, {
     readonly: "authenticate_http_readonly",
     readwrite: "authenticate_http_readwrite",
+    executor: "authenticate_http_executors",
   });
+  if (realms.has("executor") && tokens === undefined) {
+    return bad("jwt_secret_key", "is needed for --authenticate_http_executors; name a file");
+  }
   const isShared = flags.string("role") === "both" && !flags.isSet("http_credentials");
   const file = isShared ? "credentials" : "http_credentials";
-  return authenticationOf(flags, log, { component: "agent", realms, file });
+  return authenticationOf(flags, log, { component: "agent", realms, file, tokens });
+}
+
+/** `--jwt_secret_key`: makes and reads the tokens of executors. Errors: `invalid`. */
+export function executorTokens(flags: ParsedFlags, log: Log): Result<ExecutorTokens | undefined> {
+  const path = flags.string("jwt_secret_key");
+  if (path === undefined) return ok(undefined);
+  return readSecrets("jwt_secret_key", path, {
+    log,
+    parse: (text) => {
+      if (text === "") return refuse("invalid", "is empty");
+      return ok(new ExecutorTokens(new TextEncoder().encode(text)));
+    },
+  });
 }
 
 function realmsOf(
@@ -108,25 +131,26 @@ interface Wanted {
   readonly realms: ReadonlySet<Realm>;
   /** The flag that names the file of credentials. */
   readonly file: string;
+  readonly tokens?: ExecutorTokens | undefined;
 }
 
 function authenticationOf(
   flags: ParsedFlags,
   log: Log,
-  { component, realms, file }: Wanted,
+  { component, realms, file, tokens }: Wanted,
 ): Result<Authentication> {
   const path = flags.string(file);
   if (path === undefined) {
-    const [realm] = realms;
+    const realm = [...realms].find((one) => one !== "executor");
     if (realm !== undefined) {
       const name = `mesos-${component}-${realm}`;
       return bad(file, `is needed to authenticate in the realm ${name}; name a file`);
     }
-    return ok(new Authentication({ component, credentials: [], realms }));
+    return ok(new Authentication({ component, credentials: [], realms, tokens }));
   }
   const credentials = readSecrets(file, path, { log, parse: parseCredentials });
   if (!credentials.ok) return credentials;
-  return ok(new Authentication({ component, credentials: credentials.value, realms }));
+  return ok(new Authentication({ component, credentials: credentials.value, realms, tokens }));
 }
 
 interface Reading<Secrets> {

@@ -3,6 +3,7 @@
  * that a mistake of the program's own client is not repeated here. JSON unless told.
  * Source: reference/http-api.md 1-5.
  */
+import { records } from "./records.ts";
 import { until } from "./wait.ts";
 import { JSON_WIRE, type Wire } from "./wire.ts";
 
@@ -250,23 +251,4 @@ export function taskInfo(offer: Offer, task: TaskOptions): Record<string, unknow
     command: { value: task.command },
     ...task.extra,
   };
-}
-
-/** RecordIO: a decimal length, a line feed, that many bytes. */
-async function* records(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let buffer = new Uint8Array();
-  for await (const chunk of body) {
-    const joined = new Uint8Array(buffer.length + chunk.length);
-    joined.set(buffer);
-    joined.set(chunk, buffer.length);
-    buffer = joined;
-    for (;;) {
-      const lineFeed = buffer.indexOf(10);
-      if (lineFeed < 0) break;
-      const end = lineFeed + 1 + Number(new TextDecoder().decode(buffer.subarray(0, lineFeed)));
-      if (buffer.length < end) break;
-      yield buffer.subarray(lineFeed + 1, end);
-      buffer = buffer.slice(end);
-    }
-  }
 }

@@ -101,5 +101,6 @@ function readUpdates(
     taskId: row.task_id,
     sequence: row.sequence,
     status: parse(`an update of task ${row.task_id}`, row.status),
+    isAcknowledged: row.is_acknowledged === 1,
   }));
 }

@@ -35,6 +35,7 @@ export class CheckpointWriter {
       removeOperation: prepare("removeOperation"),
       putDrain: prepare("putDrain"),
       appendUpdate: prepare("appendUpdate"),
+      acknowledgeUpdate: prepare("acknowledgeUpdate"),
       removeUpdate: prepare("removeUpdate"),
     };
   }
@@ -86,7 +87,11 @@ const STATEMENTS: Readonly<Record<CheckpointOperation["kind"], string>> = {
     ON CONFLICT (single) DO UPDATE SET drain = excluded.drain`,
   // No `ON CONFLICT`: a second update in one place would replace one nobody has acknowledged.
   appendUpdate: `
-    INSERT INTO status_update (framework_id, task_id, sequence, status) VALUES (?, ?, ?, ?)`,
+    INSERT INTO status_update (framework_id, task_id, sequence, status, is_acknowledged)
+    VALUES (?, ?, ?, ?, ?)`,
+  acknowledgeUpdate: `
+    UPDATE status_update SET is_acknowledged = 1
+    WHERE framework_id = ? AND task_id = ? AND sequence = ?`,
   removeUpdate: "DELETE FROM status_update WHERE framework_id = ? AND task_id = ? AND sequence = ?",
 };
 
@@ -118,6 +123,7 @@ function valuesOf(operation: CheckpointOperation): readonly SqlValue[] {
       return [operation.config === undefined ? null : JSON.stringify(operation.config)];
     case "appendUpdate":
       return updateValues(operation.update);
+    case "acknowledgeUpdate":
     case "removeUpdate":
       return [operation.frameworkId, operation.taskId, operation.sequence];
     default:
@@ -155,5 +161,11 @@ function taskValues(task: CheckpointedTask): readonly SqlValue[] {
 }
 
 function updateValues(update: CheckpointedUpdate): readonly SqlValue[] {
-  return [update.frameworkId, update.taskId, update.sequence, JSON.stringify(update.status)];
+  return [
+    update.frameworkId,
+    update.taskId,
+    update.sequence,
+    JSON.stringify(update.status),
+    update.isAcknowledged ? 1 : 0,
+  ];
 }

@@ -67,6 +67,7 @@ export interface CheckpointSchema {
     readonly task_id: string;
     readonly sequence: number;
     readonly status: string;
+    readonly is_acknowledged: Generated<number>;
   };
 }
 
@@ -150,6 +151,15 @@ export const CHECKPOINT_MIGRATIONS: readonly Migration[] = [
         .addColumn("uuid", "text", (column) => column.notNull().unique())
         .addColumn("value", "text", (column) => column.notNull())
         .modifyEnd(sql`strict`)
+        .execute();
+    },
+  },
+  {
+    name: "updates that are acknowledged",
+    up: async (database) => {
+      await database.schema
+        .alterTable("status_update")
+        .addColumn("is_acknowledged", "integer", (column) => column.notNull().defaultTo(0))
         .execute();
     },
   },

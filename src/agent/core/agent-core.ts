@@ -13,6 +13,7 @@ import {
   containerLaunched,
   containerLaunchFailed,
   containerTerminated,
+  containerUpdateFailed,
   registrationTimedOut,
   shutdownTimedOut,
 } from "./executors.ts";
@@ -113,6 +114,9 @@ function receive(step: Step, input: AgentInput): void {
     case "containerLaunchFailed":
       containerLaunchFailed(step, input);
       finishRecovery(step);
+      break;
+    case "containerUpdateFailed":
+      containerUpdateFailed(step, input.containerId, input.message);
       break;
     case "containerTerminated":
       containerTerminated(step, input.containerId, input.termination);

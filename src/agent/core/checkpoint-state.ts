@@ -50,6 +50,8 @@ export interface CheckpointedUpdate {
   readonly taskId: string;
   readonly sequence: number;
   readonly status: TaskStatus;
+  /** Kept, in front of those that are not, as long as the executor may send it again. */
+  readonly isAcknowledged: boolean;
 }
 
 /** Everything on disk, as read at recovery. */
@@ -62,7 +64,7 @@ export interface CheckpointState {
   readonly frameworks: readonly CheckpointedFramework[];
   readonly executors: readonly CheckpointedExecutor[];
   readonly tasks: readonly CheckpointedTask[];
-  /** In stream order per task; acknowledged ones are not kept. */
+  /** In stream order per task. */
   readonly updates: readonly CheckpointedUpdate[];
   /** Reservations and volumes, unallocated. */
   readonly resources: readonly Resource[];
@@ -89,6 +91,12 @@ export type CheckpointOperation =
   /** Undefined: not draining. */
   | { readonly kind: "putDrain"; readonly config: DrainConfig | undefined }
   | { readonly kind: "appendUpdate"; readonly update: CheckpointedUpdate }
+  | {
+      readonly kind: "acknowledgeUpdate";
+      readonly frameworkId: string;
+      readonly taskId: string;
+      readonly sequence: number;
+    }
   | {
       readonly kind: "removeUpdate";
       readonly frameworkId: string;

@@ -26,6 +26,8 @@ export interface ContainerLaunch {
   readonly executor: ExecutorInfo;
   /** Set when the container is the task itself (command executor inside the agent). */
   readonly commandTask: TaskInfo | undefined;
+  /** The executor's and those of its tasks. */
+  readonly resources: readonly Resource[];
   /** Sandbox, absolute; made by the containerizer. */
   readonly directory: string;
   /** User to run as; undefined when the agent does not switch users. */
@@ -47,6 +49,12 @@ export type AgentEffect =
       readonly kill: { readonly graceMs: number; readonly atMs: number } | undefined;
       /** False when RUNNING has not been reported yet. */
       readonly isRunningReported: boolean;
+    }
+  /** The tasks of a custom executor have changed; `containerUpdateFailed` says when it fails. */
+  | {
+      readonly kind: "updateContainer";
+      readonly containerId: ContainerId;
+      readonly resources: readonly Resource[];
     }
   /** SIGKILL to everything in the container; ends with a `containerTerminated`. */
   | { readonly kind: "destroyContainer"; readonly containerId: ContainerId }

@@ -4,8 +4,8 @@
  */
 import { ok, type Result, refuse } from "../../base/result.ts";
 import { base64ToUuid } from "../../protocol/base64.ts";
-import type { ExecutorCall, TaskStatus } from "../../protocol/v1/types.ts";
-import { restartReport, sendEvent, shutdownExecutor } from "./executors.ts";
+import type { CheckStatusInfo, ExecutorCall, TaskStatus } from "../../protocol/v1/types.ts";
+import { restartReport, sendEvent, shutdownExecutor, updateContainer } from "./executors.ts";
 import { isTerminalState } from "./inputs.ts";
 import type { ExecutorState, FrameworkState } from "./state.ts";
 import { cancelTimer, findFramework, type Step, send } from "./step.ts";
@@ -17,8 +17,9 @@ export function executorCall(step: Step, call: ExecutorCall): Result<void> {
   const framework = findFramework(step, call.framework_id.value);
   const executor = framework?.executors.get(call.executor_id.value);
   if (call.type === "HEARTBEAT") return ok(undefined);
-  if (framework === undefined || executor === undefined || executor.phase === "terminated") {
-    return refuse("notFound", "Executor cannot be found", "executor_id");
+  if (framework === undefined) return refuse("invalid", "Framework cannot be found");
+  if (executor === undefined || executor.phase === "terminated") {
+    return refuse("invalid", "Executor cannot be found");
   }
   switch (call.type) {
     case "SUBSCRIBE":
@@ -61,6 +62,7 @@ export function executorSubscribed(step: Step, call: ExecutorCall): void {
     acceptUpdate(step, framework, executor, update.status);
   }
   dropUndeliveredTasks(step, framework, executor, call);
+  repeatKills(step, executor);
   deliverQueuedTasks(step, executor);
   if (!executor.hasHadTask) shutdownExecutor(step, framework, executor);
 }
@@ -105,6 +107,7 @@ function acceptUpdate(
     (!task.isQueued || executor.isCommandExecutor || isTerminalState(status.state));
   counters[isNews ? "slave/valid_status_updates" : "slave/invalid_status_updates"] += 1;
   if (isNews) recordStatus(step, framework, task, complete);
+  if (isNews && isTerminalState(status.state)) updateContainer(step, executor);
   // Late and repeated updates are acknowledged too, so that the executor stops sending them.
   sendEvent(step, executor, {
     type: "ACKNOWLEDGED",
@@ -125,8 +128,23 @@ function faultOfUpdate(executor: ExecutorState, status: TaskStatus): Result<void
     return refuse("invalid", "'uuid' must be the 16 bytes of a UUID", "update.status.uuid");
   }
   const executorId = status.executor_id?.value ?? executor.executorId;
-  if (executorId === executor.executorId) return undefined;
-  return refuse("invalid", "'executor_id' is another's", "update.status.executor_id");
+  if (executorId !== executor.executorId) {
+    return refuse("invalid", "'executor_id' is another's", "update.status.executor_id");
+  }
+  return faultOfCheck(status.check_status);
+}
+
+/** The result of a check is of the kind it says. */
+function faultOfCheck(check: CheckStatusInfo | undefined): Result<void> | undefined {
+  if (check === undefined) return undefined;
+  const field = "update.status.check_status";
+  const kinds: Partial<Record<string, unknown>> = {
+    COMMAND: check.command,
+    HTTP: check.http,
+    TCP: check.tcp,
+  };
+  if (kinds[check.type ?? ""] !== undefined) return undefined;
+  return refuse("invalid", "'check_status' must have a type, and the result of that type", field);
 }
 
 /** After a restart of the agent: a task the executor does not know of never reached it. */
@@ -142,6 +160,21 @@ function dropUndeliveredTasks(
   for (const task of [...executor.tasks.values()]) {
     if (task.isQueued || task.state !== "TASK_STAGING" || received.has(task.taskId)) continue;
     reportTask(step, framework, executor, task, restartReport(framework));
+  }
+}
+
+/** Those that were asked for while the executor had no stream; hearing of one twice is no harm. */
+function repeatKills(step: Step, executor: ExecutorState): void {
+  for (const { info, isQueued, kill, state } of executor.tasks.values()) {
+    if (kill === undefined || isQueued || isTerminalState(state)) continue;
+    const leftMs = Math.max(0, kill.atMs + kill.graceMs - step.nowMs);
+    sendEvent(step, executor, {
+      type: "KILL",
+      kill: {
+        task_id: info.task_id,
+        kill_policy: { grace_period: { nanoseconds: Math.round(leftMs * 1e6) } },
+      },
+    });
   }
 }
 

@@ -11,7 +11,7 @@ import {
   rawWaitStatus,
   taskEndOf,
 } from "../../protocol/task-exit.ts";
-import type { ExecutorEvent } from "../../protocol/v1/types.ts";
+import type { ExecutorEvent, Resource } from "../../protocol/v1/types.ts";
 import type { ContainerLaunch } from "./effects.ts";
 import { forgetFrameworkIfIdle, rememberExecutor, rememberTask } from "./history.ts";
 import { type AgentInput, type ContainerTermination, isTerminalState } from "./inputs.ts";
@@ -35,6 +35,8 @@ export function containerLaunched(step: Step, containerId: ContainerId, pid: num
   const executor = step.state.containers.get(containerId);
   if (executor === undefined || executor.phase === "terminated") return;
   executor.pid = pid;
+  // Tasks may have come or gone while the container was being made.
+  if (executor.tasks.size > 1) updateContainer(step, executor);
   if (executor.phase === "terminating") {
     // The order to destroy it may have come before there was anything to destroy.
     step.effects.push({ kind: "destroyContainer", containerId });
@@ -67,6 +69,17 @@ export function containerLaunchFailed(
           message: `Failed to launch container: ${message}`,
         };
   endExecutor(step, executor, { exit: { kind: "unknown", message } });
+}
+
+/** The container cannot have what its tasks need: it must not run on with less. */
+export function containerUpdateFailed(step: Step, containerId: ContainerId, message: string): void {
+  const executor = step.state.containers.get(containerId);
+  if (executor === undefined || executor.phase === "terminated") return;
+  destroyExecutor(step, executor, {
+    state: "gone",
+    reason: "REASON_CONTAINER_UPDATE_FAILED",
+    message: `Failed to update resources for container: ${message}`,
+  });
 }
 
 /** The container is over; whatever of it was alive has now ended. */
@@ -204,6 +217,18 @@ export function sendEvent(step: Step, executor: ExecutorState, event: ExecutorEv
   });
 }
 
+/** Tells the containerizer after the tasks of a custom executor have changed (semantics 7.1). */
+export function updateContainer(step: Step, executor: ExecutorState): void {
+  if (executor.isCommandExecutor || executor.pid === undefined) return;
+  const { containerId } = executor;
+  step.effects.push({ kind: "updateContainer", containerId, resources: resourcesOf(executor) });
+}
+
+function resourcesOf({ info, tasks }: ExecutorState): Resource[] {
+  const live = [...tasks.values()].filter(({ state }) => !isTerminalState(state));
+  return [...(info.resources ?? []), ...live.flatMap((task) => task.info.resources ?? [])];
+}
+
 /** What a containerizer needs to launch or to take back the executor. */
 export function launchOf(
   step: Step,
@@ -220,6 +245,7 @@ export function launchOf(
     framework: framework.info,
     executor: executor.info,
     commandTask,
+    resources: resourcesOf(executor),
     directory: executor.directory,
     user: step.options.isUserSwitched ? user : undefined,
   };

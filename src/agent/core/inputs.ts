@@ -58,6 +58,11 @@ export type AgentInput =
       /** No containerizer runs containers of that type. */
       readonly isUnsupported?: boolean;
     }
+  | {
+      readonly kind: "containerUpdateFailed";
+      readonly containerId: ContainerId;
+      readonly message: string;
+    }
   /** After the built-in executor of the container, if any, has had its last word. */
   | {
       readonly kind: "containerTerminated";

@@ -13,7 +13,7 @@ import type {
 } from "../../protocol/v1/types.ts";
 import { validateId } from "../../protocol/validation/ids.ts";
 import { denialOfTask } from "../../security/run-task.ts";
-import { launchOf, sendEvent } from "./executors.ts";
+import { launchOf, sendEvent, updateContainer } from "./executors.ts";
 import { forgetFrameworkIfIdle, recallFramework } from "./history.ts";
 import {
   type ExecutorState,
@@ -260,8 +260,12 @@ function startTogether(step: Step, framework: FrameworkState, request: RunReques
     addTask(framework, executor, task);
     checkpointTask(step, framework, task);
   }
-  if (existing === undefined) launchExecutor(step, framework, executor);
-  else if (executor.phase === "running") deliver(step, executor, request);
+  if (existing === undefined) {
+    launchExecutor(step, framework, executor);
+    return;
+  }
+  updateContainer(step, executor);
+  if (executor.phase === "running") deliver(step, executor, request);
 }
 
 function newExecutor(step: Step, framework: FrameworkState, request: RunRequest): ExecutorState {

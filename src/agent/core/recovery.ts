@@ -24,7 +24,6 @@ import {
   type ExecutorState,
   type FrameworkState,
   isCheckpointing,
-  type PendingUpdate,
   streamKey,
   type TaskRecord,
 } from "./state.ts";
@@ -179,21 +178,16 @@ function restoreExecutor(step: Step, found: CheckpointedExecutor): void {
 }
 
 function restoreUpdates(step: Step, found: CheckpointState): void {
-  const streams = new Map<string, [PendingUpdate, ...PendingUpdate[]]>();
-  const owners = new Map<string, { frameworkId: string; taskId: string }>();
-  for (const { frameworkId, taskId, sequence, status } of found.updates) {
-    const key = streamKey(frameworkId, taskId);
-    const pending = streams.get(key);
-    if (pending === undefined) streams.set(key, [{ sequence, status }]);
-    else pending.push({ sequence, status });
-    owners.set(key, { frameworkId, taskId });
-  }
-  for (const [key, pending] of streams) {
-    const owner = owners.get(key);
-    assert(owner !== undefined, "a restored stream has an owner");
-    restoreStream(step, { ...owner, isCheckpointed: true }, pending);
-    const task = findFramework(step, owner.frameworkId)?.tasks.get(owner.taskId);
-    if (task !== undefined) for (const { status } of pending) rememberStatus(task, status);
+  const streams = Map.groupBy(found.updates, ({ frameworkId, taskId }) =>
+    streamKey(frameworkId, taskId),
+  );
+  for (const updates of streams.values()) {
+    const [first] = updates;
+    assert(first !== undefined, "a restored stream has an update");
+    const { frameworkId, taskId } = first;
+    restoreStream(step, { frameworkId, taskId, isCheckpointed: true }, updates);
+    const task = findFramework(step, frameworkId)?.tasks.get(taskId);
+    if (task !== undefined) for (const { status } of updates) rememberStatus(task, status);
   }
 }
 

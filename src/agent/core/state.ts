@@ -132,8 +132,15 @@ export interface UpdateStream {
   latestState: TaskState;
   /** Delay until the head is sent again. */
   retryMs: number;
-  /** uuids, oldest first, bounded. */
-  readonly acknowledged: string[];
+  /** Oldest first, bounded. */
+  readonly acknowledged: AcknowledgedUpdate[];
+}
+
+/** Kept so that an executor that sends it again, even after a restart of the agent, tells no news. */
+export interface AcknowledgedUpdate {
+  readonly uuid: string;
+  /** Set for one that is still on disk. */
+  readonly sequence: number | undefined;
 }
 
 export interface PendingUpdate {

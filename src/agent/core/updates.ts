@@ -5,6 +5,7 @@
  */
 import { assert } from "../../base/assert.ts";
 import type { TaskStatus } from "../../protocol/v1/types.ts";
+import type { CheckpointedUpdate } from "./checkpoint-state.ts";
 import { isTerminalState } from "./inputs.ts";
 import {
   PENDING_UPDATES_PER_TASK,
@@ -33,7 +34,12 @@ export function enqueueUpdate(step: Step, owner: StreamOwner, status: TaskStatus
   if (owner.isCheckpointed) {
     checkpoint(step, {
       kind: "appendUpdate",
-      update: { frameworkId: owner.frameworkId, taskId: owner.taskId, ...update },
+      update: {
+        frameworkId: owner.frameworkId,
+        taskId: owner.taskId,
+        ...update,
+        isAcknowledged: false,
+      },
     });
   }
   boundStream(step, stream);
@@ -44,12 +50,15 @@ export function enqueueUpdate(step: Step, owner: StreamOwner, status: TaskStatus
 export function restoreStream(
   step: Step,
   owner: StreamOwner,
-  updates: readonly PendingUpdate[],
+  updates: readonly CheckpointedUpdate[],
 ): void {
   const last = updates.at(-1);
   assert(last !== undefined, "a restored stream has an update");
   const stream = openStream(step, owner, last.status);
-  stream.pending.push(...updates);
+  for (const { sequence, status, isAcknowledged } of updates) {
+    if (isAcknowledged) stream.acknowledged.push({ uuid: status.uuid ?? "", sequence });
+    else stream.pending.push({ sequence, status });
+  }
   stream.nextSequence = last.sequence + 1;
 }
 
@@ -66,9 +75,7 @@ export function acknowledgeUpdate(
   const head = stream?.pending[0];
   if (stream === undefined || head === undefined || head.status.uuid !== uuid) return "rejected";
   stream.pending.shift();
-  stream.acknowledged.push(uuid);
-  if (stream.acknowledged.length > REMEMBERED_ACKNOWLEDGEMENTS) stream.acknowledged.shift();
-  forgetOnDisk(step, stream, head);
+  rememberAcknowledged(step, stream, head);
   if (isTerminalState(head.status.state)) {
     assert(stream.pending.length === 0, "nothing follows a terminal update");
     dropStream(step, owner);
@@ -111,7 +118,8 @@ export function dropStream(
 ): void {
   const stream = findStream(step, owner);
   if (stream === undefined) return;
-  for (const update of stream.pending) forgetOnDisk(step, stream, update);
+  for (const { sequence } of stream.pending) forgetOnDisk(step, stream, sequence);
+  for (const { sequence } of stream.acknowledged) forgetOnDisk(step, stream, sequence);
   cancelTimer(step, retryTimer(stream));
   step.state.streams.delete(streamKey(owner.frameworkId, owner.taskId));
 }
@@ -127,7 +135,7 @@ export function findStream(
 /** True when an update was taken in before, so that a resend by the executor is no news. */
 export function isKnownUpdate(stream: UpdateStream | undefined, uuid: string): boolean {
   if (stream === undefined) return false;
-  if (stream.acknowledged.includes(uuid)) return true;
+  if (stream.acknowledged.some((update) => update.uuid === uuid)) return true;
   return stream.pending.some((update) => update.status.uuid === uuid);
 }
 
@@ -151,7 +159,7 @@ function boundStream(step: Step, stream: UpdateStream): void {
   // The head is in flight and the last one is the news, so the oldest between them goes.
   const [dropped] = stream.pending.splice(1, 1);
   assert(dropped !== undefined, "a full stream has a second update");
-  forgetOnDisk(step, stream, dropped);
+  forgetOnDisk(step, stream, dropped.sequence);
   log(step, "warning", "dropped an old status update that nobody acknowledged", {
     framework: stream.frameworkId,
     task: stream.taskId,
@@ -180,14 +188,34 @@ function sendHead(step: Step, stream: UpdateStream): void {
   setTimer(step, retryTimer(stream), stream.retryMs);
 }
 
-function forgetOnDisk(step: Step, stream: UpdateStream, update: PendingUpdate): void {
-  if (!stream.isCheckpointed) return;
-  checkpoint(step, {
-    kind: "removeUpdate",
-    frameworkId: stream.frameworkId,
-    taskId: stream.taskId,
-    sequence: update.sequence,
+function rememberAcknowledged(
+  step: Step,
+  stream: UpdateStream,
+  { sequence, status }: PendingUpdate,
+): void {
+  const { frameworkId, taskId } = stream;
+  const isOnDisk = stream.isCheckpointed && isRepeatable(step, stream);
+  if (isOnDisk) checkpoint(step, { kind: "acknowledgeUpdate", frameworkId, taskId, sequence });
+  else forgetOnDisk(step, stream, sequence);
+  stream.acknowledged.push({
+    uuid: status.uuid ?? "",
+    sequence: isOnDisk ? sequence : undefined,
   });
+  if (stream.acknowledged.length <= REMEMBERED_ACKNOWLEDGEMENTS) return;
+  forgetOnDisk(step, stream, stream.acknowledged.shift()?.sequence);
+}
+
+/** A custom executor that missed our word sends its updates again, a built-in one misses none. */
+function isRepeatable(step: Step, { frameworkId, taskId }: UpdateStream): boolean {
+  const framework = findFramework(step, frameworkId);
+  const executorId = framework?.tasks.get(taskId)?.executorId ?? "";
+  return framework?.executors.get(executorId)?.isCommandExecutor === false;
+}
+
+function forgetOnDisk(step: Step, stream: UpdateStream, sequence: number | undefined): void {
+  if (!stream.isCheckpointed || sequence === undefined) return;
+  const { frameworkId, taskId } = stream;
+  checkpoint(step, { kind: "removeUpdate", frameworkId, taskId, sequence });
 }
 
 function retryTimer(stream: UpdateStream): {

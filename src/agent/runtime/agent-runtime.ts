@@ -26,6 +26,7 @@ import {
   type EnvironmentOptions,
   type Survivor,
 } from "./container-host.ts";
+import { ExecutorStreams } from "./executor-streams.ts";
 import { SandboxFiles } from "./files.ts";
 import { COALESCE_MS, INPUTS_PER_BATCH, QUEUED_INPUTS, STOP_TIMEOUT_MS } from "./limits.ts";
 import type { CheckpointStore, ExecutorStream, MasterLink } from "./ports.ts";
@@ -65,7 +66,7 @@ export class AgentRuntime {
   readonly #timers: AgentTimers;
   readonly #queue: AgentInput[] = [];
   readonly #requests = new Map<number, Request>();
-  readonly #streams = new Map<string, ExecutorStream>();
+  readonly #streams: ExecutorStreams;
   readonly #startWallMs: number;
   readonly #startMonotonicMs: number;
   #survivors: ReadonlyMap<ContainerId, Survivor> = new Map();
@@ -81,6 +82,7 @@ export class AgentRuntime {
     this.#startMonotonicMs = clock.monotonicMs();
     this.core = new AgentCore({ options, uuid: () => rng.uuid() });
     this.files = new SandboxFiles(() => this.core.state, clock);
+    this.#streams = new ExecutorStreams(clock);
     this.#timers = new AgentTimers(clock, (timer) => this.input({ kind: "timer", timer }));
     this.#host = new ContainerHost({
       containerizer,
@@ -159,14 +161,11 @@ export class AgentRuntime {
 
   /** The response that `stream` stands for is closed. */
   executorDisconnected(call: ExecutorCall, stream: ExecutorStream): void {
-    const { framework_id: framework, executor_id: executor } = call;
-    const key = `${framework.value}/${executor.value}`;
-    if (this.#streams.get(key) !== stream) return;
-    this.#streams.delete(key);
+    if (!this.#streams.lose(call, stream)) return;
     this.input({
       kind: "executorDisconnected",
-      frameworkId: framework.value,
-      executorId: executor.value,
+      frameworkId: call.framework_id.value,
+      executorId: call.executor_id.value,
     });
   }
 
@@ -262,6 +261,9 @@ export class AgentRuntime {
       case "destroyContainer":
         this.#host.destroy(effect.containerId);
         break;
+      case "updateContainer":
+        this.#host.update(effect.containerId, effect.resources);
+        break;
       case "cleanupContainer":
         this.#host.cleanup(effect.containerId);
         break;
@@ -314,9 +316,7 @@ export class AgentRuntime {
   #deliver(effect: Extract<AgentEffect, { kind: "executorEvent" }>): void {
     const { frameworkId, executorId, event } = effect;
     if (this.#host.deliver(frameworkId, executorId, event)) return;
-    const key = `${frameworkId}/${executorId}`;
-    // One that does not keep up is cut; it subscribes again and is told what it missed.
-    if (this.#streams.get(key)?.send(event) === false) this.#streams.delete(key);
+    this.#streams.send(frameworkId, executorId, event);
   }
 
   #respond(requestId: number, outcome: Result<void>): void {
@@ -325,9 +325,7 @@ export class AgentRuntime {
     this.#requests.delete(requestId);
     const { call, stream } = request;
     if (outcome.ok && call.type === "SUBSCRIBE" && stream !== undefined) {
-      const key = `${call.framework_id.value}/${call.executor_id.value}`;
-      this.#streams.get(key)?.close();
-      this.#streams.set(key, stream);
+      this.#streams.add(call, stream);
     }
     request.resolve(outcome);
   }
@@ -358,8 +356,7 @@ export class AgentRuntime {
 
   #halt(): void {
     this.#timers.cancelAll();
-    for (const stream of this.#streams.values()) stream.close();
-    this.#streams.clear();
+    this.#streams.closeAll();
     const outcome = refuse("notReady", "The agent is stopping");
     for (const request of this.#requests.values()) request.resolve(outcome);
     this.#requests.clear();

@@ -19,11 +19,12 @@ import {
 } from "../../executor/command-executor.ts";
 import { executorEnvironment, taskEnvironment } from "../../executor/executor-environment.ts";
 import { uuidToBase64 } from "../../protocol/base64.ts";
-import type { ContainerStatus, ExecutorEvent } from "../../protocol/v1/types.ts";
+import type { ContainerStatus, ExecutorEvent, Resource } from "../../protocol/v1/types.ts";
 import type { AgentOptions } from "../core/agent-options.ts";
 import type { AgentEffect, ContainerLaunch } from "../core/effects.ts";
 import type { AgentInput } from "../core/inputs.ts";
 import { isCheckpointing } from "../core/state.ts";
+import type { ExecutorTokens } from "./executor-tokens.ts";
 import { volumesIn } from "./volumes.ts";
 
 /** Settings that end up in the environment of executors (flags of the same names). */
@@ -34,6 +35,8 @@ export interface EnvironmentOptions {
   /** Where a container with an image sees its sandbox. */
   readonly sandboxDirectory: string;
   readonly libprocessIp: string | undefined;
+  /** Set when executors have to show who they are. */
+  readonly tokens?: ExecutorTokens | undefined;
 }
 
 export interface ContainerHostDependencies {
@@ -116,6 +119,19 @@ export class ContainerHost {
     this.#run("destroy", () => this.#deps.containerizer.destroy(containerId));
   }
 
+  /** Gives the container other resources; one that cannot have them is the core's to end. */
+  update(containerId: ContainerId, resources: readonly Resource[]): void {
+    this.#run("update", async () => {
+      try {
+        await this.#deps.containerizer.update(containerId, resources);
+      } catch (error) {
+        if (!this.#containers.has(containerId)) return;
+        const message = error instanceof Error ? error.message : String(error);
+        this.#deps.input({ kind: "containerUpdateFailed", containerId, message });
+      }
+    });
+  }
+
   /** Releases what the container holds outside its sandbox. */
   cleanup(containerId: ContainerId): void {
     this.#run("cleanup", () => this.#deps.containerizer.cleanup(containerId));
@@ -191,10 +207,7 @@ export class ContainerHost {
     if (fault !== undefined) throw new Error(fault);
     const command = launch.commandTask?.command ?? launch.executor.command;
     if (command === undefined) throw new Error("the executor has no command");
-    const resources = [
-      ...(launch.executor.resources ?? []),
-      ...(launch.commandTask?.resources ?? []),
-    ];
+    const { resources } = launch;
     return this.#deps.containerizer.launch({
       containerId: launch.containerId,
       command,
@@ -236,10 +249,16 @@ export class ContainerHost {
       executorReregistrationTimeoutMs: options.executorReregistrationTimeoutMs,
       isHttpCommandExecutor: false,
       libprocessIp: environment.libprocessIp,
+      token: launch.commandTask === undefined ? this.#tokenOf(launch) : undefined,
       executorEnvironmentVariables: environment.executorEnvironmentVariables,
       executorCommand: launch.executor.command,
       commandTask: launch.commandTask,
     });
+  }
+
+  #tokenOf({ frameworkId, executorId, containerId }: ContainerLaunch): string | undefined {
+    const { tokens } = this.#deps.environment;
+    return tokens?.make({ fid: frameworkId, eid: executorId, cid: containerId });
   }
 
   /** Waits for the end without being waited for: the container may well outlive this process. */

@@ -34,5 +34,11 @@ export const TAIL_POLL_MS = 100;
 /** Longest path accepted; Linux has no longer ones. */
 export const PATH_CHARACTERS = 4_096;
 
+/** Between heartbeats to a custom executor, the first one included (http-api 3.4). */
+export const EXECUTOR_HEARTBEAT_MS: number = 30 * 60_000;
+
+/** Longest token that is looked at; with ids of 255 bytes ours have about 1,100. */
+export const TOKEN_CHARACTERS = 4_096;
+
 /** How long a stop waits for what is under way before it goes on regardless. */
 export const STOP_TIMEOUT_MS = 5_000;

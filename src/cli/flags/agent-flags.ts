@@ -64,7 +64,7 @@ export const AGENT_FLAGS: readonly Flag[] = [
       "resend reconnect to v0 executors",
       { note: "there are no v0 executors" },
     ),
-    later(
+    acts(
       "executor_environment_variables",
       "json",
       undefined,
@@ -293,13 +293,11 @@ export const AGENT_FLAGS: readonly Flag[] = [
     never("authorizer", "string", "local", "authorizer name", {
       note: "there are no loadable modules",
     }),
-    later("authenticate_http_executors", "boolean", "false", "auth on executor API (SSL builds)", {
-      note: "executors are NOT authenticated",
-    }),
+    acts("authenticate_http_executors", "boolean", "false", "executors have to show their token"),
     acts("http_credentials", "path", undefined, "credentials file for HTTP", {
       defaultText: "in role both those of --credentials",
     }),
-    later("jwt_secret_key", "path", undefined, "key file for JWTs (SSL builds)", {
+    acts("jwt_secret_key", "path", undefined, "file with the key of executors' tokens", {
       oldNames: ["executor_secret_key"],
     }),
   ]),

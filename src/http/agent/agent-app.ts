@@ -60,7 +60,7 @@ function agentEndpoints(options: AgentAppOptions): readonly Endpoint[] {
       path: EXECUTOR_PATH,
       realm: "executor",
       help: "the executor API of Mesos v1 (POST)",
-      answer: (c) => handleExecutorCall(runtime, codec, c.req.raw),
+      answer: (c, caller) => handleExecutorCall(runtime, codec, c.req.raw, caller),
     },
     {
       path: "/api/v1",

@@ -77,7 +77,19 @@ export const checkpointOperation: fc.Arbitrary<CheckpointOperation> = fc.oneof(
   fc.record({ kind: fc.constant("removeTask" as const), frameworkId, taskId }),
   fc.record({
     kind: fc.constant("appendUpdate" as const),
-    update: fc.record({ frameworkId, taskId, sequence: fc.integer({ min: 0, max: 20 }), status }),
+    update: fc.record({
+      frameworkId,
+      taskId,
+      sequence: fc.integer({ min: 0, max: 20 }),
+      status,
+      isAcknowledged: fc.constant(false),
+    }),
+  }),
+  fc.record({
+    kind: fc.constant("acknowledgeUpdate" as const),
+    frameworkId,
+    taskId,
+    sequence: fc.integer({ min: 0, max: 20 }),
   }),
   fc.record({
     kind: fc.constant("removeUpdate" as const),

@@ -79,6 +79,12 @@ export class CheckpointModel {
         this.#updates.set(key(frameworkId, taskId, sequence), operation.update);
         return;
       }
+      case "acknowledgeUpdate": {
+        const place = key(operation.frameworkId, operation.taskId, operation.sequence);
+        const update = this.#updates.get(place);
+        if (update !== undefined) this.#updates.set(place, { ...update, isAcknowledged: true });
+        return;
+      }
       case "removeUpdate":
         this.#updates.delete(key(operation.frameworkId, operation.taskId, operation.sequence));
         return;

@@ -49,7 +49,7 @@ function update(sequence: number, taskId: string = "task-0"): CheckpointedUpdate
     state: "TASK_RUNNING" as const,
     uuid: `${sequence}`,
   };
-  return { frameworkId: "F", taskId, sequence, status };
+  return { frameworkId: "F", taskId, sequence, status, isAcknowledged: false };
 }
 
 const append = (sequence: number): CheckpointOperation => ({

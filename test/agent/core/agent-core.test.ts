@@ -1,5 +1,6 @@
 /** Scripts for the agent core: one behaviour each, read off the transcript of effects. */
 import { describe, expect, test } from "bun:test";
+import { brand } from "../../../src/base/ids.ts";
 import {
   AGENT_ID,
   AgentHarness,
@@ -597,6 +598,76 @@ describe("custom executors", () => {
       state: "TASK_GONE",
       reason: "REASON_EXECUTOR_REREGISTRATION_TIMEOUT",
     });
+  });
+
+  test("what it says again after a restart, though acknowledged, is no news [semantics 6.4.2]", () => {
+    const agent = AgentHarness.registered();
+    agent.run(framework(F), task("a"));
+    agent.call(F, "e", { type: "SUBSCRIBE" });
+    const uuid = "AAAAAAAAAAAAAAAAAAAAAA==";
+    agent.update(F, "a", "TASK_RUNNING", { executorId: "e", uuid });
+    agent.acknowledge(F, "a");
+    agent.update(F, "a", "TASK_KILLING", { executorId: "e" });
+    const container = agent.containerOf(F, "e");
+    agent.crash();
+    agent.recover([container]);
+    const status = {
+      uuid,
+      task_id: { value: "a" },
+      state: "TASK_RUNNING",
+      source: "SOURCE_EXECUTOR",
+    } as const;
+    const subscribe = { unacknowledged_updates: [{ status }] };
+    agent.call(F, "e", { type: "SUBSCRIBE", subscribe });
+    expect(agent.core.state.frameworks.get(F)?.tasks.get("a")?.state).toBe("TASK_KILLING");
+    const stream = agent.core.state.streams.get(`${F}/a`);
+    expect(stream?.pending.map((update) => update.status.state)).toEqual(["TASK_KILLING"]);
+    // Nothing of it stays on disk once the task is over.
+    agent.connect();
+    agent.acknowledge(F, "a");
+    agent.update(F, "a", "TASK_KILLED", { executorId: "e" });
+    agent.acknowledge(F, "a");
+    expect(agent.disk.load().updates).toEqual([]);
+  });
+
+  test("a kill that it did not hear of is repeated when it subscribes again", () => {
+    const agent = AgentHarness.registered();
+    agent.run(framework(F), task("a"));
+    agent.call(F, "e", { type: "SUBSCRIBE" });
+    agent.update(F, "a", "TASK_RUNNING", { executorId: "e" });
+    const killPolicy = { grace_period: { nanoseconds: 10e9 } };
+    agent.command({ kind: "killTask", frameworkId: F, taskId: "a", killPolicy });
+    agent.take();
+    agent.advance(4000);
+    agent.takeEffects();
+    agent.call(F, "e", { type: "SUBSCRIBE" });
+    const events = agent.takeEffects().flatMap((effect) => {
+      return effect.kind === "executorEvent" ? [effect.event] : [];
+    });
+    expect(events).toMatchObject([
+      { type: "SUBSCRIBED" },
+      { type: "KILL", kill: { kill_policy: { grace_period: { nanoseconds: 6e9 } } } },
+    ]);
+  });
+
+  test("its container has what it and its live tasks need [semantics 7.1]", () => {
+    const agent = AgentHarness.registered();
+    agent.run(framework(F), task("a"));
+    agent.launched(F, "e");
+    agent.call(F, "e", { type: "SUBSCRIBE" });
+    agent.run(framework(F), task("b"));
+    agent.update(F, "a", "TASK_FINISHED", { executorId: "e" });
+    const sizes = agent
+      .takeEffects()
+      .flatMap((effect) => (effect.kind === "updateContainer" ? [effect.resources.length] : []));
+    expect(sizes).toEqual([2, 1]);
+    const containerId = brand<"" & never>(agent.containerOf(F, "e"));
+    agent.input({ kind: "containerUpdateFailed", containerId, message: "no memory" });
+    expect(agent.take()).toEqual(["destroy"]);
+    agent.terminated(F, "e", 0);
+    expect(agent.take()).toContain(
+      "update b TASK_LOST SOURCE_AGENT REASON_CONTAINER_UPDATE_FAILED",
+    );
   });
 
   test("a group is launched and killed during launch as one [semantics 6.3]", () => {

@@ -99,6 +99,12 @@ export class MemoryCheckpoint {
         this.updates.set(place, update);
         break;
       }
+      case "acknowledgeUpdate": {
+        const place = key(operation, `${operation.taskId}#${operation.sequence}`);
+        const update = this.updates.get(place);
+        if (update !== undefined) this.updates.set(place, { ...update, isAcknowledged: true });
+        break;
+      }
       case "removeUpdate":
         this.updates.delete(key(operation, `${operation.taskId}#${operation.sequence}`));
         break;
