@@ -40,10 +40,13 @@ import { ImagePuller } from "./image-puller.ts";
 import { runInside } from "./inside.ts";
 import { limitSettings } from "./limit-options.ts";
 import {
+  ENGINE_WAIT_MS,
+  LIST_DEADLINE_MS,
   LOOKUPS_AT_ONCE,
+  PING_DEADLINE_MS,
   PULL_STALL_MS,
   RECONCILE_PERIOD_MS,
-  RECOVERY_DEADLINE_MS,
+  RECOVERY_PING_DEADLINE_MS,
   RETRY_MS_MAX,
   RETRY_MS_MIN,
   STARTS_AT_ONCE,
@@ -76,6 +79,7 @@ export interface DockerContainerizerOptions {
   readonly pullStallMs?: number | undefined;
   readonly pingPeriodMs?: number | undefined;
   readonly pingDeadlineMs?: number | undefined;
+  readonly engineWaitMs?: number | undefined;
 }
 
 interface Container {
@@ -238,7 +242,7 @@ export class DockerContainerizer implements Containerizer {
     >();
     const ended = new Map<ContainerId, ContainerResult>();
     const lookups = new TurnQueue(LOOKUPS_AT_ONCE);
-    const found = await this.#listOurs(RECOVERY_DEADLINE_MS);
+    const found = await this.#listOurs(RECOVERY_PING_DEADLINE_MS);
     await Promise.all(
       known.map(async (one) => {
         const container = await lookups.run(() => this.#adopt(one, found));
@@ -274,6 +278,7 @@ export class DockerContainerizer implements Containerizer {
     this.#deaths.stop();
     this.#removals.stop();
     this.#cancelReconcile();
+    this.#engine.client.close();
     const outputs = [...this.#containers.values()].map(({ output }) => output?.close());
     await Promise.all(outputs);
   }
@@ -295,7 +300,7 @@ export class DockerContainerizer implements Containerizer {
     // A mistake in the options is told before anything is waited for.
     runPlan(spec, image, this.#runSettings());
     makeSandbox(spec.directory);
-    await this.#watch.whenHealthy(signal);
+    await this.#watch.whenHealthy(signal, this.#options.engineWaitMs ?? ENGINE_WAIT_MS);
     const wish = { image, isPullForced, sandbox: spec.directory };
     const plan = runPlan(spec, await this.#puller.ensure(wish, signal), this.#runSettings());
     for (const folder of plan.folders) mkdirSync(folder, { recursive: true });
@@ -449,7 +454,7 @@ export class DockerContainerizer implements Containerizer {
   /** Makes good for events that were missed, and for calls that were carried out after all. */
   async #reconcile(): Promise<void> {
     const before = new Set(this.#containers.values());
-    const rows = await this.#listOurs(RECOVERY_DEADLINE_MS * 2);
+    const rows = await this.#listOurs(PING_DEADLINE_MS);
     if (rows === undefined) return;
     const running = new Set<string>();
     for (const row of rows) if (row.isRunning) running.add(row.engineId);
@@ -461,9 +466,10 @@ export class DockerContainerizer implements Containerizer {
   }
 
   /** Undefined when the Engine does not answer in time. */
-  async #listOurs(deadlineMs: number): Promise<readonly OurContainer[] | undefined> {
+  async #listOurs(pingDeadlineMs: number): Promise<readonly OurContainer[] | undefined> {
     try {
-      const rows = await this.#engine.list(`${LABELS.agent}=${this.#mark}`, deadlineMs);
+      await this.#engine.client.ping(pingDeadlineMs);
+      const rows = await this.#engine.list(`${LABELS.agent}=${this.#mark}`, LIST_DEADLINE_MS);
       return rows.map((row) => ({
         engineId: row.engineId,
         containerId: brand<ContainerId>(row.labels[LABELS.container] ?? ""),

@@ -69,6 +69,9 @@ export class EngineClient {
   readonly socketPath: string;
   readonly #clock: Clock;
   #version: Promise<string> | undefined;
+  /** Gives up a call that waits for its answer; streams that have begun are their readers'. */
+  readonly #pending = new Set<() => void>();
+  #isClosed = false;
 
   constructor(options: EngineClientOptions) {
     this.socketPath = options.socketPath;
@@ -100,8 +103,14 @@ export class EngineClient {
     this.#version = undefined;
   }
 
-  async #versionedPath({ path }: EngineRequest): Promise<string> {
-    this.#version ??= this.#negotiate();
+  /** Gives up every call that waits, and refuses new ones. */
+  close(): void {
+    this.#isClosed = true;
+    for (const abort of [...this.#pending]) abort();
+  }
+
+  async #versionedPath({ path, deadlineMs }: EngineRequest): Promise<string> {
+    this.#version ??= this.#negotiate(Math.min(deadlineMs, LOOKUP_DEADLINE_MS));
     try {
       return `/v${await this.#version}${path}`;
     } catch (error) {
@@ -110,8 +119,8 @@ export class EngineClient {
     }
   }
 
-  async #negotiate(): Promise<string> {
-    const request = { method: "GET", path: "/version", deadlineMs: LOOKUP_DEADLINE_MS } as const;
+  async #negotiate(deadlineMs: number): Promise<string> {
+    const request = { method: "GET", path: "/version", deadlineMs } as const;
     const answer = parseAnswer(await this.#exchange(request, "/version", readAll), "/version");
     const newest = answer.at("ApiVersion").text() ?? "";
     const oldest = answer.at("MinAPIVersion").text() ?? API_VERSION_MIN;
@@ -161,7 +170,8 @@ export class EngineClient {
       const seconds = deadlineMs / 1000;
       fail(new EngineError("silent", `${this.#name()} did not answer ${path} within ${seconds} s`));
     });
-    if (signal?.aborted) abort();
+    this.#pending.add(abort);
+    if (signal?.aborted || this.#isClosed) abort();
     signal?.addEventListener("abort", abort, { once: true });
     request.on("error", (cause) => fail(this.#unreachable(cause)));
     request.on("response", (response) => {
@@ -174,6 +184,7 @@ export class EngineClient {
     // A stream outlives its beginning: from then on whoever reads it hangs up.
     return promise.finally(() => {
       cancelDeadline();
+      this.#pending.delete(abort);
       signal?.removeEventListener("abort", abort);
     });
   }

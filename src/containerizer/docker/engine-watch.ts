@@ -6,7 +6,7 @@
 import type { Clock, Log } from "../../base/ports.ts";
 import { ContainerizerError, type ContainerizerHealth } from "../containerizer.ts";
 import type { EngineClient } from "./engine-client.ts";
-import { ENGINE_WAIT_MS, PING_DEADLINE_MS, PING_PERIOD_MS } from "./limits.ts";
+import { PING_DEADLINE_MS, PING_PERIOD_MS } from "./limits.ts";
 
 export interface EngineWatchOptions {
   readonly client: EngineClient;
@@ -74,7 +74,7 @@ export class EngineWatch {
    * Resolves at once when the Engine is well, or as soon as it is. Errors: `ContainerizerError`
    * when it does not get well within `waitMs`, with how long it has been away.
    */
-  async whenHealthy(signal: AbortSignal, waitMs: number = ENGINE_WAIT_MS): Promise<void> {
+  async whenHealthy(signal: AbortSignal, waitMs: number): Promise<void> {
     const { clock } = this.#options;
     const deadlineMs = clock.monotonicMs() + waitMs;
     while (this.#outage !== undefined && !signal.aborted && !this.#isStopped) {

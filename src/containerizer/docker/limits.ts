@@ -35,8 +35,12 @@ export const PING_DEADLINE_MS = 5_000;
 /** A launch waits so long for an Engine that is known not to answer: one restarts in a few seconds. */
 export const ENGINE_WAIT_MS = 10_000;
 
-/** How long the start of the agent waits for an Engine before it goes on without. */
-export const RECOVERY_DEADLINE_MS = 5_000;
+/**
+ * How long the start of the agent waits for a sign of life and for the list of containers, before it
+ * goes on with what it wrote down itself.
+ */
+export const RECOVERY_PING_DEADLINE_MS = 1_500;
+export const LIST_DEADLINE_MS = 10_000;
 
 /** Between two looks at all containers, in case an event was lost. */
 export const RECONCILE_PERIOD_MS = 60_000;
