@@ -166,14 +166,36 @@ export interface RecoveredContainers {
   readonly orphans: readonly ContainerId[];
 }
 
+/** What an isolator wants of a launch. */
+export interface Preparation {
+  readonly environment: Readonly<Record<string, string>>;
+  /** Lines of shell, run with the agent's rights in the container's own namespaces. */
+  readonly setup?: readonly string[] | undefined;
+  /** Programs in front of the command that still have the agent's rights. */
+  readonly commandWords?: readonly string[] | undefined;
+  /** Options of setpriv, which gives these rights away. */
+  readonly privileges?: readonly string[] | undefined;
+}
+
+/** A user by name and numbers. */
+export interface HostUser {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+}
+
 /** A limit that can be put around a container. Each call is safe to repeat. */
 export interface Isolator {
   readonly name: string;
-  /** Before the process exists: make what it will live in; may add to the environment. */
-  prepare(spec: ContainerSpec): Promise<{ readonly environment: Readonly<Record<string, string>> }>;
+  /**
+   * Before the process exists: make what it will live in. `user` is whom it runs as, undefined for
+   * the agent's own user. Errors: `ContainerizerError` for what cannot be had.
+   */
+  prepare(spec: ContainerSpec, user: HostUser | undefined): Promise<Preparation>;
   /** The keeper exists but has not yet started the command. */
   isolate(containerId: ContainerId, pid: number): Promise<void>;
-  usage(containerId: ContainerId): Promise<ResourceStatistics>;
+  /** The figures it knows. */
+  usage(containerId: ContainerId): Promise<Partial<ResourceStatistics>>;
   update(
     containerId: ContainerId,
     resources: readonly Resource[],
@@ -183,6 +205,8 @@ export interface Isolator {
   cleanup(containerId: ContainerId): Promise<void>;
   /** Calls `onLimitation` when the container must be ended; returns a function that stops it. */
   watch(containerId: ContainerId, onLimitation: (limitation: Limitation) => void): () => void;
+  /** Asked when everything in the container has ended: was it because of this isolator? */
+  limitationOf?(containerId: ContainerId): Limitation | undefined;
 }
 
 /** A container could not be started, found or signalled. `message` is shown to frameworks. */

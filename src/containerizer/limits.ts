@@ -30,3 +30,11 @@ export const REMEMBERED_USERS = 1_000;
 
 /** Helper programs answer at once; a directory service that hangs must not hang launches. */
 export const HELPER_DEADLINE_MS = 10_000;
+
+/** After a keeper's end: time for what it said last to arrive. */
+export const LAST_WORDS_MS = 500;
+/** Longest part of a failed launch's output that goes into the task's status. */
+export const WORDS_LENGTH_MAX = 500;
+
+/** Cgroups that a task makes below its own are looked for down to this depth. */
+export const CGROUP_DEPTH_MAX = 32;

@@ -7,7 +7,6 @@ import { type AgentOptions, DEFAULT_CAPABILITIES } from "../agent/core/agent-opt
 import { AgentRuntime } from "../agent/runtime/agent-runtime.ts";
 import { readBootId } from "../agent/runtime/boot-id.ts";
 import { ok, type Result, refuse } from "../base/result.ts";
-import { PosixContainerizer } from "../containerizer/posix/posix-containerizer.ts";
 import { AGENT_ACTOR, createAgentApp } from "../http/agent/agent-app.ts";
 import { withLogFile } from "../http/file-source.ts";
 import { LiveMetrics } from "../http/metrics/live-metrics.ts";
@@ -22,6 +21,7 @@ import type { Acls } from "../security/acls.ts";
 import { type RoleAddress, roleAddress } from "./address.ts";
 import { agentInfo } from "./agent-info.ts";
 import { openContainerizers } from "./containerizers.ts";
+import { chooseContainerizer } from "./native-flags.ts";
 import {
   MESOS_API_VERSION,
   type RoleContext,
@@ -67,6 +67,9 @@ export async function startAgent(
   if (!login.ok) return login;
   const disabledPaths = firewallFlag(flags);
   if (!disabledPaths.ok) return disabledPaths;
+  const runtimeDir = flags.string("runtime_dir") ?? paths.join(workDir, "runtime");
+  const native = chooseContainerizer(context, runtimeDir);
+  if (!native.ok) return native;
   mkdirSync(workDir, { recursive: true, mode: 0o755 });
   let handle = (_request: Request): Response | Promise<Response> =>
     textResponse(503, "Agent has not finished recovery");
@@ -77,20 +80,22 @@ export async function startAgent(
     maxSocketMessageBytes: MAX_PACKET_BYTES,
     fetch: (request) => handle(request),
   });
-  const options = await agentOptions(context, address, { port: server.port, acls: acls.value });
+  const options = await agentOptions(context, address, {
+    port: server.port,
+    acls: acls.value,
+    areLimitsEnforced: native.value.areLimitsEnforced,
+  });
   if (!options.ok) {
     await server.stop();
     return options;
   }
-  const runtimeDir = flags.string("runtime_dir") ?? paths.join(workDir, "runtime");
-  const isolation = ["posix/cpu", "posix/mem"] as const;
   const containerizer = openContainerizers({
     flags,
     workDir,
     runtimeDir,
     clock,
     log,
-    openNative: () => new PosixContainerizer({ workDir, runtimeDir, isolation, clock, log }),
+    openNative: () => native.value.containerizer,
   });
   if (!containerizer.ok) {
     await server.stop();
@@ -144,7 +149,11 @@ export async function startAgent(
     onMessage: (message) => runtime.input({ kind: "masterMessage", message }),
     onDown: () => runtime.input({ kind: "linkDown" }),
   });
-  const facts = agentFacts(context, runtime, { startedMs, acls: acls.value });
+  const facts = agentFacts(context, runtime, {
+    startedMs,
+    acls: acls.value,
+    flags: native.value.flags,
+  });
   handle = createAgentApp({
     runtime,
     codec,
@@ -173,7 +182,11 @@ export async function startAgent(
 async function agentOptions(
   context: RoleContext,
   address: RoleAddress,
-  { port, acls }: { readonly port: number; readonly acls: Acls },
+  {
+    port,
+    acls,
+    areLimitsEnforced,
+  }: { readonly port: number; readonly acls: Acls; readonly areLimitsEnforced: boolean },
 ): Promise<Result<AgentOptions>> {
   const { flags, workDir } = context;
   const info = await agentInfo(context, address, port);
@@ -189,7 +202,7 @@ async function agentOptions(
     executorReregistrationTimeoutMs: flags.durationMs("executor_reregistration_timeout") ?? 2000,
     executorShutdownGraceMs: flags.durationMs("executor_shutdown_grace_period") ?? 5000,
     isUserSwitched: (flags.boolean("switch_user") ?? true) && process.getuid?.() === 0,
-    areLimitsEnforced: false,
+    areLimitsEnforced,
     reconfigurationPolicy:
       flags.string("reconfiguration_policy") === "additive" ? "additive" : "equal",
   });
@@ -222,12 +235,20 @@ function sandboxStreams(runtime: AgentRuntime): StreamSource {
 function agentFacts(
   context: RoleContext,
   runtime: AgentRuntime,
-  { startedMs, acls }: { readonly startedMs: number; readonly acls: Acls },
+  {
+    startedMs,
+    acls,
+    flags,
+  }: {
+    readonly startedMs: number;
+    readonly acls: Acls;
+    readonly flags: Readonly<Record<string, string>>;
+  },
 ): ProcessFacts {
   return {
     acls,
     version: versionInfo(context, startedMs),
-    flags: context.flags.toFlagStrings(),
+    flags: { ...context.flags.toFlagStrings(), ...flags },
     loggingLevel: context.loggingLevel,
     live: new LiveMetrics(context.clock),
     files: withLogFile("/slave/log", context.logFile, runtime.files),

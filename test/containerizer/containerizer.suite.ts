@@ -10,6 +10,7 @@ import type { ContainerEnd, Containerizer } from "../../src/containerizer/contai
 import {
   failureOf,
   isRunning,
+  isRunningIn,
   newRoot,
   outputOf,
   pidsIn,
@@ -88,7 +89,7 @@ export function containerizerSuite(open: (root: string) => Containerizer): void 
     const late = inside("sleep 1000 & echo $! >child; wait", 500);
     expect(await late).toEqual({ kind: "timedOut" });
     const child = Number(readFileSync(join(spec.directory, "child"), "utf8"));
-    await until("what it started is gone too", () => !isRunning(child));
+    await until("what it started is gone too", () => !isRunningIn(spec, child));
     const open = inside("echo $$ >open; exec sleep 1000", undefined);
     const pidFile = join(spec.directory, "open");
     await until(
@@ -271,7 +272,7 @@ export function containerizerSuite(open: (root: string) => Containerizer): void 
     expect(usage.processes).toBeGreaterThanOrEqual(3);
     expect(usage.cpus_user_time_secs ?? 0).toBeGreaterThan(0);
     expect(usage.mem_rss_bytes ?? 0).toBeGreaterThan(500_000);
-    expect(usage.cpus_limit).toBe(0.5);
+    expect(usage.cpus_soft_limit).toBe(0.5);
     expect(usage.mem_limit_bytes).toBe(64 * 1024 * 1024);
     expect(await containerizer.status(spec.containerId)).toMatchObject({ executor_pid: pid });
     await containerizer.destroy(spec.containerId);

@@ -1,7 +1,8 @@
 /** What tests of containerizers share: a folder of their own, short specs, and waiting for facts. */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { brand, type ContainerId } from "../../src/base/ids.ts";
 import type { Log } from "../../src/base/ports.ts";
 import type { ContainerSpec } from "../../src/containerizer/containerizer.ts";
@@ -97,9 +98,52 @@ export function isRunning(pid: number): boolean {
   }
 }
 
-/** The process ids a task has written into its output, once there are `count` of them. */
+/**
+ * The process ids a task has written into its output, once there are `count` of them, as the host
+ * knows them. Those of processes that have ended meanwhile are as the task knew them.
+ */
 export async function pidsIn(spec: ContainerSpec, count: number): Promise<number[]> {
   const read = (): number[] => (outputOf(spec).match(/\d+(?=\n)/g) ?? []).map(Number);
   await until(`${spec.containerId} has written ${count} pids`, () => read().length >= count);
-  return read();
+  const hostPids = hostPidsOf(spec);
+  return read().map((pid) => hostPids.get(pid) ?? pid);
+}
+
+/** True while a process runs whose id the task knows; its container runs. */
+export function isRunningIn(spec: ContainerSpec, pid: number): boolean {
+  return hasOwnPids(spec) ? hostPidsOf(spec).has(pid) : isRunning(pid);
+}
+
+function hasOwnPids(spec: ContainerSpec): boolean {
+  const namespace = pidNamespaceOf(spec);
+  return namespace !== undefined && namespace !== namespaceOf(process.pid);
+}
+
+/** Process ids of the host by those in the container's own process namespace, if it has one. */
+function hostPidsOf(spec: ContainerSpec): ReadonlyMap<number, number> {
+  const found = new Map<number, number>();
+  if (!hasOwnPids(spec)) return found;
+  const namespace = pidNamespaceOf(spec);
+  for (const name of readdirSync("/proc").filter((entry) => /^\d+$/.test(entry))) {
+    if (namespaceOf(Number(name)) !== namespace) continue;
+    const status = readFileSync(`/proc/${name}/status`, "utf8");
+    const numbers = /^NSpid:\s+(\d+).*\s(\d+)$/m.exec(status);
+    if (numbers !== null) found.set(Number(numbers[2]), Number(numbers[1]));
+  }
+  return found;
+}
+
+function pidNamespaceOf(spec: ContainerSpec): string | undefined {
+  const record = join(spec.directory, "../../..", "run/containers", spec.containerId, "task");
+  if (!existsSync(record)) return undefined;
+  return namespaceOf(Number.parseInt(readFileSync(record, "utf8"), 10));
+}
+
+function namespaceOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/pid`);
+  } catch {
+    // The process has ended.
+    return undefined;
+  }
 }

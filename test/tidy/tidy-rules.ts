@@ -33,7 +33,7 @@ const THIS_FOLDER = /^test\/tidy\//;
 /**
  * The v0 wire still says it: endpoints, state documents, metric counters and old flag names, in
  * files that are about nothing else. Anywhere: the metric names `"slave/…"` and `"master/slave_…"`,
- * the sandbox segment `/slaves/`, the address `slave(1)`, and citations of Mesos' sources.
+ * the sandbox segment `/slaves/`, the address `slave(1)`, the option of `unshare`, and citations of Mesos' sources.
  */
 const V0_WIRE =
   /^src\/(?:http|protocol)\/|(?:^|[/-])(?:views?|metrics?|counters?|sandbox(?:es)?|endpoints?|flags?)(?:[/.-]|-[\w-]*\.)|^test\/(?!tidy)/;
@@ -69,7 +69,7 @@ export const TIDY_RULES: readonly TidyRule[] = [
     files: /^(?:src|build|systemd)\/|^[^/]+\.(?:md|sh)$/,
     except: V0_WIRE,
     banned:
-      /(?<!src\/|["'`]master\/\w*)(?:(?<=[a-z])Slave|\b_?slave)(?!\.[ch]pp\b|s?\/|\(1\)|::)/gi,
+      /(?<!src\/|propagation=|["'`]master\/\w*)(?:(?<=[a-z])Slave|\b_?slave)(?!\.[ch]pp\b|s?\/|\(1\)|::)/gi,
     instead: "say agent; only the v0 wire says it otherwise",
   },
   {

@@ -172,23 +172,27 @@ export const AGENT_FLAGS: readonly Flag[] = [
     ),
   ]),
   ...group("Isolation", [
-    later("isolation", "string", "posix/cpu,posix/mem", "isolator list", {
-      note: "tasks are not isolated from each other",
+    acts("isolation", "string", undefined, "isolator list", {
+      defaultText: "all that the host allows",
     }),
-    later("launcher", "string", undefined, "container launcher: linux or posix", {
+    acts("launcher", "string", undefined, "container launcher: linux or posix", {
       choices: ["linux", "posix"],
-      note: "the posix launcher is used",
+      defaultText: "linux where the agent is root on cgroups v2, else posix",
     }),
-    later("cgroups_destroy_timeout", "duration", "1mins", "deadline of cgroup removal"),
-    later("cgroups_hierarchy", "path", "/sys/fs/cgroup", "cgroup mount root"),
-    later("cgroups_root", "string", "allot", "root cgroup name"),
+    acts("cgroups_destroy_timeout", "duration", "1mins", "deadline of cgroup removal"),
+    acts("cgroups_hierarchy", "path", "/sys/fs/cgroup", "cgroup mount root"),
+    acts("cgroups_root", "string", "allot", "path of the tasks' cgroups below the mount root"),
     acts("cgroups_enable_cfs", "boolean", "false", "hard CPU limits by CFS quota"),
-    later("cgroups_limit_swap", "boolean", "false", "limit memory plus swap"),
-    later(
+    acts("cgroups_limit_swap", "boolean", "false", "tasks get no swap beside their memory"),
+    acts("cgroups_pids_max", "integer", "4096", "processes and threads of one container; 0: any", {
+      min: "0",
+    }),
+    never(
       "cgroups_cpu_enable_pids_and_tids_count",
       "boolean",
       "false",
       "export process/thread counts",
+      { note: "they are always exported" },
     ),
     later("cgroups_net_cls_primary_handle", "string", undefined, "net_cls primary handle"),
     later("cgroups_net_cls_secondary_handles", "string", undefined, "net_cls secondary range"),
@@ -201,7 +205,7 @@ export const AGENT_FLAGS: readonly Flag[] = [
     later("perf_events", "string", undefined, "perf events to sample"),
     later("perf_interval", "duration", "1mins", "perf sampling period"),
     later("perf_duration", "duration", "10secs", "perf sample length"),
-    later("revocable_cpu_low_priority", "boolean", "true", "lower priority for revocable CPU"),
+    acts("revocable_cpu_low_priority", "boolean", "true", "lower priority for revocable CPU"),
     never("systemd_enable_support", "boolean", "true", "use systemd features", {
       note: "allot adapts to systemd by itself",
     }),
@@ -214,8 +218,8 @@ export const AGENT_FLAGS: readonly Flag[] = [
       isPathRead: true,
     }),
     later("default_container_shm_size", "size", undefined, "default private /dev/shm size"),
-    later("disallow_sharing_agent_ipc_namespace", "boolean", "false", "forbid agent IPC namespace"),
-    later("disallow_sharing_agent_pid_namespace", "boolean", "false", "forbid agent PID namespace"),
+    acts("disallow_sharing_agent_ipc_namespace", "boolean", "false", "forbid agent IPC namespace"),
+    acts("disallow_sharing_agent_pid_namespace", "boolean", "false", "forbid agent PID namespace"),
     later("seccomp_config_dir", "path", undefined, "seccomp profile directory"),
     later("seccomp_profile_name", "string", undefined, "default seccomp profile"),
   ]),

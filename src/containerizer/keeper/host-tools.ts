@@ -31,17 +31,17 @@ export const HELPER_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
  */
 export async function findHostTools(shell?: string): Promise<HostTools> {
   const env = required("env");
-  const bash = find("bash");
+  const bash = findProgram("bash");
   const [canResetSignals, hasArgv0] = await Promise.all([
     succeeds(env, ["--default-signal", "true"]),
     succeeds(env, ["--argv0=x", "true"]),
   ]);
   return {
-    shell: shell ?? find("dash") ?? "/bin/sh",
+    shell: shell ?? findProgram("dash") ?? "/bin/sh",
     env,
     setsid: required("setsid"),
-    setpriv: find("setpriv"),
-    getent: find("getent"),
+    setpriv: findProgram("setpriv"),
+    getent: findProgram("getent"),
     bash: bash ?? "",
     canResetSignals,
     argv0: hasArgv0 ? "env" : bash === undefined ? "none" : "bash",
@@ -63,14 +63,15 @@ async function succeeds(file: string, args: readonly string[]): Promise<boolean>
 }
 
 function required(name: string): string {
-  const path = find(name);
+  const path = findProgram(name);
   if (path !== undefined) return path;
   throw new ContainerizerError(
     `The program ${name} is missing in ${HELPER_PATH}: install coreutils and util-linux`,
   );
 }
 
-function find(name: string): string | undefined {
+/** Path of a helper; undefined when this host has none. */
+export function findProgram(name: string): string | undefined {
   return HELPER_PATH.split(":")
     .map((folder) => join(folder, name))
     .find((path) => {

@@ -10,13 +10,14 @@ import { join } from "node:path";
 import { setImmediate as afterOthers } from "node:timers/promises";
 import type { ContainerId } from "../../base/ids.ts";
 import type { Clock } from "../../base/ports.ts";
+import { excerpt } from "../../base/text.ts";
 import type { CommandInfo } from "../../protocol/v1/types.ts";
-import { ContainerizerError } from "../containerizer.ts";
-import { LAUNCH_DEADLINE_MS } from "../limits.ts";
-import type { HostUser } from "../posix/host-users.ts";
+import { ContainerizerError, type HostUser } from "../containerizer.ts";
+import type { Placement } from "../launcher.ts";
+import { LAST_WORDS_MS, LAUNCH_DEADLINE_MS, WORDS_LENGTH_MAX } from "../limits.ts";
 import { TurnQueue } from "../turn-queue.ts";
 import { HELPER_PATH, type HostTools } from "./host-tools.ts";
-import { KEEPER_SCRIPT } from "./keeper-script.ts";
+import { INIT_SCRIPT, KEEPER_SCRIPT } from "./keeper-script.ts";
 import { AGENT_VARIABLE, CONTAINER_VARIABLE, planText } from "./launch-plan.ts";
 import type { KeeperRecords } from "./records.ts";
 
@@ -28,6 +29,13 @@ export interface KeeperSpec {
   readonly directory: string;
   /** Whom the command runs as; undefined for the agent's own user. */
   readonly user: HostUser | undefined;
+  readonly placement: Placement;
+  /** Lines of shell for the container's init; only with namespaces. */
+  readonly setup: readonly string[];
+  /** Programs in front of the command which still have the agent's rights. */
+  readonly commandWords: readonly string[];
+  /** Options of setpriv, beside those for the user. */
+  readonly privileges: readonly string[];
 }
 
 /** A keeper that has opened the sandbox and waits for its order. */
@@ -54,16 +62,13 @@ export interface KeepersOptions {
 export class Keepers {
   readonly #options: KeepersOptions;
   readonly #script: string;
+  readonly #initScript: string;
   readonly #spawns = new TurnQueue(1);
 
-  /** Writes the script into the runtime folder, under a name made from its text. */
   constructor(options: KeepersOptions) {
     this.#options = options;
-    const hash = createHash("sha256").update(KEEPER_SCRIPT).digest("hex").slice(0, 12);
-    this.#script = join(options.runtimeDir, `keeper-${hash}.sh`);
-    if (existsSync(this.#script)) return;
-    writeFileSync(`${this.#script}.new`, KEEPER_SCRIPT, { mode: 0o755 });
-    renameSync(`${this.#script}.new`, this.#script);
+    this.#script = placeScript(options.runtimeDir, "keeper", KEEPER_SCRIPT);
+    this.#initScript = placeScript(options.runtimeDir, "init", INIT_SCRIPT);
   }
 
   /**
@@ -75,8 +80,9 @@ export class Keepers {
     const folder = records.folderOf(spec.containerId);
     // Making a process holds everything up for a millisecond or more: one per turn of the loop.
     await this.#spawns.run(nextTurn);
-    records.create(spec.containerId, planText({ ...spec, tools }));
-    const child = spawn(tools.shell, this.#arguments(spec, folder), {
+    records.create(spec.containerId, planText({ ...spec, tools }), spec.setup);
+    const [program = tools.shell, ...args] = this.#words(spec, folder);
+    const child = spawn(program, args, {
       cwd: spec.directory,
       detached: true,
       stdio: ["pipe", "pipe", "ignore"],
@@ -102,37 +108,65 @@ export class Keepers {
     };
   }
 
-  #arguments(spec: KeeperSpec, folder: string): string[] {
+  #words(spec: KeeperSpec, folder: string): string[] {
     const { tools, records } = this.#options;
+    const { keeperWords, keeperCgroup, cgroup, namespaceWords } = spec.placement;
     const mode = tools.canResetSignals ? "background" : "foreground";
+    const hasInit = namespaceWords.length > 0;
     return [
+      ...keeperWords,
+      tools.shell,
       this.#script,
       folder,
       records.exitsFolder,
       spec.containerId,
       mode,
+      keeperCgroup,
+      cgroup,
+      hasInit ? "init" : "",
+      ...namespaceWords,
+      ...(hasInit ? [tools.shell, this.#initScript, folder, spec.directory, mode] : []),
       // A session of its own, so that a command that signals its group cannot end its keeper.
       tools.setsid,
+      ...spec.commandWords,
       // Only the command changes its user, so that a task cannot forge its own end.
-      ...switchWords(spec.user, tools),
+      ...switchWords(spec.user, tools, spec.privileges),
       tools.shell,
     ];
   }
+}
+
+/** Writes a script into the runtime folder, under a name made from its text; returns its path. */
+function placeScript(runtimeDir: string, name: string, text: string): string {
+  const hash = createHash("sha256").update(text).digest("hex").slice(0, 12);
+  const path = join(runtimeDir, `${name}-${hash}.sh`);
+  if (existsSync(path)) return path;
+  writeFileSync(`${path}.new`, text, { mode: 0o755 });
+  renameSync(`${path}.new`, path);
+  return path;
 }
 
 function nextTurn(): Promise<void> {
   return afterOthers();
 }
 
-/** Words in front of a program that is to run as the user. Errors: `ContainerizerError`. */
-export function switchWords(user: HostUser | undefined, tools: HostTools): string[] {
-  if (user === undefined) return [];
+/**
+ * Words in front of a program that is to run as the user, with these further options of setpriv.
+ * Errors: `ContainerizerError`.
+ */
+export function switchWords(
+  user: HostUser | undefined,
+  tools: HostTools,
+  privileges: readonly string[] = [],
+): string[] {
+  if (user === undefined && privileges.length === 0) return [];
   if (tools.setpriv === undefined) {
-    throw new ContainerizerError(
-      `Cannot run as user ${user.name}: the program setpriv is missing, install util-linux`,
-    );
+    const what = user === undefined ? "Cannot set privileges" : `Cannot run as user ${user.name}`;
+    throw new ContainerizerError(`${what}: the program setpriv is missing, install util-linux`);
   }
-  return [tools.setpriv, `--reuid=${user.uid}`, `--regid=${user.gid}`, "--init-groups"];
+  const change =
+    user === undefined ? [] : [`--reuid=${user.uid}`, `--regid=${user.gid}`, "--init-groups"];
+  return [tools.setpriv, ...change, ...privileges];
 }
 
 /** The few lines spoken with a keeper; any silence, end or other word is an error. */
@@ -151,7 +185,11 @@ class Dialogue {
       this.#wake();
     });
     child.on("error", (error) => this.#fail(error.message));
-    child.on("exit", () => this.#fail("its keeper ended early"));
+    child.on("close", () => this.#fail("its keeper ended early"));
+    // A keeper that was killed may have left somebody behind who holds the pipe.
+    child.on("exit", () => {
+      clock.schedule(LAST_WORDS_MS, () => this.#fail("its keeper was killed"));
+    });
     // A keeper that is gone is noticed by its exit; a broken pipe says nothing more.
     child.stdin?.on("error", () => undefined);
   }
@@ -164,7 +202,9 @@ class Dialogue {
       while (!this.#heard.includes(`${word}\n`)) {
         if (this.#failure !== undefined) {
           this.close();
-          throw new ContainerizerError(`The container could not be started: ${this.#failure}`);
+          const words = excerpt(this.#heard.replace(/^ready\n/, "").trim(), WORDS_LENGTH_MAX);
+          const reason = words === "" ? this.#failure : words;
+          throw new ContainerizerError(`The container could not be started: ${reason}`);
         }
         await new Promise<void>((resolve) => {
           this.#wake = resolve;

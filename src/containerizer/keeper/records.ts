@@ -1,6 +1,6 @@
 /**
  * What a keeper leaves on disk below the runtime folder, and how it is read:
- * `containers/<id>/{agent,plan,keeper,task,note}` while the container exists and `exits/<id>`, one
+ * `containers/<id>/{agent,plan,setup,keeper,task,note,outcome}` while the container exists and `exits/<id>`, one
  * line that is written when the command has ended or will never start.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -48,17 +48,22 @@ export class KeeperRecords {
     return join(this.containersFolder, containerId);
   }
 
-  /** Makes the folder of a container, with its plan. */
-  create(containerId: ContainerId, plan: string): void {
+  /** Makes the folder of a container, with its plan and the lines its init is to run. */
+  create(containerId: ContainerId, plan: string, setup: readonly string[]): void {
     const folder = this.folderOf(containerId);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     writeFileSync(join(folder, "agent"), this.#mark);
     writeFileSync(join(folder, "plan"), plan, { mode: 0o600 });
+    writeFileSync(join(folder, "setup"), setup.map((line) => `${line}\n`).join(""), {
+      mode: 0o600,
+    });
   }
 
   /** The command runs: its plan, with whatever secrets, is no longer needed. */
   removePlan(containerId: ContainerId): void {
-    rmSync(join(this.folderOf(containerId), "plan"), { force: true });
+    for (const name of ["plan", "setup"]) {
+      rmSync(join(this.folderOf(containerId), name), { force: true });
+    }
   }
 
   /** Containers of this agent that have a folder. */

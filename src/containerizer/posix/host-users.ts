@@ -1,15 +1,9 @@
 /** Turns a user's name into numbers, asking the host's directory services as well as /etc/passwd. */
 import { readFileSync } from "node:fs";
 import process from "node:process";
-import { ContainerizerError } from "../containerizer.ts";
+import { ContainerizerError, type HostUser } from "../containerizer.ts";
 import { type HostTools, runHelper } from "../keeper/host-tools.ts";
 import { REMEMBERED_USERS } from "../limits.ts";
-
-export interface HostUser {
-  readonly name: string;
-  readonly uid: number;
-  readonly gid: number;
-}
 
 /** Users of this host, remembered once found. */
 export class HostUsers {

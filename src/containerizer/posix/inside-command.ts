@@ -7,16 +7,22 @@ import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import process from "node:process";
 import type { Clock } from "../../base/ports.ts";
-import { ContainerizerError, type InsideEnd, type InsideSpec } from "../containerizer.ts";
+import {
+  ContainerizerError,
+  type HostUser,
+  type InsideEnd,
+  type InsideSpec,
+} from "../containerizer.ts";
 import { HELPER_PATH, type HostTools } from "../keeper/host-tools.ts";
 import { switchWords } from "../keeper/keeper.ts";
 import { AGENT_VARIABLE, CONTAINER_VARIABLE, planText } from "../keeper/launch-plan.ts";
-import type { HostUser } from "./host-users.ts";
 
 export interface InsideHost {
   readonly tools: HostTools;
   readonly mark: string;
   readonly clock: Clock;
+  /** Words in front, which lead to where the container's processes are. */
+  readonly words: readonly string[];
 }
 
 /** Runs the command and resolves with its end. Errors: `ContainerizerError` when it cannot start. */
@@ -27,7 +33,11 @@ export function runSibling(
 ): Promise<InsideEnd> {
   const { tools, mark, clock } = host;
   const plan = planText({ ...spec, tools });
-  const [program = tools.shell, ...args] = [...switchWords(user, tools), tools.shell];
+  const [program = tools.shell, ...args] = [
+    ...host.words,
+    ...switchWords(user, tools),
+    tools.shell,
+  ];
   const child = spawn(program, args, {
     cwd: spec.directory,
     detached: true,

@@ -1,7 +1,8 @@
 /**
- * The posix containerizer: a sandbox, a keeper and a tree of processes, measured but not limited.
- * It works without root; what it cannot do is hold a process that hides (leaves its session, clears
- * its environment and loses its parent between two looks). Source: DESIGN §7; semantics 7.10.
+ * Containers with a sandbox and a keeper each, whatever launcher holds their processes and whatever
+ * isolators limit them. With the posix launcher, which is there by default, this is the posix
+ * containerizer: it works without root, measures and limits nothing. Source: DESIGN §7; semantics
+ * 7.10.
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
@@ -20,6 +21,7 @@ import {
   type Isolator,
   type KnownContainer,
   type Limitation,
+  type Preparation,
   type RecoveredContainers,
   type ResourceLimits,
 } from "../containerizer.ts";
@@ -32,20 +34,15 @@ import {
   KeeperRecords,
   type ProcessIdentity,
 } from "../keeper/records.ts";
-import {
-  ADOPTION_DEADLINE_MS,
-  ADOPTION_PAUSE_MS,
-  DESTROY_DEADLINE_MS,
-  DESTROY_PAUSE_MS_MAX,
-  DESTROY_PAUSE_MS_MIN,
-  LAUNCHES_AT_ONCE,
-} from "../limits.ts";
+import type { Launcher, LauncherContext } from "../launcher.ts";
+import { ADOPTION_DEADLINE_MS, ADOPTION_PAUSE_MS, LAUNCHES_AT_ONCE } from "../limits.ts";
 import { TurnQueue } from "../turn-queue.ts";
 import { HostUsers } from "./host-users.ts";
 import { runSibling } from "./inside-command.ts";
 import { type PosixIsolation, posixIsolator } from "./posix-isolators.ts";
-import { isDead, type ProcessStat, readProcessStat } from "./process-stat.ts";
-import { ProcessTable, signalProcess } from "./process-table.ts";
+import { PosixLauncher } from "./posix-launcher.ts";
+import { isDead, readProcessStat } from "./process-stat.ts";
+import { signalProcess } from "./process-table.ts";
 import type { TrackedContainer } from "./process-tree.ts";
 import { giveSandbox, linkVolume, makeSandbox } from "./sandbox.ts";
 import { Slices } from "./slices.ts";
@@ -63,6 +60,10 @@ export interface PosixContainerizerOptions {
   readonly isolators?: readonly Isolator[] | undefined;
   /** Shell of the keepers; the smallest one found when left out. */
   readonly shell?: string | undefined;
+  /** How processes are held; the posix launcher when left out. */
+  readonly launcher?: ((context: LauncherContext) => Launcher) | undefined;
+  /** What launches are refused for, beside what no isolator takes care of. */
+  readonly refusalOf?: ((spec: ContainerSpec) => string | undefined) | undefined;
 }
 
 interface Container {
@@ -89,14 +90,13 @@ interface Parts {
 }
 
 export class PosixContainerizer implements Containerizer {
-  readonly name: string = "posix";
+  readonly name: string;
   readonly #options: PosixContainerizerOptions;
   readonly #records: KeeperRecords;
   readonly #mark: string;
-  readonly #table: ProcessTable;
+  readonly #launcher: Launcher;
   readonly #isolators: readonly Isolator[];
   readonly #containers = new Map<ContainerId, Container>();
-  readonly #slices: Slices;
   readonly #launches = new TurnQueue(LAUNCHES_AT_ONCE);
   readonly #insides = new TurnQueue(1);
   #parts: Promise<Parts> | undefined;
@@ -104,12 +104,19 @@ export class PosixContainerizer implements Containerizer {
   constructor(options: PosixContainerizerOptions) {
     const { clock } = options;
     this.#options = options;
-    this.#slices = new Slices(clock);
     this.#mark = agentMark(options.workDir);
     this.#records = new KeeperRecords(resolve(options.runtimeDir), this.#mark);
-    this.#table = new ProcessTable({ clock, mark: this.#mark, containers: () => this.#tracked() });
+    const context: LauncherContext = {
+      mark: this.#mark,
+      clock,
+      log: options.log,
+      tracked: () => this.#tracked(),
+      taskOf: (containerId) => this.#containers.get(containerId)?.task,
+    };
+    this.#launcher = options.launcher?.(context) ?? new PosixLauncher(context);
+    this.name = this.#launcher.name === "linux" ? "mesos" : "posix";
     const measuring = {
-      processesOf: (containerId: ContainerId) => this.#processesOf(containerId),
+      processesOf: (containerId: ContainerId) => this.#launcher.processesOf(containerId),
       wallMs: () => clock.wallMs(),
     };
     this.#isolators = [
@@ -151,7 +158,7 @@ export class PosixContainerizer implements Containerizer {
     const container = this.#find(containerId);
     await container.launch;
     if (container.phase === "ended") return;
-    this.#signalAll(await this.#processesOf(containerId), container, signal);
+    await this.#launcher.signal(containerId, signal);
   }
 
   async destroy(containerId: ContainerId): Promise<void> {
@@ -160,7 +167,7 @@ export class PosixContainerizer implements Containerizer {
     container.isUnwanted = true;
     await container.launch;
     if (container.phase === "ended" || !this.#containers.has(containerId)) return;
-    await this.#killAll(container);
+    await this.#launcher.kill(container.containerId);
     // The keeper has seen its command end and is writing that down, or was killed itself.
     await container.result;
   }
@@ -175,7 +182,9 @@ export class PosixContainerizer implements Containerizer {
     if (container.phase !== "running") {
       throw new ContainerizerError(`Container ${spec.containerId} does not run`);
     }
-    return await runSibling({ tools, mark: this.#mark, clock }, spec, user);
+    const pid = container.task?.pid ?? 0;
+    const words = this.#launcher.insideWords(spec.containerId, pid, spec.directory);
+    return await runSibling({ tools, mark: this.#mark, clock, words }, spec, user);
   }
 
   async usage(containerId: ContainerId): Promise<ResourceStatistics> {
@@ -234,6 +243,7 @@ export class PosixContainerizer implements Containerizer {
     }
     checkId(containerId);
     for (const isolator of this.#isolators) await isolator.cleanup(containerId);
+    await this.#launcher.remove(containerId);
     this.#records.remove(containerId);
     this.#containers.delete(containerId);
   }
@@ -243,6 +253,7 @@ export class PosixContainerizer implements Containerizer {
     const parts = await this.#parts?.catch(() => undefined);
     parts?.stopWatching();
     for (const container of this.#containers.values()) stopWatchingLimits(container);
+    if (parts !== undefined) await this.#launcher.close();
   }
 
   /** Finds tools, makes folders and starts watching, once. */
@@ -268,6 +279,7 @@ export class PosixContainerizer implements Containerizer {
       onExit: (containerId) => this.#look(containerId),
       onPoll: () => this.#inBackground("looking at containers", this.#lookAtAll()),
     });
+    await this.#launcher.open();
     return {
       tools,
       keepers: new Keepers({ runtimeDir, records, tools, mark: this.#mark, clock }),
@@ -278,17 +290,32 @@ export class PosixContainerizer implements Containerizer {
   }
 
   async #launch(spec: ContainerSpec, container: Container): Promise<{ readonly pid: number }> {
-    refuseUnsupported(spec);
+    const refusal = (this.#options.refusalOf ?? posixRefusal)(spec);
+    if (refusal !== undefined) throw new ContainerizerError(refusal);
     const { keepers, users } = await this.#open();
     const user = spec.user === undefined ? undefined : await users.resolve(spec.user);
     makeSandbox(spec.directory);
-    for (const volume of spec.volumes ?? []) linkVolume(spec.directory, volume, user);
-    let environment = spec.environment;
-    for (const isolator of this.#isolators) {
-      environment = { ...environment, ...(await isolator.prepare(spec)).environment };
-    }
+    const placement = await this.#launcher.prepare(spec);
+    const isMounting = placement.namespaceWords.length > 0;
+    if (!isMounting)
+      for (const volume of spec.volumes ?? []) linkVolume(spec.directory, volume, user);
+    const preparations: Preparation[] = [];
+    for (const isolator of this.#isolators) preparations.push(await isolator.prepare(spec, user));
+    const environment = Object.assign(
+      {},
+      spec.environment,
+      ...preparations.map((one) => one.environment),
+    );
     assertWanted(container);
-    const keeper = await keepers.start({ ...spec, environment, user });
+    const keeper = await keepers.start({
+      ...spec,
+      environment,
+      user,
+      placement,
+      setup: preparations.flatMap((one) => one.setup ?? []),
+      commandWords: preparations.flatMap((one) => one.commandWords ?? []),
+      privileges: preparations.flatMap((one) => one.privileges ?? []),
+    });
     try {
       container.keeper = this.#records.read(spec.containerId).keeper;
       giveSandbox(spec.directory, user);
@@ -314,7 +341,7 @@ export class PosixContainerizer implements Containerizer {
     const { containerId } = container;
     const { keeper } = container;
     if (keeper !== undefined) signalProcess(keeper, "SIGKILL", "process");
-    await this.#killAll(container);
+    await this.#launcher.kill(container.containerId);
     container.phase = "ended";
     container.resolve({ exit: { kind: "unknown", message: "The container was never started" } });
     await this.cleanup(containerId);
@@ -361,61 +388,25 @@ export class PosixContainerizer implements Containerizer {
     container.phase = "ending";
     stopWatchingLimits(container);
     try {
-      await this.#killAll(container);
+      await this.#launcher.kill(container.containerId);
     } catch (error) {
       this.#options.log.write("error", "processes of an ended container remain", {
         container: container.containerId,
         error,
       });
     }
+    container.limitation ??= this.#limitationOf(container.containerId);
     container.phase = "ended";
     container.resolve({ exit, limitation: container.limitation });
   }
 
-  /** SIGKILL until nothing is left. Errors: `ContainerizerError` when something stays. */
-  async #killAll(container: Container): Promise<void> {
-    const { clock } = this.#options;
-    const { containerId } = container;
-    const deadlineMs = clock.monotonicMs() + DESTROY_DEADLINE_MS;
-    let pauseMs = DESTROY_PAUSE_MS_MIN;
-    for (;;) {
-      const processes = await this.#processesOf(containerId);
-      if (processes.length === 0) return;
-      if (clock.monotonicMs() > deadlineMs) {
-        const pids = processes.map(({ pid }) => pid).join(", ");
-        throw new ContainerizerError(`Processes ${pids} of ${containerId} do not end on SIGKILL`);
-      }
-      this.#signalAll(processes, container, "SIGKILL");
-      const pause = pauseMs;
-      await new Promise<void>((wake) => clock.schedule(pause, wake));
-      pauseMs = Math.min(pauseMs * 2, DESTROY_PAUSE_MS_MAX);
+  /** An isolator may know why a container ended which it did not have to end. */
+  #limitationOf(containerId: ContainerId): Limitation | undefined {
+    for (const isolator of this.#isolators) {
+      const limitation = isolator.limitationOf?.(containerId);
+      if (limitation !== undefined) return limitation;
     }
-  }
-
-  #signalAll(
-    processes: readonly ProcessStat[],
-    container: Container,
-    signal: "SIGTERM" | "SIGKILL",
-  ): void {
-    for (const stat of processes) {
-      // In the command's own session every group is ours, and a group is ended in one stroke,
-      // which leaves no time to fork.
-      const isOwnSession = stat.sessionId === container.task?.pid;
-      const target = signal === "SIGKILL" && isOwnSession ? "group" : "process";
-      if (signalProcess(stat, signal, target)) continue;
-      this.#options.log.write("warning", "a process of a container may not be signalled", {
-        container: container.containerId,
-        pid: stat.pid,
-        signal,
-      });
-    }
-  }
-
-  async #processesOf(containerId: ContainerId): Promise<readonly ProcessStat[]> {
-    const processes = (await this.#table.scan()).get(containerId) ?? [];
-    // A thousand may have waited for the same scan, and each has work to do now.
-    while (this.#slices.isOver) await this.#slices.next();
-    return processes.filter((stat) => !isDead(stat));
+    return undefined;
   }
 
   *#tracked(): Generator<TrackedContainer> {
@@ -444,11 +435,12 @@ export class PosixContainerizer implements Containerizer {
       signalProcess(container.keeper, "SIGKILL", "process");
     }
     // While it is `launching`, its session is trusted only as long as the command itself is there.
-    await this.#killAll(container);
+    await this.#launcher.kill(container.containerId);
     container.phase = "ended";
     const message = lossMessage(record, isThisBoot);
     container.resolve({
       exit: record.end === undefined ? { kind: "unknown", message } : exitOf(record.end),
+      limitation: isThisBoot ? this.#limitationOf(containerId) : undefined,
     });
     return { container, record };
   }
@@ -474,7 +466,7 @@ export class PosixContainerizer implements Containerizer {
 
   /** Ends and removes what carries our mark or has a record, but is not known to the agent. */
   async #destroyOrphans(known: ReadonlySet<ContainerId>, bootId: string): Promise<ContainerId[]> {
-    const marked = [...(await this.#table.scan()).keys()];
+    const marked = await this.#launcher.list();
     const orphans = new Set([...this.#records.list(), ...marked].filter((id) => !known.has(id)));
     await Promise.all([...orphans].map((containerId) => this.#destroyOrphan(containerId, bootId)));
     return [...orphans];
@@ -500,7 +492,7 @@ export class PosixContainerizer implements Containerizer {
 }
 
 /** Names one agent on its host: two agents have two work folders. */
-function agentMark(workDir: string): string {
+export function agentMark(workDir: string): string {
   return createHash("sha256").update(resolve(workDir)).digest("hex").slice(0, 16);
 }
 
@@ -546,16 +538,11 @@ function lossMessage(record: KeeperRecord, isThisBoot: boolean): string {
 }
 
 /** What this containerizer cannot give; saying so beats running the command wrongly. */
-function refuseUnsupported({ container }: ContainerSpec): void {
-  if (container?.type === "DOCKER") {
-    throw new ContainerizerError("this agent runs no DOCKER containers");
-  }
-  if (container?.mesos?.image !== undefined) {
-    throw new ContainerizerError("this agent provides no container images");
-  }
-  if ((container?.volumes ?? []).length > 0) {
-    throw new ContainerizerError("this agent mounts no volumes");
-  }
+function posixRefusal({ container }: ContainerSpec): string | undefined {
+  if (container?.type === "DOCKER") return "this agent runs no DOCKER containers";
+  if (container?.mesos?.image !== undefined) return "this agent provides no container images";
+  if ((container?.volumes ?? []).length > 0) return "this agent mounts no volumes";
+  return undefined;
 }
 
 /** Container ids are names of files here. */

@@ -114,7 +114,8 @@ function residentBytes(pid: number): number {
   }
 }
 
-function requested(resources: readonly Resource[], name: string): number | undefined {
+/** Sum of a scalar resource; undefined when there is none. */
+export function requested(resources: readonly Resource[], name: string): number | undefined {
   const found = resources.filter((resource) => resource.name === name);
   return found.length === 0 ? undefined : sum(found, (resource) => resource.scalar?.value ?? 0);
 }

@@ -18,8 +18,7 @@ import {
 } from "node:fs";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import process from "node:process";
-import { ContainerizerError, type ContainerVolume } from "../containerizer.ts";
-import type { HostUser } from "./host-users.ts";
+import { ContainerizerError, type ContainerVolume, type HostUser } from "../containerizer.ts";
 
 const OUTPUT_FILES = ["stdout", "stderr"] as const;
 

@@ -31,7 +31,8 @@ async function keep(
     `exec /usr/bin/env ${reset} -- sh -c '${command}' </dev/null\n`,
   );
   const args = [join(root, "script"), join(root, "records"), join(root, "exits"), "c1", mode];
-  const keeper = spawn(shell, [...args, "setsid", "sh"], {
+  const noCgroups = ["", "", ""];
+  const keeper = spawn(shell, [...args, ...noCgroups, "setsid", "sh"], {
     cwd: join(root, "sandbox"),
     detached: true,
     stdio: ["pipe", "pipe", "inherit"],

@@ -1,0 +1,302 @@
+/**
+ * The cgroups of one agent: `<hierarchy>/<root>/<mark>/<container>` carries the limits, `leaf` below
+ * it the processes, and `-keepers` beside the containers all their keepers, which no limit of a task
+ * may hit. What lies below the mark is ours alone, so that a recovery needs nobody to ask what may be
+ * removed. Source: semantics 7.12.
+ */
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { brand, type ContainerId } from "../../base/ids.ts";
+import type { Clock, Log } from "../../base/ports.ts";
+import { ContainerizerError } from "../containerizer.ts";
+import { CGROUP_DEPTH_MAX, DESTROY_PAUSE_MS_MAX, DESTROY_PAUSE_MS_MIN } from "../limits.ts";
+
+export interface CgroupTreeOptions {
+  /** Where cgroups v2 are mounted, as `--cgroups_hierarchy` says. */
+  readonly hierarchy: string;
+  /** Path from there to the agent's subtree, as `--cgroups_root` says. */
+  readonly root: string;
+  /** Names the agent. */
+  readonly mark: string;
+  /** How long to try to empty and remove a cgroup. */
+  readonly destroyTimeoutMs: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Controllers that containers are limited and measured by. */
+export type Controller = "cpu" | "memory" | "pids" | "io";
+
+const CONTROLLERS: readonly Controller[] = ["cpu", "memory", "pids", "io"];
+
+/** No container id begins like this, see `checkId`. */
+const KEEPERS = "-keepers";
+const LEAF = "leaf";
+
+/** Names that the kernel takes for its own files. */
+const KERNEL_NAME = /^(?:cgroup|cpu|cpuset|memory|io|pids|hugetlb|rdma|misc|dmem|irq|perf_event)\./;
+
+/** A component that systemd makes and removes. */
+const UNIT_NAME = /\.(?:service|scope|slice)$/;
+
+export class CgroupTree {
+  readonly #options: CgroupTreeOptions;
+  readonly #folder: string;
+  #controllers: ReadonlySet<Controller> = new Set();
+
+  constructor(options: CgroupTreeOptions) {
+    this.#options = options;
+    this.#folder = join(options.hierarchy, options.root, options.mark);
+  }
+
+  /** Those that could be handed down to containers, known after `open`. */
+  get controllers(): ReadonlySet<Controller> {
+    return this.#controllers;
+  }
+
+  get keepers(): string {
+    return join(this.#folder, KEEPERS);
+  }
+
+  folderOf(containerId: ContainerId): string {
+    return join(this.#folder, containerId);
+  }
+
+  leafOf(containerId: ContainerId): string {
+    return join(this.#folder, containerId, LEAF);
+  }
+
+  /**
+   * Makes the agent's own part of the tree where it is missing and hands controllers down. Errors:
+   * `ContainerizerError` when the root belongs to a unit that is not started, or nothing can be made.
+   */
+  open(): void {
+    if (exists(this.keepers)) return;
+    const { hierarchy, root, mark } = this.#options;
+    const components = root.split("/").filter((part) => part !== "");
+    const ownFrom = components.findLastIndex((part) => UNIT_NAME.test(part)) + 1;
+    let folder = hierarchy;
+    for (const [index, component] of [...components, mark].entries()) {
+      // What systemd owns is systemd's to set up; it has delegated what lies below.
+      if (index >= ownFrom) this.#handDown(folder);
+      folder = join(folder, component);
+      if (index < ownFrom && !exists(folder)) {
+        throw new ContainerizerError(
+          `The cgroup ${folder} is not there: start the unit ${component} that owns it, or choose another --cgroups_root`,
+        );
+      }
+      this.#make(folder);
+    }
+    this.#controllers = this.#handDown(folder);
+    this.#make(this.keepers);
+    // Protection counts only as far as the parent has it too.
+    if (this.#controllers.has("memory")) this.#tryWrite(folder, "memory.low", "max");
+  }
+
+  /** Makes the cgroups of a container. Errors: `ContainerizerError`. */
+  create(containerId: ContainerId): void {
+    if (KERNEL_NAME.test(containerId)) {
+      throw new ContainerizerError(`Container id ${containerId} cannot be the name of a cgroup`);
+    }
+    this.open();
+    this.#make(this.folderOf(containerId));
+    this.#make(this.leafOf(containerId));
+  }
+
+  has(containerId: ContainerId): boolean {
+    return exists(this.folderOf(containerId));
+  }
+
+  /** Containers that have a cgroup. */
+  list(): ContainerId[] {
+    return foldersIn(this.#folder)
+      .filter((name) => name !== KEEPERS)
+      .map((name) => brand<ContainerId>(name));
+  }
+
+  /** Content of one of the container's files; undefined when there is none. */
+  read(containerId: ContainerId, file: string): string | undefined {
+    return readText(join(this.folderOf(containerId), file));
+  }
+
+  /** Errors: `ContainerizerError` naming file and value. */
+  write(containerId: ContainerId, file: string, value: string): void {
+    const path = join(this.folderOf(containerId), file);
+    try {
+      writeFileSync(path, value);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new ContainerizerError(`Cannot set ${path} to ${value}: ${reason}`, { cause });
+    }
+  }
+
+  /** Process ids in the container, those in cgroups that it made itself included. */
+  pidsOf(containerId: ContainerId): number[] {
+    return this.#within(this.folderOf(containerId)).flatMap((folder) =>
+      (readText(join(folder, "cgroup.procs")) ?? "")
+        .split("\n")
+        .map(Number)
+        .filter((pid) => pid > 0),
+    );
+  }
+
+  threadsOf(containerId: ContainerId): number {
+    return this.#within(this.folderOf(containerId)).reduce((total, folder) => {
+      return total + (readText(join(folder, "cgroup.threads"))?.match(/\n/g)?.length ?? 0);
+    }, 0);
+  }
+
+  isPopulated(containerId: ContainerId): boolean {
+    return /^populated 1$/m.test(this.read(containerId, "cgroup.events") ?? "");
+  }
+
+  /** SIGKILL to everything in the container at once, what is just being forked included. */
+  killNow(containerId: ContainerId): void {
+    try {
+      writeFileSync(join(this.folderOf(containerId), "cgroup.kill"), "1");
+    } catch (error) {
+      if (!exists(this.folderOf(containerId))) return;
+      // Kernels before 5.14 do not have the file: then one by one, until nobody is left.
+      this.#options.log.write("debug", "a cgroup cannot be killed in one stroke", { error });
+      for (const pid of this.pidsOf(containerId)) signalPid(pid, "SIGKILL");
+    }
+  }
+
+  /** Kills until nothing is left. Errors: `ContainerizerError` when something stays. */
+  async kill(containerId: ContainerId): Promise<void> {
+    await this.#retry(
+      () => {
+        if (!this.isPopulated(containerId)) return true;
+        this.killNow(containerId);
+        return !this.isPopulated(containerId);
+      },
+      () => {
+        const pids = this.pidsOf(containerId).join(", ");
+        return `Processes ${pids} of ${containerId} do not end on SIGKILL`;
+      },
+    );
+  }
+
+  /** Removes the cgroups of a container without processes. Errors: `ContainerizerError`. */
+  async remove(containerId: ContainerId): Promise<void> {
+    const folder = this.folderOf(containerId);
+    await this.#retry(
+      () => this.#removeNow(folder),
+      () => `The cgroup ${folder} cannot be removed`,
+    );
+  }
+
+  /** Removes what holds nothing any more; another agent may live beside. */
+  close(): void {
+    if (this.list().length > 0) return;
+    for (const folder of [this.keepers, this.#folder]) {
+      try {
+        rmdirSync(folder);
+      } catch (error) {
+        // A keeper is still writing down an end, or the folder was never made.
+        this.#options.log.write("debug", "a cgroup stays", { folder, error });
+        return;
+      }
+    }
+  }
+
+  #removeNow(folder: string): boolean {
+    try {
+      for (const inner of this.#within(folder).reverse()) rmdirSync(inner);
+      return true;
+    } catch {
+      // Processes that have ended may be on their way out of their cgroup.
+      return !exists(folder);
+    }
+  }
+
+  /** The folder and all below it, parents first. */
+  #within(folder: string, depth: number = 0): string[] {
+    if (depth > CGROUP_DEPTH_MAX || !exists(folder)) return [];
+    const inner = foldersIn(folder).flatMap((name) => this.#within(join(folder, name), depth + 1));
+    return [folder, ...inner];
+  }
+
+  /** Enables for the children what this cgroup has; returns what they have now. */
+  #handDown(folder: string): ReadonlySet<Controller> {
+    const had = wordsIn(folder, "cgroup.controllers");
+    const enabled = wordsIn(folder, "cgroup.subtree_control");
+    for (const controller of CONTROLLERS) {
+      if (!had.has(controller) || enabled.has(controller)) continue;
+      this.#tryWrite(folder, "cgroup.subtree_control", `+${controller}`);
+    }
+    const now = wordsIn(folder, "cgroup.subtree_control");
+    return new Set(CONTROLLERS.filter((controller) => now.has(controller)));
+  }
+
+  #tryWrite(folder: string, file: string, value: string): void {
+    try {
+      writeFileSync(join(folder, file), value);
+    } catch (error) {
+      this.#options.log.write("warning", "a cgroup could not be set up", {
+        path: join(folder, file),
+        value,
+        error,
+      });
+    }
+  }
+
+  #make(folder: string): void {
+    try {
+      mkdirSync(folder, { recursive: true });
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new ContainerizerError(`The cgroup ${folder} could not be made: ${reason}`, { cause });
+    }
+  }
+
+  async #retry(isDone: () => boolean, failure: () => string): Promise<void> {
+    const { clock, destroyTimeoutMs } = this.#options;
+    const deadlineMs = clock.monotonicMs() + destroyTimeoutMs;
+    let pauseMs = DESTROY_PAUSE_MS_MIN;
+    while (!isDone()) {
+      if (clock.monotonicMs() > deadlineMs) throw new ContainerizerError(failure());
+      const pause = pauseMs;
+      await new Promise<void>((wake) => clock.schedule(pause, wake));
+      pauseMs = Math.min(pauseMs * 2, DESTROY_PAUSE_MS_MAX);
+    }
+  }
+}
+
+/** A process that has ended meanwhile needs no signal. */
+export function signalPid(pid: number, signal: "SIGTERM" | "SIGKILL"): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
+}
+
+function wordsIn(folder: string, file: string): ReadonlySet<string> {
+  return new Set((readText(join(folder, file)) ?? "").trim().split(/\s+/));
+}
+
+function foldersIn(folder: string): string[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name);
+  } catch {
+    // Removed meanwhile: nothing is in it.
+    return [];
+  }
+}
+
+function exists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    // The controller is not there, or the cgroup has gone.
+    return undefined;
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * The linux launcher: a container's processes live in a cgroup and in namespaces of their own, so
+ * that none can hide and all end in one stroke. Containers without a cgroup, which an agent without
+ * this launcher has started, are left to the posix launcher. Source: semantics 7.10, 7.12.
+ */
+import type { ContainerId } from "../../base/ids.ts";
+import { ContainerizerError, type ContainerSpec } from "../containerizer.ts";
+import { HELPER_PATH } from "../keeper/host-tools.ts";
+import type { Launcher, LauncherContext, Placement } from "../launcher.ts";
+import { PosixLauncher } from "../posix/posix-launcher.ts";
+import { isDead, type ProcessStat, readProcessStat } from "../posix/process-stat.ts";
+import { type CgroupTree, signalPid } from "./cgroup-tree.ts";
+import type { Namespaces } from "./namespaces.ts";
+import { findPrograms, type Programs } from "./programs.ts";
+
+export interface LinuxLauncherOptions {
+  readonly context: LauncherContext;
+  readonly cgroups: CgroupTree;
+  /** Errors: `ContainerizerError` for a wish that cannot be granted. */
+  readonly namespacesOf: (spec: ContainerSpec) => Namespaces;
+}
+
+export class LinuxLauncher implements Launcher {
+  readonly name = "linux";
+  readonly #options: LinuxLauncherOptions;
+  readonly #posix: PosixLauncher;
+  readonly #programs: Programs;
+
+  constructor(options: LinuxLauncherOptions) {
+    this.#options = options;
+    this.#posix = new PosixLauncher(options.context);
+    this.#programs = findPrograms();
+  }
+
+  open(): Promise<void> {
+    this.#options.cgroups.open();
+    return Promise.resolve();
+  }
+
+  async prepare(spec: ContainerSpec): Promise<Placement> {
+    const { cgroups } = this.#options;
+    const namespaces = this.#options.namespacesOf(spec);
+    cgroups.create(spec.containerId);
+    return {
+      keeperWords: namespaces.isPidOwn ? [this.#unshare(), "--pid", "--"] : [],
+      keeperCgroup: cgroups.keepers,
+      cgroup: cgroups.leafOf(spec.containerId),
+      namespaceWords: namespaces.isMountOwn ? this.#namespaceWords(namespaces) : [],
+    };
+  }
+
+  async processesOf(containerId: ContainerId): Promise<readonly ProcessStat[]> {
+    const { cgroups } = this.#options;
+    if (!cgroups.has(containerId)) return await this.#posix.processesOf(containerId);
+    return cgroups
+      .pidsOf(containerId)
+      .map(readProcessStat)
+      .filter((stat) => stat !== undefined)
+      .filter((stat) => !isDead(stat));
+  }
+
+  async signal(containerId: ContainerId, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    const { cgroups } = this.#options;
+    if (!cgroups.has(containerId)) return await this.#posix.signal(containerId, signal);
+    if (signal === "SIGKILL") cgroups.killNow(containerId);
+    else for (const pid of cgroups.pidsOf(containerId)) signalPid(pid, signal);
+  }
+
+  async kill(containerId: ContainerId): Promise<void> {
+    const { cgroups } = this.#options;
+    if (!cgroups.has(containerId)) return await this.#posix.kill(containerId);
+    await cgroups.kill(containerId);
+  }
+
+  insideWords(containerId: ContainerId, pid: number, directory: string): readonly string[] {
+    const { cgroups } = this.#options;
+    const { nsenter } = this.#programs;
+    if (!cgroups.has(containerId)) return [];
+    if (nsenter === undefined) throw missing("nsenter");
+    const enter = 'echo 0 >"$0/cgroup.procs" && exec "$@"';
+    return [
+      ...["/bin/sh", "-c", enter, cgroups.leafOf(containerId)],
+      ...[nsenter, `--target=${pid}`, "--mount", "--ipc", "--pid", "--cgroup"],
+      ...[`--wdns=${directory}`, "--"],
+    ];
+  }
+
+  async list(): Promise<readonly ContainerId[]> {
+    const { cgroups } = this.#options;
+    return [...new Set([...cgroups.list(), ...(await this.#posix.list())])];
+  }
+
+  async remove(containerId: ContainerId): Promise<void> {
+    await this.#options.cgroups.remove(containerId);
+  }
+
+  close(): Promise<void> {
+    this.#options.cgroups.close();
+    return Promise.resolve();
+  }
+
+  /** Mounts made in a container stay there; those made on the host later are seen in it. */
+  #namespaceWords({ isPidOwn, isIpcOwn }: Namespaces): string[] {
+    return [
+      ...[this.#unshare(), "--mount", "--propagation=slave", "--cgroup"],
+      ...(isIpcOwn ? ["--ipc"] : []),
+      ...(isPidOwn ? ["--mount-proc"] : []),
+      "--",
+    ];
+  }
+
+  #unshare(): string {
+    const { unshare } = this.#programs;
+    if (unshare === undefined) throw missing("unshare");
+    return unshare;
+  }
+}
+
+function missing(program: string): ContainerizerError {
+  return new ContainerizerError(
+    `The program ${program} is missing in ${HELPER_PATH}: install util-linux`,
+  );
+}

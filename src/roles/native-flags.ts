@@ -1,0 +1,113 @@
+/**
+ * Which containerizer an agent's flags ask for and its host can give. Where nothing is asked for it
+ * is the native one if possible, and otherwise the posix one, which says so loudly; what is asked for
+ * and cannot be had keeps the agent from starting. Source: semantics 7.10; DESIGN §7.
+ */
+import { ok, type Result, refuse } from "../base/result.ts";
+import type { Containerizer } from "../containerizer/containerizer.ts";
+import {
+  type Isolation,
+  NATIVE_ISOLATION,
+  needsLinuxLauncher,
+  POSIX_ISOLATION,
+  parseIsolation,
+} from "../containerizer/native/isolation.ts";
+import {
+  nativeContainerizer,
+  nativeObstacle,
+} from "../containerizer/native/native-containerizer.ts";
+import { PosixContainerizer } from "../containerizer/posix/posix-containerizer.ts";
+import type { RoleContext } from "./role-context.ts";
+
+export interface ChosenContainerizer {
+  readonly containerizer: Containerizer;
+  /** `TaskInfo.limits` are enforced. */
+  readonly areLimitsEnforced: boolean;
+  /** What holds in place of the flags of these names. */
+  readonly flags: Readonly<Record<string, string>>;
+}
+
+export interface LauncherChoice {
+  readonly launcher: "linux" | "posix";
+  readonly isolation: ReadonlySet<Isolation>;
+  /** Why tasks are less isolated than they could be, when nobody asked for that. */
+  readonly degradation: string | undefined;
+}
+
+/** Errors: a refusal for flags that contradict each other or this host. */
+export function chooseContainerizer(
+  { flags, workDir, clock, log }: RoleContext,
+  runtimeDir: string,
+): Result<ChosenContainerizer> {
+  const hierarchy = flags.string("cgroups_hierarchy") ?? "/sys/fs/cgroup";
+  const choice = chooseLauncher({
+    launcher: flags.string("launcher"),
+    isolation: flags.string("isolation"),
+    obstacle: nativeObstacle(hierarchy),
+  });
+  if (!choice.ok) return choice;
+  const { launcher, isolation, degradation } = choice.value;
+  if (degradation !== undefined) {
+    log.write("warning", "tasks are not isolated from each other, only measured", {
+      reason: degradation,
+    });
+  }
+  const parts = { workDir, runtimeDir, clock, log };
+  const containerizer =
+    launcher === "posix"
+      ? new PosixContainerizer({ ...parts, isolation: ["posix/cpu", "posix/mem"] })
+      : nativeContainerizer({
+          ...parts,
+          isolation,
+          cgroups: {
+            hierarchy,
+            root: flags.string("cgroups_root") ?? "allot",
+            destroyTimeoutMs: flags.durationMs("cgroups_destroy_timeout") ?? 60_000,
+            isCpuRequestHard: flags.boolean("cgroups_enable_cfs"),
+            isRevocableCpuLow: flags.boolean("revocable_cpu_low_priority"),
+            isSwapLimited: flags.boolean("cgroups_limit_swap"),
+            pidsMax: flags.integer("cgroups_pids_max") ?? 4096,
+          },
+          namespaces: {
+            isPidSharingForbidden: flags.boolean("disallow_sharing_agent_pid_namespace"),
+            isIpcSharingForbidden: flags.boolean("disallow_sharing_agent_ipc_namespace"),
+            shmBytes: flags.sizeBytes("default_container_shm_size"),
+          },
+        });
+  return ok({
+    containerizer,
+    areLimitsEnforced: isolation.has("cgroups/cpu") && isolation.has("cgroups/mem"),
+    flags: {
+      launcher,
+      isolation: [...isolation].join(","),
+      ...(degradation === undefined ? {} : { isolation_degraded: degradation }),
+    },
+  });
+}
+
+/** The decision alone. `obstacle`: why the host can have no linux launcher. */
+export function chooseLauncher(wish: {
+  readonly launcher: string | undefined;
+  readonly isolation: string | undefined;
+  readonly obstacle: string | undefined;
+}): Result<LauncherChoice> {
+  const named = wish.isolation === undefined ? ok(undefined) : parseIsolation(wish.isolation);
+  if (!named.ok) return named;
+  const isolation = named.value;
+  const needsLinux = isolation !== undefined && needsLinuxLauncher(isolation);
+  if (wish.launcher === "posix" && needsLinux) {
+    const message = `--isolation=${wish.isolation} needs the linux launcher; leave out --launcher=posix`;
+    return refuse("invalid", message, "launcher");
+  }
+  if (wish.obstacle !== undefined && (wish.launcher === "linux" || needsLinux)) {
+    const field = wish.launcher === "linux" ? "launcher" : "isolation";
+    const message = `--${field} cannot be had on this host: ${wish.obstacle}`;
+    return refuse("invalid", message, field);
+  }
+  const isLinux = wish.launcher !== "posix" && wish.obstacle === undefined;
+  return ok({
+    launcher: isLinux ? "linux" : "posix",
+    isolation: isolation ?? (isLinux ? NATIVE_ISOLATION : POSIX_ISOLATION),
+    degradation: wish.launcher === "posix" ? undefined : wish.obstacle,
+  });
+}

@@ -1,0 +1,39 @@
+/** Which launcher and isolators an agent's flags and host come to. */
+import { expect, test } from "bun:test";
+import { NATIVE_ISOLATION } from "../../src/containerizer/native/isolation.ts";
+import { chooseLauncher } from "../../src/roles/native-flags.ts";
+
+const none = { launcher: undefined, isolation: undefined, obstacle: undefined };
+
+test("a host that can isolate does, and one that cannot says why it does not [DESIGN 7]", () => {
+  const native = chooseLauncher(none);
+  expect(native).toEqual({
+    ok: true,
+    value: { launcher: "linux", isolation: NATIVE_ISOLATION, degradation: undefined },
+  });
+  const posix = chooseLauncher({ ...none, obstacle: "the agent is not root" });
+  expect(posix).toMatchObject({
+    ok: true,
+    value: { launcher: "posix", degradation: "the agent is not root" },
+  });
+});
+
+test("what is asked for and cannot be had is refused with the reason [semantics 7.10]", () => {
+  const obstacle = "the agent is not root";
+  const linux = chooseLauncher({ ...none, obstacle, launcher: "linux" });
+  expect(linux).toMatchObject({ ok: false, error: { field: "launcher" } });
+  const cgroups = chooseLauncher({ ...none, obstacle, isolation: "cgroups/all" });
+  expect(cgroups).toMatchObject({ ok: false, error: { field: "isolation" } });
+  const both = chooseLauncher({ ...none, launcher: "posix", isolation: "cgroups/cpu,posix/mem" });
+  expect(both).toMatchObject({ ok: false, error: { field: "launcher" } });
+  const unknown = chooseLauncher({ ...none, isolation: "cgroups/cpu,gpu/nvidia" });
+  expect(unknown.ok ? "" : unknown.error.message).toContain("no isolator gpu/nvidia");
+});
+
+test("the posix launcher can be asked for, without a warning [semantics 7.10]", () => {
+  const choice = chooseLauncher({ ...none, launcher: "posix", obstacle: "whatever" });
+  expect(choice).toMatchObject({
+    ok: true,
+    value: { launcher: "posix", degradation: undefined },
+  });
+});
