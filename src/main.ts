@@ -13,6 +13,7 @@ import { parseRoleFlags } from "./cli/role-flags.ts";
 import { loadServe } from "./platform/server.ts";
 import { loadSqlite } from "./platform/sqlite.ts";
 import { systemClock, systemRng } from "./platform/system.ts";
+import { loadTerminals } from "./platform/terminal.ts";
 import { createCodec } from "./protocol/codec.ts";
 import { createLinkCodec } from "./protocol/link-codec.ts";
 import { openProcessLog } from "./roles/process-log.ts";
@@ -64,6 +65,7 @@ async function runRoles(flags: ParsedFlags): Promise<number> {
     codec: createCodec(),
     linkCodec: createLinkCodec(),
     openSql: await loadSqlite(),
+    openTerminal: await loadTerminals(),
     serve: await loadServe(),
     onFatal: (error) => {
       log.write("error", "cannot go on", {

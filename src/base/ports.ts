@@ -30,6 +30,27 @@ export interface Log {
   write(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
+export interface TerminalSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** A pseudo-terminal, seen from the end where a person would sit. */
+export interface Terminal {
+  /** Its other end, a device. */
+  readonly path: string;
+  write(data: Uint8Array): void;
+  resize(size: TerminalSize): void;
+  /** Whatever runs on it is hung up. Safe to repeat. */
+  close(): void;
+}
+
+/** Makes a pseudo-terminal; `onOutput` gets what is written to it. Throws what the system throws. */
+export type OpenTerminal = (
+  size: TerminalSize,
+  onOutput: (data: Uint8Array<ArrayBuffer>) => void,
+) => Terminal;
+
 /** A value SQLite stores. Integers stay below 2^53; larger ids are text. */
 export type SqlValue = string | number | null | Uint8Array;
 

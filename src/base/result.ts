@@ -15,6 +15,7 @@ export type RefusalCode =
   | "forbidden"
   | "conflict"
   | "notReady"
+  | "failed"
   | "notLeader"
   | "notImplemented";
 

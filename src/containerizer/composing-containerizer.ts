@@ -14,9 +14,12 @@ import {
   ContainerizerError,
   type ContainerizerHealth,
   type ContainerResult,
+  type ContainerSignal,
   type ContainerSpec,
   type InsideEnd,
   type InsideSpec,
+  type Interaction,
+  type InteractiveSpec,
   type KnownContainer,
   type LaunchedContainer,
   type RecoveredContainers,
@@ -71,7 +74,7 @@ export class ComposingContainerizer implements Containerizer {
     return this.#find(containerId).wait(containerId);
   }
 
-  async signal(containerId: ContainerId, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+  async signal(containerId: ContainerId, signal: ContainerSignal): Promise<void> {
     return this.#find(containerId).signal(containerId, signal);
   }
 
@@ -81,6 +84,15 @@ export class ComposingContainerizer implements Containerizer {
 
   async runInside(spec: InsideSpec): Promise<InsideEnd> {
     return this.#find(spec.containerId).runInside(spec);
+  }
+
+  /** Errors: `UnsupportedContainerError` where the container's own containerizer cannot do it. */
+  async runInteractive(spec: InteractiveSpec): Promise<Interaction> {
+    const owner = this.#find(spec.containerId);
+    if (owner.runInteractive === undefined) {
+      throw new UnsupportedContainerError(`${owner.name} containers have no sessions yet`);
+    }
+    return owner.runInteractive(spec);
   }
 
   async usage(containerId: ContainerId): Promise<ResourceStatistics> {

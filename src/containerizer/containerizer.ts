@@ -3,6 +3,7 @@
  * native (cgroups v2) and Docker ones implement the same interface. Source: semantics 7.10.
  */
 import type { ContainerId } from "../base/ids.ts";
+import type { TerminalSize } from "../base/ports.ts";
 import type {
   CommandInfo,
   ContainerInfo,
@@ -49,6 +50,11 @@ export interface ContainerSpec {
   readonly volumes?: readonly ContainerVolume[];
   /** What the task, or else the executor, says about its container. */
   readonly container?: ContainerInfo | undefined;
+  /**
+   * The container this one is nested in: it shares that one's network, and its limits unless it has
+   * cgroups of its own (`share_cgroups` false).
+   */
+  readonly parentId?: ContainerId | undefined;
   /** Whose container it is, for people who find it elsewhere. */
   readonly origin?: ContainerOrigin | undefined;
 }
@@ -78,6 +84,9 @@ export interface ContainerizerHealth {
   readonly sinceMs?: number | undefined;
 }
 
+/** Any signal by its number. */
+export type ContainerSignal = "SIGTERM" | "SIGKILL" | number;
+
 /** `TaskInfo.limits`: values are cpus and megabytes; infinity means no bound. */
 export type ResourceLimits = Readonly<Record<string, ValueScalar>>;
 
@@ -99,12 +108,36 @@ export type InsideEnd =
   | Exclude<ContainerEnd, { readonly kind: "unknown" }>
   | { readonly kind: "timedOut" };
 
+/** A command beside a container's own that somebody is connected to. */
+export interface InteractiveSpec extends Omit<InsideSpec, "timeoutMs"> {
+  /** Tells the processes of this command from others of the container. */
+  readonly sessionId: string;
+  /** Set for a terminal of this size, undefined for three pipes. */
+  readonly terminal: TerminalSize | undefined;
+  /** Gets what the command writes, all of it before its end is told; a terminal has one stream. */
+  onOutput(stream: "stdout" | "stderr", data: Uint8Array<ArrayBuffer>): void;
+}
+
+/** This end of such a command. What comes after its end does nothing. */
+export interface Interaction {
+  readonly pid: number;
+  /** Nothing of the command is left. Never rejects. */
+  readonly end: Promise<ContainerEnd>;
+  write(data: Uint8Array): void;
+  /** Nothing more will be written; a terminal takes no notice. */
+  closeInput(): void;
+  resize(size: TerminalSize): void;
+  signal(signal: number): void;
+}
+
 /** A folder that outlives the container and is seen inside its sandbox. */
 export interface ContainerVolume {
   /** Absolute. */
   readonly hostPath: string;
   /** Relative to the sandbox. */
   readonly containerPath: string;
+  /** Set where tasks may have put links: the folder that it must not lead out of, absolute. */
+  readonly within?: string | undefined;
 }
 
 /** Errors: rejects with `ContainerizerError` whose message is fit for a task status. */
@@ -117,7 +150,7 @@ export interface Containerizer {
   /** Resolves once, when the container's first process has ended and everything in it is gone. */
   wait(containerId: ContainerId): Promise<ContainerResult>;
   /** Signals the whole process tree, processes that left their session included. */
-  signal(containerId: ContainerId, signal: "SIGTERM" | "SIGKILL"): Promise<void>;
+  signal(containerId: ContainerId, signal: ContainerSignal): Promise<void>;
   /** SIGKILL to the tree until nothing is left; `wait` then resolves. Safe to repeat. */
   destroy(containerId: ContainerId): Promise<void>;
   /**
@@ -126,6 +159,8 @@ export interface Containerizer {
    * container does not run.
    */
   runInside(spec: InsideSpec): Promise<InsideEnd>;
+  /** As `runInside`; resolves when the command runs. Left out where that cannot be had. */
+  runInteractive?(spec: InteractiveSpec): Promise<Interaction>;
   usage(containerId: ContainerId): Promise<ResourceStatistics>;
   status(containerId: ContainerId): Promise<ContainerStatus>;
   /** The container is to have these requests and limits from now on. */

@@ -5,7 +5,7 @@
  */
 import type { ContainerId } from "../base/ids.ts";
 import type { Clock, Log } from "../base/ports.ts";
-import type { ContainerSpec } from "./containerizer.ts";
+import type { ContainerSignal, ContainerSpec } from "./containerizer.ts";
 import type { ProcessIdentity } from "./keeper/records.ts";
 import type { ProcessStat } from "./posix/process-stat.ts";
 import type { TrackedContainer } from "./posix/process-tree.ts";
@@ -44,7 +44,7 @@ export interface Launcher {
   /** Live processes of the container, its keeper left out. */
   processesOf(containerId: ContainerId): Promise<readonly ProcessStat[]>;
   /** To every process of the container. */
-  signal(containerId: ContainerId, signal: "SIGTERM" | "SIGKILL"): Promise<void>;
+  signal(containerId: ContainerId, signal: ContainerSignal): Promise<void>;
   /** SIGKILL until nothing is left. */
   kill(containerId: ContainerId): Promise<void>;
   /**

@@ -38,3 +38,9 @@ export const WORDS_LENGTH_MAX = 500;
 
 /** Cgroups that a task makes below its own are looked for down to this depth. */
 export const CGROUP_DEPTH_MAX = 32;
+
+/**
+ * How long the last words of a command are waited for after its end: they are in a pipe or terminal
+ * of this host already.
+ */
+export const LAST_OUTPUT_MS = 100;

@@ -96,7 +96,8 @@ function agentVariables(options: ExecutorEnvironmentOptions): Record<string, str
   return variables;
 }
 
-function variablesOf(environment: Environment | undefined): Record<string, string> {
+/** Plain variables by name; secrets are left to their isolator. */
+export function variablesOf(environment: Environment | undefined): Record<string, string> {
   const values: Record<string, string> = {};
   for (const { name, value, type } of environment?.variables ?? []) {
     if (type !== "SECRET" && value !== undefined) values[name] = value;

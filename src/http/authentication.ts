@@ -4,9 +4,9 @@
  * Source: reference/http-api.md 1, semantics 9.1.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { ExecutorClaims } from "../agent/runtime/executor-tokens.ts";
 import { decodeUtf8 } from "../base/text.ts";
 import type { Credential } from "../security/credentials.ts";
+import type { ExecutorClaims } from "../security/executor-claims.ts";
 
 /** Endpoints that are authenticated together. */
 export type Realm = "readonly" | "readwrite" | "scheduler" | "executor";

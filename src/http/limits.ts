@@ -30,3 +30,6 @@ export const READ_SHARE_WAIT_MS = 3000;
 /** Elements of one page of a list of ours, unless the reader says otherwise, and at most. */
 export const LIST_LIMIT_DEFAULT = 1000;
 export const LIST_LIMIT_MAX = 10_000;
+
+/** How often the end of a container whose files are followed is looked for. */
+export const ATTACH_POLL_MS = 200;

@@ -16,6 +16,7 @@ const STATUS: Readonly<Record<RefusalCode, number>> = {
   unsupportedMediaType: 415,
   notImplemented: 501,
   notReady: 503,
+  failed: 500,
   notLeader: 307,
 };
 

@@ -157,6 +157,8 @@ export async function startAgent(
   handle = createAgentApp({
     runtime,
     codec,
+    clock,
+    heartbeatMs: flags.durationMs("http_heartbeat_interval") ?? 30_000,
     facts,
     authentication: authentication.value,
     disabledPaths: disabledPaths.value,

@@ -36,7 +36,7 @@ export interface LauncherChoice {
 
 /** Errors: a refusal for flags that contradict each other or this host. */
 export function chooseContainerizer(
-  { flags, workDir, clock, log }: RoleContext,
+  { flags, workDir, clock, log, openTerminal }: RoleContext,
   runtimeDir: string,
 ): Result<ChosenContainerizer> {
   const hierarchy = flags.string("cgroups_hierarchy") ?? "/sys/fs/cgroup";
@@ -52,7 +52,7 @@ export function chooseContainerizer(
       reason: degradation,
     });
   }
-  const parts = { workDir, runtimeDir, clock, log };
+  const parts = { workDir, runtimeDir, clock, log, openTerminal };
   const containerizer =
     launcher === "posix"
       ? new PosixContainerizer({ ...parts, isolation: ["posix/cpu", "posix/mem"] })

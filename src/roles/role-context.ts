@@ -1,5 +1,5 @@
 /** What every role is made with: the platform's parts, the flags, and who we say we are. */
-import type { Clock, Log, Rng, SqlOpen } from "../base/ports.ts";
+import type { Clock, Log, OpenTerminal, Rng, SqlOpen } from "../base/ports.ts";
 import type { ParsedFlags } from "../cli/flags/parse-flags.ts";
 import type { LoggingLevel } from "../http/logging-level.ts";
 import type { Serve } from "../platform/server-types.ts";
@@ -29,6 +29,8 @@ export interface RoleContext {
   readonly codec: Codec;
   readonly linkCodec: LinkCodec;
   readonly openSql: SqlOpen;
+  /** Undefined where the platform has no terminals. */
+  readonly openTerminal: OpenTerminal | undefined;
   readonly serve: Serve;
   /** Ends the process loudly: an invariant is broken or the disk failed. */
   onFatal(error: unknown): void;

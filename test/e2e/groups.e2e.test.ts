@@ -1,5 +1,7 @@
 /** A task group of the default executor through the compiled program: started together, one fate. */
 import { afterAll, expect, test } from "bun:test";
+import { readFileSync, readlinkSync } from "node:fs";
+import { AgentClient, type Message } from "../harness/agent-client.ts";
 import {
   type AllotProcess,
   BINARY,
@@ -10,6 +12,7 @@ import {
 import { runProgram } from "../harness/run-program.ts";
 import { TestFramework } from "../harness/test-framework.ts";
 import { until } from "../harness/wait.ts";
+import { JSON_WIRE } from "../harness/wire.ts";
 
 const TIMEOUT_MS = 120_000;
 
@@ -83,6 +86,73 @@ test(
         );
       return Math.round(cpus * 1000) === 4000;
     });
+    await framework.teardown();
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "tasks of a group share a volume of their executor's sandbox, which is laid out as in Mesos [semantics 7.2, 7.16]",
+  async () => {
+    await both?.end("SIGTERM");
+    both = await startAllot({
+      role: "both",
+      workDir,
+      flags: ["--resources=cpus:4;mem:1024;disk:1000"],
+    });
+    const framework = await TestFramework.subscribe({ master: both.url });
+    const offer = await framework.offer();
+    const source = { type: "SANDBOX_PATH", sandbox_path: { type: "PARENT", path: "shared/deep" } };
+    const volumes = [{ mode: "RW", container_path: "common", source }];
+    const taskOf = (id: string, value: string): object => ({
+      name: id,
+      task_id: { value: id },
+      agent_id: offer.agent_id,
+      command: { value },
+      container: { type: "MESOS", volumes },
+      resources: [scalar("cpus", 0.1), scalar("mem", 16)],
+    });
+    const executor = {
+      type: "DEFAULT",
+      executor_id: { value: "pod" },
+      resources: [scalar("cpus", 0.1), scalar("mem", 32), scalar("disk", 1)],
+    };
+    const wait = "while ! [ -e common/word ]; do sleep 0.05; done; cat common/word; sleep 1000";
+    const tasks = [taskOf("writer", "echo said > common/word; sleep 1000"), taskOf("reader", wait)];
+    await framework.call("ACCEPT", {
+      accept: {
+        offer_ids: [offer.id],
+        operations: [{ type: "LAUNCH_GROUP", launch_group: { executor, task_group: { tasks } } }],
+      },
+    });
+    const statuses: Message[] = [];
+    for (const id of ["writer", "reader"])
+      statuses.push(await framework.status(id, "TASK_RUNNING"));
+    const [writer, reader] = statuses.map((status) => status["container_status"].container_id);
+    expect(writer.parent).toEqual(reader.parent);
+    const runs = `${workDir}/slaves/${offer.agent_id.value}/frameworks/${framework.id}/executors/pod/runs`;
+    const latest = `${runs}/latest`;
+    expect(readlinkSync(latest)).toBe(writer.parent.value);
+    expect(readlinkSync(`${latest}/tasks/reader`)).toBe(`../containers/${reader.value}`);
+    await until("the word to be read", () => {
+      return readFileSync(`${latest}/tasks/reader/stdout`, "utf8") === "said\n";
+    });
+    expect(readFileSync(`${latest}/shared/deep/word`, "utf8")).toBe("said\n");
+    const agent = new AgentClient(both.agentUrl ?? "", JSON_WIRE);
+    const virtual = `/frameworks/${framework.id}/executors/pod/runs/latest/tasks/reader/stdout`;
+    const read = await agent.call("READ_FILE", { read_file: { path: virtual, offset: 0 } });
+    expect(read.body["read_file"]).toMatchObject({
+      data: Buffer.from("said\n").toString("base64"),
+    });
+    // A session reaches into one task of the group.
+    const session = await agent.stream("LAUNCH_NESTED_CONTAINER_SESSION", {
+      launch_nested_container_session: {
+        container_id: { value: "s", parent: reader },
+        command: { value: "basename $PWD; cat common/word" },
+      },
+    });
+    await until("the session to end", () => session.isOver());
+    expect(session.stdout()).toBe(`${reader.value}\nsaid\n`);
     await framework.teardown();
   },
   TIMEOUT_MS,

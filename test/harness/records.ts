@@ -18,3 +18,12 @@ export async function* records(body: ReadableStream<Uint8Array>): AsyncGenerator
     }
   }
 }
+
+/** One record with its length. */
+export function frameRecord(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const header = new TextEncoder().encode(`${bytes.length}\n`);
+  const framed = new Uint8Array(header.length + bytes.length);
+  framed.set(header);
+  framed.set(bytes, header.length);
+  return framed;
+}

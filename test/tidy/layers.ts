@@ -109,7 +109,9 @@ export const LAYERS: readonly Layer[] = [
     folder: "http",
     rank: 8,
     mayImport: ["base", "protocol", "resources", "security", "master/runtime", "agent/runtime"],
-    mayImportFiles: /^(?:master|agent)\/core\/(?:.*[/-])?views?(?:[/.-])/,
+    // Views, and the calls about containers, which are plain data.
+    mayImportFiles:
+      /^(?:(?:master|agent)\/core\/(?:.*[/-])?views?(?:[/.-])|agent\/core\/containers\/container-calls\.ts$)/,
     packages: ["hono", "prom-client"],
   },
   { ...edge, folder: "cli", rank: 8, mayImport: ["base", "protocol", "resources", "security"] },

@@ -3,6 +3,7 @@ import type { Database } from "../../database/database.ts";
 import { damaged } from "../../database/identity.ts";
 import type { TaskState } from "../../protocol/v1/types.ts";
 import type {
+  CheckpointedContainer,
   CheckpointedExecutor,
   CheckpointedFramework,
   CheckpointedTask,
@@ -30,6 +31,7 @@ export function readCheckpoint(database: Database<CheckpointSchema>): Checkpoint
     operations: database
       .all(operations)
       .map(({ uuid, value }) => parse(`operation ${uuid}`, value)),
+    containers: readContainers(database, parse),
     agentInfo: agent === undefined ? undefined : parse("the agent", agent.info),
     bootId: agent?.boot_id,
     epoch: command?.epoch,
@@ -66,7 +68,19 @@ function readExecutors(
     executor: parse(`executor ${row.executor_id} of framework ${row.framework_id}`, row.info),
     isCommandExecutor: row.is_command_executor === 1,
     directory: row.directory,
+    parentId: row.parent_id ?? undefined,
   }));
+}
+
+/** What is left out in JSON is undefined again. */
+function readContainers(
+  database: Database<CheckpointSchema>,
+  parse: ParseColumn,
+): CheckpointedContainer[] {
+  const query = database.query.selectFrom("container").selectAll().orderBy("position");
+  return database
+    .all(query)
+    .map((row) => parse<CheckpointedContainer>(`container ${row.container_id}`, row.value));
 }
 
 function readTasks(database: Database<CheckpointSchema>, parse: ParseColumn): CheckpointedTask[] {

@@ -30,6 +30,8 @@ export class CheckpointWriter {
       removeExecutor: prepare("removeExecutor"),
       putTask: prepare("putTask"),
       removeTask: prepare("removeTask"),
+      putContainer: prepare("putContainer"),
+      removeContainer: prepare("removeContainer"),
       putResources: prepare("putResources"),
       putOperation: prepare("putOperation"),
       removeOperation: prepare("removeOperation"),
@@ -61,11 +63,11 @@ const STATEMENTS: Readonly<Record<CheckpointOperation["kind"], string>> = {
   removeFramework: "DELETE FROM framework WHERE framework_id = ?",
   putExecutor: `
     INSERT INTO executor
-      (framework_id, executor_id, container_id, info, is_command_executor, directory)
-    VALUES (?, ?, ?, ?, ?, ?)
+      (framework_id, executor_id, container_id, info, is_command_executor, directory, parent_id)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (framework_id, executor_id) DO UPDATE SET container_id = excluded.container_id,
       info = excluded.info, is_command_executor = excluded.is_command_executor,
-      directory = excluded.directory`,
+      directory = excluded.directory, parent_id = excluded.parent_id`,
   removeExecutor: "DELETE FROM executor WHERE framework_id = ? AND executor_id = ?",
   putTask: `
     INSERT INTO task
@@ -75,6 +77,10 @@ const STATEMENTS: Readonly<Record<CheckpointOperation["kind"], string>> = {
       info = excluded.info, task_group = excluded.task_group, state = excluded.state,
       kill_grace_ms = excluded.kill_grace_ms, kill_at_ms = excluded.kill_at_ms`,
   removeTask: "DELETE FROM task WHERE framework_id = ? AND task_id = ?",
+  putContainer: `
+    INSERT INTO container (container_id, value) VALUES (?, ?)
+    ON CONFLICT (container_id) DO UPDATE SET value = excluded.value`,
+  removeContainer: "DELETE FROM container WHERE container_id = ?",
   putResources: `
     INSERT INTO resources (single, resources) VALUES (1, ?)
     ON CONFLICT (single) DO UPDATE SET resources = excluded.resources`,
@@ -113,6 +119,10 @@ function valuesOf(operation: CheckpointOperation): readonly SqlValue[] {
       return taskValues(operation.task);
     case "removeTask":
       return [operation.frameworkId, operation.taskId];
+    case "putContainer":
+      return [operation.container.containerId, JSON.stringify(operation.container)];
+    case "removeContainer":
+      return [operation.containerId];
     case "putResources":
       return [JSON.stringify(operation.resources)];
     case "putOperation":
@@ -144,6 +154,7 @@ function executorValues(executor: CheckpointedExecutor): readonly SqlValue[] {
     JSON.stringify(executor.executor),
     executor.isCommandExecutor ? 1 : 0,
     executor.directory,
+    executor.parentId ?? null,
   ];
 }
 

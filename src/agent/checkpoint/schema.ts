@@ -33,6 +33,15 @@ export interface CheckpointSchema {
     readonly info: string;
     readonly is_command_executor: number;
     readonly directory: string;
+    readonly parent_id: string | null;
+  };
+  /** Launched by calls of the operator API. */
+  readonly container: {
+    /** Given by SQLite: the order of first insertion. */
+    readonly position: Generated<number>;
+    readonly container_id: string;
+    /** `CheckpointedContainer` as JSON. */
+    readonly value: string;
   };
   readonly task: {
     /** Given by SQLite: the order of first insertion. */
@@ -161,6 +170,19 @@ export const CHECKPOINT_MIGRATIONS: readonly Migration[] = [
         .alterTable("status_update")
         .addColumn("is_acknowledged", "integer", (column) => column.notNull().defaultTo(0))
         .execute();
+    },
+  },
+  {
+    name: "containers launched by calls, and what executors are nested in",
+    up: async (database) => {
+      await database.schema
+        .createTable("container")
+        .addColumn("position", "integer", (column) => column.primaryKey())
+        .addColumn("container_id", "text", (column) => column.notNull().unique())
+        .addColumn("value", "text", (column) => column.notNull())
+        .modifyEnd(sql`strict`)
+        .execute();
+      await database.schema.alterTable("executor").addColumn("parent_id", "text").execute();
     },
   },
 ];

@@ -6,6 +6,12 @@ import { assert, unreachable } from "../../base/assert.ts";
 import type { MasterToAgent } from "../../protocol/link-frames.ts";
 import type { AgentOptions } from "./agent-options.ts";
 import { receiveCommand, shutdownFramework } from "./commands.ts";
+import {
+  apiContainerLaunched,
+  apiContainerLaunchFailed,
+  apiContainerTerminated,
+} from "./containers/api-containers.ts";
+import { containerCall, leaveSession } from "./containers/container-control.ts";
 import { newCounters } from "./counters.ts";
 import type { AgentEffect } from "./effects.ts";
 import { executorCall, executorSubscribed } from "./executor-calls.ts";
@@ -59,6 +65,8 @@ export class AgentCore {
       completedFrameworks: [],
       streams: new Map(),
       containers: new Map(),
+      apiContainers: new Map(),
+      waiters: new Map(),
       counters: newCounters(),
       checkpointedResources: [],
       operations: new Map(),
@@ -109,9 +117,11 @@ function receive(step: Step, input: AgentInput): void {
       receiveMessage(step, input.message);
       break;
     case "containerLaunched":
+      if (apiContainerLaunched(step, input.containerId)) break;
       containerLaunched(step, input.containerId, input.pid);
       break;
     case "containerLaunchFailed":
+      if (apiContainerLaunchFailed(step, input.containerId, input.message)) break;
       containerLaunchFailed(step, input);
       finishRecovery(step);
       break;
@@ -119,11 +129,18 @@ function receive(step: Step, input: AgentInput): void {
       containerUpdateFailed(step, input.containerId, input.message);
       break;
     case "containerTerminated":
+      if (apiContainerTerminated(step, input.containerId, input.termination)) break;
       containerTerminated(step, input.containerId, input.termination);
       finishRecovery(step);
       break;
     case "executorCall":
       receiveCall(step, input);
+      break;
+    case "containerCall":
+      containerCall(step, input.requestId, input.call, input.caller);
+      break;
+    case "sessionLeft":
+      leaveSession(step, step.state.apiContainers.get(input.containerId));
       break;
     case "executorDisconnected":
       // A custom executor that lives comes back; one that does not ends its container.

@@ -2,9 +2,13 @@
  * What the agent must remember across its own death (DESIGN §7), as plain data, and the changes to
  * it. A change is on disk before any other effect of the same step is visible to anyone.
  */
+import type { ContainerId } from "../../base/ids.ts";
 import type { ReportedOperation } from "../../protocol/link-frames.ts";
 import type {
   AgentInfo,
+  CommandInfo,
+  ContainerID,
+  ContainerInfo,
   DrainConfig,
   ExecutorInfo,
   FrameworkInfo,
@@ -13,7 +17,9 @@ import type {
   TaskInfo,
   TaskState,
   TaskStatus,
+  ValueScalar,
 } from "../../protocol/v1/types.ts";
+import type { ContainerTermination } from "./container-termination.ts";
 
 export interface CheckpointedFramework {
   readonly framework: FrameworkInfo;
@@ -28,6 +34,32 @@ export interface CheckpointedExecutor {
   readonly isCommandExecutor: boolean;
   /** Sandbox, absolute. */
   readonly directory: string;
+  /** Set for a task of a default executor: see `ExecutorState`. */
+  readonly parentId: string | undefined;
+}
+
+/** A container that a call of the operator API launched. */
+export interface CheckpointedContainer {
+  /** The containerizer's; operators know it by `id`. */
+  readonly containerId: ContainerId;
+  readonly id: ContainerID;
+  /** Of `id`: see containers/container-names.ts. */
+  readonly name: string;
+  /** Container of the executor at its root; undefined when a standalone one is there. */
+  readonly owner: ContainerId | undefined;
+  /** What it is nested in; undefined for a standalone one. */
+  readonly parentId: ContainerId | undefined;
+  readonly command: CommandInfo | undefined;
+  readonly container: ContainerInfo | undefined;
+  readonly resources: readonly Resource[];
+  readonly limits: Readonly<Record<string, ValueScalar>> | undefined;
+  /** Whom it runs as; undefined for the agent's own user. */
+  readonly user: string | undefined;
+  /** Sandbox, absolute; a session's is its parent's. */
+  readonly directory: string;
+  readonly isSession: boolean;
+  readonly isCheckpointed: boolean;
+  readonly termination: ContainerTermination | undefined;
 }
 
 /** A task that is not yet forgotten: alive, or ended with updates still unacknowledged. */
@@ -70,6 +102,8 @@ export interface CheckpointState {
   readonly resources: readonly Resource[];
   /** In the order they were first put. */
   readonly operations: readonly ReportedOperation[];
+  /** In the order they were first put. */
+  readonly containers: readonly CheckpointedContainer[];
   /** Set while draining. */
   readonly drain: DrainConfig | undefined;
 }
@@ -84,6 +118,8 @@ export type CheckpointOperation =
   | { readonly kind: "removeExecutor"; readonly frameworkId: string; readonly executorId: string }
   | { readonly kind: "putTask"; readonly task: CheckpointedTask }
   | { readonly kind: "removeTask"; readonly frameworkId: string; readonly taskId: string }
+  | { readonly kind: "putContainer"; readonly container: CheckpointedContainer }
+  | { readonly kind: "removeContainer"; readonly containerId: ContainerId }
   /** In place of all there were. */
   | { readonly kind: "putResources"; readonly resources: readonly Resource[] }
   | { readonly kind: "putOperation"; readonly operation: ReportedOperation }

@@ -14,7 +14,8 @@ import type {
   Resource,
   TaskInfo,
 } from "../../protocol/v1/types.ts";
-import type { CheckpointOperation } from "./checkpoint-state.ts";
+import type { CheckpointedContainer, CheckpointOperation } from "./checkpoint-state.ts";
+import type { ContainerAnswer } from "./containers/container-calls.ts";
 import type { AgentTimer } from "./inputs.ts";
 
 /** All a containerizer needs to start an executor's container. */
@@ -30,6 +31,8 @@ export interface ContainerLaunch {
   readonly resources: readonly Resource[];
   /** Sandbox, absolute; made by the containerizer. */
   readonly directory: string;
+  /** True for a task of a default executor, whose sandbox lies in that of its executor. */
+  readonly isMember: boolean;
   /** User to run as; undefined when the agent does not switch users. */
   readonly user: string | undefined;
 }
@@ -55,6 +58,23 @@ export type AgentEffect =
       readonly kind: "updateContainer";
       readonly containerId: ContainerId;
       readonly resources: readonly Resource[];
+    }
+  | { readonly kind: "launchApiContainer"; readonly container: CheckpointedContainer }
+  /** Found alive at recovery: watch it. */
+  | { readonly kind: "adoptApiContainer"; readonly container: CheckpointedContainer }
+  /** Any signal but SIGKILL, to everything in the container. */
+  | {
+      readonly kind: "signalContainer";
+      readonly containerId: ContainerId;
+      readonly signal: number;
+    }
+  /** The folder with all that is in it. */
+  | { readonly kind: "removeSandbox"; readonly directory: string }
+  /** Answers a `containerCall`. */
+  | {
+      readonly kind: "respondContainer";
+      readonly requestId: number;
+      readonly outcome: Result<ContainerAnswer>;
     }
   /** SIGKILL to everything in the container; ends with a `containerTerminated`. */
   | { readonly kind: "destroyContainer"; readonly containerId: ContainerId }

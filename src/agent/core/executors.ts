@@ -12,9 +12,12 @@ import {
   taskEndOf,
 } from "../../protocol/task-exit.ts";
 import type { ExecutorEvent, Resource } from "../../protocol/v1/types.ts";
+import type { ContainerTermination } from "./container-termination.ts";
+import { destroyBelow, executorContainerEnded, forgetBelow } from "./containers/api-containers.ts";
+import { containerIdOf, nameOf } from "./containers/container-names.ts";
 import type { ContainerLaunch } from "./effects.ts";
 import { forgetFrameworkIfIdle, rememberExecutor, rememberTask } from "./history.ts";
-import { type AgentInput, type ContainerTermination, isTerminalState } from "./inputs.ts";
+import { type AgentInput, isTerminalState } from "./inputs.ts";
 import { KILL_MARGIN_MS } from "./limits.ts";
 import {
   type ExecutorState,
@@ -144,6 +147,7 @@ export function destroyExecutor(
   if (executor.phase === "terminated") return;
   executor.phase = "terminating";
   executor.pendingEnd ??= pendingEnd;
+  destroyBelow(step, nameOf(containerIdOf(executor)));
   step.effects.push({ kind: "destroyContainer", containerId: executor.containerId });
 }
 
@@ -247,6 +251,7 @@ export function launchOf(
     commandTask,
     resources: resourcesOf(executor),
     directory: executor.directory,
+    isMember: isGroupMember(executor),
     user: step.options.isUserSwitched ? user : undefined,
   };
 }
@@ -282,6 +287,7 @@ function endExecutor(step: Step, executor: ExecutorState, termination: Container
   assert(framework !== undefined, "an executor has a framework");
   executor.phase = "terminated";
   executor.isAwaited = false;
+  executorContainerEnded(step, executor, termination);
   step.state.counters["slave/executors_terminated"] += 1;
   cancelTimer(step, { kind: "executorRegistration", containerId: executor.containerId });
   cancelTimer(step, { kind: "executorShutdown", containerId: executor.containerId });
@@ -359,6 +365,7 @@ function removeExecutorIfDone(
   if (executor.tasks.size > 0) return;
   framework.executors.delete(executor.executorId);
   step.state.containers.delete(executor.containerId);
+  forgetBelow(step, executor);
   rememberExecutor(step, framework, executor);
   if (isCheckpointing(framework.info)) {
     checkpoint(step, {

@@ -4,30 +4,10 @@
  */
 import type { ContainerId } from "../../base/ids.ts";
 import type { MasterToAgent } from "../../protocol/link-frames.ts";
-import type { ExecutorCall, Resource, TaskState } from "../../protocol/v1/types.ts";
+import type { ExecutorCall, TaskState } from "../../protocol/v1/types.ts";
 import type { CheckpointState } from "./checkpoint-state.ts";
-
-/** How a container's first process ended. */
-export type ContainerExit =
-  | { readonly kind: "exited"; readonly code: number }
-  | { readonly kind: "signaled"; readonly signal: number }
-  /** Nobody saw the end (host rebooted, keeper killed). */
-  | { readonly kind: "unknown"; readonly message: string };
-
-/** A container ended or was ended by an isolator, which then says why. */
-export interface ContainerTermination {
-  readonly exit: ContainerExit;
-  readonly limitation?:
-    | {
-        readonly reason:
-          | "REASON_CONTAINER_LIMITATION"
-          | "REASON_CONTAINER_LIMITATION_MEMORY"
-          | "REASON_CONTAINER_LIMITATION_DISK";
-        readonly message: string;
-        readonly resources: readonly Resource[];
-      }
-    | undefined;
-}
+import type { ContainerTermination } from "./container-termination.ts";
+import type { ContainerCall, ContainerCaller } from "./containers/container-calls.ts";
 
 export type AgentTimer =
   | { readonly kind: "retryUpdate"; readonly frameworkId: string; readonly taskId: string }
@@ -74,6 +54,14 @@ export type AgentInput =
       readonly requestId: number;
       readonly call: ExecutorCall;
     }
+  | {
+      readonly kind: "containerCall";
+      readonly requestId: number;
+      readonly call: ContainerCall;
+      readonly caller: ContainerCaller;
+    }
+  /** Whoever listened to a session has gone. */
+  | { readonly kind: "sessionLeft"; readonly containerId: ContainerId }
   | {
       readonly kind: "executorDisconnected";
       readonly frameworkId: string;

@@ -271,6 +271,9 @@ function startTogether(step: Step, framework: FrameworkState, request: RunReques
 function newExecutor(step: Step, framework: FrameworkState, request: RunRequest): ExecutorState {
   const executorId = executorKeyOf(request);
   const containerId: ContainerId = brand(step.uuid());
+  const parentId = isForDefaultExecutor(request)
+    ? parentOf(step, framework, executorIdOf(request))
+    : undefined;
   const [task] = request.tasks;
   const info = request.executor ?? commandExecutorInfo(framework.frameworkId, task);
   const executor = addExecutor(step, framework, {
@@ -279,7 +282,11 @@ function newExecutor(step: Step, framework: FrameworkState, request: RunRequest)
     containerId,
     info,
     isCommandExecutor: request.executor === undefined || isForDefaultExecutor(request),
-    directory: sandboxPath(step, framework.frameworkId, executorIdOf(request), containerId),
+    directory: sandboxPath(step, framework.frameworkId, executorIdOf(request), {
+      containerId,
+      parentId,
+    }),
+    parentId,
     phase: "registering",
     isDisowned: false,
     isAwaited: false,
@@ -299,6 +306,7 @@ function newExecutor(step: Step, framework: FrameworkState, request: RunRequest)
         executor: info,
         isCommandExecutor: executor.isCommandExecutor,
         directory: executor.directory,
+        parentId,
       },
     });
   }
@@ -360,14 +368,23 @@ function commandExecutorInfo(frameworkId: string, task: TaskInfo | undefined): E
   };
 }
 
-/** Semantics 7.5; every part is safe as a folder name. */
+/** The container all live tasks of a default executor are nested in; a new one for a new run. */
+function parentOf(step: Step, framework: FrameworkState, executorId: string): ContainerId {
+  const [member] = liveMembers(framework, executorId);
+  return member?.parentId ?? brand<ContainerId>(step.uuid());
+}
+
+/** Semantics 7.2, 7.5; every part is safe as a folder name. */
 function sandboxPath(
   step: Step,
   frameworkId: string,
   executorId: string,
-  containerId: string,
+  { containerId, parentId }: Pick<ExecutorState, "containerId" | "parentId">,
 ): string {
   const { workDir } = step.options;
   const agentId = agentIdOf(step.state);
-  return `${workDir}/slaves/${agentId}/frameworks/${frameworkId}/executors/${executorId}/runs/${containerId}`;
+  const runs = `${workDir}/slaves/${agentId}/frameworks/${frameworkId}/executors/${executorId}/runs`;
+  return parentId === undefined
+    ? `${runs}/${containerId}`
+    : `${runs}/${parentId}/containers/${containerId}`;
 }

@@ -1,5 +1,14 @@
 /** Bounds and fixed times of the agent core, each with its reason. */
 
+/** Containers launched by calls that run at once; each costs about as much as a task. */
+export const API_CONTAINERS_LIVE = 10_000;
+/** Such containers that are over and can still be asked how they ended; the oldest go first. */
+export const API_CONTAINERS_OVER = 500;
+/** How deep containers may be nested below a root; each level is a folder in a sandbox. */
+export const CONTAINER_DEPTH = 4;
+/** Callers that wait for the end of one container. */
+export const WAITERS_PER_CONTAINER = 1_000;
+
 /** First retry of an unacknowledged update (semantics 6.4). */
 export const UPDATE_RETRY_MS_MIN = 10_000;
 /** The doubling retry delay stops here (semantics 6.4). */

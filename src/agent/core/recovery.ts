@@ -4,8 +4,9 @@
  * Source: semantics 7.7; DESIGN §7.
  */
 import { assert } from "../../base/assert.ts";
-import { brand } from "../../base/ids.ts";
+import { brand, type ContainerId } from "../../base/ids.ts";
 import type { CheckpointedExecutor, CheckpointState } from "./checkpoint-state.ts";
+import { recoverContainers } from "./containers/container-recovery.ts";
 import {
   completeTask,
   containerTerminated,
@@ -49,6 +50,7 @@ export function recover(step: Step, input: Recovered): void {
     }
     forgetFrameworkIfIdle(step, framework);
   }
+  recoverContainers(step, input);
   finishRecovery(step);
 }
 
@@ -105,6 +107,9 @@ function restoreIdentity(step: Step, found: CheckpointState): boolean {
 function forgetEverything(step: Step, found: CheckpointState): void {
   checkpoint(step, { kind: "putResources", resources: [] });
   checkpoint(step, { kind: "putDrain", config: undefined });
+  for (const { containerId } of found.containers) {
+    checkpoint(step, { kind: "removeContainer", containerId });
+  }
   for (const { operation } of found.operations) {
     checkpoint(step, { kind: "removeOperation", operationUuid: operation.uuid });
   }
@@ -166,6 +171,7 @@ function restoreExecutor(step: Step, found: CheckpointedExecutor): void {
     info: found.executor,
     isCommandExecutor: found.isCommandExecutor,
     directory: found.directory,
+    parentId: found.parentId === undefined ? undefined : brand<ContainerId>(found.parentId),
     phase: "registering",
     isDisowned: false,
     isAwaited: false,

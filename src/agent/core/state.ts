@@ -24,6 +24,8 @@ import type {
   TaskStatus,
   TaskStatusReason,
 } from "../../protocol/v1/types.ts";
+import type { CheckpointedContainer } from "./checkpoint-state.ts";
+import type { ContainerTermination } from "./container-termination.ts";
 import type { AgentCounters } from "./counters.ts";
 
 /**
@@ -51,6 +53,10 @@ export interface AgentState {
   readonly streams: Map<string, UpdateStream>;
   /** Executor of each container that is not over, and those over but not yet removed. */
   readonly containers: Map<ContainerId, ExecutorState>;
+  /** Launched by calls of the operator API; also those over that can still be asked about. */
+  readonly apiContainers: Map<ContainerId, ApiContainer>;
+  /** Requests that wait for the end of a container, by its name. */
+  readonly waiters: Map<string, number[]>;
   readonly counters: AgentCounters;
   /** Reserved or made volumes since the agent was new; they replace a part of `info.resources`. */
   checkpointedResources: readonly Resource[];
@@ -58,6 +64,14 @@ export interface AgentState {
   readonly operations: Map<string, OperationRecord>;
   /** Set while the agent ends what it runs for an operator. */
   drain: DrainConfig | undefined;
+}
+
+/** Launched by a call of the operator API. What does not change is on disk as it is. */
+export interface ApiContainer extends CheckpointedContainer {
+  phase: "launching" | "running" | "destroying" | "over";
+  termination: ContainerTermination | undefined;
+  /** Requests that wait for the launch. */
+  readonly launches: number[];
 }
 
 export interface OperationRecord extends ReportedOperation {
@@ -81,6 +95,11 @@ export interface ExecutorState {
   readonly frameworkId: string;
   readonly executorId: string;
   readonly containerId: ContainerId;
+  /**
+   * Of the container that tasks of one default executor are nested in, which is nothing but a name
+   * and a folder. Undefined for all others.
+   */
+  readonly parentId: ContainerId | undefined;
   readonly info: ExecutorInfo;
   readonly isCommandExecutor: boolean;
   readonly directory: string;

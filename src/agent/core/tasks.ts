@@ -12,6 +12,7 @@ import type {
   TaskStatus,
   TaskStatusReason,
 } from "../../protocol/v1/types.ts";
+import { containerIdOf } from "./containers/container-names.ts";
 import { counterOfState } from "./counters.ts";
 import { drainedStatus } from "./drain-state.ts";
 import { isTerminalState } from "./inputs.ts";
@@ -153,7 +154,7 @@ export function goneState(info: FrameworkInfo): TaskState {
 /** The container as frameworks see it: its id, pid, and the agent's address on the host network. */
 function containerStatusOf(step: Step, executor: ExecutorState): ContainerStatus {
   return {
-    container_id: { value: executor.containerId },
+    container_id: containerIdOf(executor),
     network_infos: [
       { ip_addresses: [{ protocol: protocolOf(step.options.ip), ip_address: step.options.ip }] },
     ],

@@ -8,17 +8,18 @@ import type { ContainerId } from "../../base/ids.ts";
 import type { Clock, Log, Rng } from "../../base/ports.ts";
 import { type Result, refuse } from "../../base/result.ts";
 import type { Containerizer, ContainerizerHealth } from "../../containerizer/containerizer.ts";
-import type {
-  AgentResponseGetContainersContainer,
-  ExecutorCall,
-  ResourceStatistics,
-} from "../../protocol/v1/types.ts";
+import type { AgentResponseGetContainersContainer, ExecutorCall } from "../../protocol/v1/types.ts";
 import { AgentCore } from "../core/agent-core.ts";
 import type { AgentOptions } from "../core/agent-options.ts";
 import type { CheckpointOperation } from "../core/checkpoint-state.ts";
+import type {
+  ContainerAnswer,
+  ContainerCall,
+  ContainerCaller,
+} from "../core/containers/container-calls.ts";
 import type { AgentEffect } from "../core/effects.ts";
 import type { AgentInput } from "../core/inputs.ts";
-import type { AgentState, ExecutorState } from "../core/state.ts";
+import type { AgentState } from "../core/state.ts";
 import { agentMetrics } from "../core/views/metrics.ts";
 import {
   BUILT_IN_REQUEST,
@@ -26,10 +27,12 @@ import {
   type EnvironmentOptions,
   type Survivor,
 } from "./container-host.ts";
+import { type ContainerScope, reportContainers } from "./container-reports.ts";
 import { ExecutorStreams } from "./executor-streams.ts";
 import { SandboxFiles } from "./files.ts";
 import { COALESCE_MS, INPUTS_PER_BATCH, QUEUED_INPUTS, STOP_TIMEOUT_MS } from "./limits.ts";
 import type { CheckpointStore, ExecutorStream, MasterLink } from "./ports.ts";
+import type { Session } from "./session.ts";
 import { AgentTimers } from "./timers.ts";
 import { createVolume, trashVolume } from "./volumes.ts";
 
@@ -50,6 +53,9 @@ export interface AgentRuntimeDependencies {
   readonly onFatal: (error: unknown) => void;
 }
 
+/** A call about containers that waits for its answer. */
+type ContainerRequest = (outcome: Result<ContainerAnswer>) => void;
+
 interface Request {
   readonly call: ExecutorCall;
   readonly stream: ExecutorStream | undefined;
@@ -66,6 +72,7 @@ export class AgentRuntime {
   readonly #timers: AgentTimers;
   readonly #queue: AgentInput[] = [];
   readonly #requests = new Map<number, Request>();
+  readonly #containerRequests = new Map<number, ContainerRequest>();
   readonly #streams: ExecutorStreams;
   readonly #startWallMs: number;
   readonly #startMonotonicMs: number;
@@ -110,13 +117,18 @@ export class AgentRuntime {
   async start(): Promise<void> {
     const { checkpoint, containerizer, bootId } = this.#deps;
     const found = checkpoint.load();
-    const { alive, ended, orphans } = await containerizer.recover(
-      found.executors.map(({ containerId, directory, executor }) => ({
+    const { alive, ended, orphans } = await containerizer.recover([
+      ...found.executors.map(({ containerId, directory, executor }) => ({
         containerId: containerId as ContainerId,
         directory,
         container: executor.container,
       })),
-    );
+      ...found.containers.map(({ containerId, directory, container }) => ({
+        containerId,
+        directory,
+        container,
+      })),
+    ]);
     if (orphans.length > 0) {
       this.#deps.log.write("info", "destroyed orphaned containers", { count: orphans.length });
     }
@@ -159,6 +171,33 @@ export class AgentRuntime {
     });
   }
 
+  /**
+   * A call about containers. Resolves once its result is durable, for a wait when the container is
+   * over; never, when `signal` has aborted before.
+   */
+  containerCall(
+    call: ContainerCall,
+    caller: ContainerCaller,
+    signal?: AbortSignal,
+  ): Promise<Result<ContainerAnswer>> {
+    if (this.#isStopped) return Promise.resolve(refuse("notReady", "The agent is stopping"));
+    if (this.#queue.length >= QUEUED_INPUTS) {
+      return Promise.resolve(refuse("notReady", "The agent is busy, try again later"));
+    }
+    this.#lastRequest += 1;
+    const requestId = this.#lastRequest;
+    return new Promise((resolve) => {
+      this.#containerRequests.set(requestId, resolve);
+      signal?.addEventListener("abort", () => this.#containerRequests.delete(requestId));
+      this.input({ kind: "containerCall", requestId, call, caller });
+    });
+  }
+
+  /** A session that `containerCall` launched; undefined when it is over. */
+  session(containerId: ContainerId): Session | undefined {
+    return this.#host.session(containerId);
+  }
+
   /** The response that `stream` stands for is closed. */
   executorDisconnected(call: ExecutorCall, stream: ExecutorStream): void {
     if (!this.#streams.lose(call, stream)) return;
@@ -187,12 +226,9 @@ export class AgentRuntime {
     return this.#deps.containerizer.health?.() ?? [];
   }
 
-  /** Status and usage of every container, as GET_CONTAINERS shows them. */
-  async containers(): Promise<AgentResponseGetContainersContainer[]> {
-    const executors = [...this.state.containers.values()].filter(
-      ({ phase }) => phase !== "terminated",
-    );
-    return Promise.all(executors.map((executor) => this.#report(executor)));
+  /** Status and usage of what runs, as GET_CONTAINERS shows them. */
+  containers(scope: ContainerScope): Promise<AgentResponseGetContainersContainer[]> {
+    return reportContainers(this.state, this.#deps.containerizer, scope);
   }
 
   /** Ends the work of this process. Tasks of checkpointing frameworks run on. */
@@ -260,6 +296,22 @@ export class AgentRuntime {
         break;
       case "destroyContainer":
         this.#host.destroy(effect.containerId);
+        break;
+      case "launchApiContainer":
+        this.#host.launchForCall(effect.container);
+        break;
+      case "adoptApiContainer":
+        this.#host.adoptForCall(effect.container);
+        break;
+      case "signalContainer":
+        this.#host.signal(effect.containerId, effect.signal);
+        break;
+      case "removeSandbox":
+        this.#host.removeSandbox(effect.directory);
+        break;
+      case "respondContainer":
+        this.#containerRequests.get(effect.requestId)?.(effect.outcome);
+        this.#containerRequests.delete(effect.requestId);
         break;
       case "updateContainer":
         this.#host.update(effect.containerId, effect.resources);
@@ -330,24 +382,6 @@ export class AgentRuntime {
     request.resolve(outcome);
   }
 
-  async #report(executor: ExecutorState): Promise<AgentResponseGetContainersContainer> {
-    const { containerizer } = this.#deps;
-    const { containerId, info } = executor;
-    // A container that ends meanwhile, or is not up yet, is listed without figures (http-api 7.1).
-    const [status, usage] = await Promise.all([
-      containerizer.status(containerId).catch(() => undefined),
-      containerizer.usage(containerId).catch((): ResourceStatistics | undefined => undefined),
-    ]);
-    return {
-      framework_id: { value: executor.frameworkId },
-      executor_id: info.executor_id,
-      executor_name: info.name ?? "",
-      container_id: { value: containerId },
-      ...(status === undefined ? {} : { container_status: status }),
-      ...(usage === undefined ? {} : { resource_statistics: usage }),
-    };
-  }
-
   #fail(error: unknown): void {
     this.#isStopped = true;
     this.#halt();
@@ -360,6 +394,8 @@ export class AgentRuntime {
     const outcome = refuse("notReady", "The agent is stopping");
     for (const request of this.#requests.values()) request.resolve(outcome);
     this.#requests.clear();
+    for (const respond of this.#containerRequests.values()) respond(outcome);
+    this.#containerRequests.clear();
   }
 }
 

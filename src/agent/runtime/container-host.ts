@@ -3,6 +3,7 @@
  * adoption after a restart, signals, end. Whatever happens goes to the
  * core as inputs, the executor's last word always before the end of its container.
  */
+import { rm } from "node:fs/promises";
 import { must } from "../../base/assert.ts";
 import type { ContainerId } from "../../base/ids.ts";
 import type { Clock, Log, Rng } from "../../base/ports.ts";
@@ -21,10 +22,15 @@ import { executorEnvironment, taskEnvironment } from "../../executor/executor-en
 import { uuidToBase64 } from "../../protocol/base64.ts";
 import type { ContainerStatus, ExecutorEvent, Resource } from "../../protocol/v1/types.ts";
 import type { AgentOptions } from "../core/agent-options.ts";
+import type { CheckpointedContainer } from "../core/checkpoint-state.ts";
 import type { AgentEffect, ContainerLaunch } from "../core/effects.ts";
 import type { AgentInput } from "../core/inputs.ts";
 import { isCheckpointing } from "../core/state.ts";
+import { ApiContainerHost } from "./api-container-host.ts";
 import type { ExecutorTokens } from "./executor-tokens.ts";
+import { linkMember, runFolderOf } from "./sandbox-links.ts";
+import { makeSandboxVolumes, splitSandboxVolumes } from "./sandbox-volumes.ts";
+import type { Session } from "./session.ts";
 import { volumesIn } from "./volumes.ts";
 
 /** Settings that end up in the environment of executors (flags of the same names). */
@@ -74,10 +80,49 @@ export class ContainerHost {
   readonly #containers = new Map<ContainerId, HostedContainer>();
   readonly #byExecutor = new Map<string, HostedContainer>();
   readonly #background = new Set<Promise<void>>();
+  readonly #api: ApiContainerHost;
   #isStopped = false;
 
   constructor(dependencies: ContainerHostDependencies) {
     this.#deps = dependencies;
+    this.#api = new ApiContainerHost({
+      containerizer: dependencies.containerizer,
+      input: (input) => {
+        if (!this.#isStopped) dependencies.input(input);
+      },
+      environmentOf: (containerId) => {
+        const launch = this.#containers.get(containerId)?.launch;
+        return launch === undefined ? undefined : this.#environmentOf(launch);
+      },
+    });
+  }
+
+  /** Somebody's session; undefined when the container is none, or over. */
+  session(containerId: ContainerId): Session | undefined {
+    return this.#api.session(containerId);
+  }
+
+  /** As `launch`, for a container that a call of the operator API asks for. */
+  launchForCall(container: CheckpointedContainer): void {
+    this.#run("launch", () => this.#api.launch(container));
+  }
+
+  /** As `adopt`. */
+  adoptForCall(container: CheckpointedContainer): void {
+    this.#api.adopt(container);
+  }
+
+  /** To everything in the container. */
+  signal(containerId: ContainerId, signal: number): void {
+    this.#run("signal", async () => {
+      if (this.#api.has(containerId)) await this.#api.signal(containerId, signal);
+      else await this.#deps.containerizer.signal(containerId, signal);
+    });
+  }
+
+  /** The folder with all that is in it. */
+  removeSandbox(directory: string): void {
+    this.#run("removal", () => rm(directory, { recursive: true, force: true }));
   }
 
   /** Starts a container; the containerizer bounds how many start at once. */
@@ -116,7 +161,10 @@ export class ContainerHost {
    * the core once it does.
    */
   destroy(containerId: ContainerId): void {
-    this.#run("destroy", () => this.#deps.containerizer.destroy(containerId));
+    this.#run("destroy", async () => {
+      if (this.#api.has(containerId)) await this.#api.destroy(containerId);
+      else await this.#deps.containerizer.destroy(containerId);
+    });
   }
 
   /** Gives the container other resources; one that cannot have them is the core's to end. */
@@ -143,7 +191,7 @@ export class ContainerHost {
    */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    const ends: Promise<void>[] = [];
+    const ends: Promise<void>[] = [this.#api.stop()];
     for (const [containerId, container] of this.#containers) {
       container.cancelTimer();
       if (isCheckpointing(container.launch.framework)) continue;
@@ -207,7 +255,12 @@ export class ContainerHost {
     if (fault !== undefined) throw new Error(fault);
     const command = launch.commandTask?.command ?? launch.executor.command;
     if (command === undefined) throw new Error("the executor has no command");
-    const { resources } = launch;
+    const { resources, isMember, directory } = launch;
+    const parentDirectory = isMember ? runFolderOf(directory) : undefined;
+    const asked = launch.commandTask?.container ?? launch.executor.container;
+    const { volumes, container } = splitSandboxVolumes(asked, { directory, parentDirectory });
+    if (isMember) linkMember(directory, launch.commandTask?.task_id.value ?? "");
+    makeSandboxVolumes(volumes);
     return this.#deps.containerizer.launch({
       containerId: launch.containerId,
       command,
@@ -216,8 +269,8 @@ export class ContainerHost {
       user: launch.user,
       resources,
       limits: launch.commandTask?.limits,
-      container: launch.commandTask?.container ?? launch.executor.container,
-      volumes: volumesIn(this.#deps.options.workDir, resources),
+      container,
+      volumes: [...volumesIn(this.#deps.options.workDir, resources), ...volumes],
       origin: {
         frameworkId: launch.frameworkId,
         executorId: launch.executor.executor_id.value,

@@ -4,17 +4,8 @@
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { decodeUtf8 } from "../../base/text.ts";
+import type { ExecutorClaims } from "../../security/executor-claims.ts";
 import { TOKEN_CHARACTERS } from "./limits.ts";
-
-/** Whose token it is. */
-export interface ExecutorClaims {
-  /** Framework id. */
-  readonly fid: string;
-  /** Executor id. */
-  readonly eid: string;
-  /** Value of the id of the executor's container. */
-  readonly cid: string;
-}
 
 const HEADER = encodePart({ alg: "HS256", typ: "JWT" });
 

@@ -25,6 +25,7 @@ import {
   PATH_CHARACTERS,
   TAIL_POLL_MS,
 } from "./limits.ts";
+import { runFolderOf } from "./sandbox-links.ts";
 
 /** A piece of a file. */
 export interface FilePiece {
@@ -225,12 +226,24 @@ export class SandboxFiles {
       // A task of a default executor runs as its own command says.
       const own = isCommandExecutor && !isPlain ? tasks[0]?.user : undefined;
       const root = { directory, user: own ?? userOf(framework, info), isOver };
-      roots.set(directory, root);
-      roots.set(paths.join(directory, "..", "latest"), root);
       const latest = `/frameworks/${framework.id?.value ?? ""}/executors/${info.executor_id.value}/runs/latest`;
+      roots.set(directory, root);
+      if (isCommandExecutor && !isPlain) {
+        // Tasks of a default executor have sandboxes of their own, all in that of its run.
+        const run = runFolderOf(directory);
+        const shared = { directory: run, user: userOf(framework, info), isOver };
+        for (const path of [run, paths.join(run, "..", "latest"), latest]) roots.set(path, shared);
+        for (const { taskId } of tasks) {
+          roots.set(`${run}/tasks/${taskId}`, root);
+          roots.set(`${latest}/tasks/${taskId}`, root);
+        }
+        roots.set(`${latest}/containers/${paths.basename(directory)}`, root);
+        return;
+      }
+      roots.set(paths.join(directory, "..", "latest"), root);
       roots.set(latest, root);
       if (isPlain) return;
-      // Tasks of a default executor have sandboxes of their own; those of a custom one share its.
+      // Those of a custom one share its.
       for (const { taskId } of tasks) roots.set(`${latest}/tasks/${taskId}`, root);
     };
     const state = this.#state();

@@ -42,3 +42,6 @@ export const TOKEN_CHARACTERS = 4_096;
 
 /** How long a stop waits for what is under way before it goes on regardless. */
 export const STOP_TIMEOUT_MS = 5_000;
+
+/** Output of a session that nobody reads yet: between its launch and its first reader. */
+export const SESSION_OUTPUT_BYTES: number = 1024 * 1024;

@@ -77,7 +77,9 @@ export const AGENT_FLAGS: readonly Flag[] = [
     }),
     later("http_executor_domain_sockets", "boolean", "false", "executors talk over unix socket"),
     later("domain_socket_location", "path", undefined, "path of executor unix socket"),
-    later("http_heartbeat_interval", "duration", "30secs", "heartbeat of attach-output streams"),
+    acts("http_heartbeat_interval", "duration", "30secs", "heartbeat of attach-output streams", {
+      min: "1ms",
+    }),
     never("frameworks_home", "path", undefined, "deprecated prefix of relative executor URIs", {
       note: "Mesos itself deprecated it",
     }),

@@ -12,6 +12,10 @@ export interface LaunchPlan {
   readonly command: CommandInfo;
   readonly environment: Readonly<Record<string, string>>;
   readonly tools: HostTools;
+  /** Where input comes from and output goes, in shell; from nowhere unless told. */
+  readonly redirections?: string | undefined;
+  /** Programs that become the command, in front of it. */
+  readonly leaders?: readonly string[] | undefined;
 }
 
 /** Variables by which a process tells whose it is; a task cannot set them for itself. */
@@ -41,6 +45,7 @@ export function planText(plan: LaunchPlan): string {
   }
   const { options, words } = commandWords(plan.command, plan.tools);
   const line = [
+    ...(plan.leaders ?? []),
     quote(plan.tools.env),
     ...dropped.flatMap((name) => ["-u", name]),
     ...(plan.tools.canResetSignals ? ["--default-signal"] : []),
@@ -49,7 +54,7 @@ export function planText(plan: LaunchPlan): string {
     ...assignments,
     ...words,
   ];
-  return `${exports.join("\n")}\nexec ${line.join(" ")} </dev/null\n`;
+  return `${exports.join("\n")}\nexec ${line.join(" ")} ${plan.redirections ?? "</dev/null"}\n`;
 }
 
 /** What `env` is to run, quoted, and the options it needs for that. */

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { brand, type ContainerId } from "../../base/ids.ts";
 import type { Clock, Log } from "../../base/ports.ts";
-import { ContainerizerError } from "../containerizer.ts";
+import { ContainerizerError, type ContainerSignal } from "../containerizer.ts";
 import { CGROUP_DEPTH_MAX, DESTROY_PAUSE_MS_MAX, DESTROY_PAUSE_MS_MIN } from "../limits.ts";
 
 export interface CgroupTreeOptions {
@@ -265,7 +265,7 @@ export class CgroupTree {
 }
 
 /** A process that has ended meanwhile needs no signal. */
-export function signalPid(pid: number, signal: "SIGTERM" | "SIGKILL"): void {
+export function signalPid(pid: number, signal: ContainerSignal): void {
   try {
     process.kill(pid, signal);
   } catch (error) {

@@ -4,7 +4,7 @@
  * this launcher has started, are left to the posix launcher. Source: semantics 7.10, 7.12.
  */
 import type { ContainerId } from "../../base/ids.ts";
-import { ContainerizerError, type ContainerSpec } from "../containerizer.ts";
+import { ContainerizerError, type ContainerSignal, type ContainerSpec } from "../containerizer.ts";
 import { HELPER_PATH } from "../keeper/host-tools.ts";
 import type { Launcher, LauncherContext, Placement } from "../launcher.ts";
 import { PosixLauncher } from "../posix/posix-launcher.ts";
@@ -59,7 +59,7 @@ export class LinuxLauncher implements Launcher {
       .filter((stat) => !isDead(stat));
   }
 
-  async signal(containerId: ContainerId, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+  async signal(containerId: ContainerId, signal: ContainerSignal): Promise<void> {
     const { cgroups } = this.#options;
     if (!cgroups.has(containerId)) return await this.#posix.signal(containerId, signal);
     if (signal === "SIGKILL") cgroups.killNow(containerId);

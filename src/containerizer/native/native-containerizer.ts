@@ -7,7 +7,7 @@ import { accessSync, constants, readFileSync, statfsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import type { Clock, Log } from "../../base/ports.ts";
+import type { Clock, Log, OpenTerminal } from "../../base/ports.ts";
 import type { Containerizer, ContainerSpec, Isolator } from "../containerizer.ts";
 import { agentMark, PosixContainerizer } from "../posix/posix-containerizer.ts";
 import { CgroupTree } from "./cgroup-tree.ts";
@@ -30,6 +30,7 @@ export interface NativeContainerizerOptions {
   readonly namespaces: NamespaceSettings;
   /** Further isolators, run after those of `isolation`. */
   readonly isolators?: readonly Isolator[] | undefined;
+  readonly openTerminal?: OpenTerminal | undefined;
   readonly shell?: string | undefined;
 }
 
@@ -62,6 +63,7 @@ export function nativeContainerizer(options: NativeContainerizerOptions): Contai
     runtimeDir,
     clock,
     log,
+    openTerminal: options.openTerminal,
     shell: options.shell,
     // Without the controller there are only the processes themselves to measure.
     isolation: hasController(options.cgroups.hierarchy, "memory") ? [] : ["posix/mem"],

@@ -9,15 +9,19 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ContainerId } from "../../base/ids.ts";
-import type { Clock, Log } from "../../base/ports.ts";
+import type { Clock, Log, OpenTerminal } from "../../base/ports.ts";
 import type { ContainerStatus, Resource, ResourceStatistics } from "../../protocol/v1/types.ts";
 import {
   type Containerizer,
   ContainerizerError,
   type ContainerResult,
+  type ContainerSignal,
   type ContainerSpec,
+  type HostUser,
   type InsideEnd,
   type InsideSpec,
+  type Interaction,
+  type InteractiveSpec,
   type Isolator,
   type KnownContainer,
   type Limitation,
@@ -38,10 +42,11 @@ import type { Launcher, LauncherContext } from "../launcher.ts";
 import { ADOPTION_DEADLINE_MS, ADOPTION_PAUSE_MS, LAUNCHES_AT_ONCE } from "../limits.ts";
 import { TurnQueue } from "../turn-queue.ts";
 import { HostUsers } from "./host-users.ts";
-import { runSibling } from "./inside-command.ts";
+import { type InsideHost, runSibling } from "./inside-command.ts";
+import { runConnected } from "./interactive-command.ts";
 import { type PosixIsolation, posixIsolator } from "./posix-isolators.ts";
 import { PosixLauncher } from "./posix-launcher.ts";
-import { isDead, readProcessStat } from "./process-stat.ts";
+import { isDead, type ProcessStat, readProcessStat } from "./process-stat.ts";
 import { signalProcess } from "./process-table.ts";
 import type { TrackedContainer } from "./process-tree.ts";
 import { giveSandbox, linkVolume, makeSandbox } from "./sandbox.ts";
@@ -58,6 +63,8 @@ export interface PosixContainerizerOptions {
   readonly isolation: readonly PosixIsolation[];
   /** Further isolators, run after those of `isolation`. */
   readonly isolators?: readonly Isolator[] | undefined;
+  /** Undefined where the platform has no terminals. */
+  readonly openTerminal?: OpenTerminal | undefined;
   /** Shell of the keepers; the smallest one found when left out. */
   readonly shell?: string | undefined;
   /** How processes are held; the posix launcher when left out. */
@@ -154,7 +161,7 @@ export class PosixContainerizer implements Containerizer {
     return container === undefined ? Promise.reject(unknownError(containerId)) : container.result;
   }
 
-  async signal(containerId: ContainerId, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+  async signal(containerId: ContainerId, signal: ContainerSignal): Promise<void> {
     const container = this.#find(containerId);
     await container.launch;
     if (container.phase === "ended") return;
@@ -173,18 +180,16 @@ export class PosixContainerizer implements Containerizer {
   }
 
   async runInside(spec: InsideSpec): Promise<InsideEnd> {
-    const { clock } = this.#options;
-    const container = this.#find(spec.containerId);
-    const { tools, users } = await this.#open();
-    const user = spec.user === undefined ? undefined : await users.resolve(spec.user);
-    // Making a process holds everything up for a millisecond or more: one per turn of the loop.
-    await this.#insides.run(nextTurn);
-    if (container.phase !== "running") {
-      throw new ContainerizerError(`Container ${spec.containerId} does not run`);
-    }
-    const pid = container.task?.pid ?? 0;
-    const words = this.#launcher.insideWords(spec.containerId, pid, spec.directory);
-    return await runSibling({ tools, mark: this.#mark, clock, words }, spec, user);
+    const { host, user } = await this.#insideOf(spec);
+    return await runSibling(host, spec, user);
+  }
+
+  async runInteractive(spec: InteractiveSpec): Promise<Interaction> {
+    const { host, user } = await this.#insideOf(spec);
+    const { openTerminal } = this.#options;
+    const processesOf = (): Promise<readonly ProcessStat[]> =>
+      this.#launcher.processesOf(spec.containerId);
+    return await runConnected({ ...host, openTerminal, processesOf }, spec, user);
   }
 
   async usage(containerId: ContainerId): Promise<ResourceStatistics> {
@@ -254,6 +259,23 @@ export class PosixContainerizer implements Containerizer {
     parts?.stopWatching();
     for (const container of this.#containers.values()) stopWatchingLimits(container);
     if (parts !== undefined) await this.#launcher.close();
+  }
+
+  /** All that a command beside the container's own needs, once it is its turn. */
+  async #insideOf(
+    spec: Pick<InsideSpec, "containerId" | "user" | "directory">,
+  ): Promise<{ readonly host: InsideHost; readonly user: HostUser | undefined }> {
+    const container = this.#find(spec.containerId);
+    const { tools, users } = await this.#open();
+    const user = spec.user === undefined ? undefined : await users.resolve(spec.user);
+    // Making a process holds everything up for a millisecond or more: one per turn of the loop.
+    await this.#insides.run(nextTurn);
+    if (container.phase !== "running") {
+      throw new ContainerizerError(`Container ${spec.containerId} does not run`);
+    }
+    const pid = container.task?.pid ?? 0;
+    const words = this.#launcher.insideWords(spec.containerId, pid, spec.directory);
+    return { host: { tools, mark: this.#mark, clock: this.#options.clock, words }, user };
   }
 
   /** Finds tools, makes folders and starts watching, once. */

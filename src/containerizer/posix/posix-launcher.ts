@@ -4,7 +4,7 @@
  * and loses its parent between two looks). Source: semantics 7.10.
  */
 import type { ContainerId } from "../../base/ids.ts";
-import { ContainerizerError } from "../containerizer.ts";
+import { ContainerizerError, type ContainerSignal } from "../containerizer.ts";
 import {
   HOST_PLACEMENT,
   type Launcher,
@@ -44,7 +44,7 @@ export class PosixLauncher implements Launcher {
     return processes.filter((stat) => !isDead(stat));
   }
 
-  async signal(containerId: ContainerId, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+  async signal(containerId: ContainerId, signal: ContainerSignal): Promise<void> {
     this.#signalAll(await this.processesOf(containerId), containerId, signal);
   }
 
@@ -85,7 +85,7 @@ export class PosixLauncher implements Launcher {
   #signalAll(
     processes: readonly ProcessStat[],
     containerId: ContainerId,
-    signal: "SIGTERM" | "SIGKILL",
+    signal: ContainerSignal,
   ): void {
     const task = this.#context.taskOf(containerId);
     for (const stat of processes) {

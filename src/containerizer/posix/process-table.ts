@@ -8,6 +8,7 @@ import process from "node:process";
 import type { ContainerId } from "../../base/ids.ts";
 import { brand } from "../../base/ids.ts";
 import type { Clock } from "../../base/ports.ts";
+import type { ContainerSignal } from "../containerizer.ts";
 import { AGENT_VARIABLE, CONTAINER_VARIABLE } from "../keeper/launch-plan.ts";
 import type { ProcessIdentity } from "../keeper/records.ts";
 import { type ProcessStat, readProcessStat } from "./process-stat.ts";
@@ -126,7 +127,7 @@ export class ProcessTable {
  */
 export function signalProcess(
   identity: ProcessIdentity,
-  signal: "SIGTERM" | "SIGKILL",
+  signal: ContainerSignal,
   target: "process" | "group",
 ): boolean {
   const stat = readProcessStat(identity.pid);

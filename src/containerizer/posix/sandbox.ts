@@ -11,9 +11,10 @@ import {
   fchownSync,
   mkdirSync,
   openSync,
+  readlinkSync,
+  realpathSync,
   renameSync,
   rmSync,
-  statSync,
   symlinkSync,
 } from "node:fs";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
@@ -42,9 +43,10 @@ export function makeSandbox(directory: string): void {
   }
 }
 
-/** `runs/latest` points at the newest run; replaced in one step. */
+/** `runs/latest` points at the newest run; replaced in one step. Other sandboxes have no such link. */
 function linkLatest(directory: string): void {
   const runs = dirname(directory);
+  if (basename(runs) !== "runs") return;
   const temporary = join(runs, `.latest-${basename(directory)}`);
   rmSync(temporary, { force: true });
   symlinkSync(basename(directory), temporary);
@@ -66,21 +68,36 @@ function makeParents(folder: string): void {
  */
 export function linkVolume(
   directory: string,
-  { hostPath, containerPath }: ContainerVolume,
+  volume: ContainerVolume,
   user: HostUser | undefined,
 ): void {
+  const { hostPath, containerPath } = volume;
   const link = resolve(directory, containerPath);
   if (isAbsolute(containerPath) || !link.startsWith(`${directory}/`)) {
     const text = `The volume's path ${containerPath} is not inside the sandbox; give a relative one`;
     throw new ContainerizerError(text);
   }
   try {
-    if (!statSync(hostPath).isDirectory()) throw new Error(`${hostPath} is no folder`);
-    if (user !== undefined) chownSync(hostPath, user.uid, user.gid);
+    giveVolume(volume, user);
     makeParents(dirname(link));
     symlinkSync(hostPath, link);
   } catch (cause) {
     throw sandboxError(directory, cause);
+  }
+}
+
+/** What is really open is given away, not what the path led to a moment ago. */
+function giveVolume({ hostPath, within }: ContainerVolume, user: HostUser | undefined): void {
+  const follow = within === undefined ? 0 : constants.O_NOFOLLOW;
+  const folder = openSync(hostPath, constants.O_RDONLY | constants.O_DIRECTORY | follow);
+  try {
+    const real = readlinkSync(`/proc/self/fd/${folder}`);
+    if (within !== undefined && !real.startsWith(`${realpathSync(within)}/`)) {
+      throw new Error(`${hostPath} leads out of ${within}`);
+    }
+    if (user !== undefined) fchownSync(folder, user.uid, user.gid);
+  } finally {
+    closeSync(folder);
   }
 }
 

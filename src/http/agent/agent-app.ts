@@ -2,9 +2,12 @@
  * The agent's HTTP face: which path reaches which handler. Paths are those of Mesos, with and
  * without `/slave(1)`. Source: reference/http-api.md 1, 10, 11.
  */
+import type { Context } from "hono";
 import { stateJson } from "../../agent/core/views/v0-state.ts";
 import { visibleAgentState } from "../../agent/core/views/visible-state.ts";
 import type { AgentRuntime } from "../../agent/runtime/agent-runtime.ts";
+import type { ContainerScope } from "../../agent/runtime/container-reports.ts";
+import type { Clock } from "../../base/ports.ts";
 import type { Codec } from "../../protocol/codec.ts";
 import { Viewer } from "../../security/viewer.ts";
 import type { Authentication, Caller } from "../authentication.ts";
@@ -23,6 +26,9 @@ const EXECUTOR_PATH = "/api/v1/executor";
 export interface AgentAppOptions {
   readonly runtime: AgentRuntime;
   readonly codec: Codec;
+  readonly clock: Clock;
+  /** `--http_heartbeat_interval` */
+  readonly heartbeatMs: number;
   readonly facts: ProcessFacts;
   readonly authentication: Authentication;
   readonly disabledPaths: readonly string[];
@@ -65,7 +71,7 @@ function agentEndpoints(options: AgentAppOptions): readonly Endpoint[] {
     {
       path: "/api/v1",
       help: "the agent's operator API of Mesos v1 (POST)",
-      answer: (c, caller) => handleAgentCall(runtime, codec, facts, c.req.raw, caller),
+      answer: (c, caller) => handleAgentCall(options, c.req.raw, caller),
     },
     {
       path: "/state",
@@ -79,7 +85,7 @@ function agentEndpoints(options: AgentAppOptions): readonly Endpoint[] {
       help: "what runs, with what it uses",
       answer: async (c, caller) =>
         guarded(facts, caller, "/containers") ??
-        answerJson(c, await containersBody(runtime, viewerOf(caller))),
+        answerJson(c, await containersBody(runtime, viewerOf(caller), scopeOf(c))),
     },
     {
       path: "/monitor/statistics",
@@ -91,6 +97,14 @@ function agentEndpoints(options: AgentAppOptions): readonly Endpoint[] {
     },
     ...processEndpoints(facts),
   ];
+}
+
+/** `show_nested` and `show_standalone`; neither is when nothing is said (http-api 10). */
+function scopeOf(context: Context): ContainerScope {
+  return {
+    isNestedShown: context.req.query("show_nested") === "true",
+    isStandaloneShown: context.req.query("show_standalone") === "true",
+  };
 }
 
 function stateOf(

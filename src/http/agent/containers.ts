@@ -1,6 +1,7 @@
 /** Containers as `/containers`, `/monitor/statistics` and GET_CONTAINERS tell them. Source: http-api 7.1, 10. */
 import { seesContainer } from "../../agent/core/views/visible-state.ts";
 import type { AgentRuntime } from "../../agent/runtime/agent-runtime.ts";
+import type { ContainerScope } from "../../agent/runtime/container-reports.ts";
 import type { AgentResponseGetContainersContainer } from "../../protocol/v1/types.ts";
 import type { Viewer } from "../../security/viewer.ts";
 
@@ -8,16 +9,21 @@ import type { Viewer } from "../../security/viewer.ts";
 export async function visibleContainers(
   runtime: AgentRuntime,
   viewer: Viewer,
+  scope: ContainerScope = { isNestedShown: false, isStandaloneShown: false },
 ): Promise<AgentResponseGetContainersContainer[]> {
-  const containers = await runtime.containers();
+  const containers = await runtime.containers(scope);
   return containers.filter(({ container_id: id }) =>
     seesContainer(runtime.state, viewer, id?.value ?? ""),
   );
 }
 
 /** `/containers`. */
-export async function containersBody(runtime: AgentRuntime, viewer: Viewer): Promise<unknown[]> {
-  return (await visibleContainers(runtime, viewer)).map((container) => ({
+export async function containersBody(
+  runtime: AgentRuntime,
+  viewer: Viewer,
+  scope: ContainerScope,
+): Promise<unknown[]> {
+  return (await visibleContainers(runtime, viewer, scope)).map((container) => ({
     framework_id: container.framework_id?.value,
     executor_id: container.executor_id?.value,
     executor_name: container.executor_name,

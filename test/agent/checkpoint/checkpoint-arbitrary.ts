@@ -1,6 +1,7 @@
 /** Random checkpoint operations over few ids, with texts that databases and JSON stumble on. */
 import fc from "fast-check";
 import type { CheckpointOperation } from "../../../src/agent/core/checkpoint-state.ts";
+import { brand, type ContainerId } from "../../../src/base/ids.ts";
 
 const frameworkId = fc.constantFrom("F0", "F1");
 const taskId = fc.constantFrom("T0", "T1", "ü😀'\"");
@@ -42,6 +43,24 @@ const state = fc.constantFrom(
 const kill = fc.record({ graceMs: uint, atMs: fc.oneof(uint, fc.constant(1.25)) });
 const status = fc.record({ task_id: name, state, uuid: text, message: text, timestamp: uint });
 
+const containerId = fc.constantFrom("C0", "C1").map((id) => brand<ContainerId>(id));
+const container = fc.record({
+  containerId,
+  id: name,
+  name: text,
+  owner: fc.option(containerId, { nil: undefined }),
+  parentId: fc.option(containerId, { nil: undefined }),
+  command: fc.option(fc.record({ value: text }), { nil: undefined }),
+  container: fc.constant(undefined),
+  resources,
+  limits: fc.constant(undefined),
+  user: fc.option(text, { nil: undefined }),
+  directory: text,
+  isSession: fc.boolean(),
+  isCheckpointed: fc.constant(true),
+  termination: fc.constantFrom(undefined, { exit: { kind: "exited" as const, code: 7 } }),
+});
+
 export const checkpointOperation: fc.Arbitrary<CheckpointOperation> = fc.oneof(
   fc.record({ kind: fc.constant("putAgent" as const), agentInfo, bootId: bare }),
   fc.record({ kind: fc.constant("putCommand" as const), epoch: bare, number: uint }),
@@ -59,9 +78,12 @@ export const checkpointOperation: fc.Arbitrary<CheckpointOperation> = fc.oneof(
       executor: executorInfo,
       isCommandExecutor: fc.boolean(),
       directory: bare,
+      parentId: fc.option(bare, { nil: undefined }),
     }),
   }),
   fc.record({ kind: fc.constant("removeExecutor" as const), frameworkId, executorId }),
+  fc.record({ kind: fc.constant("putContainer" as const), container }),
+  fc.record({ kind: fc.constant("removeContainer" as const), containerId }),
   fc.record({
     kind: fc.constant("putTask" as const),
     task: fc.record({

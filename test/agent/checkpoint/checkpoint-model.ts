@@ -1,5 +1,6 @@
 /** The checkpoint as a slow, obvious model: maps by a joined key, in insertion order. */
 import type {
+  CheckpointedContainer,
   CheckpointedExecutor,
   CheckpointedFramework,
   CheckpointedTask,
@@ -24,6 +25,7 @@ export class CheckpointModel {
   readonly #tasks: Map<string, CheckpointedTask> = new Map();
   readonly #updates: Map<string, CheckpointedUpdate> = new Map();
   readonly #operations: Map<string, ReportedOperation> = new Map();
+  readonly #containers: Map<string, CheckpointedContainer> = new Map();
   #resources: readonly Resource[] = [];
   #drain: DrainConfig | undefined;
 
@@ -62,6 +64,12 @@ export class CheckpointModel {
       case "removeTask":
         this.#tasks.delete(key(operation.frameworkId, operation.taskId));
         return;
+      case "putContainer":
+        this.#containers.set(operation.container.containerId, operation.container);
+        return;
+      case "removeContainer":
+        this.#containers.delete(operation.containerId);
+        return;
       case "putResources":
         this.#resources = operation.resources;
         return;
@@ -99,6 +107,7 @@ export class CheckpointModel {
       frameworks: [...this.#frameworks.values()],
       executors: [...this.#executors.values()],
       tasks: [...this.#tasks.values()],
+      containers: [...this.#containers.values()],
       resources: this.#resources,
       operations: [...this.#operations.values()],
       drain: this.#drain,

@@ -5,12 +5,9 @@
 
 import { AgentCore } from "../../../src/agent/core/agent-core.ts";
 import { type AgentOptions, DEFAULT_CAPABILITIES } from "../../../src/agent/core/agent-options.ts";
+import type { ContainerTermination } from "../../../src/agent/core/container-termination.ts";
 import type { AgentEffect } from "../../../src/agent/core/effects.ts";
-import type {
-  AgentInput,
-  AgentTimer,
-  ContainerTermination,
-} from "../../../src/agent/core/inputs.ts";
+import type { AgentInput, AgentTimer } from "../../../src/agent/core/inputs.ts";
 import { brand } from "../../../src/base/ids.ts";
 import { uuidToBase64 } from "../../../src/protocol/base64.ts";
 import type { AgentCommand, AgentToMaster } from "../../../src/protocol/link-frames.ts";

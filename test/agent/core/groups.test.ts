@@ -53,14 +53,22 @@ describe("a group of the default executor", () => {
       .takeEffects()
       .flatMap((effect) => (effect.kind === "launchContainer" ? [effect.launch] : []));
     expect(launches.map(({ commandTask: task }) => task?.task_id.value)).toEqual(["a", "b"]);
-    for (const { directory, executor } of launches) {
-      expect(directory).toStartWith("/work/slaves/master-1-S0/frameworks/f/executors/e/runs/");
+    const runs = "/work/slaves/master-1-S0/frameworks/f/executors/e/runs";
+    const parents = launches.map(({ directory, containerId, executor }) => {
       expect(executor.executor_id.value).toBe("e");
-    }
+      expect(directory).toEndWith(`/containers/${containerId}`);
+      return directory.slice(0, -`/containers/${containerId}`.length);
+    });
+    expect(parents[0]).toStartWith(`${runs}/`);
+    expect(parents[1]).toBe(parents[0]);
     agent.launched(F, "e/a");
     agent.update(F, "a", "TASK_RUNNING", { executorId: "e/a" });
     const [status] = agent.core.state.streams.get(`${F}/a`)?.pending ?? [];
     expect(status?.status.executor_id).toEqual({ value: "e" });
+    expect(status?.status.container_status?.container_id).toEqual({
+      value: agent.containerOf(F, "e/a"),
+      parent: { value: parents[0]?.slice(runs.length + 1) ?? "" },
+    });
   });
 
   test("is killed as a whole when one of its tasks fails [semantics 10.65]", () => {

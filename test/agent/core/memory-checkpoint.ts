@@ -1,5 +1,6 @@
 /** The agent's disk as a slow, obvious model: what the SQLite checkpoint promises, in memory. */
 import type {
+  CheckpointedContainer,
   CheckpointedExecutor,
   CheckpointedFramework,
   CheckpointedTask,
@@ -20,6 +21,7 @@ export class MemoryCheckpoint {
   readonly tasks: Map<string, CheckpointedTask> = new Map();
   readonly updates: Map<string, CheckpointedUpdate> = new Map();
 
+  readonly containers: Map<string, CheckpointedContainer> = new Map();
   resources: readonly Resource[] = [];
   drain: DrainConfig | undefined;
   readonly operations: Map<string, ReportedOperation> = new Map();
@@ -42,6 +44,7 @@ export class MemoryCheckpoint {
       frameworks: [...this.frameworks.values()],
       executors: [...this.executors.values()],
       tasks: [...this.tasks.values()],
+      containers: [...this.containers.values()],
       resources: this.resources,
       drain: this.drain,
       operations: [...this.operations.values()],
@@ -79,6 +82,12 @@ export class MemoryCheckpoint {
         break;
       case "removeTask":
         this.tasks.delete(key(operation, operation.taskId));
+        break;
+      case "putContainer":
+        this.containers.set(operation.container.containerId, operation.container);
+        break;
+      case "removeContainer":
+        this.containers.delete(operation.containerId);
         break;
       case "putResources":
         this.resources = operation.resources;

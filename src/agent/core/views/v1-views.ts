@@ -2,14 +2,18 @@
  * The agent's answers to the read calls of the v1 operator API, made from the core's state.
  * Source: http-api 7.1.
  */
+import type { ReportedOperation } from "../../../protocol/link-frames.ts";
 import type {
   AgentResponse,
   AgentResponseGetExecutors,
   AgentResponseGetFrameworks,
   AgentResponseGetTasks,
   ExecutorInfo,
+  OfferOperation,
+  Operation,
   Task,
 } from "../../../protocol/v1/types.ts";
+import type { Viewer } from "../../../security/viewer.ts";
 import { taskOf } from "../history.ts";
 import { isTerminalState } from "../inputs.ts";
 import {
@@ -21,8 +25,16 @@ import {
 } from "../state.ts";
 
 /** GET_AGENT. */
-export function getAgent(state: AgentState): AgentResponse {
-  return { type: "GET_AGENT", get_agent: { agent_info: state.info } };
+export function getAgent({ info, drain }: AgentState): AgentResponse {
+  return { type: "GET_AGENT", get_agent: { agent_info: info, drain_config: drain } };
+}
+
+/** GET_OPERATIONS: those whose status nobody has acknowledged yet. */
+export function getOperations(state: AgentState, viewer: Viewer): AgentResponse {
+  const operations = [...state.operations.values()]
+    .filter(({ operation }) => seesOperation(viewer, operation.info))
+    .map(({ operation, status }): Operation => operationOf(state, operation, status));
+  return { type: "GET_OPERATIONS", get_operations: { operations } };
 }
 
 /** GET_STATE: everything below in one answer. O(all tasks). */
@@ -50,6 +62,36 @@ export function getExecutors(state: AgentState): AgentResponse {
 /** GET_FRAMEWORKS. */
 export function getFrameworks(state: AgentState): AgentResponse {
   return { type: "GET_FRAMEWORKS", get_frameworks: frameworksOf(state) };
+}
+
+/** By all that goes in and comes out. */
+function seesOperation(viewer: Viewer, info: OfferOperation): boolean {
+  const { reserve, unreserve, create, destroy, grow_volume: grow, shrink_volume: shrink } = info;
+  const resources = [
+    ...(reserve?.resources ?? []),
+    ...(reserve?.source ?? []),
+    ...(unreserve?.resources ?? []),
+    ...(create?.volumes ?? []),
+    ...(destroy?.volumes ?? []),
+    ...(grow === undefined ? [] : [grow.volume, grow.addition]),
+    ...(shrink === undefined ? [] : [shrink.volume]),
+  ];
+  return resources.every((resource) => viewer.seesResource(resource));
+}
+
+function operationOf(
+  { info: agent }: AgentState,
+  { uuid, frameworkId, info }: ReportedOperation["operation"],
+  status: ReportedOperation["status"],
+): Operation {
+  return {
+    ...(frameworkId === undefined ? {} : { framework_id: { value: frameworkId } }),
+    agent_id: agent.id,
+    info,
+    latest_status: status,
+    statuses: [status],
+    uuid: { value: uuid },
+  };
 }
 
 function tasksOf(state: AgentState): AgentResponseGetTasks {

@@ -38,10 +38,11 @@ export function visibleAgentState(state: AgentState, viewer: Viewer): AgentState
   };
 }
 
-/** One that has ended meanwhile is seen by those who see all. */
+/** One that has ended meanwhile, and a standalone one, is seen by those who see all. */
 export function seesContainer(state: AgentState, viewer: Viewer, containerId: string): boolean {
   if (viewer.seesAll("view_containers")) return true;
-  const executor = state.containers.get(brand<ContainerId>(containerId));
+  const nested = [...state.apiContainers.values()].find(({ id }) => id.value === containerId);
+  const executor = state.containers.get(nested?.owner ?? brand<ContainerId>(containerId));
   const framework = state.frameworks.get(executor?.frameworkId ?? "");
   if (executor === undefined || framework === undefined) return false;
   return viewer.seesUser("view_containers", executorUser(framework.info, executor.info));

@@ -1,0 +1,29 @@
+/**
+ * The links by which a task of a default executor is found: `runs/latest`, and below the executor's
+ * run `tasks/<task>` beside the sandboxes in `containers`. Source: semantics 7.2, 7.5.
+ */
+import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { posix as paths } from "node:path";
+
+/** Folder of the executor's run that the sandbox of a task lies in. */
+export function runFolderOf(directory: string): string {
+  return paths.dirname(paths.dirname(directory));
+}
+
+/** Makes the folder of the run, which tasks share, and the links. Throws what the system throws. */
+export function linkMember(directory: string, taskId: string): void {
+  const run = runFolderOf(directory);
+  const tasks = paths.join(run, "tasks");
+  mkdirSync(tasks, { recursive: true });
+  for (const folder of [run, tasks]) chmodSync(folder, 0o755);
+  link(paths.join(tasks, taskId), `../containers/${paths.basename(directory)}`);
+  link(paths.join(run, "..", "latest"), paths.basename(run));
+}
+
+/** In one step, over whatever link is there. */
+function link(path: string, target: string): void {
+  const temporary = paths.join(paths.dirname(path), `.${paths.basename(path)}.new`);
+  rmSync(temporary, { force: true });
+  symlinkSync(target, temporary);
+  renameSync(temporary, path);
+}

@@ -1,0 +1,95 @@
+/**
+ * A command that somebody is connected to: its output goes to whoever attached, or waits for the
+ * first who does; its input comes from one caller at a time. Source: http-api 7.3.
+ */
+import type { TerminalSize } from "../../base/ports.ts";
+import { ok, type Result, refuse } from "../../base/result.ts";
+import type { Interaction } from "../../containerizer/containerizer.ts";
+import { SESSION_OUTPUT_BYTES } from "./limits.ts";
+
+export interface OutputPiece {
+  readonly stream: "stdout" | "stderr";
+  readonly data: Uint8Array<ArrayBuffer>;
+}
+
+/** Gets output in order; `ended` is the last call. */
+export interface OutputReader {
+  output(piece: OutputPiece): void;
+  ended(): void;
+}
+
+/** What one caller writes. */
+export interface InputWriter {
+  write(data: Uint8Array): void;
+  closeInput(): void;
+  resize(size: TerminalSize): void;
+  /** The command is over. */
+  readonly ended: Promise<void>;
+  /** Another may be attached from now on. */
+  release(): void;
+}
+
+export class Session {
+  readonly #readers = new Set<OutputReader>();
+  #waiting: OutputPiece[] = [];
+  #waitingBytes = 0;
+  #interaction: Interaction | undefined;
+  readonly #ended = Promise.withResolvers<void>();
+  #isInputTaken = false;
+  #isEnded = false;
+
+  /** Called once, when the command runs. */
+  begin(interaction: Interaction): void {
+    this.#interaction = interaction;
+  }
+
+  output(piece: OutputPiece): void {
+    for (const reader of this.#readers) reader.output(piece);
+    if (this.#readers.size > 0) return;
+    this.#waiting.push(piece);
+    this.#waitingBytes += piece.data.byteLength;
+    while (this.#waitingBytes > SESSION_OUTPUT_BYTES) {
+      this.#waitingBytes -= this.#waiting.shift()?.data.byteLength ?? 0;
+    }
+  }
+
+  /** All output has been handed in. */
+  end(): void {
+    this.#isEnded = true;
+    for (const reader of this.#readers) reader.ended();
+    this.#readers.clear();
+    this.#ended.resolve();
+  }
+
+  /** The first reader gets what has waited; returns a function that ends the reading. */
+  attachOutput(reader: OutputReader): () => void {
+    for (const piece of this.#waiting.splice(0)) reader.output(piece);
+    this.#waitingBytes = 0;
+    if (this.#isEnded) reader.ended();
+    else this.#readers.add(reader);
+    return () => this.#readers.delete(reader);
+  }
+
+  /** Refuses with `conflict` while somebody else is attached. */
+  attachInput(): Result<InputWriter> {
+    const interaction = this.#interaction;
+    if (interaction === undefined || this.#isEnded) {
+      return refuse("notFound", "The session's command does not run");
+    }
+    if (this.#isInputTaken) return refuse("conflict", "Multiple input connections are not allowed");
+    this.#isInputTaken = true;
+    return ok({
+      write: (data) => interaction.write(data),
+      closeInput: () => interaction.closeInput(),
+      resize: (size) => interaction.resize(size),
+      ended: this.#ended.promise,
+      release: () => {
+        this.#isInputTaken = false;
+      },
+    });
+  }
+
+  signal(signal: number): void {
+    this.#interaction?.signal(signal);
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * A command beside a container's own that somebody types into and reads from, over three pipes or a
+ * terminal. All that it starts carries its mark and goes when the command does.
+ * Source: http-api 7.3 (LAUNCH_NESTED_CONTAINER_SESSION).
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { chownSync, readFileSync } from "node:fs";
+import { constants } from "node:os";
+import type { Readable, Writable } from "node:stream";
+import type { OpenTerminal, Terminal } from "../../base/ports.ts";
+import {
+  type ContainerEnd,
+  ContainerizerError,
+  type HostUser,
+  type Interaction,
+  type InteractiveSpec,
+} from "../containerizer.ts";
+import { HELPER_PATH } from "../keeper/host-tools.ts";
+import { switchWords } from "../keeper/keeper.ts";
+import { AGENT_VARIABLE, CONTAINER_VARIABLE, planText } from "../keeper/launch-plan.ts";
+import { DESTROY_DEADLINE_MS, DESTROY_PAUSE_MS_MIN, LAST_OUTPUT_MS } from "../limits.ts";
+import type { InsideHost } from "./inside-command.ts";
+import type { ProcessStat } from "./process-stat.ts";
+import { signalProcess } from "./process-table.ts";
+
+export interface InteractiveHost extends InsideHost {
+  readonly openTerminal: OpenTerminal | undefined;
+  /** Live processes of the container. */
+  readonly processesOf: () => Promise<readonly ProcessStat[]>;
+}
+
+/** In the environment of the command and all it starts. */
+const SESSION_VARIABLE = "ALLOT_SESSION_ID";
+
+/** The other ends of the command's own input, output and errors. */
+const PIPES = { redirections: "<&3 >&4 2>&5 3>&- 4>&- 5>&-", input: 3, output: 4, errors: 5 };
+
+/** Starts the command. Errors: `ContainerizerError` when it cannot start. */
+export async function runConnected(
+  host: InteractiveHost,
+  spec: InteractiveSpec,
+  user: HostUser | undefined,
+): Promise<Interaction> {
+  const terminal = spec.terminal === undefined ? undefined : openTerminal(host, spec, user);
+  const child = startChild(host, spec, user, terminal);
+  try {
+    await started(child);
+  } catch (cause) {
+    terminal?.close();
+    throw new ContainerizerError(`The command could not be started: ${String(cause)}`, { cause });
+  }
+  const connected = new Connected(host, spec, child, terminal);
+  return connected.interaction();
+}
+
+function openTerminal(
+  host: InteractiveHost,
+  { terminal, onOutput }: InteractiveSpec,
+  user: HostUser | undefined,
+): Terminal {
+  if (host.openTerminal === undefined || terminal === undefined) {
+    throw new ContainerizerError("There are no terminals on this platform; ask without tty_info");
+  }
+  const opened = host.openTerminal(terminal, (data) => onOutput("stdout", data));
+  if (user !== undefined) chownSync(opened.path, user.uid, user.gid);
+  return opened;
+}
+
+function startChild(
+  { tools, mark, words }: InteractiveHost,
+  spec: InteractiveSpec,
+  user: HostUser | undefined,
+  terminal: Terminal | undefined,
+): ChildProcess {
+  // A leader of a session without a terminal gets the first one that it opens; inside namespaces
+  // the shell leads none and has to be made one.
+  const leaders = terminal === undefined || words.length === 0 ? [] : [tools.setsid, "--ctty"];
+  const redirections = terminal === undefined ? PIPES.redirections : `<>${terminal.path} >&0 2>&0`;
+  const plan = planText({ ...spec, tools, redirections, leaders });
+  const all = [...words, ...switchWords(user, tools), tools.shell];
+  const [program = tools.shell, ...args] = all;
+  const others = terminal === undefined ? (["pipe", "pipe", "pipe"] as const) : [];
+  const child = spawn(program, args, {
+    cwd: spec.directory,
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore", ...others],
+    env: {
+      PATH: HELPER_PATH,
+      [CONTAINER_VARIABLE]: spec.containerId,
+      [AGENT_VARIABLE]: mark,
+      [SESSION_VARIABLE]: spec.sessionId,
+    },
+  });
+  // A shell that is gone is noticed by its exit; a broken pipe says nothing more.
+  child.stdin?.on("error", () => undefined);
+  child.stdin?.end(plan);
+  return child;
+}
+
+function started(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.once("spawn", resolve);
+    child.once("error", reject);
+  });
+}
+
+class Connected {
+  readonly #host: InteractiveHost;
+  readonly #spec: InteractiveSpec;
+  readonly #child: ChildProcess;
+  readonly #terminal: Terminal | undefined;
+  readonly #input: Writable | undefined;
+  readonly #outputEnds: Promise<void>[] = [];
+
+  constructor(
+    host: InteractiveHost,
+    spec: InteractiveSpec,
+    child: ChildProcess,
+    terminal: Terminal | undefined,
+  ) {
+    this.#host = host;
+    this.#spec = spec;
+    this.#child = child;
+    this.#terminal = terminal;
+    if (terminal !== undefined) return;
+    this.#input = (child.stdio[PIPES.input] as Writable | null | undefined) ?? undefined;
+    // Whoever does not read what is written has ended, or is about to.
+    this.#input?.on("error", () => undefined);
+    this.#follow(PIPES.output, "stdout");
+    this.#follow(PIPES.errors, "stderr");
+  }
+
+  interaction(): Interaction {
+    return {
+      pid: this.#child.pid ?? 0,
+      end: this.#end(),
+      write: (data) => {
+        if (this.#terminal !== undefined) this.#terminal.write(data);
+        else this.#input?.write(data);
+      },
+      closeInput: () => this.#input?.end(),
+      resize: (size) => this.#terminal?.resize(size),
+      signal: (signal) => this.#signal(signal),
+    };
+  }
+
+  #follow(descriptor: number, stream: "stdout" | "stderr"): void {
+    const source = this.#child.stdio[descriptor] as Readable | null | undefined;
+    if (source === null || source === undefined) return;
+    source.on("data", (chunk: Uint8Array) => {
+      this.#spec.onOutput(stream, new Uint8Array(chunk));
+    });
+    this.#outputEnds.push(
+      new Promise((resolve) => {
+        source.once("end", resolve);
+        source.once("error", () => resolve());
+        source.once("close", () => resolve());
+      }),
+    );
+  }
+
+  async #end(): Promise<ContainerEnd> {
+    const end = await new Promise<ContainerEnd>((resolve) => {
+      this.#child.once("exit", (code, signal) => {
+        if (signal === null) resolve({ kind: "exited", code: code ?? 0 });
+        else resolve({ kind: "signaled", signal: constants.signals[signal] });
+      });
+    });
+    await this.#killAll();
+    await this.#lastOutput();
+    this.#terminal?.close();
+    this.#input?.destroy();
+    return end;
+  }
+
+  /** What was written is on its way; a terminal does not say when all of it has come. */
+  #lastOutput(): Promise<unknown> {
+    const pause = new Promise<void>((wake) => this.#host.clock.schedule(LAST_OUTPUT_MS, wake));
+    return this.#terminal === undefined
+      ? Promise.race([Promise.all(this.#outputEnds), pause])
+      : pause;
+  }
+
+  #signal(signal: number): void {
+    void this.#processes().then((processes) => {
+      for (const stat of processes) signalProcess(stat, signal, "process");
+    });
+  }
+
+  async #killAll(): Promise<void> {
+    const { clock } = this.#host;
+    const deadlineMs = clock.monotonicMs() + DESTROY_DEADLINE_MS;
+    for (;;) {
+      const processes = await this.#processes();
+      if (processes.length === 0 || clock.monotonicMs() > deadlineMs) return;
+      for (const stat of processes) signalProcess(stat, "SIGKILL", "process");
+      await new Promise<void>((wake) => clock.schedule(DESTROY_PAUSE_MS_MIN, wake));
+    }
+  }
+
+  async #processes(): Promise<readonly ProcessStat[]> {
+    const mark = `${SESSION_VARIABLE}=${this.#spec.sessionId}`;
+    return (await this.#host.processesOf()).filter(({ pid }) => carries(pid, mark));
+  }
+}
+
+/** A process that is gone, or whose environment is not for us to read, carries none. */
+function carries(pid: number, mark: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, "latin1").split("\0").includes(mark);
+  } catch {
+    return false;
+  }
+}

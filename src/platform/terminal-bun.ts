@@ -1,0 +1,44 @@
+/** Pseudo-terminals on Bun. The kernel's table of open files says which device the other end is. */
+import { readdirSync, readFileSync } from "node:fs";
+import type { OpenTerminal } from "../base/ports.ts";
+
+/** Throws what the system throws. */
+export const openBunTerminal: OpenTerminal = (size, onOutput) => {
+  const before = new Set(terminalNumbers());
+  const terminal = new Bun.Terminal({
+    cols: size.columns,
+    rows: size.rows,
+    data: (_terminal, data) => onOutput(new Uint8Array(data)),
+  });
+  const number = terminalNumbers().find((one) => !before.has(one));
+  if (number === undefined) {
+    terminal.close();
+    throw new Error("the new terminal is not among this process's open files");
+  }
+  return {
+    path: `/dev/pts/${number}`,
+    write: (data) => {
+      if (!terminal.closed) terminal.write(new Uint8Array(data));
+    },
+    resize: ({ columns, rows }) => {
+      if (!terminal.closed) terminal.resize(columns, rows);
+    },
+    close: () => {
+      if (!terminal.closed) terminal.close();
+    },
+  };
+};
+
+/** Numbers of the terminals whose near end this process holds. */
+function terminalNumbers(): number[] {
+  return readdirSync("/proc/self/fdinfo").flatMap((descriptor) => {
+    try {
+      const text = readFileSync(`/proc/self/fdinfo/${descriptor}`, "utf8");
+      const match = /^tty-index:\s*(\d+)$/m.exec(text);
+      return match === null ? [] : [Number(match[1])];
+    } catch {
+      // Closed since it was listed.
+      return [];
+    }
+  });
+}

@@ -1,0 +1,61 @@
+/** Volumes that are folders of a sandbox: where they lie, and what cannot be one. */
+import { afterEach, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  makeSandboxVolumes,
+  splitSandboxVolumes,
+} from "../../../src/agent/runtime/sandbox-volumes.ts";
+import type { ContainerInfo, Volume } from "../../../src/protocol/v1/types.ts";
+
+const folders: string[] = [];
+
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
+});
+
+function folder(): string {
+  const made = mkdtempSync(join(tmpdir(), "allot-volumes-"));
+  folders.push(made);
+  return made;
+}
+
+const volume = (type: "SELF" | "PARENT", path: string, container_path = "v"): Volume => ({
+  mode: "RW",
+  container_path,
+  source: { type: "SANDBOX_PATH", sandbox_path: { type, path } },
+});
+
+const withVolumes = (...volumes: readonly Volume[]): ContainerInfo => ({ type: "MESOS", volumes });
+
+test("SELF lies in the container's own sandbox, PARENT in its parent's [semantics 7.16]", () => {
+  const host: Volume = { mode: "RO", container_path: "h", host_path: "/etc" };
+  const container = withVolumes(volume("SELF", "a"), volume("PARENT", "b/c"), host);
+  const split = splitSandboxVolumes(container, { directory: "/own", parentDirectory: "/parent" });
+  expect(split.volumes).toEqual([
+    { hostPath: "/own/a", containerPath: "v", within: "/own" },
+    { hostPath: "/parent/b/c", containerPath: "v", within: "/parent" },
+  ]);
+  expect(split.container?.volumes).toEqual([host]);
+});
+
+test("a path that leads out, or a parent that is not there, is refused", () => {
+  const sandboxes = { directory: "/own", parentDirectory: undefined };
+  const split = (one: Volume) => (): unknown => splitSandboxVolumes(withVolumes(one), sandboxes);
+  for (const path of ["..", "a/../../b", "/etc", ""]) {
+    expect(split(volume("SELF", path))).toThrow("leads out of the sandbox");
+  }
+  expect(split(volume("PARENT", "a"))).toThrow("nested");
+});
+
+test("folders are made, and a link that a task has put in the way is not followed", () => {
+  const within = folder();
+  const outside = folder();
+  makeSandboxVolumes([{ hostPath: join(within, "a/b"), containerPath: "v", within }]);
+  expect(existsSync(join(within, "a/b"))).toBe(true);
+  symlinkSync(outside, join(within, "a/link"));
+  const led = { hostPath: join(within, "a/link/c"), containerPath: "v", within };
+  expect(() => makeSandboxVolumes([led])).toThrow("is a link");
+  expect(existsSync(join(outside, "c"))).toBe(false);
+});
