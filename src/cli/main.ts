@@ -16,6 +16,7 @@ import {
 } from "./commands/command.ts";
 import { DEACTIVATE, DRAIN, GONE, REACTIVATE } from "./commands/drain.ts";
 import { EVENTS } from "./commands/events.ts";
+import { EXEC } from "./commands/exec.ts";
 import { EXECUTE } from "./commands/execute.ts";
 import { FRAMEWORKS } from "./commands/frameworks.ts";
 import { KILL } from "./commands/kill.ts";
@@ -43,6 +44,7 @@ const COMMANDS: readonly Command[] = [
   FRAMEWORKS,
   TASKS,
   ROLES,
+  EXEC,
   KILL,
   LOGS,
   QUOTA,
