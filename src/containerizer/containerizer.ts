@@ -138,6 +138,7 @@ export interface ContainerVolume {
   readonly containerPath: string;
   /** Set where tasks may have put links: the folder that it must not lead out of, absolute. */
   readonly within?: string | undefined;
+  readonly isReadOnly?: boolean | undefined;
 }
 
 /** Errors: rejects with `ContainerizerError` whose message is fit for a task status. */

@@ -44,3 +44,9 @@ export const CGROUP_DEPTH_MAX = 32;
  * of this host already.
  */
 export const LAST_OUTPUT_MS = 100;
+
+/** A secret is a key or a password; its bytes travel through a line of shell. */
+export const SECRET_BYTES_MAX = 65_536;
+
+/** Walks through sandboxes at one time: each keeps a disk busy. */
+export const WALKS_AT_ONCE = 2;

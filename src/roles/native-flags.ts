@@ -16,7 +16,9 @@ import {
   nativeContainerizer,
   nativeObstacle,
 } from "../containerizer/native/native-containerizer.ts";
+import type { PortRange } from "../containerizer/native/port-isolator.ts";
 import { PosixContainerizer } from "../containerizer/posix/posix-containerizer.ts";
+import type { CapabilityInfo } from "../protocol/v1/types.ts";
 import type { RoleContext } from "./role-context.ts";
 
 export interface ChosenContainerizer {
@@ -36,7 +38,7 @@ export interface LauncherChoice {
 
 /** Errors: a refusal for flags that contradict each other or this host. */
 export function chooseContainerizer(
-  { flags, workDir, clock, log, openTerminal }: RoleContext,
+  { flags, codec, workDir, clock, log, openTerminal }: RoleContext,
   runtimeDir: string,
 ): Result<ChosenContainerizer> {
   const hierarchy = flags.string("cgroups_hierarchy") ?? "/sys/fs/cgroup";
@@ -52,6 +54,12 @@ export function chooseContainerizer(
       reason: degradation,
     });
   }
+  const effective = capabilitiesFlag(flags, codec, "effective_capabilities");
+  if (!effective.ok) return effective;
+  const bounding = capabilitiesFlag(flags, codec, "bounding_capabilities");
+  if (!bounding.ok) return bounding;
+  const looked = portsFlag(flags);
+  if (!looked.ok) return looked;
   const parts = { workDir, runtimeDir, clock, log, openTerminal };
   const containerizer =
     launcher === "posix"
@@ -73,6 +81,21 @@ export function chooseContainerizer(
             isIpcSharingForbidden: flags.boolean("disallow_sharing_agent_ipc_namespace"),
             shmBytes: flags.sizeBytes("default_container_shm_size"),
           },
+          capabilities: { effective: effective.value, bounding: bounding.value },
+          volumes: {
+            madeBelow: (flags.string("host_path_volume_force_creation") ?? "")
+              .split(":")
+              .filter((folder) => folder !== ""),
+          },
+          disk: {
+            intervalMs: flags.durationMs("container_disk_watch_interval") ?? 15_000,
+            isEnforced: flags.boolean("enforce_container_disk_quota"),
+          },
+          ports: {
+            intervalMs: flags.durationMs("container_ports_watch_interval") ?? 30_000,
+            isEnforced: flags.boolean("enforce_container_ports"),
+            looked: looked.value,
+          },
         });
   return ok({
     containerizer,
@@ -83,6 +106,34 @@ export function chooseContainerizer(
       ...(degradation === undefined ? {} : { isolation_degraded: degradation }),
     },
   });
+}
+
+/** `--effective_capabilities={"capabilities": ["NET_RAW"]}` and its like. */
+function capabilitiesFlag(
+  flags: RoleContext["flags"],
+  codec: RoleContext["codec"],
+  name: "effective_capabilities" | "bounding_capabilities",
+): Result<CapabilityInfo | undefined> {
+  const value = flags.json(name);
+  if (value === undefined) return ok(undefined);
+  const info = codec.fromJson("mesos.v1.CapabilityInfo", value);
+  return info.ok ? info : refuse("invalid", `--${name}: ${info.error.message}`, name);
+}
+
+/** `--container_ports_isolated_range=[31000-32000,40000-40010]` */
+function portsFlag(flags: RoleContext["flags"]): Result<readonly PortRange[] | undefined> {
+  const name = "container_ports_isolated_range";
+  const text = flags.string(name);
+  if (text === undefined) return ok(undefined);
+  const ranges: PortRange[] = [];
+  for (const part of text.replace(/^\[(.*)\]$/, "$1").split(",")) {
+    const [, begin = "", end = ""] = /^\s*(\d{1,5})-(\d{1,5})\s*$/.exec(part) ?? [];
+    if (begin === "" || Number(begin) > Number(end)) {
+      return refuse("invalid", `--${name}: '${text}' is no list such as [31000-32000]`, name);
+    }
+    ranges.push({ begin: Number(begin), end: Number(end) });
+  }
+  return ok(ranges);
 }
 
 /** The decision alone. `obstacle`: why the host can have no linux launcher. */

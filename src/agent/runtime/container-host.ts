@@ -146,6 +146,11 @@ export class ContainerHost {
       status: survivor.status,
     });
     this.#watch(container);
+    // What a container may use is not written down by its containerizer.
+    const { resources, commandTask } = effect.launch;
+    this.#run("update", () =>
+      this.#deps.containerizer.update(containerId, resources, commandTask?.limits),
+    );
   }
 
   /** Hands an event to a built-in executor. False when the executor is not one. */

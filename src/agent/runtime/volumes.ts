@@ -21,7 +21,8 @@ export function volumesIn(workDir: string, resources: readonly Resource[]): Cont
     const hostPath = volumeFolder(workDir, resource) ?? resource.disk?.source?.mount?.root;
     if (resource.disk?.persistence === undefined) return [];
     if (containerPath === undefined || hostPath === undefined) return [];
-    return [{ hostPath: paths.resolve(hostPath), containerPath }];
+    const isReadOnly = resource.disk.volume?.mode === "RO";
+    return [{ hostPath: paths.resolve(hostPath), containerPath, isReadOnly }];
   });
 }
 

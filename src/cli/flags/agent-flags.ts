@@ -148,8 +148,10 @@ export const AGENT_FLAGS: readonly Flag[] = [
       "GC sandboxes of API-launched containers",
     ),
     later("disk_watch_interval", "duration", "1mins", "disk usage check period"),
-    later("container_disk_watch_interval", "duration", "15secs", "disk quota check period"),
-    later("enforce_container_disk_quota", "boolean", "false", "kill containers over disk quota"),
+    acts("container_disk_watch_interval", "duration", "15secs", "disk quota check period", {
+      min: "1secs",
+    }),
+    acts("enforce_container_disk_quota", "boolean", "false", "kill containers over disk quota"),
     acts(
       "sandbox_directory",
       "path",
@@ -166,11 +168,11 @@ export const AGENT_FLAGS: readonly Flag[] = [
     later("xfs_kill_containers", "boolean", "false", "kill over-quota containers (disk/xfs)"),
     later("xfs_quota_headroom", "size", "10MB", "hard quota above limit"),
     later("volume_gid_range", "string", undefined, "gids for shared volumes of non-root tasks"),
-    later(
+    acts(
       "host_path_volume_force_creation",
       "string",
       undefined,
-      "directories where host_path volumes may be created",
+      "directories where host_path volumes may be created, separated by colons",
     ),
   ]),
   ...group("Isolation", [
@@ -212,14 +214,14 @@ export const AGENT_FLAGS: readonly Flag[] = [
       note: "allot adapts to systemd by itself",
     }),
     later("systemd_runtime_directory", "path", "/run/systemd/system", "systemd runtime directory"),
-    later("effective_capabilities", "json", undefined, "capabilities granted by default, JSON", {
+    acts("effective_capabilities", "json", undefined, "capabilities granted by default, JSON", {
       oldNames: ["allowed_capabilities"],
       isPathRead: true,
     }),
-    later("bounding_capabilities", "json", undefined, "capability ceiling, JSON", {
+    acts("bounding_capabilities", "json", undefined, "capability ceiling, JSON", {
       isPathRead: true,
     }),
-    later("default_container_shm_size", "size", undefined, "default private /dev/shm size"),
+    acts("default_container_shm_size", "size", undefined, "default private /dev/shm size"),
     acts("disallow_sharing_agent_ipc_namespace", "boolean", "false", "forbid agent IPC namespace"),
     acts("disallow_sharing_agent_pid_namespace", "boolean", "false", "forbid agent PID namespace"),
     later("seccomp_config_dir", "path", undefined, "seccomp profile directory"),
@@ -281,15 +283,17 @@ export const AGENT_FLAGS: readonly Flag[] = [
     later("default_container_dns", "json", undefined, "DNS defaults per network, JSON", {
       isPathRead: true,
     }),
-    later("container_ports_watch_interval", "duration", "30secs", "check period of network/ports"),
+    acts("container_ports_watch_interval", "duration", "30secs", "check period of network/ports", {
+      min: "1secs",
+    }),
     later(
       "check_agent_port_range_only",
       "boolean",
       "false",
       "network/ports: only agent range counts",
     ),
-    later("enforce_container_ports", "boolean", "false", "network/ports: kill offenders"),
-    later("container_ports_isolated_range", "string", undefined, "network/ports: only these ports"),
+    acts("enforce_container_ports", "boolean", "false", "network/ports: kill offenders"),
+    acts("container_ports_isolated_range", "string", undefined, "network/ports: only these ports"),
     later("network_cni_plugins_dir", "path", undefined, "CNI plugin search path"),
     later("network_cni_config_dir", "path", undefined, "CNI network configs"),
     later("network_cni_root_dir_persist", "boolean", "false", "keep CNI state over reboot"),

@@ -109,6 +109,6 @@ function checkBytes(text: string, what: string): void {
 }
 
 /** One word of shell, whatever it contains. */
-function quote(text: string): string {
+export function quote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

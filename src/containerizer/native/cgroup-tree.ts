@@ -288,8 +288,9 @@ function foldersIn(folder: string): string[] {
   }
 }
 
-function exists(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+/** The kernel's own files do not count. */
+function exists(folder: string): boolean {
+  return statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 function readText(path: string): string | undefined {

@@ -5,20 +5,30 @@
  */
 import { accessSync, constants, readFileSync, statfsSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import process from "node:process";
 import type { Clock, Log, OpenTerminal } from "../../base/ports.ts";
 import type { Containerizer, ContainerSpec, Isolator } from "../containerizer.ts";
 import { agentMark, PosixContainerizer } from "../posix/posix-containerizer.ts";
 import { CgroupTree } from "./cgroup-tree.ts";
 import { CpuIsolator } from "./cpu-isolator.ts";
+import { DiskIsolator, type DiskSettings } from "./disk-isolator.ts";
 import { IoIsolator } from "./io-isolator.ts";
 import type { Isolation } from "./isolation.ts";
 import { LinuxLauncher } from "./linux-launcher.ts";
 import { MemoryIsolator } from "./memory-isolator.ts";
 import { type NamespaceSettings, namespacesOf } from "./namespaces.ts";
 import { PidsIsolator } from "./pids-isolator.ts";
+import { PortIsolator, type PortSettings } from "./port-isolator.ts";
+import {
+  CapabilityIsolator,
+  type CapabilitySettings,
+  NoNewPrivilegesIsolator,
+  RlimitIsolator,
+} from "./privilege-isolators.ts";
 import { findPrograms } from "./programs.ts";
+import { ShmIsolator } from "./shm-isolator.ts";
+import { VolumeIsolator } from "./volume-isolator.ts";
 
 export interface NativeContainerizerOptions {
   readonly workDir: string;
@@ -28,6 +38,10 @@ export interface NativeContainerizerOptions {
   readonly isolation: ReadonlySet<Isolation>;
   readonly cgroups: CgroupSettings;
   readonly namespaces: NamespaceSettings;
+  readonly capabilities: CapabilitySettings;
+  readonly volumes: VolumeSettings;
+  readonly disk: DiskSettings;
+  readonly ports: PortSettings;
   /** Further isolators, run after those of `isolation`. */
   readonly isolators?: readonly Isolator[] | undefined;
   readonly openTerminal?: OpenTerminal | undefined;
@@ -47,6 +61,11 @@ export interface CgroupSettings {
   readonly isSwapLimited: boolean;
   /** `--cgroups_pids_max`; 0 for no bound. */
   readonly pidsMax: number;
+}
+
+export interface VolumeSettings {
+  /** `--host_path_volume_force_creation`: absolute folders in which host paths may be made. */
+  readonly madeBelow: readonly string[];
 }
 
 /** Containers of one agent. Needs what `nativeObstacle` looks for. */
@@ -78,7 +97,20 @@ export function nativeContainerizer(options: NativeContainerizerOptions): Contai
   });
 }
 
-function isolatorsOf(
+function isolatorsOf(options: NativeContainerizerOptions, cgroups: CgroupTree): Isolator[] {
+  const { isolation } = options;
+  return [
+    ...cgroupIsolators(options, cgroups),
+    ...mountIsolators(options),
+    ...privilegeIsolators(options),
+    ...(isolation.has("disk/du") ? [new DiskIsolator({ ...options, ...options.disk })] : []),
+    ...(isolation.has("network/ports")
+      ? [new PortIsolator({ ...options, ...options.ports, pidsOf: (id) => cgroups.pidsOf(id) })]
+      : []),
+  ];
+}
+
+function cgroupIsolators(
   { isolation, cgroups: settings }: NativeContainerizerOptions,
   cgroups: CgroupTree,
 ): Isolator[] {
@@ -101,15 +133,57 @@ function isolatorsOf(
   return isolators;
 }
 
+function mountIsolators(options: NativeContainerizerOptions): Isolator[] {
+  const { isolation, runtimeDir } = options;
+  const mount = findPrograms().mount;
+  if (mount === undefined) return [];
+  const volumes = new VolumeIsolator({
+    isolation,
+    mount,
+    folderOf: ({ containerId }) => join(resolve(runtimeDir), "containers", containerId),
+    madeBelow: options.volumes.madeBelow,
+  });
+  return [
+    ...(isolation.has("namespaces/ipc")
+      ? [new ShmIsolator(mount, options.namespaces.shmBytes)]
+      : []),
+    ...(isolation.has("filesystem/linux") ? [volumes] : []),
+  ];
+}
+
+function privilegeIsolators({ isolation, capabilities }: NativeContainerizerOptions): Isolator[] {
+  return [
+    ...(isolation.has("linux/capabilities") ? [new CapabilityIsolator(capabilities)] : []),
+    ...(isolation.has("linux/nnp") ? [new NoNewPrivilegesIsolator()] : []),
+    ...(isolation.has("posix/rlimits") ? [new RlimitIsolator(findPrograms().prlimit)] : []),
+  ];
+}
+
 /** What a container asks for that nothing here gives; saying so beats running it wrongly. */
 function refusalOf(
   { container }: ContainerSpec,
-  _isolation: ReadonlySet<Isolation>,
+  isolation: ReadonlySet<Isolation>,
 ): string | undefined {
   if (container?.type === "DOCKER") return "this agent runs no DOCKER containers";
   if (container?.mesos?.image !== undefined) return "this agent provides no container images";
-  if ((container?.volumes ?? []).length > 0) return "this agent mounts no volumes";
-  return undefined;
+  const linux = container?.linux_info;
+  if (linux?.seccomp?.profile_name !== undefined) {
+    return "this agent has no means to load a seccomp profile; leave out linux_info.seccomp";
+  }
+  const wishes: readonly (readonly [Isolation, boolean])[] = [
+    ["filesystem/linux", (container?.volumes ?? []).length > 0],
+    ["namespaces/ipc", linux?.ipc_mode === "PRIVATE" || linux?.shm_size !== undefined],
+    ["posix/rlimits", (container?.rlimit_info?.rlimits ?? []).length > 0],
+    [
+      "linux/capabilities",
+      linux?.capability_info !== undefined ||
+        linux?.effective_capabilities !== undefined ||
+        linux?.bounding_capabilities !== undefined,
+    ],
+  ];
+  const missing = wishes.find(([name, isWished]) => isWished && !isolation.has(name));
+  if (missing === undefined) return undefined;
+  return `the container needs the isolator ${missing[0]}, which the agent's --isolation does not list`;
 }
 
 function hasController(hierarchy: string, name: string): boolean {

@@ -86,8 +86,14 @@ export function linkVolume(
   }
 }
 
-/** What is really open is given away, not what the path led to a moment ago. */
-function giveVolume({ hostPath, within }: ContainerVolume, user: HostUser | undefined): void {
+/**
+ * Gives the folder of a volume to the task's user: what is really open is given away, not what the
+ * path led to a moment ago. Throws for a folder that is gone or leads elsewhere.
+ */
+export function giveVolume(
+  { hostPath, within }: ContainerVolume,
+  user: HostUser | undefined,
+): void {
   const follow = within === undefined ? 0 : constants.O_NOFOLLOW;
   const folder = openSync(hostPath, constants.O_RDONLY | constants.O_DIRECTORY | follow);
   try {

@@ -79,6 +79,10 @@ export function nativeIn(
     log: silentLog,
     isolation: NATIVE_ISOLATION,
     namespaces: { isPidSharingForbidden: false, isIpcSharingForbidden: false, shmBytes: undefined },
+    capabilities: { effective: undefined, bounding: undefined },
+    volumes: { madeBelow: [] },
+    disk: { intervalMs: 15_000, isEnforced: false },
+    ports: { intervalMs: 30_000, isEnforced: false, looked: undefined },
     ...options,
     cgroups: {
       hierarchy: HIERARCHY,

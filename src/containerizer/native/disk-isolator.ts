@@ -1,0 +1,153 @@
+/**
+ * The isolator `disk/du`: walks sandboxes from time to time and, if told to, ends containers that
+ * hold more than the disk they asked for. Mesos runs du in
+ * the same way. Source: semantics 7.13, 7.14.
+ */
+import type { ContainerId } from "../../base/ids.ts";
+import type { Clock, Log } from "../../base/ports.ts";
+import type { Resource, ResourceStatistics } from "../../protocol/v1/types.ts";
+import type {
+  ContainerSpec,
+  KnownContainer,
+  Limitation,
+  Preparation,
+  ResourceLimits,
+} from "../containerizer.ts";
+import { runHelper } from "../keeper/host-tools.ts";
+import { WALKS_AT_ONCE } from "../limits.ts";
+import { TurnQueue } from "../turn-queue.ts";
+import { IsolatorBase, NO_PREPARATION } from "./isolator-base.ts";
+import { findPrograms } from "./programs.ts";
+
+export interface DiskSettings {
+  /** `--container_disk_watch_interval` */
+  readonly intervalMs: number;
+  /** `--enforce_container_disk_quota` */
+  readonly isEnforced: boolean;
+}
+
+export interface DiskIsolatorOptions extends DiskSettings {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+interface Measured {
+  readonly directory: string;
+  resources: readonly Resource[];
+  usedBytes: number | undefined;
+}
+
+export class DiskIsolator extends IsolatorBase {
+  readonly name = "disk/du";
+  readonly #options: DiskIsolatorOptions;
+  readonly #measured = new Map<ContainerId, Measured>();
+  readonly #walks = new TurnQueue(WALKS_AT_ONCE);
+
+  constructor(options: DiskIsolatorOptions) {
+    super();
+    this.#options = options;
+  }
+
+  prepare({ containerId, directory, resources }: ContainerSpec): Promise<Preparation> {
+    this.#add(containerId, directory, resources);
+    return Promise.resolve(NO_PREPARATION);
+  }
+
+  override recover(containers: readonly KnownContainer[]): Promise<void> {
+    for (const { containerId, directory } of containers) this.#add(containerId, directory, []);
+    return Promise.resolve();
+  }
+
+  override update(
+    containerId: ContainerId,
+    resources: readonly Resource[],
+    _limits: ResourceLimits,
+  ): Promise<void> {
+    const measured = this.#measured.get(containerId);
+    if (measured !== undefined) measured.resources = resources;
+    return Promise.resolve();
+  }
+
+  override usage(containerId: ContainerId): Promise<Partial<ResourceStatistics>> {
+    const measured = this.#measured.get(containerId);
+    if (measured?.usedBytes === undefined) return Promise.resolve({});
+    const limit = quotaBytes(measured.resources);
+    return Promise.resolve({
+      disk_used_bytes: measured.usedBytes,
+      ...(limit === undefined ? {} : { disk_limit_bytes: limit }),
+    });
+  }
+
+  override cleanup(containerId: ContainerId): Promise<void> {
+    this.#measured.delete(containerId);
+    return Promise.resolve();
+  }
+
+  override watch(
+    containerId: ContainerId,
+    onLimitation: (limitation: Limitation) => void,
+  ): () => void {
+    const { clock, intervalMs, log } = this.#options;
+    let isStopped = false;
+    const look = (): void => {
+      this.#measure(containerId)
+        .then((limitation) => {
+          if (isStopped) return;
+          if (limitation !== undefined && this.#options.isEnforced) return onLimitation(limitation);
+          cancel = clock.schedule(intervalMs, look);
+        })
+        .catch((error: unknown) => log.write("error", "measuring a sandbox failed", { error }));
+    };
+    let cancel = clock.schedule(intervalMs, look);
+    return () => {
+      isStopped = true;
+      cancel();
+    };
+  }
+
+  #add(containerId: ContainerId, directory: string, resources: readonly Resource[]): void {
+    this.#measured.set(containerId, { directory, resources, usedBytes: undefined });
+  }
+
+  /** Returns what to end the container for. */
+  async #measure(containerId: ContainerId): Promise<Limitation | undefined> {
+    const measured = this.#measured.get(containerId);
+    if (measured === undefined) return undefined;
+    const used = await this.#walk(measured.directory);
+    // What could not be walked through, since it changed or ended meanwhile, is measured next time.
+    if (used === undefined) return undefined;
+    measured.usedBytes = used;
+    const quota = quotaBytes(measured.resources);
+    if (quota === undefined || used <= quota) return undefined;
+    return {
+      reason: "REASON_CONTAINER_LIMITATION_DISK",
+      message: `Disk usage (${megabytes(used)}MB) exceeds quota (${megabytes(quota)}MB)`,
+      resources: [{ name: "disk", type: "SCALAR", scalar: { value: megabytes(used) } }],
+    };
+  }
+
+  /** Bytes on this file system below the folder; what is mounted in it counts elsewhere. */
+  #walk(folder: string): Promise<number | undefined> {
+    const { du } = findPrograms();
+    if (du === undefined) return Promise.resolve(undefined);
+    return this.#walks.run(async () => {
+      const output = await runHelper(du, ["-k", "-s", "-x", "--", folder]);
+      const kilobytes = Number.parseInt(output ?? "", 10);
+      return Number.isNaN(kilobytes) ? undefined : kilobytes * 1024;
+    });
+  }
+}
+
+/** Disk of the sandbox: what is neither a volume nor on a disk of its own. */
+function quotaBytes(resources: readonly Resource[]): number | undefined {
+  const own = resources.filter(({ name, disk }) => {
+    return name === "disk" && disk?.persistence === undefined && disk?.source === undefined;
+  });
+  if (own.length === 0) return undefined;
+  const total = own.reduce((sum, resource) => sum + (resource.scalar?.value ?? 0), 0);
+  return Math.round(total * 1024 * 1024);
+}
+
+function megabytes(bytes: number): number {
+  return Math.round((bytes / (1024 * 1024)) * 1000) / 1000;
+}

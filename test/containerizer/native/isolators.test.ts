@@ -1,0 +1,318 @@
+/**
+ * What a container sees and may do: volumes, capabilities, limits of its processes, disk, ports.
+ * Needs root and cgroups v2, with or without controllers.
+ */
+import { afterEach, describe, expect, test } from "bun:test";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import type { Containerizer, ContainerSpec } from "../../../src/containerizer/containerizer.ts";
+import { type Isolation, NATIVE_ISOLATION } from "../../../src/containerizer/native/isolation.ts";
+import { listeningPorts } from "../../../src/containerizer/native/port-isolator.ts";
+import type { ContainerInfo, Volume } from "../../../src/protocol/v1/types.ts";
+import { failureOf, newRoot, outputOf, removeRoots, specIn, until } from "../containers.ts";
+import { nativeIn, newCgroupRoot, OBSTACLE, removeCgroupRoots } from "./native.ts";
+
+const opened: Containerizer[] = [];
+
+afterEach(async () => {
+  for (const containerizer of opened.splice(0)) await containerizer.close();
+  await removeCgroupRoots();
+  removeRoots();
+});
+
+const reason = OBSTACLE === undefined ? "" : ` (skipped: ${OBSTACLE})`;
+
+describe.skipIf(OBSTACLE !== undefined)(`volumes of native containers${reason}`, () => {
+  test("folders of the host and of the sandbox are seen where they were asked for [semantics 7.16]", async () => {
+    const { root, run } = open();
+    const host = join(root, "host");
+    mkdirSync(host);
+    writeFileSync(join(host, "given"), "from the host\n");
+    const volumes: Volume[] = [
+      { mode: "RW", container_path: "a/rw", host_path: host },
+      {
+        mode: "RO",
+        container_path: "ro",
+        source: { type: "HOST_PATH", host_path: { path: host } },
+      },
+      { mode: "RO", container_path: "file", host_path: join(host, "given") },
+      sandboxVolume("own/folder", "other"),
+      { mode: "RW", container_path: "/mnt", host_path: host },
+    ];
+    const command =
+      "cat ro/given file; echo x >a/rw/new; echo y >ro/new2; echo z >other/z; cat own/folder/z /mnt/new";
+    const spec = await run("volumes", command, { type: "MESOS", volumes });
+    expect(outputOf(spec)).toBe("from the host\nfrom the host\nz\nx\n");
+    expect(outputOf(spec, "stderr")).toContain("Read-only file system");
+    expect(readFileSync(join(host, "new"), "utf8")).toBe("x\n");
+    expect(existsSync("/mnt/new")).toBe(false);
+  });
+
+  test("persistent volumes are mounted into the sandbox, read-only where asked [semantics 7.14]", async () => {
+    const { root, run } = open();
+    const hostPath = join(root, "volume");
+    mkdirSync(hostPath);
+    const volumes = [
+      { hostPath, containerPath: "data/here" },
+      { hostPath, containerPath: "again", isReadOnly: true },
+    ];
+    const command = "id -un >data/here/who; cat again/who; touch again/x || echo refused";
+    const spec = await run("persistent", command, undefined, { volumes, user: "nobody" });
+    expect(outputOf(spec)).toBe("nobody\nrefused\n");
+    expect(readFileSync(join(hostPath, "who"), "utf8")).toBe("nobody\n");
+  });
+
+  test("a secret is a file in memory that only the task's user reads [semantics 7.16]", async () => {
+    const { root, run } = open();
+    const bytes = Uint8Array.from([0, 1, 39, 92, 37, 10, 255, 128]);
+    const volumes: Volume[] = [secretVolume("keys/one", bytes), secretVolume("two", bytes)];
+    const command =
+      "od -An -tu1 keys/one; stat -c '%U %a' two; stat -f -c %T two; grep -c secrets /proc/self/mounts";
+    const spec = await run("secret", command, { type: "MESOS", volumes }, { user: "nobody" });
+    const [dump, owner, kind] = outputOf(spec).trim().split("\n");
+    expect(dump?.trim().split(/\s+/).map(Number)).toEqual([...bytes]);
+    expect([owner, kind]).toEqual(["nobody 400", "tmpfs"]);
+    expect(readFileSync(join(spec.directory, "two"), "utf8")).toBe("");
+    expect(existsSync(join(root, "run/containers/secret/setup"))).toBe(false);
+  });
+
+  test("volumes that lead elsewhere are refused with the reason, and nothing is made there [issue 4]", async () => {
+    const { containerizer, root } = open();
+    const outside = join(root, "outside");
+    mkdirSync(outside);
+    const cases: readonly (readonly [string, Volume, string])[] = [
+      [
+        "climb",
+        { mode: "RW", container_path: "../x", host_path: outside },
+        "not inside the sandbox",
+      ],
+      ["from", sandboxVolume("../..", "x"), "not inside the sandbox"],
+      ["link", { mode: "RW", container_path: "link/x", host_path: outside }, "through the link"],
+      ["source", sandboxVolume("link/x", "y"), "through the link"],
+      ["gone", { mode: "RW", container_path: "x", host_path: "/no/such" }, "does not exist"],
+      ["place", { mode: "RW", container_path: "/no/such", host_path: outside }, "does not exist"],
+      ["taken", { mode: "RW", container_path: "stdout", host_path: outside }, "is no folder"],
+      [
+        "reference",
+        {
+          mode: "RO",
+          container_path: "x",
+          source: { type: "SECRET", secret: { type: "REFERENCE", reference: { name: "n" } } },
+        },
+        "resolves no references",
+      ],
+      ["none", { mode: "RO", container_path: "x" }, "no volumes of type none"],
+    ];
+    for (const [name, volume, message] of cases) {
+      const spec = specIn(root, name, "true", { container: { type: "MESOS", volumes: [volume] } });
+      mkdirSync(spec.directory, { recursive: true });
+      symlinkSync(outside, join(spec.directory, "link"));
+      expect(await failureOf(containerizer.launch(spec))).toContain(message);
+    }
+    expect(existsSync(join(outside, "x"))).toBe(false);
+    expect(existsSync("/no/such")).toBe(false);
+  });
+});
+
+describe.skipIf(OBSTACLE !== undefined)(`privileges of native containers${reason}`, () => {
+  const caps =
+    "grep -E '^Cap(Prm|Eff|Bnd|Amb)|NoNew' /proc/self/status | tr -d '\\t' | tr '\\n' ' '";
+
+  test("capabilities are those asked for, for root and for others [semantics 7.16]", async () => {
+    const { run } = open();
+    const linux = (more: object): ContainerInfo => ({ type: "MESOS", linux_info: more });
+    const bind = { capabilities: ["NET_BIND_SERVICE"] as const };
+    const two = { capabilities: ["NET_BIND_SERVICE", "CHOWN"] as const };
+    const narrow = linux({ effective_capabilities: bind, bounding_capabilities: two });
+    const user = await run("user", caps, narrow, { user: "nobody" });
+    expect(outputOf(user)).toBe(
+      "CapPrm:0000000000000400 CapEff:0000000000000400 CapBnd:0000000000000401 CapAmb:0000000000000400 NoNewPrivs:0 ",
+    );
+    const root = await run("root", caps, narrow);
+    expect(outputOf(root)).toContain("CapEff:0000000000000400 CapBnd:0000000000000401");
+    const none = await run("none", caps, linux({ effective_capabilities: { capabilities: [] } }));
+    expect(outputOf(none)).toContain("CapEff:0000000000000000 CapBnd:0000000000000000");
+  });
+
+  test("what the agent's ceiling leaves out cannot be had [semantics 7.16]", async () => {
+    const bounding = { capabilities: ["CHOWN"] as const };
+    const { containerizer, root, run } = open({ capabilities: { effective: undefined, bounding } });
+    const container: ContainerInfo = {
+      type: "MESOS",
+      linux_info: { effective_capabilities: { capabilities: ["SYS_ADMIN"] } },
+    };
+    const launch = containerizer.launch(specIn(root, "admin", "true", { container }));
+    expect(await failureOf(launch)).toContain("SYS_ADMIN are not among the agent's");
+    const plain = await run("plain", caps);
+    expect(outputOf(plain)).toContain("CapBnd:0000000000000001");
+  });
+
+  test("limits of processes and no_new_privs hold, users leak neither groups nor files [semantics 7.16]", async () => {
+    const { run } = open({ isolation: "nnp" });
+    const container: ContainerInfo = {
+      type: "MESOS",
+      rlimit_info: {
+        rlimits: [{ type: "RLMT_NOFILE", soft: 100, hard: 200 }, { type: "RLMT_CORE" }],
+      },
+    };
+    const command = `ulimit -Sn; ulimit -Hn; ulimit -c; id -G; ls /proc/self/fd | wc -l; ${caps}`;
+    const spec = await run("limited", command, container, { user: "nobody" });
+    const lines = outputOf(spec).split("\n");
+    // Three standard streams, and what ls itself has open on the folder.
+    expect(lines.slice(0, 5)).toEqual(["100", "200", "unlimited", "65534", "4"]);
+    expect(lines[5]).toContain("NoNewPrivs:1");
+  });
+
+  test("wishes that nobody can grant are refused with the reason [issue 4]", async () => {
+    const { containerizer, root } = open();
+    const cases: readonly (readonly [string, ContainerInfo, string])[] = [
+      [
+        "seccomp",
+        { type: "MESOS", linux_info: { seccomp: { profile_name: "x" } } },
+        "seccomp profile",
+      ],
+      ["shm", { type: "MESOS", linux_info: { shm_size: 5 } }, "ipc_mode PRIVATE"],
+      [
+        "half",
+        { type: "MESOS", rlimit_info: { rlimits: [{ type: "RLMT_CPU", soft: 5 }] } },
+        "both soft and hard",
+      ],
+      [
+        "image",
+        { type: "MESOS", mesos: { image: { type: "DOCKER", docker: { name: "x" } } } },
+        "no container images",
+      ],
+    ];
+    for (const [name, container, message] of cases) {
+      const launch = containerizer.launch(specIn(root, name, "true", { container }));
+      expect(await failureOf(launch)).toContain(message);
+    }
+  });
+
+  test("a private /dev/shm has the size asked for and is seen by nobody else [semantics 7.16]", async () => {
+    const { run } = open();
+    const container: ContainerInfo = {
+      type: "MESOS",
+      linux_info: { ipc_mode: "PRIVATE", shm_size: 3 },
+    };
+    const spec = await run(
+      "shm",
+      "df -k --output=size /dev/shm | tail -1; touch /dev/shm/allot-x",
+      container,
+    );
+    expect(outputOf(spec).trim()).toBe(String(3 * 1024));
+    expect(existsSync("/dev/shm/allot-x")).toBe(false);
+  });
+});
+
+describe.skipIf(OBSTACLE !== undefined)(`watches over native containers${reason}`, () => {
+  const disk = [{ name: "disk", type: "SCALAR", scalar: { value: 2 } }] as const;
+  const fill = "head -c 5000000 /dev/zero >big; exec sleep 100";
+
+  test("a task that holds more disk than it asked for is ended where that is enforced [semantics 7.14]", async () => {
+    const { containerizer, root } = open({ disk: { intervalMs: 50, isEnforced: true } });
+    const spec = specIn(root, "full", fill, { resources: disk });
+    await containerizer.launch(spec);
+    const { limitation, exit } = await containerizer.wait(spec.containerId);
+    expect(exit).toEqual({ kind: "signaled", signal: 9 });
+    expect(limitation?.reason).toBe("REASON_CONTAINER_LIMITATION_DISK");
+    expect(limitation?.message).toMatch(/^Disk usage \([\d.]+MB\) exceeds quota \(2MB\)$/);
+    await containerizer.cleanup(spec.containerId);
+  });
+
+  test("a task that listens on ports it was not given is ended where that is enforced [semantics 7.16]", async () => {
+    const { containerizer, root } = open({
+      ports: { intervalMs: 50, isEnforced: true, looked: undefined },
+    });
+    const server = join(import.meta.dir, "listener.ts");
+    const command = `exec ${process.execPath} ${server}`;
+    const spec = specIn(root, "listener", command);
+    await containerizer.launch(spec);
+    const { limitation } = await containerizer.wait(spec.containerId);
+    const port = Number(outputOf(spec));
+    expect(limitation).toEqual({
+      reason: "REASON_CONTAINER_LIMITATION",
+      message: `Container is listening on ports it was not given: ${port}`,
+      resources: [
+        { name: "ports", type: "RANGES", ranges: { range: [{ begin: port, end: port }] } },
+      ],
+    });
+    await containerizer.cleanup(spec.containerId);
+  });
+});
+
+test("ports are read from the kernel's table, listening ones alone", () => {
+  const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0000000000000000 100 0 0 10 0
+   1: 0100007F:1F91 0100007F:1F90 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0000000000000000 20 4 0 10 -1
+`;
+  expect([...listeningPorts(table)]).toEqual([[4711, 8080]]);
+});
+
+function open(
+  options: Omit<NonNullable<Parameters<typeof nativeIn>[1]>, "isolation"> & {
+    readonly isolation?: "nnp";
+  } = {},
+): {
+  containerizer: Containerizer;
+  root: string;
+  run: (
+    name: string,
+    command: string,
+    container?: ContainerInfo,
+    more?: Partial<ContainerSpec>,
+  ) => Promise<ContainerSpec>;
+} {
+  const root = newRoot();
+  chmodSync(root, 0o755);
+  const { isolation, ...others } = options;
+  const containerizer = nativeIn(root, {
+    ...others,
+    ...(isolation === "nnp"
+      ? { isolation: new Set<Isolation>([...NATIVE_ISOLATION, "linux/nnp"]) }
+      : {}),
+    cgroups: { root: newCgroupRoot() },
+  });
+  opened.push(containerizer);
+  return {
+    containerizer,
+    root,
+    /** Runs a command to its end; its output is in the sandbox. */
+    run: async (
+      name: string,
+      command: string,
+      container?: ContainerInfo,
+      more: Partial<ContainerSpec> = {},
+    ): Promise<ContainerSpec> => {
+      const spec = specIn(root, name, command, { container, ...more });
+      await containerizer.launch(spec);
+      await until("it has ended", () => existsSync(join(root, "run/exits", name)));
+      await containerizer.wait(spec.containerId);
+      return spec;
+    },
+  };
+}
+
+function sandboxVolume(path: string, container_path: string): Volume {
+  return {
+    mode: "RW",
+    container_path,
+    source: { type: "SANDBOX_PATH", sandbox_path: { type: "SELF", path } },
+  };
+}
+
+function secretVolume(container_path: string, bytes: Uint8Array): Volume {
+  const data = Buffer.from(bytes).toString("base64");
+  return {
+    mode: "RO",
+    container_path,
+    source: { type: "SECRET", secret: { type: "VALUE", value: { data } } },
+  };
+}
