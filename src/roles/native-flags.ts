@@ -13,6 +13,7 @@ import {
   parseIsolation,
 } from "../containerizer/native/isolation.ts";
 import {
+  missingControllers,
   nativeContainerizer,
   nativeObstacle,
 } from "../containerizer/native/native-containerizer.ts";
@@ -49,10 +50,11 @@ export function chooseContainerizer(
   });
   if (!choice.ok) return choice;
   const { launcher, isolation, degradation } = choice.value;
-  if (degradation !== undefined) {
-    log.write("warning", "tasks are not isolated from each other, only measured", {
-      reason: degradation,
-    });
+  const missing = launcher === "linux" ? missingControllers(hierarchy) : [];
+  const shortfall = missing.length === 0 ? degradation : `no controllers for ${missing.join(", ")}`;
+  if (shortfall !== undefined) {
+    const what = launcher === "linux" ? "partly" : "not";
+    log.write("warning", `tasks are ${what} isolated from each other`, { reason: shortfall });
   }
   const effective = capabilitiesFlag(flags, codec, "effective_capabilities");
   if (!effective.ok) return effective;
@@ -97,13 +99,14 @@ export function chooseContainerizer(
             looked: looked.value,
           },
         });
+  const areLimitsWanted = isolation.has("cgroups/cpu") && isolation.has("cgroups/mem");
   return ok({
     containerizer,
-    areLimitsEnforced: isolation.has("cgroups/cpu") && isolation.has("cgroups/mem"),
+    areLimitsEnforced: areLimitsWanted && !missing.includes("cpu") && !missing.includes("memory"),
     flags: {
       launcher,
       isolation: [...isolation].join(","),
-      ...(degradation === undefined ? {} : { isolation_degraded: degradation }),
+      ...(shortfall === undefined ? {} : { isolation_degraded: shortfall }),
     },
   });
 }

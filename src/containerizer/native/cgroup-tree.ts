@@ -1,6 +1,7 @@
 /**
  * The cgroups of one agent: `<hierarchy>/<root>/<mark>/<container>` carries the limits, `leaf` below
- * it the processes, and `-keepers` beside the containers all their keepers, which no limit of a task
+ * it the processes, any other folder in it a container nested in this one, which ends with it and
+ * shares its limits; and `-keepers` beside the containers all their keepers, which no limit of a task
  * may hit. What lies below the mark is ours alone, so that a recovery needs nobody to ask what may be
  * removed. Source: semantics 7.12.
  */
@@ -26,9 +27,7 @@ export interface CgroupTreeOptions {
 }
 
 /** Controllers that containers are limited and measured by. */
-export type Controller = "cpu" | "memory" | "pids" | "io";
-
-const CONTROLLERS: readonly Controller[] = ["cpu", "memory", "pids", "io"];
+const CONTROLLERS = ["cpu", "memory", "pids", "io"] as const;
 
 /** No container id begins like this, see `checkId`. */
 const KEEPERS = "-keepers";
@@ -43,16 +42,13 @@ const UNIT_NAME = /\.(?:service|scope|slice)$/;
 export class CgroupTree {
   readonly #options: CgroupTreeOptions;
   readonly #folder: string;
-  #controllers: ReadonlySet<Controller> = new Set();
+  #isOpen = false;
+  /** Folders of nested containers. */
+  readonly #nested = new Map<ContainerId, string>();
 
   constructor(options: CgroupTreeOptions) {
     this.#options = options;
     this.#folder = join(options.hierarchy, options.root, options.mark);
-  }
-
-  /** Those that could be handed down to containers, known after `open`. */
-  get controllers(): ReadonlySet<Controller> {
-    return this.#controllers;
   }
 
   get keepers(): string {
@@ -60,11 +56,11 @@ export class CgroupTree {
   }
 
   folderOf(containerId: ContainerId): string {
-    return join(this.#folder, containerId);
+    return this.#nested.get(containerId) ?? join(this.#folder, containerId);
   }
 
   leafOf(containerId: ContainerId): string {
-    return join(this.#folder, containerId, LEAF);
+    return join(this.folderOf(containerId), LEAF);
   }
 
   /**
@@ -72,7 +68,9 @@ export class CgroupTree {
    * `ContainerizerError` when the root belongs to a unit that is not started, or nothing can be made.
    */
   open(): void {
-    if (exists(this.keepers)) return;
+    if (exists(this.keepers) && this.#isOpen) return;
+    this.#isOpen = true;
+    this.#findNested(this.#folder);
     const { hierarchy, root, mark } = this.#options;
     const components = root.split("/").filter((part) => part !== "");
     const ownFrom = components.findLastIndex((part) => UNIT_NAME.test(part)) + 1;
@@ -88,18 +86,27 @@ export class CgroupTree {
       }
       this.#make(folder);
     }
-    this.#controllers = this.#handDown(folder);
+    this.#handDown(folder);
     this.#make(this.keepers);
     // Protection counts only as far as the parent has it too.
-    if (this.#controllers.has("memory")) this.#tryWrite(folder, "memory.low", "max");
+    if (wordsIn(folder, "cgroup.controllers").has("memory"))
+      this.#tryWrite(folder, "memory.low", "max");
   }
 
-  /** Makes the cgroups of a container. Errors: `ContainerizerError`. */
-  create(containerId: ContainerId): void {
-    if (KERNEL_NAME.test(containerId)) {
+  /**
+   * Makes the cgroups of a container, within those of `parent` if that has any; limits of its own
+   * are for whoever says so. Errors: `ContainerizerError`.
+   */
+  create(containerId: ContainerId, parent?: { id: ContainerId; isSharing: boolean }): void {
+    if (containerId === LEAF || KERNEL_NAME.test(containerId)) {
       throw new ContainerizerError(`Container id ${containerId} cannot be the name of a cgroup`);
     }
     this.open();
+    if (parent !== undefined && this.has(parent.id)) {
+      const folder = this.folderOf(parent.id);
+      this.#nested.set(containerId, join(folder, containerId));
+      if (!parent.isSharing) this.#handDown(folder);
+    }
     this.#make(this.folderOf(containerId));
     this.#make(this.leafOf(containerId));
   }
@@ -108,11 +115,15 @@ export class CgroupTree {
     return exists(this.folderOf(containerId));
   }
 
+  /** True when the container has this file to itself, rather than its parent for it. */
+  canSet(containerId: ContainerId, file: string): boolean {
+    return readText(join(this.folderOf(containerId), file)) !== undefined;
+  }
+
   /** Containers that have a cgroup. */
   list(): ContainerId[] {
-    return foldersIn(this.#folder)
-      .filter((name) => name !== KEEPERS)
-      .map((name) => brand<ContainerId>(name));
+    const folders = foldersIn(this.#folder).filter((name) => name !== KEEPERS);
+    return [...folders.map((name) => brand<ContainerId>(name)), ...this.#nested.keys()];
   }
 
   /** Content of one of the container's files; undefined when there is none. */
@@ -185,6 +196,9 @@ export class CgroupTree {
       () => this.#removeNow(folder),
       () => `The cgroup ${folder} cannot be removed`,
     );
+    for (const [nested, path] of this.#nested) {
+      if (`${path}/`.startsWith(`${folder}/`)) this.#nested.delete(nested);
+    }
   }
 
   /** Removes what holds nothing any more; another agent may live beside. */
@@ -211,6 +225,17 @@ export class CgroupTree {
     }
   }
 
+  /** After a restart: what lies in a container's folder beside its leaf is nested in it. */
+  #findNested(folder: string, depth: number = 0): void {
+    if (depth > CGROUP_DEPTH_MAX) return;
+    for (const name of foldersIn(folder)) {
+      if (name === KEEPERS || name === LEAF) continue;
+      const path = join(folder, name);
+      if (depth > 0) this.#nested.set(brand<ContainerId>(name), path);
+      this.#findNested(path, depth + 1);
+    }
+  }
+
   /** The folder and all below it, parents first. */
   #within(folder: string, depth: number = 0): string[] {
     if (depth > CGROUP_DEPTH_MAX || !exists(folder)) return [];
@@ -218,16 +243,14 @@ export class CgroupTree {
     return [folder, ...inner];
   }
 
-  /** Enables for the children what this cgroup has; returns what they have now. */
-  #handDown(folder: string): ReadonlySet<Controller> {
+  /** Enables for the children what this cgroup has. */
+  #handDown(folder: string): void {
     const had = wordsIn(folder, "cgroup.controllers");
     const enabled = wordsIn(folder, "cgroup.subtree_control");
     for (const controller of CONTROLLERS) {
       if (!had.has(controller) || enabled.has(controller)) continue;
       this.#tryWrite(folder, "cgroup.subtree_control", `+${controller}`);
     }
-    const now = wordsIn(folder, "cgroup.subtree_control");
-    return new Set(CONTROLLERS.filter((controller) => now.has(controller)));
   }
 
   #tryWrite(folder: string, file: string, value: string): void {

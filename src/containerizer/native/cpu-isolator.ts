@@ -44,7 +44,7 @@ export class CpuIsolator extends IsolatorBase {
     const wish = wishFor("cpus", resources, limits);
     if (wish === undefined) return Promise.resolve();
     this.#wishes.set(containerId, wish);
-    if (cgroups.controllers.has("cpu") && cgroups.has(containerId)) {
+    if (cgroups.canSet(containerId, "cpu.weight")) {
       cgroups.write(containerId, "cpu.weight", String(cpuWeight(resources, isRevocableLow)));
       cgroups.write(containerId, "cpu.max", cpuMax(wish, isRequestHard));
     }

@@ -37,16 +37,20 @@ export class LinuxLauncher implements Launcher {
     return Promise.resolve();
   }
 
-  async prepare(spec: ContainerSpec): Promise<Placement> {
+  prepare(spec: ContainerSpec): Promise<Placement> {
     const { cgroups } = this.#options;
     const namespaces = this.#options.namespacesOf(spec);
-    cgroups.create(spec.containerId);
-    return {
-      keeperWords: namespaces.isPidOwn ? [this.#unshare(), "--pid", "--"] : [],
+    const { containerId, parentId } = spec;
+    const isSharing = spec.container?.linux_info?.share_cgroups !== false;
+    const parent = parentId === undefined ? undefined : { id: parentId, isSharing };
+    cgroups.create(containerId, parent);
+    const parentPid = this.#pidOf(parentId);
+    return Promise.resolve({
+      keeperWords: this.#keeperWords(namespaces, parentPid),
       keeperCgroup: cgroups.keepers,
-      cgroup: cgroups.leafOf(spec.containerId),
-      namespaceWords: namespaces.isMountOwn ? this.#namespaceWords(namespaces) : [],
-    };
+      cgroup: cgroups.leafOf(containerId),
+      namespaceWords: this.#namespaceWords(namespaces, parentPid),
+    });
   }
 
   async processesOf(containerId: ContainerId): Promise<readonly ProcessStat[]> {
@@ -74,13 +78,11 @@ export class LinuxLauncher implements Launcher {
 
   insideWords(containerId: ContainerId, pid: number, directory: string): readonly string[] {
     const { cgroups } = this.#options;
-    const { nsenter } = this.#programs;
     if (!cgroups.has(containerId)) return [];
-    if (nsenter === undefined) throw missing("nsenter");
     const enter = 'echo 0 >"$0/cgroup.procs" && exec "$@"';
     return [
       ...["/bin/sh", "-c", enter, cgroups.leafOf(containerId)],
-      ...[nsenter, `--target=${pid}`, "--mount", "--ipc", "--pid", "--cgroup"],
+      ...[this.#nsenter(), `--target=${pid}`, "--mount", "--ipc", "--pid", "--cgroup"],
       ...[`--wdns=${directory}`, "--"],
     ];
   }
@@ -99,14 +101,39 @@ export class LinuxLauncher implements Launcher {
     return Promise.resolve();
   }
 
+  /** Of a parent that runs; its namespaces are there as long as this process is. */
+  #pidOf(parentId: ContainerId | undefined): number | undefined {
+    if (parentId === undefined || !this.#options.cgroups.has(parentId)) return undefined;
+    return this.#options.context.taskOf(parentId)?.pid;
+  }
+
+  /** The keeper stays in the agent's process namespace; the next process is in the other one. */
+  #keeperWords({ pid }: Namespaces, parentPid: number | undefined): string[] {
+    if (pid === "own") return [this.#unshare(), "--pid", "--"];
+    if (parentPid === undefined) return [];
+    return [this.#nsenter(), `--target=${parentPid}`, "--pid", "--no-fork", "--"];
+  }
+
   /** Mounts made in a container stay there; those made on the host later are seen in it. */
-  #namespaceWords({ isPidOwn, isIpcOwn }: Namespaces): string[] {
+  #namespaceWords({ mount, pid, ipc }: Namespaces, parentPid: number | undefined): string[] {
+    if (mount === "shared") return [];
+    const enter =
+      ipc === "shared" && parentPid !== undefined
+        ? [this.#nsenter(), `--target=${parentPid}`, "--ipc", "--"]
+        : [];
     return [
+      ...enter,
       ...[this.#unshare(), "--mount", "--propagation=slave", "--cgroup"],
-      ...(isIpcOwn ? ["--ipc"] : []),
-      ...(isPidOwn ? ["--mount-proc"] : []),
+      ...(ipc === "own" ? ["--ipc"] : []),
+      ...(pid === "own" || parentPid !== undefined ? ["--mount-proc"] : []),
       "--",
     ];
+  }
+
+  #nsenter(): string {
+    const { nsenter } = this.#programs;
+    if (nsenter === undefined) throw missing("nsenter");
+    return nsenter;
   }
 
   #unshare(): string {

@@ -31,7 +31,7 @@ export class MemoryIsolator extends IsolatorBase {
   async prepare(spec: ContainerSpec): Promise<Preparation> {
     const { cgroups, isSwapLimited } = this.#options;
     const { containerId } = spec;
-    if (!cgroups.controllers.has("memory")) return NO_PREPARATION;
+    if (!cgroups.canSet(containerId, "memory.max")) return NO_PREPARATION;
     // The kernel then ends everything in the container, rather than some process of it, so that no
     // task limps on with half of what it consisted of.
     cgroups.write(containerId, "memory.oom.group", "1");
@@ -48,9 +48,7 @@ export class MemoryIsolator extends IsolatorBase {
   ): Promise<void> {
     const { cgroups } = this.#options;
     const wish = wishFor("mem", resources, limits);
-    if (wish === undefined || !cgroups.controllers.has("memory") || !cgroups.has(containerId)) {
-      return Promise.resolve();
-    }
+    if (wish === undefined || !cgroups.canSet(containerId, "memory.max")) return Promise.resolve();
     const maxBytes = memoryMaxBytes(wish);
     const before = numberFile(cgroups.read(containerId, "memory.max"));
     const isFresh = !cgroups.isPopulated(containerId);

@@ -2,11 +2,14 @@
 import { ContainerizerError, type ContainerSpec } from "../containerizer.ts";
 import type { Isolation } from "./isolation.ts";
 
+/** `shared` is the agent's, or the parent's of a nested container. */
+export type Sharing = "own" | "shared";
+
 /** Which namespaces a container has for itself. */
 export interface Namespaces {
-  readonly isMountOwn: boolean;
-  readonly isPidOwn: boolean;
-  readonly isIpcOwn: boolean;
+  readonly mount: Sharing;
+  readonly pid: Sharing;
+  readonly ipc: Sharing;
 }
 
 export interface NamespaceSettings {
@@ -18,26 +21,26 @@ export interface NamespaceSettings {
   readonly shmBytes: number | undefined;
 }
 
-/** Errors: `ContainerizerError` for sharing that the agent forbids. */
+/**
+ * Which the container gets. What a nested one shares is its parent's, which is no business of the
+ * agent's. Errors: `ContainerizerError` for sharing that the agent forbids.
+ */
 export function namespacesOf(
-  { container }: ContainerSpec,
+  { container, parentId }: ContainerSpec,
   isolation: ReadonlySet<Isolation>,
   settings: NamespaceSettings,
 ): Namespaces {
   const linux = container?.linux_info;
   const isPidShared = linux?.share_pid_namespace === true;
   const isIpcShared = linux?.ipc_mode === "SHARE_PARENT";
-  if (isPidShared && settings.isPidSharingForbidden) {
+  if (parentId === undefined && isPidShared && settings.isPidSharingForbidden) {
     throw new ContainerizerError("The agent's pid namespace may not be shared on this agent");
   }
-  if (isIpcShared && settings.isIpcSharingForbidden) {
+  if (parentId === undefined && isIpcShared && settings.isIpcSharingForbidden) {
     throw new ContainerizerError("The agent's ipc namespace may not be shared on this agent");
   }
-  const isPidOwn = isolation.has("namespaces/pid") && !isPidShared;
-  const isIpcOwn = isolation.has("namespaces/ipc") && !isIpcShared;
-  return {
-    isPidOwn,
-    isIpcOwn,
-    isMountOwn: isPidOwn || isIpcOwn || isolation.has("filesystem/linux"),
-  };
+  const pid = isolation.has("namespaces/pid") && !isPidShared ? "own" : "shared";
+  const ipc = isolation.has("namespaces/ipc") && !isIpcShared ? "own" : "shared";
+  const isMountOwn = pid === "own" || ipc === "own" || isolation.has("filesystem/linux");
+  return { pid, ipc, mount: isMountOwn ? "own" : "shared" };
 }

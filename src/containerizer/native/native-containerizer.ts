@@ -85,7 +85,9 @@ export function nativeContainerizer(options: NativeContainerizerOptions): Contai
     openTerminal: options.openTerminal,
     shell: options.shell,
     // Without the controller there are only the processes themselves to measure.
-    isolation: hasController(options.cgroups.hierarchy, "memory") ? [] : ["posix/mem"],
+    isolation: missingControllers(options.cgroups.hierarchy).includes("memory")
+      ? ["posix/mem"]
+      : [],
     isolators: [...isolatorsOf(options, cgroups), ...(options.isolators ?? [])],
     refusalOf: (spec) => refusalOf(spec, isolation),
     launcher: (context) =>
@@ -186,8 +188,10 @@ function refusalOf(
   return `the container needs the isolator ${missing[0]}, which the agent's --isolation does not list`;
 }
 
-function hasController(hierarchy: string, name: string): boolean {
-  return readFileSync(join(hierarchy, "cgroup.controllers"), "utf8").split(/\s/).includes(name);
+/** Controllers for limits that the host's cgroups v2 do not have. */
+export function missingControllers(hierarchy: string): string[] {
+  const there = readFileSync(join(hierarchy, "cgroup.controllers"), "utf8").trim().split(" ");
+  return ["cpu", "memory", "pids", "io"].filter((name) => !there.includes(name));
 }
 
 /** Magic number of the cgroup v2 file system. */

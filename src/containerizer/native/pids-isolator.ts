@@ -19,7 +19,7 @@ export class PidsIsolator extends IsolatorBase {
   }
 
   prepare({ containerId }: ContainerSpec): Promise<Preparation> {
-    if (this.#cgroups.controllers.has("pids")) {
+    if (this.#cgroups.canSet(containerId, "pids.max")) {
       const value = this.#max === 0 ? "max" : String(this.#max);
       this.#cgroups.write(containerId, "pids.max", value);
     }

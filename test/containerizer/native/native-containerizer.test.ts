@@ -128,6 +128,53 @@ describe.skipIf(OBSTACLE !== undefined)(`native containerizer${reason}`, () => {
   });
 });
 
+describe.skipIf(OBSTACLE !== undefined)(`nested native containers${reason}`, () => {
+  test("a nested container lives in its parent's cgroup, ends with it and is found again [semantics 7.12]", async () => {
+    const cgroupRoot = newCgroupRoot();
+    const { containerizer, root, folder } = open({}, cgroupRoot);
+    const parent = specIn(root, "parent", "exec sleep 100");
+    const child = specIn(root, "child", "exec sleep 100", { parentId: parent.containerId });
+    const brief = specIn(root, "brief", "exit 3", { parentId: parent.containerId });
+    await containerizer.launch(parent);
+    const { pid } = await containerizer.launch(child);
+    expect(cgroupOf(pid)).toBe(join(folder, "parent/child/leaf"));
+    await containerizer.launch(brief);
+    expect((await containerizer.wait(brief.containerId)).exit).toEqual({ kind: "exited", code: 3 });
+    await containerizer.cleanup(brief.containerId);
+    await containerizer.close();
+    const next = open({}, cgroupRoot, root).containerizer;
+    const { alive } = await next.recover([parent, child]);
+    expect([...alive.keys()].sort()).toEqual([child.containerId, parent.containerId].sort());
+    await next.destroy(parent.containerId);
+    expect(isRunning(pid)).toBe(false);
+    expect((await next.wait(child.containerId)).exit.kind).toBe("signaled");
+    for (const { containerId } of [parent, child]) await next.cleanup(containerId);
+    expect(existsSync(join(folder, "parent"))).toBe(false);
+  });
+
+  test("what a nested container shares is its parent's [semantics 7.16]", async () => {
+    const { containerizer, root } = open();
+    const parent = specIn(
+      root,
+      "parent",
+      "readlink /proc/self/ns/pid /proc/self/ns/ipc; sleep 100",
+    );
+    await containerizer.launch(parent);
+    await until("the parent has spoken", () => outputOf(parent).split("\n").length > 2);
+    const linux_info = { share_pid_namespace: true, ipc_mode: "SHARE_PARENT" } as const;
+    const child = specIn(root, "child", "readlink /proc/self/ns/pid /proc/self/ns/ipc; ps ax", {
+      parentId: parent.containerId,
+      container: { type: "MESOS", linux_info },
+    });
+    await containerizer.launch(child);
+    await containerizer.wait(child.containerId);
+    expect(outputOf(child, "stderr")).toBe("");
+    expect(outputOf(child)).toStartWith(outputOf(parent));
+    expect(outputOf(child)).toContain("sleep 100");
+    await containerizer.destroy(parent.containerId);
+  });
+});
+
 describe.skipIf(OBSTACLE !== undefined)(`recovery of native containers${reason}`, () => {
   test("after SIGKILL of the agent all is found, orphans and stale cgroups go, strangers stay [semantics 7.7]", async () => {
     const root = newRoot();
