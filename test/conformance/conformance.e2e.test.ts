@@ -14,6 +14,7 @@ import {
 } from "../harness/allot-process.ts";
 import { printTable } from "./report.ts";
 import { AGENT_SCENARIOS } from "./scenarios/agents.ts";
+import { EXECUTOR_SCENARIOS } from "./scenarios/executors.ts";
 import { FRAMEWORK_SCENARIOS } from "./scenarios/frameworks.ts";
 import { OFFER_SCENARIOS } from "./scenarios/offers.ts";
 import { OPERATION_SCENARIOS } from "./scenarios/operations.ts";
@@ -30,6 +31,7 @@ const { CONFORMANCE_ONLY, CONFORMANCE_ALL } = process.env;
 
 const scenarios = [
   ...AGENT_SCENARIOS,
+  ...EXECUTOR_SCENARIOS,
   ...FRAMEWORK_SCENARIOS,
   ...OFFER_SCENARIOS,
   ...OPERATION_SCENARIOS,
@@ -43,7 +45,8 @@ const runs = runsOf(scenarios).filter(
 );
 const isLong = ({ scenario }: Run): boolean => scenario.isLong === true;
 const isSkipped = ({ scenario }: Run): boolean =>
-  scenario.notYet !== undefined && CONFORMANCE_ALL === undefined;
+  scenario.obstacle !== undefined ||
+  (scenario.notYet !== undefined && CONFORMANCE_ALL === undefined);
 
 /** The longest first, so that the end does not wait for them. */
 const waiting = runs
@@ -95,10 +98,10 @@ async function faultOf(work: () => Promise<void>): Promise<Error | undefined> {
 }
 
 for (const run of runs) {
-  const { lines, title, notYet } = run.scenario;
+  const { lines, title, notYet, obstacle } = run.scenario;
   const name = `${title} in ${run.wire.name} [semantics 10: ${lines.join(", ")}]`;
   if (isSkipped(run)) {
-    test.skip(`${name}: ${notYet ?? ""}`, () => undefined);
+    test.skip(`${name}: ${obstacle ?? notYet ?? ""}`, () => undefined);
     continue;
   }
   test(

@@ -78,13 +78,11 @@ export const LINES: ReadonlyMap<number, string> = new Map([
 ]);
 
 export interface Standing {
-  readonly mark: "several masters" | "an agent's line" | "different";
+  readonly mark: "several masters" | "different";
   readonly reason: string;
 }
 
 const SEVERAL: Standing = { mark: "several masters", reason: "needs an election among masters" };
-
-const agents = (reason: string): Standing => ({ mark: "an agent's line", reason });
 
 /** Lines that no scenario proves. */
 export const STANDINGS: ReadonlyMap<number, Standing> = new Map([
@@ -92,17 +90,4 @@ export const STANDINGS: ReadonlyMap<number, Standing> = new Map([
   [6, SEVERAL],
   [7, SEVERAL],
   [8, SEVERAL],
-  [52, agents("test/executor, test/e2e/execute.e2e.test.ts")],
-  [54, agents("test/executor")],
-  [55, agents("health checks run beside the executor")],
-  [56, agents("health checks run beside the executor")],
-  [57, agents("test/agent/core")],
-  [59, agents("test/agent/core")],
-  [60, agents("needs cgroups")],
-  [61, agents("needs cgroups")],
-  [62, agents("needs cgroups")],
-  [63, agents("fetcher")],
-  [64, agents("needs Docker")],
-  [65, agents("test/agent/core/groups.test.ts, test/e2e/groups.e2e.test.ts")],
-  [69, agents("test/agent/runtime/detect-resources.test.ts")],
 ]);

@@ -31,12 +31,16 @@ export function printTable(runs: readonly Run[], judgement: Judgement): void {
 
 function markOf(runs: readonly Run[], judgement: Judgement): string {
   if (runs.some(judgement.isFailed)) return "FAILED";
+  if (runs.some(({ scenario }) => scenario.obstacle !== undefined)) return "not here";
   return runs.some(judgement.isSkipped) ? "not yet" : "passed";
 }
 
 /** Why it cannot pass yet, and what is to be known of how it was proven. */
 function notes(runs: readonly Run[]): string {
-  const reasons = runs.flatMap(({ scenario }) => [scenario.notYet ?? "", scenario.note ?? ""]);
+  const reasons = runs.flatMap(({ scenario: { obstacle, notYet, note } }) => [
+    obstacle ?? notYet ?? "",
+    note ?? "",
+  ]);
   return [...new Set(reasons)].filter((reason) => reason !== "").join("; ");
 }
 

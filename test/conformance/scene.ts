@@ -29,6 +29,8 @@ export interface Scenario {
   readonly isLong?: boolean;
   /** Why it cannot pass yet. It is skipped then, and never counts as passed. */
   readonly notYet?: string;
+  /** Why this machine cannot run it; undefined when it can. */
+  readonly obstacle?: string | undefined;
   /** How it is proven where that is not by the compiled program in real time. */
   readonly note?: string;
   run(scene: Scene): Promise<void>;
@@ -122,6 +124,11 @@ export class Scene {
     this.wire = run.wire;
     this.role = run.role;
     this.url = sharedUrl;
+  }
+
+  /** Newest first, before whatever was made earlier. */
+  atEnd(ending: () => Promise<void>): void {
+    this.#endings.push(ending);
   }
 
   async startMaster(...flags: string[]): Promise<AllotProcess> {

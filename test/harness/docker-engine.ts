@@ -67,7 +67,8 @@ export async function findPrivateEngine(what: string): Promise<PrivateEngine | u
   return undefined;
 }
 
-function whyNoEngine(socketPath: string | undefined): string | undefined {
+/** Undefined when one can be had: that of `socketPath`, or one of our own. */
+export function whyNoEngine(socketPath: string | undefined): string | undefined {
   if (socketPath !== undefined) return undefined;
   if (process.getuid?.() !== 0) return "no Docker Engine runs here, and only root can start one";
   for (const program of ["dockerd", "containerd", "busybox"]) {

@@ -31,6 +31,8 @@ export interface Status {
   readonly source?: string;
   readonly message?: string;
   readonly uuid?: string;
+  readonly timestamp?: number;
+  readonly healthy?: boolean;
 }
 
 export interface Event {
