@@ -6,6 +6,7 @@ import { Checkpoint } from "../agent/checkpoint/checkpoint.ts";
 import { type AgentOptions, DEFAULT_CAPABILITIES } from "../agent/core/agent-options.ts";
 import { AgentRuntime } from "../agent/runtime/agent-runtime.ts";
 import { readBootId } from "../agent/runtime/boot-id.ts";
+import type { GarbageOptions } from "../agent/runtime/garbage.ts";
 import { ok, type Result, refuse } from "../base/result.ts";
 import { AGENT_ACTOR, createAgentApp } from "../http/agent/agent-app.ts";
 import { withLogFile } from "../http/file-source.ts";
@@ -118,6 +119,7 @@ export async function startAgent(
       tokens: flags.boolean("authenticate_http_executors") ? tokens.value : undefined,
     },
     bootId: await readBootId(),
+    garbage: garbageFlags(flags),
     containerizer: containerizer.value,
     checkpoint,
     link: {
@@ -208,6 +210,16 @@ async function agentOptions(
     reconfigurationPolicy:
       flags.string("reconfiguration_policy") === "additive" ? "additive" : "equal",
   });
+}
+
+function garbageFlags(flags: RoleContext["flags"]): GarbageOptions {
+  return {
+    delayMs: flags.durationMs("gc_delay") ?? 604_800_000,
+    headroom: flags.float("gc_disk_headroom") ?? 0.1,
+    intervalMs: flags.durationMs("disk_watch_interval") ?? 60_000,
+    areOthersCollected: flags.boolean("gc_non_executor_container_sandboxes"),
+    trashBytes: flags.sizeBytes("volume_trash_size") ?? Number.POSITIVE_INFINITY,
+  };
 }
 
 /** `--executor_environment_variables`: an object of texts. Errors: `invalid`. */

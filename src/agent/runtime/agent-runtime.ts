@@ -30,6 +30,7 @@ import {
 import { type ContainerScope, reportContainers } from "./container-reports.ts";
 import { ExecutorStreams } from "./executor-streams.ts";
 import { SandboxFiles } from "./files.ts";
+import { GarbageCollector, type GarbageOptions } from "./garbage.ts";
 import { COALESCE_MS, INPUTS_PER_BATCH, QUEUED_INPUTS, STOP_TIMEOUT_MS } from "./limits.ts";
 import type { CheckpointStore, ExecutorStream, MasterLink } from "./ports.ts";
 import type { Session } from "./session.ts";
@@ -40,6 +41,8 @@ export interface AgentRuntimeDependencies {
   readonly options: AgentOptions;
   readonly environment: EnvironmentOptions;
   readonly bootId: string;
+  /** Undefined: nothing is ever removed. */
+  readonly garbage?: GarbageOptions | undefined;
   readonly containerizer: Containerizer;
   /** Owned by the runtime from here on; closed by `stop`. */
   readonly checkpoint: CheckpointStore;
@@ -70,6 +73,7 @@ export class AgentRuntime {
   readonly #deps: AgentRuntimeDependencies;
   readonly #host: ContainerHost;
   readonly #timers: AgentTimers;
+  readonly #garbage: GarbageCollector | undefined;
   readonly #queue: AgentInput[] = [];
   readonly #requests = new Map<number, Request>();
   readonly #containerRequests = new Map<number, ContainerRequest>();
@@ -91,6 +95,15 @@ export class AgentRuntime {
     this.files = new SandboxFiles(() => this.core.state, clock);
     this.#streams = new ExecutorStreams(clock);
     this.#timers = new AgentTimers(clock, (timer) => this.input({ kind: "timer", timer }));
+    if (dependencies.garbage !== undefined) {
+      this.#garbage = new GarbageCollector({
+        options: dependencies.garbage,
+        workDir: options.workDir,
+        clock,
+        log,
+        liveFolders: () => liveFolders(this.core.state),
+      });
+    }
     this.#host = new ContainerHost({
       containerizer,
       options,
@@ -141,6 +154,7 @@ export class AgentRuntime {
       terminations: ended,
     });
     this.#drain();
+    this.#garbage?.start();
   }
 
   /** Queues something that happened. Handled soon, in order of arrival. */
@@ -212,6 +226,7 @@ export class AgentRuntime {
   metrics(): Record<string, number> {
     return {
       ...agentMetrics(this.state, (this.#nowMs() - this.#startWallMs) / 1000),
+      ...this.#garbage?.figures(),
       ...Object.fromEntries(
         this.health().map(({ name, isHealthy }) => [
           `containerizer/${name}/engine_healthy`,
@@ -236,6 +251,7 @@ export class AgentRuntime {
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.#halt();
+    await this.#garbage?.stop();
     await withTimeout(this.#deps.clock, STOP_TIMEOUT_MS, this.#host.stop());
     await this.#deps.containerizer.close();
     this.#deps.checkpoint.close();
@@ -318,6 +334,7 @@ export class AgentRuntime {
         break;
       case "cleanupContainer":
         this.#host.cleanup(effect.containerId);
+        void this.#garbage?.touch(effect.directory);
         break;
       case "createVolume":
       case "removeVolume":
@@ -397,6 +414,12 @@ export class AgentRuntime {
     for (const respond of this.#containerRequests.values()) respond(outcome);
     this.#containerRequests.clear();
   }
+}
+
+/** Sandboxes of what runs, or is still to be reported on. */
+function liveFolders(state: AgentState): ReadonlySet<string> {
+  const live = [...state.containers.values(), ...state.apiContainers.values()];
+  return new Set(live.map(({ directory }) => directory));
 }
 
 async function withTimeout(clock: Clock, timeoutMs: number, work: Promise<void>): Promise<void> {

@@ -139,15 +139,19 @@ export const AGENT_FLAGS: readonly Flag[] = [
     acts("credential", "path", undefined, "principal/secret towards the master"),
   ]),
   ...group("Sandboxes, disk and fetching", [
-    later("gc_delay", "duration", "1weeks", "longest keep time of sandboxes"),
-    later("gc_disk_headroom", "float", "0.1", "disk share kept free when ageing sandboxes"),
-    later(
+    acts("gc_delay", "duration", "1weeks", "longest keep time of sandboxes"),
+    acts("gc_disk_headroom", "float", "0.1", "disk share kept free when ageing sandboxes", {
+      min: "0",
+      max: "1",
+    }),
+    acts("volume_trash_size", "size", "16GB", "most that destroyed volumes are kept for undoing"),
+    acts(
       "gc_non_executor_container_sandboxes",
       "boolean",
       "false",
       "GC sandboxes of API-launched containers",
     ),
-    later("disk_watch_interval", "duration", "1mins", "disk usage check period"),
+    acts("disk_watch_interval", "duration", "1mins", "disk usage check period", { min: "1secs" }),
     acts("container_disk_watch_interval", "duration", "15secs", "disk quota check period", {
       min: "1secs",
     }),
