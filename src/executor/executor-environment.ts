@@ -2,8 +2,10 @@
  * The environment of an executor, which a command task inherits: what Mesos promises and nothing of
  * the agent's own. Later sources win, as in Mesos. Source: semantics 7.4, http-api 5.
  */
+import { decodeUtf8 } from "../base/text.ts";
 import { formatDurationMs } from "../base/units.ts";
-import type { CommandInfo, Environment, TaskInfo } from "../protocol/v1/types.ts";
+import { decodeBase64 } from "../protocol/base64.ts";
+import type { CommandInfo, Environment, Secret, TaskInfo } from "../protocol/v1/types.ts";
 
 export interface ExecutorEnvironmentOptions {
   readonly frameworkId: string;
@@ -99,8 +101,15 @@ function agentVariables(options: ExecutorEnvironmentOptions): Record<string, str
 /** Plain variables by name; secrets are left to their isolator. */
 export function variablesOf(environment: Environment | undefined): Record<string, string> {
   const values: Record<string, string> = {};
-  for (const { name, value, type } of environment?.variables ?? []) {
-    if (type !== "SECRET" && value !== undefined) values[name] = value;
+  for (const { name, value, type, secret } of environment?.variables ?? []) {
+    const text = type === "SECRET" ? secretText(secret) : value;
+    if (text !== undefined) values[name] = text;
   }
   return values;
+}
+
+/** Text of a secret that carries its value; references are refused before (container-host). */
+function secretText(secret: Secret | undefined): string | undefined {
+  const bytes = decodeBase64(secret?.value?.data ?? "");
+  return secret?.value === undefined || bytes === undefined ? undefined : decodeUtf8(bytes);
 }

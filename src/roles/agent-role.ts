@@ -193,12 +193,16 @@ async function agentOptions(
   }: { readonly port: number; readonly acls: Acls; readonly areLimitsEnforced: boolean },
 ): Promise<Result<AgentOptions>> {
   const { flags, workDir } = context;
+  const isDockerThere = (flags.string("containerizers") ?? "").includes("docker");
   const info = await agentInfo(context, address, port);
   if (!info.ok) return info;
   return ok({
     info: info.value,
     version: MESOS_API_VERSION,
-    capabilities: DEFAULT_CAPABILITIES,
+    // Told to the master, which refuses tasks with limits that nothing here would enforce.
+    capabilities: DEFAULT_CAPABILITIES.filter(
+      ({ type }) => type !== "TASK_RESOURCE_LIMITS" || areLimitsEnforced || isDockerThere,
+    ),
     workDir,
     ip: address.ip,
     acls,

@@ -86,7 +86,7 @@ export function containerizerSuite(open: (root: string) => Containerizer): void 
       `${spec.directory}\nit's me\n`,
     );
     expect(await inside("kill -TERM $$", 60_000)).toEqual({ kind: "signaled", signal: 15 });
-    const late = inside("sleep 1000 & echo $! >child; wait", 500);
+    const late = inside("sleep 1000 & echo $! >child; wait", 2000);
     expect(await late).toEqual({ kind: "timedOut" });
     const child = Number(readFileSync(join(spec.directory, "child"), "utf8"));
     await until("what it started is gone too", () => !isRunningIn(spec, child));

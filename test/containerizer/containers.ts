@@ -66,9 +66,9 @@ export function outputOf(spec: ContainerSpec, file: string = "stdout"): string {
   return existsSync(path) ? readFileSync(path, "utf8") : "";
 }
 
-/** Waits until `fact` holds; fails with its name after ten seconds. */
+/** Waits until `fact` holds; fails with its name after half a minute. */
 export async function until(what: string, fact: () => boolean): Promise<void> {
-  const deadlineMs = performance.now() + 10_000;
+  const deadlineMs = performance.now() + 30_000;
   while (!fact()) {
     if (performance.now() > deadlineMs) throw new Error(`waited in vain until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 3));

@@ -386,6 +386,13 @@ export class ContainerHost {
 
 /** What the launch asks for that this agent cannot give; saying so beats running it wrongly. */
 function unsupported({ commandTask, executor }: ContainerLaunch): string | undefined {
-  const uris = [...(commandTask?.command?.uris ?? []), ...(executor.command?.uris ?? [])];
-  return uris.length > 0 ? "this agent fetches no URIs" : undefined;
+  const commands = [commandTask?.command, executor.command];
+  if (commands.some((command) => (command?.uris ?? []).length > 0)) {
+    return "this agent fetches no URIs";
+  }
+  const variables = commands.flatMap((command) => command?.environment?.variables ?? []);
+  const reference = variables.find(({ secret }) => secret?.type === "REFERENCE");
+  return reference === undefined
+    ? undefined
+    : `environment variable ${reference.name}: this agent resolves no references to secrets`;
 }

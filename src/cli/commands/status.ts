@@ -20,6 +20,8 @@ interface Status {
     readonly inactive: number;
     readonly recovering: number;
   };
+  /** Agents that hold tasks to their limits, and those that only measure what tasks use. */
+  readonly isolation: { readonly enforced: number; readonly measured: number };
   readonly frameworks: { readonly connected: number; readonly disconnected: number };
   /** Live and unreachable tasks by state, as `TASK_RUNNING`. */
   readonly tasks: Readonly<Record<string, number>>;
@@ -32,7 +34,7 @@ export const STATUS: Command = {
   summary: "show the pool at a glance",
   synopsis: "[--json]",
   description: [
-    "--json prints {master: {address, id, version, api_version, started_at}, agents: {active, inactive, recovering}, frameworks: {connected, disconnected}, tasks: {TASK_…: count}, resources: {total, allocated}}.",
+    "--json prints {master: {address, id, version, api_version, started_at}, agents: {active, inactive, recovering}, isolation: {enforced, measured}, frameworks: {connected, disconnected}, tasks: {TASK_…: count}, resources: {total, allocated}}.",
   ],
   flags: group("Output", [JSON_FLAG]),
   wordCount: 0,
@@ -57,6 +59,9 @@ function readStatus(address: string, answer: MasterResponse): Status {
   const agents = answer.get_agents?.agents ?? [];
   const frameworks = answer.get_frameworks?.frameworks ?? [];
   const active = agents.filter((agent) => agent.active).length;
+  const enforced = agents.filter(({ capabilities }) =>
+    capabilities?.some(({ type }) => type === "TASK_RESOURCE_LIMITS"),
+  ).length;
   const connected = frameworks.filter((framework) => framework.connected).length;
   return {
     master: {
@@ -71,6 +76,7 @@ function readStatus(address: string, answer: MasterResponse): Status {
       inactive: agents.length - active,
       recovering: answer.get_agents?.recovered_agents?.length ?? 0,
     },
+    isolation: { enforced, measured: agents.length - enforced },
     frameworks: { connected, disconnected: frameworks.length - connected },
     tasks: countStates(answer),
     resources: {
@@ -88,7 +94,8 @@ function countStates({ get_tasks: tasks }: MasterResponse): Record<string, numbe
   return counts;
 }
 
-function formatStatus({ master, agents, frameworks, tasks, resources }: Status): string {
+function formatStatus(status: Status): string {
+  const { master, agents, frameworks, isolation, tasks, resources } = status;
   const states = Object.entries(tasks).map(
     ([state, count]) => `${count} ${state.replace(/^TASK_/, "").toLowerCase()}`,
   );
@@ -96,11 +103,16 @@ function formatStatus({ master, agents, frameworks, tasks, resources }: Status):
   const lines: readonly (readonly [string, string])[] = [
     ["Master", `${master.address}, allot ${master.version ?? "?"}, up ${ageOf(master.started_at)}`],
     ["Agents", counted({ active: agents.active }, agents)],
+    ...(isolation.measured === 0 ? [] : ([["Isolation", isolationText(isolation)]] as const)),
     ["Frameworks", counted({ connected: frameworks.connected }, frameworks)],
     ["Tasks", states.length === 0 ? "none" : states.join(", ")],
     ["In use", `cpus ${share("cpus")}, memory ${share("mem")}, disk ${share("disk")}`],
   ];
   return lines.map(([name, text]) => `${`${name}:`.padEnd(12)}${text}\n`).join("");
+}
+
+function isolationText({ enforced, measured }: Status["isolation"]): string {
+  return `none on ${measured} of ${enforced + measured} agents, where tasks are only measured (see their logs)`;
 }
 
 /** `3 active, 1 inactive`: the first always, others when there are any. */

@@ -5,6 +5,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { brand } from "../../../src/base/ids.ts";
 import type { Containerizer, ContainerSpec } from "../../../src/containerizer/containerizer.ts";
 import { agentMark } from "../../../src/containerizer/posix/posix-containerizer.ts";
 import { isRunning, newRoot, outputOf, removeRoots, specIn, until } from "../containers.ts";
@@ -64,7 +65,7 @@ describe.skipIf(LIMITS_OBSTACLE !== undefined)(`limits of native containers${rea
       { resources: scalars({ cpus: 0.1, mem: 48 }) },
       { root, cgroupRoot },
     );
-    const neighbour = specIn(root, "neighbour", hold(20), {
+    const neighbour = specIn(root, "neighbour", hold(6), {
       resources: scalars({ cpus: 0.1, mem: 64 }),
     });
     const { pid } = await containerizer.launch(neighbour);
@@ -81,7 +82,7 @@ describe.skipIf(LIMITS_OBSTACLE !== undefined)(`limits of native containers${rea
     );
     expect(isRunning(pid)).toBe(true);
     const usage = await containerizer.usage(neighbour.containerId);
-    expect(usage.mem_anon_bytes).toBeGreaterThan(20 * MEGABYTE);
+    expect(usage.mem_anon_bytes).toBeGreaterThan(6 * MEGABYTE);
     expect(usage.mem_limit_bytes).toBe(64 * MEGABYTE);
     await end(containerizer, neighbour);
     await containerizer.cleanup(spec.containerId);
@@ -116,6 +117,31 @@ describe.skipIf(LIMITS_OBSTACLE !== undefined)(`limits of native containers${rea
     expect(usage.cpus_throttled_time_secs ?? 0).toBeGreaterThan(0);
     expect(usage).toMatchObject({ cpus_soft_limit: 0.1, cpus_limit: 0.2 });
     await end(containerizer, spec);
+  }, 60_000);
+
+  test("a nested container has limits of its own only where it asks for cgroups of its own [semantics 7.12]", async () => {
+    const { containerizer, file, spec } = open("outer", "exec sleep 100", {
+      resources: scalars({ cpus: 0.1, mem: 128 }),
+    });
+    await containerizer.launch(spec);
+    const nested = (name: string, share_cgroups: boolean): ContainerSpec => ({
+      ...spec,
+      containerId: brand(name),
+      directory: `${spec.directory}-${name}`,
+      command: { value: "exec sleep 100" },
+      resources: share_cgroups ? [] : scalars({ cpus: 0.1, mem: 40 }),
+      parentId: spec.containerId,
+      container: { type: "MESOS", linux_info: { share_cgroups } },
+    });
+    await containerizer.launch(nested("sharing", true));
+    expect(() => file("sharing/memory.max")).toThrow();
+    await containerizer.launch(nested("own", false));
+    expect(file("own/memory.max")).toBe(String(40 * MEGABYTE));
+    expect(file("memory.max")).toBe(String(128 * MEGABYTE));
+    await containerizer.destroy(spec.containerId);
+    for (const name of ["own", "sharing"]) await containerizer.wait(brand(name));
+    await containerizer.cleanup(spec.containerId);
+    for (const name of ["own", "sharing"]) await containerizer.cleanup(brand(name));
   }, 60_000);
 
   test("an agent that was away learns that a container passed its memory [semantics 7.7]", async () => {
