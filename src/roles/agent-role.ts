@@ -3,7 +3,11 @@ import { mkdirSync } from "node:fs";
 import { posix as paths } from "node:path";
 import process from "node:process";
 import { Checkpoint } from "../agent/checkpoint/checkpoint.ts";
-import { type AgentOptions, DEFAULT_CAPABILITIES } from "../agent/core/agent-options.ts";
+import {
+  type AgentOptions,
+  DEFAULT_CAPABILITIES,
+  type ReconfigurationPolicy,
+} from "../agent/core/agent-options.ts";
 import { AgentRuntime } from "../agent/runtime/agent-runtime.ts";
 import { readBootId } from "../agent/runtime/boot-id.ts";
 import type { GarbageOptions } from "../agent/runtime/garbage.ts";
@@ -211,9 +215,12 @@ async function agentOptions(
     executorShutdownGraceMs: flags.durationMs("executor_shutdown_grace_period") ?? 5000,
     isUserSwitched: (flags.boolean("switch_user") ?? true) && process.getuid?.() === 0,
     areLimitsEnforced,
-    reconfigurationPolicy:
-      flags.string("reconfiguration_policy") === "additive" ? "additive" : "equal",
+    reconfigurationPolicy: reconfigurationPolicy(flags.string("reconfiguration_policy")),
   });
+}
+
+function reconfigurationPolicy(text: string | undefined): ReconfigurationPolicy {
+  return text === "additive" || text === "fitting" ? text : "equal";
 }
 
 function garbageFlags(flags: RoleContext["flags"]): GarbageOptions {

@@ -2,6 +2,12 @@
 import type { AgentInfo, AgentInfoCapability } from "../../protocol/v1/types.ts";
 import type { Acls } from "../../security/acls.ts";
 
+/**
+ * `equal`: none; `additive`: growth; `fitting`, our own: any that leaves enough for what runs, is
+ * reserved and has volumes.
+ */
+export type ReconfigurationPolicy = "equal" | "additive" | "fitting";
+
 export interface AgentOptions {
   /** Without `id`; resources and attributes complete (flags plus detection). */
   readonly info: AgentInfo;
@@ -21,7 +27,7 @@ export interface AgentOptions {
   /** An isolator enforces `TaskInfo.limits`; without one such tasks are refused. */
   readonly areLimitsEnforced: boolean;
   /** Which changes of the agent's own description a restart may bring (semantics 7.7). */
-  readonly reconfigurationPolicy: "equal" | "additive";
+  readonly reconfigurationPolicy: ReconfigurationPolicy;
 }
 
 /** What agents advertise unless `--agent_features` says otherwise (semantics 2.9). */

@@ -4,16 +4,18 @@
  * agent (DESIGN §2).
  */
 import type { AgentInfo, Attribute, Resource } from "../../protocol/v1/types.ts";
+import type { ReconfigurationPolicy } from "./agent-options.ts";
 
 /** Says what changed in a way the policy forbids, or undefined when the agent may go on. */
 export function reconfigurationFault(
   before: AgentInfo,
   after: AgentInfo,
-  policy: "equal" | "additive",
+  policy: ReconfigurationPolicy,
 ): string | undefined {
   if (before.hostname !== after.hostname) {
     return `hostname changed from ${before.hostname} to ${after.hostname}`;
   }
+  if (policy === "fitting") return undefined;
   const isDomainKept = canonical(before.domain) === canonical(after.domain);
   if (!isDomainKept && (policy === "equal" || before.domain !== undefined)) return "domain changed";
   return (

@@ -3,8 +3,11 @@
  * has its true end in its update stream, or is said never to have run. Nothing is launched again.
  * Source: semantics 7.7; DESIGN §7.
  */
-import { assert } from "../../base/assert.ts";
+import { assert, must } from "../../base/assert.ts";
 import { brand, type ContainerId } from "../../base/ids.ts";
+import type { Resource } from "../../protocol/v1/types.ts";
+import { withCheckpointed } from "../../resources/conversion.ts";
+import { ResourceKinds } from "../../resources/kinds.ts";
 import type { CheckpointedExecutor, CheckpointState } from "./checkpoint-state.ts";
 import { recoverContainers } from "./containers/container-recovery.ts";
 import {
@@ -15,9 +18,11 @@ import {
   launchOf,
   restartReport,
 } from "./executors.ts";
+import { misfits } from "./fit.ts";
 import { forgetFrameworkIfIdle } from "./history.ts";
 import { type AgentInput, isTerminalState } from "./inputs.ts";
 import { addExecutor, addFramework, addTask } from "./launch.ts";
+import { MISFITS_TOLD } from "./limits.ts";
 import { restoreResources } from "./operations.ts";
 import { reconfigurationFault } from "./reconfiguration.ts";
 import { register, stop } from "./registration.ts";
@@ -40,7 +45,7 @@ export function recover(step: Step, input: Recovered): void {
   assert(state.frameworks.size === 0, "recovery comes first");
   state.bootId = input.bootId;
   const found = input.checkpoint;
-  if (!restoreIdentity(step, found)) return;
+  if (!restoreIdentity(step, input)) return;
   state.epoch = found.epoch;
   state.lastCommand = found.lastCommand;
   restoreEverything(step, found);
@@ -65,8 +70,9 @@ export function finishRecovery(step: Step): void {
 }
 
 /** False when the process must end, or when nothing on disk concerns the new agent. */
-function restoreIdentity(step: Step, found: CheckpointState): boolean {
+function restoreIdentity(step: Step, input: Recovered): boolean {
   const { state, options } = step;
+  const found = input.checkpoint;
   const old = found.agentInfo;
   if (old?.id === undefined) {
     state.phase = "disconnected";
@@ -81,6 +87,18 @@ function restoreIdentity(step: Step, found: CheckpointState): boolean {
     if (lack !== undefined) {
       step.state.counters["slave/recovery_errors"] += 1;
       stop(step, `${lack}; give the agent back what it had (--resources)`);
+      return false;
+    }
+    const isSameBoot = found.bootId === state.bootId;
+    const unfit = misfits(found, totalOf(step), isSameBoot ? input.alive : new Set());
+    if (options.reconfigurationPolicy === "fitting" && unfit.length > 0) {
+      step.state.counters["slave/recovery_errors"] += 1;
+      const what = unfit.slice(0, MISFITS_TOLD).join(", ");
+      const more = unfit.length > MISFITS_TOLD ? ` and ${unfit.length - MISFITS_TOLD} more` : "";
+      stop(
+        step,
+        `what runs does not fit into the agent's resources any more: ${what}${more}; end it first, or give the agent more (--resources)`,
+      );
       return false;
     }
     checkpoint(step, { kind: "putAgent", agentInfo: state.info, bootId: state.bootId });
@@ -102,6 +120,13 @@ function restoreIdentity(step: Step, found: CheckpointState): boolean {
     `${fault}, which --reconfiguration_policy=${options.reconfigurationPolicy} does not allow; undo the change, or remove the agent's checkpoint below ${options.workDir}/meta to start as a new agent`,
   );
   return false;
+}
+
+/** With reservations and volumes in place of what they were made from. */
+function totalOf({ state }: Step): readonly Resource[] {
+  const { info, checkpointedResources } = state;
+  const total = withCheckpointed(new ResourceKinds(), info.resources ?? [], checkpointedResources);
+  return must(total.ok ? total.value : undefined, "resources that were just restored");
 }
 
 function forgetEverything(step: Step, found: CheckpointState): void {

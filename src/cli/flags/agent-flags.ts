@@ -109,8 +109,8 @@ export const AGENT_FLAGS: readonly Flag[] = [
       "reconfiguration_policy",
       "string",
       "equal",
-      "equal or additive changes allowed at restart",
-      { choices: ["equal", "additive"] },
+      "changes allowed at restart: none, growth, or all that leaves room for what runs",
+      { choices: ["equal", "additive", "fitting"] },
     ),
     later("strict", "boolean", "true", "any recovery error is fatal", {
       note: "recovery is always strict",

@@ -1,5 +1,6 @@
 /** Scripts for the agent core: one behaviour each, read off the transcript of effects. */
 import { describe, expect, test } from "bun:test";
+import type { AgentOptions } from "../../../src/agent/core/agent-options.ts";
 import { brand } from "../../../src/base/ids.ts";
 import {
   AGENT_ID,
@@ -872,5 +873,39 @@ describe("recovery", () => {
     expect(start(4, 2, "additive")).toBe("refused");
     expect(start(4, 8, "additive")).toBe("ok");
     expect(start(4, 4, "equal")).toBe("ok");
+  });
+
+  test("with `fitting` may change as long as what runs fits, and says what does not", () => {
+    const base = agentOptions();
+    const sized = (value: number): AgentOptions =>
+      agentOptions({
+        info: {
+          ...base.info,
+          resources: [{ name: "cpus", type: "SCALAR", scalar: { value }, role: "*" }],
+        },
+        reconfigurationPolicy: "fitting",
+      });
+    const agent = AgentHarness.registered(sized(4));
+    agent.runToRunning(framework(F), commandTask("small"));
+    const resources = [{ name: "cpus", type: "SCALAR", scalar: { value: 2 } }] as const;
+    agent.runToRunning(framework(F), commandTask("large", { resources }));
+    const alive = ["small", "large"].map((id) => agent.containerOf(F, id));
+    const start = (cpus: number, living: readonly string[]): string => {
+      const next = new AgentHarness(sized(cpus));
+      const copy = agent.disk.load();
+      next.input({
+        kind: "recovered",
+        checkpoint: copy,
+        bootId: agent.bootId,
+        alive: new Set(living),
+        terminations: new Map(),
+      });
+      return next.take().find((line) => line.startsWith("exit")) ?? "ok";
+    };
+    expect(start(2.1, alive)).toBe("ok");
+    expect(start(2, alive)).toContain(`task large of framework ${F} with cpus:2`);
+    expect(start(2, alive)).not.toContain("small");
+    // What is over needs nothing any more.
+    expect(start(0.5, alive.slice(0, 1))).toBe("ok");
   });
 });

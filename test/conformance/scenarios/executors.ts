@@ -191,12 +191,23 @@ export const EXECUTOR_SCENARIOS: readonly Scenario[] = [
         await until("the agent to end", () => !refused.isRunning());
         expect(refused.stderr()).toMatch(/resources|cpus/);
       }
-      await again(8, "--reconfiguration_policy=additive");
+      const grown = await again(8, "--reconfiguration_policy=additive");
       await until("the agent to be back with more", async () => {
         const [agent] = await scene.agents(master.url);
         return agent?.active === true && JSON.stringify(agent).includes('"value":8');
       });
       expect(await scene.agentIds(master.url)).toEqual(ids);
+      // A policy of ours: less is right as long as what runs fits.
+      await grown.end("SIGKILL");
+      const small = await again(0.05, "--reconfiguration_policy=fitting");
+      await until("the agent to end", () => !small.isRunning());
+      expect(small.stderr()).toContain("task t of framework");
+      await again(1, "--reconfiguration_policy=fitting");
+      await until("the agent to be back with less", async () => {
+        const [agent] = await scene.agents(master.url);
+        return agent?.active === true && JSON.stringify(agent).includes('"value":1}');
+      });
+      expect(framework.states("t").at(-1)).toBe("TASK_RUNNING");
       await framework.call("KILL", { kill: { task_id: { value: "t" } } });
       await framework.status("t", "TASK_KILLED");
     },
