@@ -144,6 +144,10 @@ test(
     expect(read.body["read_file"]).toMatchObject({
       data: Buffer.from("said\n").toString("base64"),
     });
+    const state = (await (await fetch(`${both.agentUrl}/state`)).json()) as Message;
+    expect(state["frameworks"][0].executors).toMatchObject([
+      { id: "pod", container: writer.parent.value, tasks: [{ id: "writer" }, { id: "reader" }] },
+    ]);
     // A session reaches into one task of the group.
     const session = await agent.stream("LAUNCH_NESTED_CONTAINER_SESSION", {
       launch_nested_container_session: {

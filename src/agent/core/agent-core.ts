@@ -71,6 +71,7 @@ export class AgentCore {
       checkpointedResources: [],
       operations: new Map(),
       drain: undefined,
+      drainStartMs: undefined,
     };
   }
 

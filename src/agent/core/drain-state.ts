@@ -33,6 +33,7 @@ export function drainedStatus(
 export function endDrain(step: Step): void {
   if (step.state.drain === undefined) return;
   step.state.drain = undefined;
+  step.state.drainStartMs = undefined;
   checkpoint(step, { kind: "putDrain", config: undefined });
 }
 

@@ -21,6 +21,7 @@ export function drain(step: Step, config: DrainConfig | undefined): void {
   if (isIdle(step)) return;
   log(step, "warning", "draining", { tasks: countTasks(step) });
   state.drain = config;
+  state.drainStartMs = step.nowMs;
   checkpoint(step, { kind: "putDrain", config });
   for (const framework of [...state.frameworks.values()]) {
     for (const task of [...framework.tasks.values()]) {

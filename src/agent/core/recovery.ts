@@ -83,6 +83,7 @@ function restoreIdentity(step: Step, input: Recovered): boolean {
   if (fault === undefined) {
     state.info = { ...options.info, id: old.id };
     state.drain = found.drain;
+    if (found.drain !== undefined) state.drainStartMs = step.nowMs;
     const lack = restoreResources(step, found.resources, found.operations);
     if (lack !== undefined) {
       step.state.counters["slave/recovery_errors"] += 1;

@@ -64,6 +64,8 @@ export interface AgentState {
   readonly operations: Map<string, OperationRecord>;
   /** Set while the agent ends what it runs for an operator. */
   drain: DrainConfig | undefined;
+  /** When it began, or the agent started again meanwhile; as far as is known. */
+  drainStartMs: number | undefined;
 }
 
 /** Launched by a call of the operator API. What does not change is on disk as it is. */

@@ -8,14 +8,16 @@ import { visibleAgentState } from "../../agent/core/views/visible-state.ts";
 import type { AgentRuntime } from "../../agent/runtime/agent-runtime.ts";
 import type { ContainerScope } from "../../agent/runtime/container-reports.ts";
 import type { Clock } from "../../base/ports.ts";
+import { ok, type Result, refuse } from "../../base/result.ts";
 import type { Codec } from "../../protocol/codec.ts";
+import type { AgentResponseGetContainersContainer, VersionInfo } from "../../protocol/v1/types.ts";
 import { Viewer } from "../../security/viewer.ts";
 import type { Authentication, Caller } from "../authentication.ts";
 import { answerJson, createEndpointsApp, type Endpoint } from "../endpoints.ts";
 import { guarded, processEndpoints } from "../process-endpoints.ts";
 import type { ProcessFacts } from "../process-facts.ts";
-import { textResponse } from "../responses.ts";
-import { containersBody, statisticsBody } from "./containers.ts";
+import { refusalResponse, textResponse } from "../responses.ts";
+import { containersJson, statisticsBody, visibleContainers } from "./containers.ts";
 import { handleExecutorCall } from "./executor-api.ts";
 import { handleAgentCall } from "./operator-api.ts";
 
@@ -83,9 +85,22 @@ function agentEndpoints(options: AgentAppOptions): readonly Endpoint[] {
       path: "/containers",
       realm: "readonly",
       help: "what runs, with what it uses",
-      answer: async (c, caller) =>
-        guarded(facts, caller, "/containers") ??
-        answerJson(c, await containersBody(runtime, viewerOf(caller), scopeOf(c))),
+      answer: async (c, caller) => {
+        const refused = guarded(facts, caller, "/containers");
+        if (refused !== undefined) return refused;
+        const named = namedContainers(c);
+        if (!named.ok) return refusalResponse(named.error);
+        const all = await visibleContainers(runtime, viewerOf(caller), scopeOf(c));
+        return answerJson(c, containersJson(all.filter(named.value)));
+      },
+    },
+    {
+      path: "/containerizer/debug",
+      realm: "readonly",
+      help: "what containerizers wait for",
+      // Every call to what they depend on has a deadline of its own, so that none hangs here.
+      answer: (c, caller) =>
+        guarded(facts, caller, "/containerizer/debug") ?? answerJson(c, { pending: [] }),
     },
     {
       path: "/monitor/statistics",
@@ -99,12 +114,41 @@ function agentEndpoints(options: AgentAppOptions): readonly Endpoint[] {
   ];
 }
 
+/** Which containers are asked for: one, a framework's, or an executor's. Errors: invalid. */
+function namedContainers(
+  context: Context,
+): Result<(container: AgentResponseGetContainersContainer) => boolean> {
+  const containerId = context.req.query("container_id");
+  const frameworkId = context.req.query("framework_id");
+  const executorId = context.req.query("executor_id");
+  const isMixed = containerId !== undefined && (frameworkId ?? executorId) !== undefined;
+  if (isMixed || (executorId !== undefined && frameworkId === undefined)) {
+    const forms = "'container_id', 'framework_id', or 'framework_id' with 'executor_id'";
+    return refuse("invalid", `Expecting ${forms} in the query`);
+  }
+  return ok(
+    ({ container_id, framework_id, executor_id }) =>
+      (containerId === undefined || container_id.value === containerId) &&
+      (frameworkId === undefined || framework_id?.value === frameworkId) &&
+      (executorId === undefined || executor_id?.value === executorId),
+  );
+}
+
 /** `show_nested` and `show_standalone`; neither is when nothing is said (http-api 10). */
 function scopeOf(context: Context): ContainerScope {
   return {
     isNestedShown: context.req.query("show_nested") === "true",
     isStandaloneShown: context.req.query("show_standalone") === "true",
   };
+}
+
+function buildOf({
+  build_date,
+  build_time,
+  build_user,
+  git_tag,
+}: VersionInfo): Record<string, unknown> {
+  return { build_date, build_time, build_user, git_tag };
 }
 
 function stateOf(
@@ -115,6 +159,7 @@ function stateOf(
     pid,
     startTime,
     masterHostname: masterHostname(),
+    build: buildOf(facts.version),
     flags: viewer.seesAll("view_flags") ? facts.flags : undefined,
     containerizers: runtime.health().map(({ name, isHealthy, message, sinceMs }) => ({
       name,

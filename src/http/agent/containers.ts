@@ -18,12 +18,10 @@ export async function visibleContainers(
 }
 
 /** `/containers`. */
-export async function containersBody(
-  runtime: AgentRuntime,
-  viewer: Viewer,
-  scope: ContainerScope,
-): Promise<unknown[]> {
-  return (await visibleContainers(runtime, viewer, scope)).map((container) => ({
+export function containersJson(
+  containers: readonly AgentResponseGetContainersContainer[],
+): unknown[] {
+  return containers.map((container) => ({
     framework_id: container.framework_id?.value,
     executor_id: container.executor_id?.value,
     executor_name: container.executor_name,

@@ -96,6 +96,7 @@ describe("views", () => {
       pid: "",
       startTime: 0,
       masterHostname: undefined,
+      build: {},
       flags: undefined,
       containerizers: [],
     };

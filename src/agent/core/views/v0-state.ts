@@ -1,4 +1,5 @@
 /** The body of the agent's `/state`. Source: http-api 9.1, 10. */
+import { must } from "../../../base/assert.ts";
 import { toEndpointCommand } from "../../../protocol/endpoint-command.ts";
 import type {
   ExecutorInfo,
@@ -33,6 +34,8 @@ export interface AgentStateFrame {
   /** Seconds since the Unix epoch. */
   readonly startTime: number;
   readonly masterHostname: string | undefined;
+  /** `build_date` and its like. */
+  readonly build: Json;
   /** Undefined when the caller may not see them. */
   readonly flags: Readonly<Record<string, string>> | undefined;
   /** What containerizers depend on, and whether it is well; an addition of ours. */
@@ -46,12 +49,14 @@ export function stateJson(state: AgentState, options: AgentOptions, frame: Agent
   const allocated = allocatedResources(state);
   return {
     version: options.version,
+    ...frame.build,
     start_time: frame.startTime,
     id: info.id?.value ?? "",
     pid: frame.pid,
     hostname: info.hostname,
     capabilities: options.capabilities.map((capability) => capability.type ?? "UNKNOWN"),
     domain: info.domain,
+    ...drainJson(state),
     resources: toEndpointResources(total),
     reserved_resources: reservedJson(total),
     unreserved_resources: toEndpointResources(total.filter(isUnreserved)),
@@ -68,8 +73,16 @@ export function stateJson(state: AgentState, options: AgentOptions, frame: Agent
     completed_frameworks: state.completedFrameworks.map((framework) => ({
       ...frameworkHead(framework.info),
       executors: [],
-      completed_executors: framework.executors.map(completedExecutorJson),
+      completed_executors: completedJson(framework.executors),
     })),
+  };
+}
+
+function drainJson({ drain, drainStartMs }: AgentState): Json {
+  if (drain === undefined) return {};
+  return {
+    drain_config: { max_grace_period: drain.max_grace_period, mark_gone: drain.mark_gone ?? false },
+    estimated_drain_start_time_seconds: Math.floor((drainStartMs ?? 0) / 1000),
   };
 }
 
@@ -88,13 +101,45 @@ export function allocatedResources(state: AgentState): Resource[] {
 
 function frameworkJson(state: AgentState, framework: FrameworkState): Json {
   const counted = new Set<string>();
+  // Tasks of a default executor have a container each, and one executor to the outside.
+  const executors = Map.groupBy(framework.executors.values(), (executor) =>
+    isGroupMember(executor) ? (executor.parentId ?? "") : executor.containerId,
+  );
   return {
     ...frameworkHead(framework.info),
-    executors: [...framework.executors.values()].map((executor) =>
-      executorJson(state, framework, executor, counted),
+    executors: [...executors].map(([container, members]) =>
+      executorJson(state, framework, { container, members }, counted),
     ),
-    completed_executors: framework.completedExecutors.map(completedExecutorJson),
+    completed_executors: completedJson(framework.completedExecutors),
   };
+}
+
+function completedJson(completed: readonly CompletedExecutor[]): Json[] {
+  const runs = Map.groupBy(completed, ({ containerId, directory, info, isCommandExecutor }) =>
+    isCommandExecutor && info.type === "DEFAULT" ? runFolderOf(directory) : containerId,
+  );
+  return [...runs.values()].flatMap((members) => {
+    const [first] = members;
+    if (first === undefined) return [];
+    const { info, containerId, directory } = first;
+    const isDefault = info.type === "DEFAULT" && first.isCommandExecutor;
+    const folder = isDefault ? runFolderOf(directory) : directory;
+    const container = isDefault ? folder.slice(folder.lastIndexOf("/") + 1) : containerId;
+    return [
+      {
+        ...executorHead(info, container, folder),
+        resources: toEndpointResources([]),
+        tasks: [],
+        queued_tasks: [],
+        completed_tasks: members.flatMap(({ tasks }) => tasks.map(taskJson)),
+      },
+    ];
+  });
+}
+
+/** Of a task of a default executor, whose sandbox lies in it: see semantics 7.2. */
+function runFolderOf(directory: string): string {
+  return directory.split("/").slice(0, -2).join("/");
 }
 
 function frameworkHead(info: FrameworkInfo): Json {
@@ -113,37 +158,37 @@ function frameworkHead(info: FrameworkInfo): Json {
 function executorJson(
   state: AgentState,
   framework: FrameworkState,
-  executor: ExecutorState,
+  {
+    container,
+    members,
+  }: { readonly container: string; readonly members: readonly ExecutorState[] },
   counted: Set<string>,
 ): Json {
-  const resources = executorResources(executor, counted);
+  const resources = members.flatMap((executor) => executorResources(executor, counted));
   const agentId = state.info.id?.value ?? "";
   const queued: TaskRecord[] = [];
   const launched: Task[] = [];
   const terminated: Task[] = [];
-  for (const task of executor.tasks.values()) {
-    const shown = taskOf(agentId, framework, executor, task);
-    if (isTerminalState(task.state)) terminated.push(shown);
-    else if (task.isQueued) queued.push(task);
-    else launched.push(shown);
+  for (const executor of members) {
+    for (const task of executor.tasks.values()) {
+      const shown = taskOf(agentId, framework, executor, task);
+      if (isTerminalState(task.state)) terminated.push(shown);
+      else if (task.isQueued) queued.push(task);
+      else launched.push(shown);
+    }
   }
+  const executor = must(members[0], "an executor has a container");
+  const folder = isGroupMember(executor) ? runFolderOf(executor.directory) : executor.directory;
   return {
-    ...executorHead(executor.info, executor.containerId, executor.directory),
+    ...executorHead(executor.info, container, folder),
     resources: toEndpointResources(resources),
     role: allocationRole(resources),
     tasks: launched.map(taskJson),
     queued_tasks: queued.map((task) => queuedTaskJson(task.info, executor)),
-    completed_tasks: [...executor.completedTasks, ...terminated].map(taskJson),
-  };
-}
-
-function completedExecutorJson(executor: CompletedExecutor): Json {
-  return {
-    ...executorHead(executor.info, executor.containerId, executor.directory),
-    resources: toEndpointResources([]),
-    tasks: [],
-    queued_tasks: [],
-    completed_tasks: executor.tasks.map(taskJson),
+    completed_tasks: [
+      ...members.flatMap(({ completedTasks }) => completedTasks),
+      ...terminated,
+    ].map(taskJson),
   };
 }
 

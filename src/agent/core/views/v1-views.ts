@@ -25,8 +25,11 @@ import {
 } from "../state.ts";
 
 /** GET_AGENT. */
-export function getAgent({ info, drain }: AgentState): AgentResponse {
-  return { type: "GET_AGENT", get_agent: { agent_info: info, drain_config: drain } };
+export function getAgent({ info, drain, drainStartMs }: AgentState): AgentResponse {
+  const time = { nanoseconds: Math.round(drainStartMs ?? 0) * 1e6 };
+  const draining =
+    drain === undefined ? {} : { drain_config: drain, estimated_drain_start_time: time };
+  return { type: "GET_AGENT", get_agent: { agent_info: info, ...draining } };
 }
 
 /** GET_OPERATIONS: those whose status nobody has acknowledged yet. */

@@ -56,6 +56,7 @@ test("/state has the shape tools expect [http-api 10]", () => {
     pid: "slave(1)@127.0.0.1:5051",
     startTime: 1000,
     masterHostname: "master.example",
+    build: { build_user: "nobody" },
     flags: { work_dir: "/work" },
     containerizers: [],
   });
