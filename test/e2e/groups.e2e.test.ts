@@ -161,3 +161,44 @@ test(
   },
   TIMEOUT_MS,
 );
+
+test(
+  "a task of a group that takes too long fails, and its siblings go with their own grace [semantics 6.6, 7.2]",
+  async () => {
+    const framework = await TestFramework.subscribe({ master: both?.url ?? "" });
+    const offer = await framework.offer();
+    const taskOf = (id: string, value: string, more: object = {}): object => ({
+      name: id,
+      task_id: { value: id },
+      agent_id: offer.agent_id,
+      command: { value },
+      resources: [scalar("cpus", 0.1), scalar("mem", 16)],
+      ...more,
+    });
+    const executor = {
+      type: "DEFAULT",
+      executor_id: { value: "slow" },
+      resources: [scalar("cpus", 0.1), scalar("mem", 32), scalar("disk", 1)],
+    };
+    const deaf = "trap '' TERM; while :; do sleep 0.1; done";
+    const tasks = [
+      taskOf("late", "sleep 1000", { max_completion_time: { nanoseconds: 1e9 } }),
+      taskOf("deaf", deaf, { kill_policy: { grace_period: { nanoseconds: 0.2e9 } } }),
+    ];
+    await framework.call("ACCEPT", {
+      accept: {
+        offer_ids: [offer.id],
+        operations: [{ type: "LAUNCH_GROUP", launch_group: { executor, task_group: { tasks } } }],
+      },
+    });
+    expect(await framework.status("late", "TASK_FAILED")).toMatchObject({
+      reason: "REASON_MAX_COMPLETION_TIME_REACHED",
+    });
+    const failedMs = performance.now();
+    await framework.status("deaf", "TASK_KILLED");
+    // Three seconds would be the default.
+    expect(performance.now() - failedMs).toBeLessThan(2500);
+    await framework.teardown();
+  },
+  TIMEOUT_MS,
+);

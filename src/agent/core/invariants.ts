@@ -14,9 +14,30 @@ export function checkInvariants(state: AgentState): void {
   }
   assert(executors === state.containers.size, "each executor has one container and vice versa");
   for (const [key, stream] of state.streams) checkStream(state, key, stream);
+  checkContainers(state);
   if (state.phase === "running") {
     assert(state.isLinkUp, "a registered agent has a link");
     assert(state.info.id !== undefined, "a registered agent has an id");
+  }
+}
+
+function checkContainers(state: AgentState): void {
+  const names = new Set<string>();
+  for (const [containerId, container] of state.apiContainers) {
+    const { name, phase, termination, launches, owner, parentId } = container;
+    assert(container.containerId === containerId, "containers are filed under their id");
+    assert(!names.has(name), "no two containers have one name");
+    names.add(name);
+    assert((phase === "over") === (termination !== undefined), "what is over has an end");
+    assert(launches.length === 0 || phase !== "running", "launches are answered");
+    const root = owner === undefined ? undefined : state.containers.get(owner);
+    const isDoomed = phase === "over" || phase === "destroying";
+    assert(owner === undefined || root !== undefined || isDoomed, "nothing outlives its root");
+    const isRootOver = root?.phase === "terminated";
+    assert(!isRootOver || isDoomed, "what is nested ends with its root");
+    const parent = parentId === undefined ? undefined : state.apiContainers.get(parentId);
+    assert(isDoomed || parent?.phase !== "over", "what is nested ends with what it is in");
+    assert(phase !== "over" || !state.waiters.has(name), "whoever waited for an end was told");
   }
 }
 
