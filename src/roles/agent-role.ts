@@ -124,6 +124,13 @@ export async function startAgent(
     },
     bootId: await readBootId(),
     garbage: garbageFlags(flags),
+    logs: {
+      maxBytes: {
+        stdout: flags.sizeBytes("max_stdout_size"),
+        stderr: flags.sizeBytes("max_stderr_size"),
+      },
+      files: flags.integer("max_rotated_logs") ?? 3,
+    },
     containerizer: containerizer.value,
     checkpoint,
     link: {

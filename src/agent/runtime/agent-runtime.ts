@@ -32,6 +32,7 @@ import { ExecutorStreams } from "./executor-streams.ts";
 import { SandboxFiles } from "./files.ts";
 import { GarbageCollector, type GarbageOptions } from "./garbage.ts";
 import { COALESCE_MS, INPUTS_PER_BATCH, QUEUED_INPUTS, STOP_TIMEOUT_MS } from "./limits.ts";
+import { LogRotation, type LogRotationOptions } from "./log-rotation.ts";
 import type { CheckpointStore, ExecutorStream, MasterLink } from "./ports.ts";
 import type { Session } from "./session.ts";
 import { AgentTimers } from "./timers.ts";
@@ -43,6 +44,8 @@ export interface AgentRuntimeDependencies {
   readonly bootId: string;
   /** Undefined: nothing is ever removed. */
   readonly garbage?: GarbageOptions | undefined;
+  /** Undefined: tasks may write as much as they like. */
+  readonly logs?: LogRotationOptions | undefined;
   readonly containerizer: Containerizer;
   /** Owned by the runtime from here on; closed by `stop`. */
   readonly checkpoint: CheckpointStore;
@@ -74,6 +77,7 @@ export class AgentRuntime {
   readonly #host: ContainerHost;
   readonly #timers: AgentTimers;
   readonly #garbage: GarbageCollector | undefined;
+  readonly #logs: LogRotation | undefined;
   readonly #queue: AgentInput[] = [];
   readonly #requests = new Map<number, Request>();
   readonly #containerRequests = new Map<number, ContainerRequest>();
@@ -103,6 +107,10 @@ export class AgentRuntime {
         log,
         liveFolders: () => liveFolders(this.core.state),
       });
+    }
+    if (dependencies.logs !== undefined) {
+      const sandboxes = (): string[] => writtenSandboxes(this.core.state);
+      this.#logs = new LogRotation({ options: dependencies.logs, clock, log, sandboxes });
     }
     this.#host = new ContainerHost({
       containerizer,
@@ -155,6 +163,7 @@ export class AgentRuntime {
     });
     this.#drain();
     this.#garbage?.start();
+    this.#logs?.start();
   }
 
   /** Queues something that happened. Handled soon, in order of arrival. */
@@ -251,7 +260,7 @@ export class AgentRuntime {
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.#halt();
-    await this.#garbage?.stop();
+    await Promise.all([this.#garbage?.stop(), this.#logs?.stop()]);
     await withTimeout(this.#deps.clock, STOP_TIMEOUT_MS, this.#host.stop());
     await this.#deps.containerizer.close();
     this.#deps.checkpoint.close();
@@ -420,6 +429,19 @@ export class AgentRuntime {
 function liveFolders(state: AgentState): ReadonlySet<string> {
   const live = [...state.containers.values(), ...state.apiContainers.values()];
   return new Set(live.map(({ directory }) => directory));
+}
+
+/** Those into which tasks write themselves; what Docker's write is put there by us. */
+function writtenSandboxes(state: AgentState): string[] {
+  const executors = [...state.containers.values()].filter(({ phase, info, tasks }) => {
+    const [task] = tasks.values();
+    const container = task?.info.container ?? info.container;
+    return phase !== "terminated" && container?.type !== "DOCKER";
+  });
+  const others = [...state.apiContainers.values()].filter(
+    ({ phase, isSession }) => phase !== "over" && !isSession,
+  );
+  return [...executors, ...others].map(({ directory }) => directory);
 }
 
 async function withTimeout(clock: Clock, timeoutMs: number, work: Promise<void>): Promise<void> {

@@ -45,3 +45,12 @@ export const STOP_TIMEOUT_MS = 5_000;
 
 /** Output of a session that nobody reads yet: between its launch and its first reader. */
 export const SESSION_OUTPUT_BYTES: number = 1024 * 1024;
+
+/** How often files of tasks are looked at that may have grown too large. */
+export const LOG_WATCH_MS = 2_000;
+
+/** Bytes of a log that are copied at a time, between which others have their turn. */
+export const LOG_COPY_BYTES = 1_048_576;
+
+/** The cut changes only the map of a file; a disk that takes longer is in trouble. */
+export const LOG_CUT_DEADLINE_MS = 10_000;

@@ -144,6 +144,16 @@ export const AGENT_FLAGS: readonly Flag[] = [
       min: "0",
       max: "1",
     }),
+    acts("max_stdout_size", "size", undefined, "a task's stdout is rotated above this", {
+      min: "4KB",
+    }),
+    acts("max_stderr_size", "size", undefined, "a task's stderr is rotated above this", {
+      min: "4KB",
+    }),
+    acts("max_rotated_logs", "integer", "3", "earlier files of a rotated log that are kept", {
+      min: "0",
+      max: "1000",
+    }),
     acts("volume_trash_size", "size", "16GB", "most that destroyed volumes are kept for undoing"),
     acts(
       "gc_non_executor_container_sandboxes",
