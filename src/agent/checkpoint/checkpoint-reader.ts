@@ -10,13 +10,14 @@ import type {
   CheckpointedUpdate,
   CheckpointState,
 } from "../core/checkpoint-state.ts";
+import { messageOf } from "./message-json.ts";
 import type { CheckpointSchema } from "./schema.ts";
 
 /** Order and errors as `Checkpoint.load` promises. */
 export function readCheckpoint(database: Database<CheckpointSchema>): CheckpointState {
-  const parse: ParseColumn = (what, json) => {
+  const parse: ParseColumn = <Message>(what: string, json: string) => {
     try {
-      return JSON.parse(json);
+      return messageOf(json) as Message;
     } catch (error) {
       throw damaged(database.path, `the row of ${what} is not JSON`, error);
     }

@@ -12,6 +12,7 @@ import type {
   CheckpointedUpdate,
   CheckpointOperation,
 } from "../core/checkpoint-state.ts";
+import { messageText } from "./message-json.ts";
 import type { CheckpointSchema } from "./schema.ts";
 
 /** Writes single operations; the caller holds the transaction. */
@@ -120,7 +121,7 @@ function valuesOf(operation: CheckpointOperation): readonly SqlValue[] {
     case "removeTask":
       return [operation.frameworkId, operation.taskId];
     case "putContainer":
-      return [operation.container.containerId, JSON.stringify(operation.container)];
+      return [operation.container.containerId, messageText(operation.container)];
     case "removeContainer":
       return [operation.containerId];
     case "putResources":
@@ -163,8 +164,8 @@ function taskValues(task: CheckpointedTask): readonly SqlValue[] {
     task.frameworkId,
     task.taskId,
     task.executorId,
-    JSON.stringify(task.info),
-    task.taskGroup === undefined ? null : JSON.stringify(task.taskGroup),
+    messageText(task.info),
+    task.taskGroup === undefined ? null : messageText(task.taskGroup),
     task.state,
     task.kill?.graceMs ?? null,
     task.kill?.atMs ?? null,

@@ -94,6 +94,13 @@ describe.each([...ENGINES])("the checkpoint through %s", (_engine, load) => {
     expect((await reopen()).tasks).toEqual([killed, task(1)]);
   });
 
+  test("a limit without bound is one after a restart too [semantics 6.7]", async () => {
+    const limits = { cpus: { value: Number.POSITIVE_INFINITY }, mem: { value: 64 } };
+    const boundless = { ...task(0), info: { ...task(0).info, limits } };
+    checkpoint.apply([{ kind: "putTask", task: boundless }]);
+    expect((await reopen()).tasks).toEqual([boundless]);
+  });
+
   test("updates come in the order of their sequence, acknowledged ones are gone [DESIGN §7]", async () => {
     checkpoint.apply([10, 9, 2, 1].map(append));
     checkpoint.apply([{ kind: "removeUpdate", frameworkId: "F", taskId: "task-0", sequence: 1 }]);
