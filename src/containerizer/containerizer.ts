@@ -55,8 +55,20 @@ export interface ContainerSpec {
    * cgroups of its own (`share_cgroups` false).
    */
   readonly parentId?: ContainerId | undefined;
+  /** The root that the command sees; undefined for the host's. */
+  readonly rootfs?: ContainerRootfs | undefined;
   /** Whose container it is, for people who find it elsewhere. */
   readonly origin?: ContainerOrigin | undefined;
+}
+
+/** A root file system that is ready, may be written to and belongs to one container alone. */
+export interface ContainerRootfs {
+  /** Absolute, on the host. */
+  readonly path: string;
+  /** Where the sandbox is seen in it, absolute. */
+  readonly sandboxPath: string;
+  /** Working folder of the command in it; the sandbox when left out. */
+  readonly workingDirectory?: string | undefined;
 }
 
 export interface ContainerOrigin {

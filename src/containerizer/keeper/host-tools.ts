@@ -20,6 +20,10 @@ export interface HostTools {
   readonly canResetSignals: boolean;
   /** Which program can give a process an `argv[0]` of our choice. */
   readonly argv0: "env" | "bash" | "none";
+  /** Words in front of `shell`, `env`, `setpriv` and `setsid`, as far as they do not start by themselves. */
+  readonly prefix: readonly string[];
+  /** How setpriv comes to a user's further groups. */
+  readonly groupsOption: "--init-groups" | "--clear-groups";
 }
 
 /** Search path of the agent's own helpers; a task's PATH has no say in it. */
@@ -45,6 +49,8 @@ export async function findHostTools(shell?: string): Promise<HostTools> {
     bash: bash ?? "",
     canResetSignals,
     argv0: hasArgv0 ? "env" : bash === undefined ? "none" : "bash",
+    prefix: [],
+    groupsOption: "--init-groups",
   };
 }
 

@@ -12,11 +12,12 @@ import type { ContainerId } from "../../base/ids.ts";
 import type { Clock } from "../../base/ports.ts";
 import { excerpt } from "../../base/text.ts";
 import type { CommandInfo } from "../../protocol/v1/types.ts";
-import { ContainerizerError, type HostUser } from "../containerizer.ts";
+import { ContainerizerError, type ContainerRootfs, type HostUser } from "../containerizer.ts";
 import type { Placement } from "../launcher.ts";
 import { LAST_WORDS_MS, LAUNCH_DEADLINE_MS, WORDS_LENGTH_MAX } from "../limits.ts";
 import { TurnQueue } from "../turn-queue.ts";
 import { HELPER_PATH, type HostTools } from "./host-tools.ts";
+import { innerTools, rootWords } from "./inner-tools.ts";
 import { INIT_SCRIPT, KEEPER_SCRIPT } from "./keeper-script.ts";
 import { AGENT_VARIABLE, CONTAINER_VARIABLE, planText } from "./launch-plan.ts";
 import type { KeeperRecords } from "./records.ts";
@@ -36,6 +37,8 @@ export interface KeeperSpec {
   readonly commandWords: readonly string[];
   /** Options of setpriv, beside those for the user. */
   readonly privileges: readonly string[];
+  /** Where the command sees a root of its own, with tools in it; only with namespaces. */
+  readonly rootfs?: ContainerRootfs | undefined;
 }
 
 /** A keeper that has opened the sandbox and waits for its order. */
@@ -80,7 +83,12 @@ export class Keepers {
     const folder = records.folderOf(spec.containerId);
     // Making a process holds everything up for a millisecond or more: one per turn of the loop.
     await this.#spawns.run(nextTurn);
-    records.create(spec.containerId, planText({ ...spec, tools }), spec.setup);
+    const inner = spec.rootfs === undefined ? tools : innerTools(tools);
+    records.create(spec.containerId, {
+      plan: planText({ ...spec, tools: inner }),
+      setup: spec.setup,
+      rootfs: spec.rootfs,
+    });
     const [program = tools.shell, ...args] = this.#words(spec, folder);
     const child = spawn(program, args, {
       cwd: spec.directory,
@@ -113,6 +121,7 @@ export class Keepers {
     const { keeperWords, keeperCgroup, cgroup, namespaceWords } = spec.placement;
     const mode = tools.canResetSignals ? "background" : "foreground";
     const hasInit = namespaceWords.length > 0;
+    const inner = spec.rootfs === undefined ? tools : innerTools(tools);
     return [
       ...keeperWords,
       tools.shell,
@@ -129,9 +138,11 @@ export class Keepers {
       // A session of its own, so that a command that signals its group cannot end its keeper.
       tools.setsid,
       ...spec.commandWords,
+      ...(spec.rootfs === undefined ? [] : rootWords(spec.rootfs)),
       // Only the command changes its user, so that a task cannot forge its own end.
-      ...switchWords(spec.user, tools, spec.privileges),
-      tools.shell,
+      ...switchWords(spec.user, inner, spec.privileges),
+      ...inner.prefix,
+      inner.shell,
     ];
   }
 }
@@ -165,8 +176,8 @@ export function switchWords(
     throw new ContainerizerError(`${what}: the program setpriv is missing, install util-linux`);
   }
   const change =
-    user === undefined ? [] : [`--reuid=${user.uid}`, `--regid=${user.gid}`, "--init-groups"];
-  return [tools.setpriv, ...change, ...privileges];
+    user === undefined ? [] : [`--reuid=${user.uid}`, `--regid=${user.gid}`, tools.groupsOption];
+  return [...tools.prefix, tools.setpriv, ...change, ...privileges];
 }
 
 /** The few lines spoken with a keeper; any silence, end or other word is an error. */

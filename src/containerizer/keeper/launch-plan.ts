@@ -46,7 +46,7 @@ export function planText(plan: LaunchPlan): string {
   const { options, words } = commandWords(plan.command, plan.tools);
   const line = [
     ...(plan.leaders ?? []),
-    quote(plan.tools.env),
+    ...[...plan.tools.prefix, plan.tools.env].map(quote),
     ...dropped.flatMap((name) => ["-u", name]),
     ...(plan.tools.canResetSignals ? ["--default-signal"] : []),
     ...options,

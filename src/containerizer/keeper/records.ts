@@ -1,13 +1,13 @@
 /**
  * What a keeper leaves on disk below the runtime folder, and how it is read:
- * `containers/<id>/{agent,plan,setup,keeper,task,note,outcome}` while the container exists and `exits/<id>`, one
+ * `containers/<id>/{agent,plan,setup,rootfs,keeper,task,note,outcome}` while the container exists and `exits/<id>`, one
  * line that is written when the command has ended or will never start.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ContainerId } from "../../base/ids.ts";
 import { brand } from "../../base/ids.ts";
-import type { ContainerEnd } from "../containerizer.ts";
+import type { ContainerEnd, ContainerRootfs } from "../containerizer.ts";
 import { parseProcessStat } from "../posix/process-stat.ts";
 
 /** A process that cannot be mistaken for a later one with the same number. */
@@ -48,8 +48,19 @@ export class KeeperRecords {
     return join(this.containersFolder, containerId);
   }
 
-  /** Makes the folder of a container, with its plan and the lines its init is to run. */
-  create(containerId: ContainerId, plan: string, setup: readonly string[]): void {
+  /** Makes the folder of a container, with all that its keeper and init need. */
+  create(
+    containerId: ContainerId,
+    {
+      plan,
+      setup,
+      rootfs,
+    }: {
+      readonly plan: string;
+      readonly setup: readonly string[];
+      readonly rootfs: ContainerRootfs | undefined;
+    },
+  ): void {
     const folder = this.folderOf(containerId);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     writeFileSync(join(folder, "agent"), this.#mark);
@@ -57,6 +68,16 @@ export class KeeperRecords {
     writeFileSync(join(folder, "setup"), setup.map((line) => `${line}\n`).join(""), {
       mode: 0o600,
     });
+    if (rootfs === undefined) return;
+    const { path, sandboxPath, workingDirectory } = rootfs;
+    writeFileSync(join(folder, "rootfs"), [path, workingDirectory ?? sandboxPath].join("\0"));
+  }
+
+  /** The root of its own that a container was given; its working folder stands for the sandbox. */
+  rootfsOf(containerId: ContainerId): ContainerRootfs | undefined {
+    const [path, sandboxPath] =
+      readText(join(this.folderOf(containerId), "rootfs"))?.split("\0") ?? [];
+    return path === undefined || sandboxPath === undefined ? undefined : { path, sandboxPath };
   }
 
   /** The command runs: its plan, with whatever secrets, is no longer needed. */

@@ -1,6 +1,6 @@
 /**
- * The isolator `disk/du`: walks sandboxes from time to time and, if told to, ends containers that
- * hold more than the disk they asked for. Mesos runs du in
+ * The isolator `disk/du`: walks the sandboxes of containers that asked for disk from time to time
+ * and, if told to, ends those that hold more than that. Mesos runs du in
  * the same way. Source: semantics 7.13, 7.14.
  */
 import type { ContainerId } from "../../base/ids.ts";
@@ -14,7 +14,7 @@ import type {
   ResourceLimits,
 } from "../containerizer.ts";
 import { runHelper } from "../keeper/host-tools.ts";
-import { WALKS_AT_ONCE } from "../limits.ts";
+import { WALK_PAUSE_MS, WALKS_AT_ONCE } from "../limits.ts";
 import { TurnQueue } from "../turn-queue.ts";
 import { IsolatorBase, NO_PREPARATION } from "./isolator-base.ts";
 import { findPrograms } from "./programs.ts";
@@ -112,7 +112,8 @@ export class DiskIsolator extends IsolatorBase {
   /** Returns what to end the container for. */
   async #measure(containerId: ContainerId): Promise<Limitation | undefined> {
     const measured = this.#measured.get(containerId);
-    if (measured === undefined) return undefined;
+    // A walk costs a process: it is made where somebody said how much there may be.
+    if (measured === undefined || quotaBytes(measured.resources) === undefined) return undefined;
     const used = await this.#walk(measured.directory);
     // What could not be walked through, since it changed or ended meanwhile, is measured next time.
     if (used === undefined) return undefined;
@@ -132,6 +133,8 @@ export class DiskIsolator extends IsolatorBase {
     if (du === undefined) return Promise.resolve(undefined);
     return this.#walks.run(async () => {
       const output = await runHelper(du, ["-k", "-s", "-x", "--", folder]);
+      const { clock } = this.#options;
+      await new Promise<void>((wake) => clock.schedule(WALK_PAUSE_MS, wake));
       const kilobytes = Number.parseInt(output ?? "", 10);
       return Number.isNaN(kilobytes) ? undefined : kilobytes * 1024;
     });

@@ -9,6 +9,7 @@ import { join, resolve } from "node:path";
 import process from "node:process";
 import type { Clock, Log, OpenTerminal } from "../../base/ports.ts";
 import type { Containerizer, ContainerSpec, Isolator } from "../containerizer.ts";
+import { innerToolsFolder } from "../keeper/inner-tools.ts";
 import { agentMark, PosixContainerizer } from "../posix/posix-containerizer.ts";
 import { CgroupTree } from "./cgroup-tree.ts";
 import { CpuIsolator } from "./cpu-isolator.ts";
@@ -27,6 +28,7 @@ import {
   RlimitIsolator,
 } from "./privilege-isolators.ts";
 import { findPrograms } from "./programs.ts";
+import { RootfsIsolator, SandboxIsolator } from "./rootfs-isolator.ts";
 import { ShmIsolator } from "./shm-isolator.ts";
 import { VolumeIsolator } from "./volume-isolator.ts";
 
@@ -145,11 +147,13 @@ function mountIsolators(options: NativeContainerizerOptions): Isolator[] {
     folderOf: ({ containerId }) => join(resolve(runtimeDir), "containers", containerId),
     madeBelow: options.volumes.madeBelow,
   });
+  const shm = new ShmIsolator(mount, options.namespaces.shmBytes);
+  const hasFiles = isolation.has("filesystem/linux");
   return [
-    ...(isolation.has("namespaces/ipc")
-      ? [new ShmIsolator(mount, options.namespaces.shmBytes)]
-      : []),
-    ...(isolation.has("filesystem/linux") ? [volumes] : []),
+    ...(hasFiles ? [new RootfsIsolator(mount, () => innerToolsFolder(runtimeDir))] : []),
+    ...(isolation.has("namespaces/ipc") ? [shm] : []),
+    // The sandbox comes last, with whatever is mounted in it.
+    ...(hasFiles ? [volumes, new SandboxIsolator(mount)] : []),
   ];
 }
 
@@ -163,17 +167,19 @@ function privilegeIsolators({ isolation, capabilities }: NativeContainerizerOpti
 
 /** What a container asks for that nothing here gives; saying so beats running it wrongly. */
 function refusalOf(
-  { container }: ContainerSpec,
+  { container, rootfs }: ContainerSpec,
   isolation: ReadonlySet<Isolation>,
 ): string | undefined {
   if (container?.type === "DOCKER") return "this agent runs no DOCKER containers";
-  if (container?.mesos?.image !== undefined) return "this agent provides no container images";
+  if (container?.mesos?.image !== undefined && rootfs === undefined) {
+    return "this agent provides no container images";
+  }
   const linux = container?.linux_info;
   if (linux?.seccomp?.profile_name !== undefined) {
     return "this agent has no means to load a seccomp profile; leave out linux_info.seccomp";
   }
   const wishes: readonly (readonly [Isolation, boolean])[] = [
-    ["filesystem/linux", (container?.volumes ?? []).length > 0],
+    ["filesystem/linux", (container?.volumes ?? []).length > 0 || rootfs !== undefined],
     ["namespaces/ipc", linux?.ipc_mode === "PRIVATE" || linux?.shm_size !== undefined],
     ["posix/rlimits", (container?.rlimit_info?.rlimits ?? []).length > 0],
     [

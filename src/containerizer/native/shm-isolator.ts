@@ -1,6 +1,7 @@
 /** `namespaces/ipc`: a /dev/shm of its own for a container that asks for it. Source: semantics 7.16. */
 import type { ContainerSpec, Preparation } from "../containerizer.ts";
 import { ContainerizerError } from "../containerizer.ts";
+import { quote } from "../keeper/launch-plan.ts";
 import { IsolatorBase, NO_PREPARATION } from "./isolator-base.ts";
 
 export class ShmIsolator extends IsolatorBase {
@@ -15,7 +16,7 @@ export class ShmIsolator extends IsolatorBase {
     this.#defaultBytes = defaultBytes;
   }
 
-  prepare({ container }: ContainerSpec): Promise<Preparation> {
+  prepare({ container, rootfs }: ContainerSpec): Promise<Preparation> {
     const linux = container?.linux_info;
     const isShared = linux?.ipc_mode !== "PRIVATE";
     if (isShared && linux?.shm_size !== undefined) {
@@ -25,7 +26,7 @@ export class ShmIsolator extends IsolatorBase {
     const megabytes = linux?.shm_size;
     const bytes = megabytes === undefined ? this.#defaultBytes : megabytes * 1024 * 1024;
     const size = bytes === undefined ? "" : `,size=${bytes}`;
-    const line = `${this.#mount} -t tmpfs -o nosuid,nodev,noexec,mode=1777${size} tmpfs /dev/shm`;
+    const line = `${this.#mount} -t tmpfs -o nosuid,nodev,noexec,mode=1777${size} tmpfs ${quote(`${rootfs?.path ?? ""}/dev/shm`)}`;
     return Promise.resolve({ environment: {}, setup: [line] });
   }
 }

@@ -131,13 +131,22 @@ export class VolumeIsolator extends IsolatorBase {
     }
   }
 
-  /** An absolute place must be there already, as it is one of the host; others are in the sandbox. */
+  /**
+   * A relative place is in the sandbox, an absolute one in the container's root; where that is the
+   * host's, it must be there already.
+   */
   #targetOf(volume: Volume, kind: "folder" | "file", { spec, user, field }: Where): string {
-    const path = volume.container_path;
-    const name = `${field}.container_path`;
-    if (!isAbsolute(path)) return targetInside(spec.directory, path, { field: name, kind, user });
-    if (kindOf(path, name) === kind) return normalize(path);
-    throw new ContainerizerError(`${name} ${path} is no ${kind} to mount a ${kind} at`);
+    const path = normalize(volume.container_path);
+    const options = { field: `${field}.container_path`, kind, user };
+    if (!isAbsolute(path)) return targetInside(spec.directory, path, options);
+    const { rootfs } = spec;
+    if (rootfs === undefined) {
+      if (kindOf(path, options.field) === kind) return path;
+      throw new ContainerizerError(`${options.field} ${path} is no ${kind} to mount a ${kind} at`);
+    }
+    const inSandbox = relative(rootfs.sandboxPath, path);
+    if (inSandbox.startsWith("..")) return targetInside(rootfs.path, `.${path}`, options);
+    return targetInside(spec.directory, inSandbox, options);
   }
 
   /** The file exists in memory alone, and only for this container. */

@@ -36,6 +36,7 @@ export function runSibling(
   const [program = tools.shell, ...args] = [
     ...host.words,
     ...switchWords(user, tools),
+    ...tools.prefix,
     tools.shell,
   ];
   const child = spawn(program, args, {

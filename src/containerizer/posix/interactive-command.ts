@@ -4,7 +4,7 @@
  * Source: http-api 7.3 (LAUNCH_NESTED_CONTAINER_SESSION).
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { chownSync, readFileSync } from "node:fs";
+import { chownSync, closeSync, constants as files, openSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import type { OpenTerminal, Terminal } from "../../base/ports.ts";
@@ -74,12 +74,17 @@ function startChild(
 ): ChildProcess {
   // A leader of a session without a terminal gets the first one that it opens; inside namespaces
   // the shell leads none and has to be made one.
-  const leaders = terminal === undefined || words.length === 0 ? [] : [tools.setsid, "--ctty"];
-  const redirections = terminal === undefined ? PIPES.redirections : `<>${terminal.path} >&0 2>&0`;
+  const isLed = terminal !== undefined && words.length > 0;
+  const leaders = isLed ? [...tools.prefix, tools.setsid, "--ctty"] : [];
+  // A root of its own has its own terminals, so that this one is brought along.
+  const isBrought = terminal !== undefined && tools.prefix.length > 0;
+  const opened = isBrought ? openSync(terminal.path, files.O_RDWR | files.O_NOCTTY) : -1;
+  const redirections = redirectionsOf(terminal, isBrought);
   const plan = planText({ ...spec, tools, redirections, leaders });
-  const all = [...words, ...switchWords(user, tools), tools.shell];
+  const all = [...words, ...switchWords(user, tools), ...tools.prefix, tools.shell];
   const [program = tools.shell, ...args] = all;
-  const others = terminal === undefined ? (["pipe", "pipe", "pipe"] as const) : [];
+  const pipes = terminal === undefined ? (["pipe", "pipe", "pipe"] as const) : [];
+  const others = isBrought ? [opened] : pipes;
   const child = spawn(program, args, {
     cwd: spec.directory,
     detached: true,
@@ -94,7 +99,13 @@ function startChild(
   // A shell that is gone is noticed by its exit; a broken pipe says nothing more.
   child.stdin?.on("error", () => undefined);
   child.stdin?.end(plan);
+  if (isBrought) closeSync(opened);
   return child;
+}
+
+function redirectionsOf(terminal: Terminal | undefined, isBrought: boolean): string {
+  if (terminal === undefined) return PIPES.redirections;
+  return isBrought ? "<&3 >&3 2>&3 3>&-" : `<>${terminal.path} >&0 2>&0`;
 }
 
 function started(child: ChildProcess): Promise<void> {

@@ -31,6 +31,7 @@ import {
 } from "../containerizer.ts";
 import { watchExits } from "../keeper/exit-watch.ts";
 import { findHostTools, type HostTools } from "../keeper/host-tools.ts";
+import { innerTools, rootWords } from "../keeper/inner-tools.ts";
 import { Keepers } from "../keeper/keeper.ts";
 import {
   type KeeperEnd,
@@ -274,8 +275,12 @@ export class PosixContainerizer implements Containerizer {
       throw new ContainerizerError(`Container ${spec.containerId} does not run`);
     }
     const pid = container.task?.pid ?? 0;
-    const words = this.#launcher.insideWords(spec.containerId, pid, spec.directory);
-    return { host: { tools, mark: this.#mark, clock: this.#options.clock, words }, user };
+    const words = [...this.#launcher.insideWords(spec.containerId, pid, spec.directory)];
+    // Not asked of the process, which may be on its way into its root at this moment.
+    const rootfs = this.#records.rootfsOf(spec.containerId);
+    if (rootfs !== undefined) words.push(...rootWords(rootfs));
+    const inner = rootfs === undefined ? tools : innerTools(tools);
+    return { host: { tools: inner, mark: this.#mark, clock: this.#options.clock, words }, user };
   }
 
   /** Finds tools, makes folders and starts watching, once. */

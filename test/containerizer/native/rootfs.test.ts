@@ -1,0 +1,239 @@
+/**
+ * Containers with a root of their own, made of a busybox that needs no libraries. Needs root and
+ * cgroups v2, with or without controllers.
+ */
+import { afterEach, describe, expect, test } from "bun:test";
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { brand } from "../../../src/base/ids.ts";
+import type { Containerizer, ContainerSpec } from "../../../src/containerizer/containerizer.ts";
+import { loadTerminals } from "../../../src/platform/terminal.ts";
+import { failureOf, newRoot, outputOf, removeRoots, specIn } from "../containers.ts";
+import { nativeIn, newCgroupRoot, OBSTACLE, removeCgroupRoots } from "./native.ts";
+
+const opened: Containerizer[] = [];
+const openTerminal = await loadTerminals();
+
+afterEach(async () => {
+  for (const containerizer of opened.splice(0)) await containerizer.close();
+  await removeCgroupRoots();
+  removeRoots();
+});
+
+const BUSYBOX = ["/bin/busybox", "/usr/bin/busybox"].find(isStatic);
+const OBSTACLE_HERE =
+  OBSTACLE ??
+  (BUSYBOX === undefined ? "there is no static busybox: install busybox-static" : undefined);
+const reason = OBSTACLE_HERE === undefined ? "" : ` (skipped: ${OBSTACLE_HERE})`;
+
+describe.skipIf(OBSTACLE_HERE !== undefined)(`containers with a root of their own${reason}`, () => {
+  test("a command sees its root, a small /dev, its own processes and its sandbox [semantics 7.16]", async () => {
+    const { run } = open();
+    const command = [
+      "pwd",
+      "echo $0",
+      "ls / | tr '\\n' ' '",
+      "ls /dev | tr '\\n' ' '",
+      "ls /proc | grep -c '^[0-9]'",
+      "echo hidden >/dev/null",
+      "cat /sys/fs/cgroup/cgroup.procs | head -1",
+      "test -e /etc/resolv.conf && echo resolvers",
+      "echo kept >kept; touch /made",
+    ].join("; echo; ");
+    const { spec, rootfs } = await run("own", command);
+    expect(outputOf(spec, "stderr")).toBe("");
+    const lines = outputOf(spec)
+      .split("\n")
+      .filter((line) => line !== "");
+    expect(lines[0]).toBe("/mnt/mesos/sandbox");
+    expect(lines[2]).toBe("bin dev etc mnt proc sys ");
+    expect(lines[3]).toBe("fd full null ptmx pts random shm stderr stdin stdout tty urandom zero ");
+    expect(Number(lines[4])).toBeLessThanOrEqual(6);
+    expect(lines.at(-1)).toBe("resolvers");
+    expect(readFileSync(join(spec.directory, "kept"), "utf8")).toBe("kept\n");
+    expect(existsSync(join(rootfs, "made"))).toBe(true);
+    expect(existsSync(join(rootfs, "proc/self"))).toBe(false);
+  });
+
+  test("users and capabilities hold in there, with nothing of the host's groups [semantics 7.16]", async () => {
+    const { run } = open();
+    const linux_info = { effective_capabilities: { capabilities: ["NET_BIND_SERVICE"] as const } };
+    const { spec } = await run(
+      "user",
+      "id -u; id -G; grep CapEff /proc/self/status; touch mine; touch /no 2>/dev/null || echo no",
+      { user: "nobody", container: { type: "MESOS", linux_info } },
+    );
+    expect(outputOf(spec)).toBe("65534\n65534\nCapEff:\t0000000000000400\nno\n");
+    expect(existsSync(join(spec.directory, "mine"))).toBe(true);
+  });
+
+  test("an image needs no shell for a command that needs none, and its environment is as asked", async () => {
+    const { run } = open();
+    const { spec } = await run(
+      "bare",
+      { shell: false, value: "/bin/busybox", arguments: ["/bin/busybox", "env"] },
+      { environment: { PATH: "/bin", GREETING: "it's me", "odd.name": "x" } },
+      (rootfs) => execFileSync("rm", [join(rootfs, "bin/sh")]),
+    );
+    const lines = outputOf(spec).trim().split("\n").sort();
+    expect(lines.filter((line) => !line.startsWith("ALLOT_"))).toEqual([
+      "GREETING=it's me",
+      "PATH=/bin",
+      "odd.name=x",
+    ]);
+  });
+
+  test("exact ends, volumes at absolute places, and commands beside it [semantics 6.6, 6.8]", async () => {
+    const { containerizer, root, rooted } = open();
+    const host = join(root, "host");
+    mkdirSync(host);
+    const { spec } = rooted("beside", "echo $$ >started; exec sleep 1000", {
+      container: {
+        type: "MESOS",
+        volumes: [
+          { mode: "RW", container_path: "/data/deep", host_path: host },
+          { mode: "RW", container_path: "/mnt/mesos/sandbox/near", host_path: host },
+        ],
+      },
+    });
+    await containerizer.launch(spec);
+    const inside = await containerizer.runInside({
+      ...spec,
+      command: { value: "ls / | grep -q allot; echo 1 >/data/deep/one; cat near/one >two; exit 9" },
+      timeoutMs: 20_000,
+    });
+    expect(inside).toEqual({ kind: "exited", code: 9 });
+    expect(readFileSync(join(host, "one"), "utf8")).toBe("1\n");
+    expect(readFileSync(join(spec.directory, "two"), "utf8")).toBe("1\n");
+    await containerizer.signal(spec.containerId, "SIGTERM");
+    expect((await containerizer.wait(spec.containerId)).exit).toEqual({
+      kind: "signaled",
+      signal: 15,
+    });
+    await containerizer.cleanup(spec.containerId);
+  });
+
+  test("a session has a terminal or three pipes in there too [http-api 7.3]", async () => {
+    const { containerizer, rooted } = open();
+    const { spec } = rooted("session", "exec sleep 1000");
+    await containerizer.launch(spec);
+    for (const terminal of [{ columns: 80, rows: 25 }, undefined]) {
+      let output = "";
+      const session = await containerizer.runInteractive?.({
+        ...spec,
+        sessionId: brand("session-1"),
+        command: { value: "read -r line; echo got $line; test -t 0 && echo terminal; exit 5" },
+        terminal,
+        onOutput: (_stream, data) => {
+          output += Buffer.from(data).toString();
+        },
+      });
+      session?.write(Buffer.from("hello\n"));
+      expect(await session?.end).toEqual({ kind: "exited", code: 5 });
+      expect(output).toContain("got hello");
+      expect(output.includes("terminal")).toBe(terminal !== undefined);
+    }
+    await containerizer.destroy(spec.containerId);
+    await containerizer.cleanup(spec.containerId);
+  });
+
+  test("an image whose folders are links leads nowhere [issue 4]", async () => {
+    const { containerizer, root, rooted } = open();
+    const { spec, rootfs } = rooted("linked", "true");
+    symlinkSync(root, join(rootfs, "mnt"));
+    expect(await failureOf(containerizer.launch(spec))).toContain("leads through the link");
+    expect(existsSync(join(root, "mesos"))).toBe(false);
+    const { spec: resolved, rootfs: second } = rooted("resolv", "cat /etc/resolv.conf");
+    const victim = join(root, "victim");
+    writeFileSync(victim, "untouched\n");
+    mkdirSync(join(second, "etc"));
+    symlinkSync(victim, join(second, "etc/resolv.conf"));
+    await containerizer.launch(resolved);
+    await containerizer.wait(resolved.containerId);
+    expect(readFileSync(victim, "utf8")).toBe("untouched\n");
+    expect(outputOf(resolved)).toBe(readFileSync("/etc/resolv.conf", "utf8"));
+  });
+});
+
+interface Rooted {
+  readonly spec: ContainerSpec;
+  readonly rootfs: string;
+}
+
+type Command = string | ContainerSpec["command"];
+
+function open(): {
+  containerizer: Containerizer;
+  root: string;
+  rooted: (name: string, command: Command, more?: Partial<ContainerSpec>) => Rooted;
+  run: (
+    name: string,
+    command: Command,
+    more?: Partial<ContainerSpec>,
+    change?: (rootfs: string) => void,
+  ) => Promise<Rooted>;
+} {
+  const root = newRoot();
+  chmodSync(root, 0o755);
+  const containerizer = nativeIn(root, { openTerminal, cgroups: { root: newCgroupRoot() } });
+  opened.push(containerizer);
+  const rooted = (name: string, command: Command, more: Partial<ContainerSpec> = {}): Rooted => {
+    const rootfs = join(root, `rootfs-${name}`);
+    mkdirSync(join(rootfs, "bin"), { recursive: true });
+    copyFileSync(BUSYBOX ?? "", join(rootfs, "bin/busybox"));
+    for (const applet of [
+      "sh",
+      "ls",
+      "cat",
+      "tr",
+      "grep",
+      "id",
+      "touch",
+      "head",
+      "sleep",
+      "test",
+    ]) {
+      symlinkSync("busybox", join(rootfs, "bin", applet));
+    }
+    const spec = specIn(root, name, command, {
+      environment: { PATH: "/bin" },
+      rootfs: { path: rootfs, sandboxPath: "/mnt/mesos/sandbox" },
+      ...more,
+    });
+    return { spec, rootfs };
+  };
+  const run = async (
+    name: string,
+    command: Command,
+    more: Partial<ContainerSpec> = {},
+    change: (rootfs: string) => void = () => undefined,
+  ): Promise<Rooted> => {
+    const made = rooted(name, command, more);
+    change(made.rootfs);
+    await containerizer.launch(made.spec);
+    await containerizer.wait(made.spec.containerId);
+    await containerizer.cleanup(made.spec.containerId);
+    return made;
+  };
+  return { containerizer, root, rooted, run };
+}
+
+function isStatic(path: string): boolean {
+  if (!existsSync(path)) return false;
+  try {
+    execFileSync("ldd", [path], { stdio: "ignore" });
+    return false;
+  } catch {
+    // It says so of a program that has no libraries.
+    return true;
+  }
+}
