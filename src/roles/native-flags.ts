@@ -5,6 +5,7 @@
  */
 import { ok, type Result, refuse } from "../base/result.ts";
 import type { Containerizer } from "../containerizer/containerizer.ts";
+import { DiskIsolator } from "../containerizer/native/disk-isolator.ts";
 import {
   type Isolation,
   NATIVE_ISOLATION,
@@ -18,6 +19,8 @@ import {
   nativeObstacle,
 } from "../containerizer/native/native-containerizer.ts";
 import type { PortRange } from "../containerizer/native/port-isolator.ts";
+import { RlimitIsolator } from "../containerizer/native/privilege-isolators.ts";
+import { findPrograms } from "../containerizer/native/programs.ts";
 import { PosixContainerizer } from "../containerizer/posix/posix-containerizer.ts";
 import type { CapabilityInfo } from "../protocol/v1/types.ts";
 import type { RoleContext } from "./role-context.ts";
@@ -62,10 +65,21 @@ export function chooseContainerizer(
   if (!bounding.ok) return bounding;
   const looked = portsFlag(flags);
   if (!looked.ok) return looked;
+  const disk = {
+    intervalMs: flags.durationMs("container_disk_watch_interval") ?? 15_000,
+    isEnforced: flags.boolean("enforce_container_disk_quota"),
+  };
   const parts = { workDir, runtimeDir, clock, log, openTerminal };
   const containerizer =
     launcher === "posix"
-      ? new PosixContainerizer({ ...parts, isolation: ["posix/cpu", "posix/mem"] })
+      ? new PosixContainerizer({
+          ...parts,
+          isolation: ["posix/cpu", "posix/mem"],
+          isolators: [
+            ...(isolation.has("disk/du") ? [new DiskIsolator({ ...disk, clock, log })] : []),
+            ...(isolation.has("posix/rlimits") ? [new RlimitIsolator(findPrograms().prlimit)] : []),
+          ],
+        })
       : nativeContainerizer({
           ...parts,
           isolation,
@@ -89,10 +103,7 @@ export function chooseContainerizer(
               .split(":")
               .filter((folder) => folder !== ""),
           },
-          disk: {
-            intervalMs: flags.durationMs("container_disk_watch_interval") ?? 15_000,
-            isEnforced: flags.boolean("enforce_container_disk_quota"),
-          },
+          disk,
           ports: {
             intervalMs: flags.durationMs("container_ports_watch_interval") ?? 30_000,
             isEnforced: flags.boolean("enforce_container_ports"),

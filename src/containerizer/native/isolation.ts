@@ -58,7 +58,16 @@ export function parseIsolation(text: string): Result<ReadonlySet<Isolation>> {
   return ok(chosen);
 }
 
+/** What needs neither cgroups nor namespaces. */
+const ANYWHERE: ReadonlySet<Isolation> = new Set([
+  ...POSIX_ISOLATION,
+  "filesystem/posix",
+  "posix/rlimits",
+  "disk/du",
+  "environment_secret",
+]);
+
 /** True when one of them needs the linux launcher. */
 export function needsLinuxLauncher(isolation: ReadonlySet<Isolation>): boolean {
-  return [...isolation].some((name) => !POSIX_ISOLATION.has(name) && name !== "filesystem/posix");
+  return [...isolation].some((name) => !ANYWHERE.has(name));
 }

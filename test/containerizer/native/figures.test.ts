@@ -90,12 +90,12 @@ describe("--isolation [semantics 7.10]", () => {
     ]);
   });
 
-  test("only what measures needs no linux launcher", () => {
+  test("what measures or is asked of single processes needs no linux launcher", () => {
     const needs = (text: string): boolean => {
       const parsed = parseIsolation(text);
       return parsed.ok && needsLinuxLauncher(parsed.value);
     };
-    expect(needs("posix/cpu,posix/mem,filesystem/posix")).toBe(false);
+    expect(needs("posix/cpu,posix/mem,filesystem/posix,posix/disk")).toBe(false);
     expect(needs("posix/cpu,cgroups/mem")).toBe(true);
   });
 });
