@@ -3,7 +3,7 @@
  * real files; the only waiting is for facts to become true.
  */
 import { afterEach, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { brand } from "../../src/base/ids.ts";
 import type { ContainerEnd, Containerizer } from "../../src/containerizer/containerizer.ts";
@@ -249,10 +249,11 @@ export function containerizerSuite(open: (root: string) => Containerizer): void 
     const spec = specIn(
       root,
       "leftovers",
-      `(setsid sh -c "${stay}" &) ; env -i /bin/sh -c "${stay}" & while [ "$(wc -l <stdout)" -lt 2 ]; do sleep 0.01; done; exit 4`,
+      `(setsid sh -c "${stay}" &) ; env -i /bin/sh -c "${stay}" & while [ ! -e go ]; do sleep 0.01; done; exit 4`,
     );
     await containerizer.launch(spec);
     const pids = await pidsIn(spec, 2);
+    writeFileSync(join(spec.directory, "go"), "");
     const { exit } = await containerizer.wait(spec.containerId);
     expect(exit).toEqual({ kind: "exited", code: 4 });
     expect(pids.filter(isRunning)).toEqual([]);

@@ -55,19 +55,22 @@ interface Roots {
   readonly keepers: Map<number, TrackedContainer>;
   /** Sessions of our commands, which have the command's process id as their number. */
   readonly sessions: Map<number, ContainerId>;
+  /** Our commands themselves, which for a moment have not yet begun their session. */
+  readonly tasks: Map<number, ContainerId>;
 }
 
 function findRoots(
   processes: ReadonlyMap<number, ScannedProcess>,
   containers: Iterable<TrackedContainer>,
 ): Roots {
-  const roots: Roots = { keepers: new Map(), sessions: new Map() };
+  const roots: Roots = { keepers: new Map(), sessions: new Map(), tasks: new Map() };
   for (const container of containers) {
     const { keeper, task, containerId, isWatched } = container;
     if (keeper !== undefined && isAlive(processes, keeper)) {
       roots.keepers.set(keeper.pid, container);
     }
     if (task === undefined) continue;
+    if (isAlive(processes, task)) roots.tasks.set(task.pid, containerId);
     // The number of a session stays taken while it has members: a stranger that has it by now
     // shows that nothing of ours is left in it.
     const isTaken = processes.has(task.pid);
@@ -114,7 +117,8 @@ function ownVerdict(process: ScannedProcess, roots: Roots): ContainerId | undefi
     // A keeper's own session has nobody else but its command, for a moment before it leaves.
     return stat.pid === guarded.task?.pid ? guarded.containerId : undefined;
   }
-  const verdict = roots.sessions.get(stat.sessionId) ?? earlierId ?? markedId;
+  const own = roots.tasks.get(stat.pid) ?? roots.sessions.get(stat.sessionId);
+  const verdict = own ?? earlierId ?? markedId;
   if (verdict !== undefined) return verdict;
   return roots.keepers.get(stat.parentPid)?.containerId ?? "ask parent";
 }
