@@ -107,9 +107,14 @@ async function addressOf(client: MasterClient, agentId: string): Promise<string 
 }
 
 function commandOf(words: readonly string[], user: string | undefined): CommandInfo {
-  const [value = "/bin/sh", ...rest] = words;
-  const who = user === undefined ? {} : { user };
-  return { shell: false, value, arguments: [value, ...rest], ...who };
+  // As text for a shell: what `arguments` are differs between containers of Mesos and of Docker.
+  const all = words.length === 0 ? ["/bin/sh"] : words;
+  const quoted = all.map((word) => `'${word.replaceAll("'", "'\\''")}'`);
+  return {
+    shell: true,
+    value: `exec ${quoted.join(" ")}`,
+    ...(user === undefined ? {} : { user }),
+  };
 }
 
 function launchOf(container_id: ContainerID, command: CommandInfo, isTty: boolean): AgentCall {

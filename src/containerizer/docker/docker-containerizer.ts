@@ -20,6 +20,8 @@ import {
   type ContainerSpec,
   type InsideEnd,
   type InsideSpec,
+  type Interaction,
+  type InteractiveSpec,
   type KnownContainer,
   type LaunchedContainer,
   type RecoveredContainers,
@@ -38,6 +40,7 @@ import { EngineClient, EngineError } from "./engine-client.ts";
 import { EngineWatch } from "./engine-watch.ts";
 import { ImagePuller } from "./image-puller.ts";
 import { runInside } from "./inside.ts";
+import { runInteractive } from "./interactive.ts";
 import { limitSettings } from "./limit-options.ts";
 import {
   ENGINE_WAIT_MS,
@@ -205,6 +208,15 @@ export class DockerContainerizer implements Containerizer {
       throw new ContainerizerError(`Container ${spec.containerId} does not run`);
     }
     return asContainerizerError(runInside(this.#engine, this.#options.clock, engineId, spec));
+  }
+
+  async runInteractive(spec: InteractiveSpec): Promise<Interaction> {
+    const { engineId, phase } = this.#find(spec.containerId);
+    if (phase !== "running" || engineId === undefined) {
+      throw new ContainerizerError(`Container ${spec.containerId} does not run`);
+    }
+    const { clock } = this.#options;
+    return asContainerizerError(runInteractive(this.#engine, clock, engineId, spec));
   }
 
   async usage(containerId: ContainerId): Promise<ResourceStatistics> {

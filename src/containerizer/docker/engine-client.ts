@@ -4,6 +4,7 @@
  * call; that is `engine.ts`.
  */
 import { request as httpRequest, type IncomingMessage } from "node:http";
+import { connect as connectSocket } from "node:net";
 import type { Clock } from "../../base/ports.ts";
 import { Answer } from "./answer.ts";
 import {
@@ -60,6 +61,14 @@ export interface EngineStream {
   close(): void;
 }
 
+/** A connection that was taken over for bytes both ways. */
+export interface EngineConnection {
+  readonly chunks: AsyncIterable<Uint8Array>;
+  write(data: Uint8Array): void;
+  /** Nothing more will be written. */
+  end(): void;
+}
+
 export interface EngineClientOptions {
   readonly socketPath: string;
   readonly clock: Clock;
@@ -91,6 +100,39 @@ export class EngineClient {
       chunks: response,
       close: () => response.destroy(),
     }));
+  }
+
+  /** Calls and takes the connection over. Errors: `EngineError`. */
+  async connect(request: EngineRequest): Promise<EngineConnection> {
+    const path = await this.#versionedPath(request);
+    const text = JSON.stringify(request.body ?? {});
+    const head = [
+      `${request.method} ${path} HTTP/1.1`,
+      "Host: docker",
+      "Connection: Upgrade",
+      "Upgrade: tcp",
+      "Content-Type: application/json",
+      `Content-Length: ${Buffer.byteLength(text)}`,
+    ].join("\r\n");
+    const socket = connectSocket({ path: this.socketPath, allowHalfOpen: true });
+    const cancelDeadline = this.#clock.schedule(request.deadlineMs, () => {
+      socket.destroy(new Error(`${path} was not answered in time`));
+    });
+    const chunks = socket[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+    try {
+      socket.write(`${head}\r\n\r\n${text}`);
+      const rest = await readHead(chunks, path);
+      return {
+        chunks: withFirst(rest, chunks),
+        write: (data) => socket.write(data),
+        end: () => socket.end(),
+      };
+    } catch (error) {
+      socket.destroy();
+      throw error instanceof EngineError ? error : this.#unreachable(error);
+    } finally {
+      cancelDeadline();
+    }
   }
 
   /** Answers when the Engine lives; needs no version. Errors: `EngineError`. */
@@ -260,4 +302,31 @@ function compareVersions(a: string, b: string): number {
   const [aMajor = 0, aMinor = 0] = a.split(".").map(Number);
   const [bMajor = 0, bMinor = 0] = b.split(".").map(Number);
   return aMajor - bMajor || aMinor - bMinor;
+}
+
+/** Reads up to the end of the head; what came behind it. Errors: `EngineError`. */
+async function readHead(chunks: AsyncIterator<Uint8Array>, path: string): Promise<Uint8Array> {
+  let head = Buffer.alloc(0);
+  while (head.length <= STREAM_LINE_BYTES_MAX) {
+    const next = await chunks.next();
+    if (next.done === true) throw new EngineError("malformed", `${path} was hung up on`);
+    head = Buffer.concat([head, next.value]);
+    const end = head.indexOf("\r\n\r\n");
+    if (end < 0) continue;
+    const status = Number(head.toString("latin1", 0, end).split(" ")[1]);
+    if (status === 101 || status === 200) return head.subarray(end + 4);
+    const text = head.toString("utf8", end + 4).trim();
+    throw new EngineError("refused", text === "" ? `HTTP status ${status}` : text, { status });
+  }
+  throw new EngineError("malformed", `${path} was answered with a head that is too long`);
+}
+
+async function* withFirst(
+  first: Uint8Array,
+  chunks: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, void> {
+  if (first.length > 0) yield first;
+  for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
+    yield next.value;
+  }
 }

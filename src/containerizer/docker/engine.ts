@@ -4,7 +4,12 @@
  */
 import type { Answer } from "./answer.ts";
 import { type ContainerFacts, factsOf, labelsOf } from "./container-facts.ts";
-import { type EngineClient, EngineError, type EngineStream } from "./engine-client.ts";
+import {
+  type EngineClient,
+  type EngineConnection,
+  EngineError,
+  type EngineStream,
+} from "./engine-client.ts";
 import {
   END_CALL_DEADLINE_MS,
   LAUNCH_CALL_DEADLINE_MS,
@@ -192,6 +197,19 @@ export class Engine {
     const path = `/exec/${insideId}/start`;
     const deadlineMs = LAUNCH_CALL_DEADLINE_MS;
     await this.client.call({ method: "POST", path, body: { Detach: true }, deadlineMs });
+  }
+
+  /** Starts it with its input and output on the connection. */
+  async connectInside(insideId: string, isTerminal: boolean): Promise<EngineConnection> {
+    const path = `/exec/${insideId}/start`;
+    const body = { Detach: false, Tty: isTerminal };
+    return this.client.connect({ method: "POST", path, body, deadlineMs: LAUNCH_CALL_DEADLINE_MS });
+  }
+
+  async resizeInside(insideId: string, columns: number, rows: number): Promise<void> {
+    const path = `/exec/${insideId}/resize`;
+    const query = { h: String(rows), w: String(columns) };
+    await this.client.call({ method: "POST", path, query, deadlineMs: LOOKUP_DEADLINE_MS });
   }
 
   async inspectInside(insideId: string): Promise<Answer> {

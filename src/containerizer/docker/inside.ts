@@ -33,7 +33,7 @@ export async function runInside(
 }
 
 /** As for the container's own command, the first of `arguments` is a real one. */
-function wordsOf({ shell, value, arguments: more = [] }: CommandInfo): readonly string[] {
+export function wordsOf({ shell, value, arguments: more = [] }: CommandInfo): readonly string[] {
   const words = value === undefined ? more : [value, ...more];
   if (words.length === 0) throw new ContainerizerError("The command has no value");
   return (shell ?? true) ? ["/bin/sh", "-c", value ?? ""] : words;

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { brand } from "../../../src/base/ids.ts";
+import type { TerminalSize } from "../../../src/base/ports.ts";
 import { docker, findEngine } from "../../harness/docker-engine.ts";
 import { freePort } from "../../harness/free-port.ts";
 import { PATIENCE_MS, until } from "../../harness/wait.ts";
@@ -157,6 +158,48 @@ describe.skipIf(engine === undefined)("the Docker containerizer", () => {
     await agent.containerizer.update(spec.containerId, resources, { mem: { value: 96 } });
     await agent.containerizer.destroy(spec.containerId);
     await expect(ask("true")).rejects.toThrow("does not run");
+  });
+
+  test("somebody types into a command inside, with and without a terminal [http-api 7.3]", async () => {
+    const agent = scene.open();
+    const spec = scene.spec(agent, "sleep 1000");
+    await agent.containerizer.launch(spec);
+    const open = async (value: string, terminal: TerminalSize | undefined) => {
+      const texts = { stdout: "", stderr: "" };
+      const one = await agent.containerizer.runInteractive({
+        ...spec,
+        sessionId: value,
+        user: undefined,
+        command: { value },
+        environment: { WORD: "in" },
+        terminal,
+        onOutput: (stream, data) => {
+          texts[stream] += new TextDecoder().decode(data);
+        },
+      });
+      return { one, texts };
+    };
+    const type = (text: string): Uint8Array => new TextEncoder().encode(text);
+    const piped = await open('echo "$WORD" >&2; cat; exit 7', undefined);
+    piped.one.write(type("typed\n"));
+    piped.one.closeInput();
+    expect(await piped.one.end).toEqual({ kind: "exited", code: 7 });
+    expect(piped.texts).toEqual({ stdout: "typed\n", stderr: "in\n" });
+    const seated = await open("stty size; while read line; do stty size; done", {
+      columns: 90,
+      rows: 30,
+    });
+    const sized = (text: string): Promise<unknown> =>
+      until(`the size ${text}`, () => {
+        seated.one.write(type("\n"));
+        return seated.texts.stdout.includes(text);
+      });
+    await sized("30 90");
+    seated.one.resize({ columns: 120, rows: 40 });
+    await sized("40 120");
+    seated.one.signal(9);
+    expect(await seated.one.end).toEqual({ kind: "signaled", signal: 9 });
+    await agent.containerizer.destroy(spec.containerId);
   });
 
   test("a network of its own: address in the status, ports of the task reachable [semantics 7.15]", async () => {
