@@ -7,6 +7,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   type AllotProcess,
+  hostPidOf,
   makeWorkDir,
   removeWorkDir,
   startAllot,
@@ -258,7 +259,7 @@ describe.each([
       const cluster = await startCluster("--executor_reregistration_timeout=1secs");
       const { framework, executor } = await launch(cluster, { id: "e", wire });
       await framework.status("t", "TASK_RUNNING");
-      const pid = executor.journal()[0]?.pid ?? 0;
+      const pid = hostPidOf(executor.journal()[0]?.pid ?? 0, cluster.workDir);
       process.kill(pid, "SIGSTOP");
       await cluster.agent.end("SIGKILL");
       await cluster.restartAgent();

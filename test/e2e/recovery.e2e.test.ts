@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type AllotProcess,
+  hostPidOf,
   makeWorkDir,
   processesBelow,
   removeWorkDir,
@@ -203,8 +204,9 @@ test(
     const pid = await until("the task's pid", () =>
       existsSync(note) ? Number(readFileSync(note, "utf8")) || undefined : undefined,
     );
+    const hostPid = hostPidOf(pid, dir);
     expect(await both.end("SIGTERM")).toEqual({ code: 0, signal: null });
-    expect(processesBelow(dir)).toContain(pid);
+    expect(processesBelow(dir)).toContain(hostPid);
   },
   TIMEOUT_MS,
 );

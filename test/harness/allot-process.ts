@@ -131,6 +131,24 @@ export function processesBelow(folder: string): number[] {
     .filter((pid) => pid !== process.pid && belongsTo(pid, folder));
 }
 
+/**
+ * The host's id of a process in the folder that knows itself by this one, which is another where
+ * tasks have process namespaces of their own. Fails when there is none.
+ */
+export function hostPidOf(pid: number, folder: string): number {
+  const found = processesBelow(folder).find((candidate) => {
+    try {
+      const status = readFileSync(`/proc/${candidate}/status`, "utf8");
+      return Number(/^NSpid:.*\s(\d+)$/m.exec(status)?.[1]) === pid;
+    } catch {
+      // It has ended.
+      return false;
+    }
+  });
+  if (found === undefined) throw new Error(`no process of ${folder} knows itself as ${pid}`);
+  return found;
+}
+
 function belongsTo(pid: number, folder: string): boolean {
   try {
     if (readFileSync(`/proc/${pid}/stat`, "latin1").split(") ").at(-1)?.startsWith("Z"))
