@@ -1,7 +1,9 @@
 /**
- * `npm test [-- PATH-PART… --seed=N --verbose --with-check]`: installs and compiles what is missing,
- * runs the tests in groups (units, then the compiled program, then the simulator), and ends with
- * one line `N passed, N failed[, N skipped]`. Tests run in random order; the seed is printed.
+ * `npm test [-- PATH-PART… --seed=N --verbose --with-check --appliance=with|only]`: installs and
+ * compiles what is missing, runs the tests in groups (units, then the compiled program, then the
+ * simulator), and ends with one line `N passed, N failed[, N skipped]`. Tests run in random order;
+ * the seed is printed. With `--appliance` the files that say what they need of a machine
+ * (test/harness/needs.ts) run in test/appliance, or here when that cannot be had.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,8 +19,15 @@ const UNIT_TIMEOUT_MS = 300_000;
 const E2E_TIMEOUT_MS = 900_000;
 const CHECK_TIMEOUT_MS = 600_000;
 const SIMULATOR_TIMEOUT_MS = 1_200_000;
+/** The first time, the machine's disk is made. */
+const APPLIANCE_TIMEOUT_MS = 2_400_000;
+/** Of test/appliance, when this host cannot have the machine. */
+const NO_MACHINE = "exit status 125";
+/** Imports by which a file of tests says that it is about a machine of its own. */
+const STATES_NEEDS = /from ".*\/(?:needs|native)\.ts";$/m;
 const SIMULATOR_SEEDS = 200;
 const SEED_MAX = 2 ** 31;
+const OPTIONS = "PATH-PART… --seed=N --verbose --with-check --appliance=with|only";
 
 /**
  * @typedef {object} Group
@@ -27,6 +36,7 @@ const SEED_MAX = 2 ** 31;
  * @property {readonly string[]} args
  * @property {number} timeoutMs
  * @property {boolean} hasReport true for bun test, which counts; else the group is one test
+ * @property {readonly Group[]} [elsewise] what runs when there is no machine for the group
  */
 
 /**
@@ -36,7 +46,8 @@ const SEED_MAX = 2 ** 31;
  * @property {number} skipped
  */
 
-/** @typedef {{ seed: number, isVerbose: boolean, withCheck: boolean, filters: string[] }} Options */
+/** @typedef {"without" | "with" | "only"} Appliance */
+/** @typedef {{ seed: number, isVerbose: boolean, withCheck: boolean, appliance: Appliance, filters: string[] }} Options */
 
 /** @type {Counts} */
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -86,6 +97,21 @@ function checkGroup() {
  */
 function testGroups() {
   const files = testFiles("test").filter(isWanted);
+  if (options.appliance === "without") return hostGroups(files);
+  const inMachine = files.filter((path) =>
+    STATES_NEEDS.test(readFileSync(join(ROOT, path), "utf8")),
+  );
+  const onHost =
+    options.appliance === "only" ? [] : files.filter((path) => !inMachine.includes(path));
+  const machine = inMachine.length === 0 ? [] : [applianceGroup(inMachine)];
+  return [...hostGroups(onHost), ...machine];
+}
+
+/**
+ * @param {readonly string[]} files
+ * @returns {Group[]}
+ */
+function hostGroups(files) {
   const endToEnd = files.filter((path) => /\.(?:e2e|docker)\.test\.ts$/.test(path));
   /** @type {Map<string, string[]>} */
   const folders = new Map();
@@ -107,19 +133,33 @@ function testGroups() {
  * @returns {Group}
  */
 function bunGroup(name, paths, timeoutMs) {
-  const args = [
-    "test",
-    ...paths.map((path) => `./${path}`),
-    "--randomize",
-    `--timeout=${TEST_TIMEOUT_MS}`,
-    `--seed=${options.seed}`,
-  ];
+  const args = ["test", ...paths.map((path) => `./${path}`), ...bunOptions()];
   return { name, command: bunPath(), args, timeoutMs, hasReport: true };
+}
+
+/**
+ * @param {readonly string[]} paths
+ * @returns {Group}
+ */
+function applianceGroup(paths) {
+  return {
+    name: `test machine, ${paths.join(" ")}`,
+    command: bunPath(),
+    args: ["test/appliance/main.ts", "--tests", ...paths, ...bunOptions()],
+    timeoutMs: APPLIANCE_TIMEOUT_MS,
+    hasReport: true,
+    elsewise: hostGroups(paths),
+  };
+}
+
+function bunOptions() {
+  return ["--randomize", `--timeout=${TEST_TIMEOUT_MS}`, `--seed=${options.seed}`];
 }
 
 /** @returns {Group[]} */
 function simulatorGroups() {
   const path = "test/sim/main.ts";
+  if (options.appliance === "only") return [];
   if (!existsSync(join(ROOT, path)) || !isWanted(path)) return [];
   return [
     {
@@ -150,6 +190,13 @@ async function runGroup(group) {
     env: { NO_COLOR: "1", FORCE_COLOR: undefined },
     isShown: options.isVerbose,
   });
+  if (group.elsewise !== undefined && result.ending === NO_MACHINE) {
+    console.log(
+      `     ${result.output.trim().split("\n").at(-1)}; its tests run here and skip what they lack`,
+    );
+    for (const other of group.elsewise) await runGroup(other);
+    return;
+  }
   const xml = group.hasReport && existsSync(report) ? readFileSync(report, "utf8") : undefined;
   const counts = group.hasReport
     ? countsOf(xml)
@@ -251,6 +298,7 @@ function parseOptions(args) {
     seed: Math.floor(Math.random() * SEED_MAX),
     isVerbose: false,
     withCheck: false,
+    appliance: "without",
     filters: [],
   };
   for (const arg of args) {
@@ -258,9 +306,11 @@ function parseOptions(args) {
     if (seed !== undefined) parsed.seed = Number(seed);
     else if (arg === "--verbose") parsed.isVerbose = true;
     else if (arg === "--with-check") parsed.withCheck = true;
+    else if (arg === "--appliance=with") parsed.appliance = "with";
+    else if (arg === "--appliance=only") parsed.appliance = "only";
     else if (!arg.startsWith("-")) parsed.filters.push(arg);
     else {
-      console.error(`unknown option ${arg}; known: PATH-PART… --seed=N --verbose --with-check`);
+      console.error(`unknown option ${arg}; known: ${OPTIONS}`);
       process.exit(2);
     }
   }

@@ -103,6 +103,38 @@ for (const [what, path, code] of broken) {
   );
 }
 
+const NEEDY = `import {} from "../harness/needs.ts";\n${PASSING}`;
+const REPORTS = `const outfile = process.argv.find((word) => word.startsWith("--reporter-outfile="));
+await Bun.write(outfile.slice(19), '<testsuites tests="3" failures="0" skipped="1"/>');`;
+const machines: readonly (readonly [what: string, machine: string, closing: string])[] = [
+  [
+    "what states its needs runs in the test machine and counts",
+    REPORTS,
+    "3 passed, 0 failed, 1 skipped",
+  ],
+  [
+    "without a test machine it runs here",
+    'console.log("no test machine: none"); process.exit(125);',
+    "2 passed, 0 failed",
+  ],
+  ["a test machine that breaks is a failure", "process.exit(126);", "1 passed, 1 failed"],
+];
+for (const [what, machine, closing] of machines) {
+  test(
+    `${what} [issue 4]`,
+    () => {
+      plant("test/harness/needs.ts", "export {};");
+      plant("test/appliance/main.ts", machine);
+      plantTest("a/one.test.ts", PASSING);
+      plantTest("a/two.test.ts", NEEDY);
+      const { lines } = run("--appliance=with");
+      expect(lines.at(-1)).toBe(closing);
+      expect(run().lines.at(-1)).toBe("2 passed, 0 failed");
+    },
+    RUN_TIMEOUT_MS,
+  );
+}
+
 test("a filter that matches nothing is a failure, not a silent success [stack 9]", () => {
   plantTest("a/one.test.ts", PASSING);
   const { status, lines } = run("elsewhere");
