@@ -12,8 +12,8 @@ usage: install.sh [OPTION]…
   --master HOST:PORT the master an agent connects to (needed by --role agent)
   --root FOLDER      install below this folder and touch nothing else, to stage an image
   --no-start         do not enable or start the units
-  --uninstall        stop and remove program and units; configuration and data stay
-  --purge            with --uninstall: end the tasks and remove configuration and data too
+  --uninstall        end the tasks, remove program and units; configuration and data stay
+  --purge            with --uninstall: remove configuration and data too
   --help             this text
 USAGE
 }
@@ -170,9 +170,14 @@ install_all() {
   elif has_systemd; then
     systemctl daemon-reload
     systemctl enable --quiet allot-tasks.service allot.service
-    systemctl start allot-tasks.service
-    systemctl restart allot.service
-    say "started; its log: journalctl -u allot -f"
+    # Tasks are not touched: their unit is started when it is not, and never restarted.
+    systemctl start allot-tasks.service || fail "allot-tasks.service does not start: journalctl -u allot-tasks"
+    # Comes back when the API answers, or after a minute.
+    if ! systemctl restart allot.service; then
+      journalctl --no-pager --lines=20 --unit=allot.service >&2 || true
+      fail "allot.service does not start; mend $config and run this again"
+    fi
+    say "started, and its API answers; its log: journalctl -u allot -f"
   else
     say "no systemd here; start it by hand: $prefix/bin/allot --config=$config"
   fi
@@ -181,19 +186,21 @@ install_all() {
 uninstall_all() {
   if has_systemd; then
     systemctl disable --quiet --now allot.service 2>/dev/null || true
-    # Tasks run on unless everything is to go.
-    [ "$purge" = no ] || systemctl disable --quiet --now allot-tasks.service 2>/dev/null || true
+    systemctl disable --quiet --now allot-tasks.service 2>/dev/null || true
+    # Without cgroups for tasks the agent keeps what it started in its own.
+    left=/sys/fs/cgroup/system.slice/allot.service/cgroup.kill
+    if [ -e "$left" ]; then echo 1 >"$left"; fi
   fi
-  rm -f "$root$prefix/bin/allot" "$root$units/allot.service"
-  if has_systemd && systemctl is-active --quiet allot-tasks.service; then
-    say "kept $units/allot-tasks.service, which holds running tasks"
-  else
-    rm -f "$root$units/allot-tasks.service"
+  rm -f "$root$prefix/bin/allot" "$root$units/allot.service" "$root$units/allot-tasks.service"
+  if has_systemd; then
+    systemctl daemon-reload
+    systemctl reset-failed --quiet allot.service allot-tasks.service 2>/dev/null || true
+    # An empty slice would stay until the next start of the machine.
+    systemctl stop --quiet allot.slice 2>/dev/null || true
   fi
-  if has_systemd; then systemctl daemon-reload; fi
   say "removed program and units"
   if [ "$purge" = yes ]; then
-    rm -rf "$root${config%/*}" "${root:?}$data"
+    rm -rf "$root${config%/*}" "$root${data:?}"
     say "removed $root${config%/*} and $root$data"
   else
     say "kept $root${config%/*} and $root$data; remove them with --uninstall --purge"

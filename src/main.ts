@@ -11,6 +11,7 @@ import type { ParsedFlags } from "./cli/flags/parse-flags.ts";
 import { runCommand } from "./cli/main.ts";
 import { parseRoleFlags } from "./cli/role-flags.ts";
 import { loadServe } from "./platform/server.ts";
+import { notifyReady } from "./platform/service-manager.ts";
 import { loadSqlite } from "./platform/sqlite.ts";
 import { systemClock, systemRng } from "./platform/system.ts";
 import { loadTerminals } from "./platform/terminal.ts";
@@ -83,6 +84,7 @@ async function runRoles(flags: ParsedFlags): Promise<number> {
     return 2;
   }
   process.stdout.write(started.value.banner);
+  notifyReady((reason) => log.write("warning", "systemd was not told of the start", { reason }));
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => finish(0));
   const code = await finished;
   await started.value.stop();

@@ -67,11 +67,11 @@ test("the agent's unit leaves tasks alone and the tasks' unit ends them [DESIGN 
   const unit = read("etc/systemd/system/allot.service");
   expect(unit).toContain("ExecStart=/opt/allot/bin/allot --config=/etc/allot/allot.conf\n");
   expect(unit).not.toContain("@PREFIX@");
-  for (const line of ["Type=exec", "KillMode=process", "Delegate=yes"]) {
+  for (const line of ["Type=notify", "KillMode=process"]) {
     expect(unit).toContain(`\n${line}\n`);
   }
   const tasks = read("etc/systemd/system/allot-tasks.service");
-  for (const line of ["KillMode=control-group", "Delegate=yes"]) {
+  for (const line of ["KillMode=control-group", "Delegate=yes", "Slice=allot.slice"]) {
     expect(tasks).toContain(`\n${line}\n`);
   }
 });

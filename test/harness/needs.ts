@@ -15,9 +15,24 @@ interface Requirement {
   readonly isPromised: boolean;
 }
 
-export type Need = "root" | "systemd" | "cgroups2" | "docker" | "overlay" | "pressure";
+/** Set by test/appliance. */
+const isAppliance = process.env["ALLOT_APPLIANCE"] !== undefined;
+
+export type Need =
+  | "appliance"
+  | "root"
+  | "systemd"
+  | "cgroups2"
+  | "docker"
+  | "overlay"
+  | "pressure";
 
 const REQUIREMENTS: Readonly<Record<Need, Requirement>> = {
+  appliance: {
+    text: "a machine that may be changed",
+    isMet: () => isAppliance,
+    isPromised: true,
+  },
   root: { text: "root", isMet: () => process.getuid?.() === 0, isPromised: true },
   systemd: {
     text: "systemd as process 1",
@@ -48,9 +63,6 @@ const REQUIREMENTS: Readonly<Record<Need, Requirement>> = {
     isPromised: false,
   },
 };
-
-/** Set by test/appliance. */
-const isAppliance = process.env["ALLOT_APPLIANCE"] !== undefined;
 
 /** Bun's `test`, or its skipping form with a line that says why. */
 export function testNeeding(...needs: readonly Need[]): Test<[]> {

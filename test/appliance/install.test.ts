@@ -1,0 +1,144 @@
+/**
+ * Goal: install.sh on a real systemd: tasks outlive restarts and upgrades of allot.service, end with
+ * allot-tasks.service, and an uninstall leaves nothing. Method: the real script, program and units
+ * in the test machine, whose end takes everything along.
+ */
+import { describe, expect } from "bun:test";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT } from "../../build/tools.mjs";
+import { testNeeding } from "../harness/needs.ts";
+import { type RunResult, runProgram } from "../harness/run-program.ts";
+import { until } from "../harness/wait.ts";
+
+const TIMEOUT_MS = 240_000;
+const PROGRAM = "/usr/local/bin/allot";
+const CONFIG = "/etc/allot/allot.conf";
+const DATA = "/var/lib/allot";
+const TASKS_CGROUP = "/sys/fs/cgroup/allot.slice/allot-tasks.service";
+const INSTALLED = [
+  PROGRAM,
+  CONFIG,
+  DATA,
+  "/etc/systemd/system/allot.service",
+  "/etc/systemd/system/allot-tasks.service",
+];
+/** Only in a machine that is thrown away afterwards: these tests change the system. */
+const machineTest = testNeeding("appliance", "root", "systemd", "cgroups2");
+
+function install(...options: readonly string[]): Promise<RunResult> {
+  return runProgram("sh", [join(ROOT, "install.sh"), ...options]);
+}
+
+async function systemctl(...words: readonly string[]): Promise<string> {
+  return (await runProgram("systemctl", words)).stdout.trim();
+}
+
+/** Without checkpoint the agent would end it with itself, as in Mesos. */
+function startTask(name: string): Promise<RunResult> {
+  const command = `exec sleep ${sleepOf(name)}`;
+  return runProgram(PROGRAM, [
+    "execute",
+    `--name=${name}`,
+    "--resources=cpus:0.1;mem:32",
+    "--checkpoint",
+    `--command=${command}`,
+  ]);
+}
+
+/** A length of sleep that only this task has. */
+function sleepOf(name: string): string {
+  return `${[...name].reduce((sum, letter) => sum + letter.charCodeAt(0), 10_000)}.5`;
+}
+
+async function pidOf(name: string): Promise<string> {
+  return await until(`task ${name} to run`, async () => {
+    const { stdout } = await runProgram("pgrep", ["--exact", "--full", `sleep ${sleepOf(name)}`]);
+    return stdout.trim().split("\n")[0] || undefined;
+  });
+}
+
+function isAlive(pid: string): boolean {
+  return existsSync(`/proc/${pid}`);
+}
+
+/** Processes whose cgroup lies in one of allot's. */
+async function processesOfAllot(): Promise<string> {
+  const script = "cat /proc/[0-9]*/cgroup 2>/dev/null | grep allot";
+  return (await runProgram("sh", ["-c", script])).stdout;
+}
+
+describe("install.sh on systemd", () => {
+  machineTest(
+    "starts both units, runs a task, and leaves it alone in restarts, kills and upgrades [DESIGN 7, 12]",
+    async () => {
+      expect(await install()).toMatchObject({ code: 0 });
+      expect(await systemctl("is-active", "allot.service", "allot-tasks.service")).toBe(
+        "active\nactive",
+      );
+      const hello = await runProgram(PROGRAM, ["execute", "--name=hello", "--command=echo hello"]);
+      expect(hello).toMatchObject({ code: 0, stdout: "hello\n" });
+
+      const execution = startTask("lasting");
+      const pid = await pidOf("lasting");
+      expect(readFileSync(`/proc/${pid}/cgroup`, "utf8")).toStartWith(
+        "0::/allot.slice/allot-tasks.service/",
+      );
+      const agent = await systemctl("show", "--value", "--property=MainPID", "allot.service");
+      expect(await runProgram("systemctl", ["restart", "allot.service"])).toMatchObject({
+        code: 0,
+      });
+      await systemctl("kill", "--kill-whom=main", "--signal=KILL", "allot.service");
+      writeFileSync(CONFIG, `${readFileSync(CONFIG, "utf8")}# kept\n`);
+      expect(await install()).toMatchObject({ code: 0 });
+      expect(readFileSync(CONFIG, "utf8")).toEndWith("# kept\n");
+      expect(await systemctl("show", "--value", "--property=MainPID", "allot.service")).not.toBe(
+        agent,
+      );
+      expect(await pidOf("lasting")).toBe(pid);
+      const tasks = await until("the agent to be back", async () => {
+        const run = await runProgram(PROGRAM, ["tasks"]);
+        return run.code === 0 && run.stdout.includes("lasting") ? run.stdout : undefined;
+      });
+      expect(tasks).toContain("TASK_RUNNING");
+
+      await systemctl("stop", "allot-tasks.service");
+      expect(isAlive(pid)).toBe(false);
+      expect(await systemctl("is-active", "allot.service")).toBe("active");
+      expect((await execution).code).not.toBe(0);
+      expect(existsSync(TASKS_CGROUP)).toBe(false);
+    },
+    TIMEOUT_MS,
+  );
+
+  machineTest(
+    "says why a start failed, and an uninstall leaves no unit, process, cgroup or file [DESIGN 12]",
+    async () => {
+      expect(await install()).toMatchObject({ code: 0 });
+      const kept = readFileSync(CONFIG, "utf8");
+      writeFileSync(CONFIG, `${kept}no_such_flag=1\n`);
+      const refused = await install();
+      expect(refused.code).toBe(1);
+      expect(refused.stderr).toContain("no_such_flag");
+      writeFileSync(CONFIG, kept);
+      expect(await install()).toMatchObject({ code: 0 });
+
+      const execution = startTask("last");
+      const pid = await pidOf("last");
+      expect(await install("--uninstall")).toMatchObject({ code: 0 });
+      await execution;
+      expect(isAlive(pid)).toBe(false);
+      expect(INSTALLED.filter((path) => existsSync(path))).toEqual([CONFIG, DATA]);
+      expect(await install("--uninstall", "--purge")).toMatchObject({ code: 0 });
+      expect(INSTALLED.filter((path) => existsSync(path))).toEqual([]);
+      expect(await systemctl("list-units", "--all", "--no-legend", "--plain", "allot*")).toBe("");
+      await until(
+        "every process of allot to be gone",
+        async () => (await processesOfAllot()) === "",
+      );
+      expect(existsSync("/sys/fs/cgroup/allot.slice")).toBe(false);
+      expect(existsSync("/sys/fs/cgroup/system.slice/allot.service")).toBe(false);
+    },
+    TIMEOUT_MS,
+  );
+});
