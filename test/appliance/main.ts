@@ -18,7 +18,7 @@ const USAGE = `usage: npm run appliance -- [OPTION…] [COMMAND…]
   --memory=MIB       of the machine (default: ${MEMORY_MIB})
   --timeout=SECONDS  for the command (default: ${COMMAND_SECONDS_MAX})
   --tests FILE… [OPTIONS of bun test]  run these files of tests, each by itself
-Images are kept in $ALLOT_APPLIANCE_CACHE (default: /var/cache/allot-appliance).`;
+Images are kept in $APPLIANCE_CACHE (default: /var/cache/allot-appliance).`;
 
 const STATUS_WITHOUT_END = { "no machine": 125, broken: 126, "timed out": 124 } as const;
 const REPORT_OPTION = "--reporter-outfile=";
@@ -74,7 +74,7 @@ async function run(
 ): Promise<Outcome> {
   const reason = whyNoMachine();
   if (reason !== undefined) return { kind: "no machine", message: reason };
-  const cache = process.env["ALLOT_APPLIANCE_CACHE"] ?? "/var/cache/allot-appliance";
+  const cache = process.env["APPLIANCE_CACHE"] ?? "/var/cache/allot-appliance";
   const made = spawnSync(join(import.meta.dir, "image.sh"), [cache], {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "pipe"],
@@ -84,7 +84,7 @@ async function run(
   if (made.status !== 0) return { kind: "no machine", message: "its image cannot be made" };
   return await runInMachine({
     image: made.stdout.trim(),
-    command: `export ALLOT_APPLIANCE=1\n${command}\n`,
+    command: `export IN_APPLIANCE=1\n${command}\n`,
     source: ROOT,
     mode: settings.mode,
     memoryMib: settings.memoryMib,

@@ -16,7 +16,7 @@ interface Requirement {
 }
 
 /** Set by test/appliance. */
-const isAppliance = process.env["ALLOT_APPLIANCE"] !== undefined;
+const isAppliance = process.env["IN_APPLIANCE"] !== undefined;
 
 export type Need =
   | "appliance"
