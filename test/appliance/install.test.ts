@@ -126,8 +126,13 @@ describe("install.sh on systemd", () => {
       const execution = startTask("last");
       const pid = await pidOf("last");
       expect(await install("--uninstall")).toMatchObject({ code: 0 });
-      // It would wait for the master to come back.
-      await runProgram("pkill", ["--exact", "--full", `${PROGRAM} execute --name=last .*`]);
+      // A gentle end would wait for the master, to end the task first.
+      await runProgram("pkill", [
+        "--signal=KILL",
+        "--exact",
+        "--full",
+        `${PROGRAM} execute --name=last .*`,
+      ]);
       await execution;
       expect(isAlive(pid)).toBe(false);
       expect(INSTALLED.filter((path) => existsSync(path))).toEqual([CONFIG, DATA]);
