@@ -126,11 +126,19 @@ function hostPidsOf(spec: ContainerSpec): ReadonlyMap<number, number> {
   const namespace = pidNamespaceOf(spec);
   for (const name of readdirSync("/proc").filter((entry) => /^\d+$/.test(entry))) {
     if (namespaceOf(Number(name)) !== namespace) continue;
-    const status = readFileSync(`/proc/${name}/status`, "utf8");
-    const numbers = /^NSpid:\s+(\d+).*\s(\d+)$/m.exec(status);
+    const numbers = /^NSpid:\s+(\d+).*\s(\d+)$/m.exec(statusOf(name));
     if (numbers !== null) found.set(Number(numbers[2]), Number(numbers[1]));
   }
   return found;
+}
+
+function statusOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/status`, "utf8");
+  } catch {
+    // The process has just ended.
+    return "";
+  }
 }
 
 function pidNamespaceOf(spec: ContainerSpec): string | undefined {
