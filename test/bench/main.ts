@@ -11,6 +11,7 @@ import { allocatorBench } from "./allocator.ts";
 import { allocatorMesosBench } from "./allocator-mesos.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
 import type { Bench, BenchContext } from "./bench.ts";
+import { dockerBench } from "./docker.ts";
 import { eventsBench } from "./events.ts";
 import { type Figure, formatTable } from "./figures.ts";
 import { footprintBench } from "./footprint.ts";
@@ -30,6 +31,7 @@ const BENCHES: readonly Bench[] = [
   memoryBench,
   latencyBench,
   footprintBench,
+  dockerBench,
   throughputBench,
   protocolBench,
   registryBench,
