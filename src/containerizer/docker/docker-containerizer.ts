@@ -6,7 +6,7 @@
  */
 import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
-import { totalmem } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import { resolve } from "node:path";
 import type { ContainerId } from "../../base/ids.ts";
 import { brand } from "../../base/ids.ts";
@@ -52,7 +52,8 @@ import {
   RECOVERY_PING_DEADLINE_MS,
   RETRY_MS_MAX,
   RETRY_MS_MIN,
-  STARTS_AT_ONCE,
+  STARTS_AT_ONCE_MIN,
+  STARTS_PER_PROCESSOR,
 } from "./limits.ts";
 import { Removals } from "./removals.ts";
 import { resultOf } from "./result.ts";
@@ -115,7 +116,7 @@ export class DockerContainerizer implements Containerizer {
   readonly #removals: Removals;
   readonly #records: ContainerRecords;
   readonly #containers = new Map<ContainerId, Container>();
-  readonly #starts = new TurnQueue(STARTS_AT_ONCE);
+  readonly #starts = new TurnQueue(startsAtOnce());
   readonly #closing = new AbortController();
   #users: Promise<HostUsers> | undefined;
   #isWatching = false;
@@ -610,6 +611,10 @@ export class DockerContainerizer implements Containerizer {
       this.#options.log.write("error", `${what} failed`, { error });
     });
   }
+}
+
+function startsAtOnce(): number {
+  return Math.max(STARTS_AT_ONCE_MIN, STARTS_PER_PROCESSOR * availableParallelism());
 }
 
 interface OurContainer {

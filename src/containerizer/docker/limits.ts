@@ -49,8 +49,12 @@ export const RECONCILE_PERIOD_MS = 60_000;
 export const RETRY_MS_MIN = 200;
 export const RETRY_MS_MAX = 5_000;
 
-/** Containers being made and started at one time; more only wait for the Engine's own locks. */
-export const STARTS_AT_ONCE = 16;
+/**
+ * Containers being made and started at one time: so many per processor, and some on the smallest
+ * host. More only wait for the Engine's own locks and make each other slower.
+ */
+export const STARTS_PER_PROCESSOR = 2;
+export const STARTS_AT_ONCE_MIN = 4;
 
 /** Look-ups at one time after a restart of the agent. */
 export const LOOKUPS_AT_ONCE = 16;
