@@ -7,7 +7,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DEFAULT_CAPABILITIES } from "../../src/agent/core/agent-options.ts";
 import { AgentRuntime } from "../../src/agent/runtime/agent-runtime.ts";
 import type { LinkId } from "../../src/base/ids.ts";
 import type { Clock, Log, Rng } from "../../src/base/ports.ts";
@@ -28,6 +27,7 @@ import { parseResources } from "../../src/resources/parse.ts";
 import { type Acls, OPEN_ACLS } from "../../src/security/acls.ts";
 import { MemoryCheckpoint } from "../agent/core/memory-checkpoint.ts";
 import { FakeClock } from "../base/fake-clock.ts";
+import { emulatedAgentOptions } from "../harness/emulated/agent-options.ts";
 import { EmulatedContainers } from "../harness/emulated/emulated-containers.ts";
 import { HEARS_EVERYBODY } from "../harness/open-http.ts";
 import { masterOptions, newCore } from "../master/core/harness.ts";
@@ -339,27 +339,7 @@ class LocalAgent {
     const { clock, rng, workDir, info, master } = options;
     this.#options = options;
     this.runtime = new AgentRuntime({
-      options: {
-        info,
-        version: "1.12.0",
-        capabilities: DEFAULT_CAPABILITIES,
-        workDir,
-        ip: "127.0.0.1",
-        executorRegistrationTimeoutMs: 60_000,
-        executorReregistrationTimeoutMs: 2000,
-        executorShutdownGraceMs: 5000,
-        isUserSwitched: false,
-        acls: OPEN_ACLS,
-        areLimitsEnforced: true,
-        reconfigurationPolicy: "additive",
-      },
-      environment: {
-        agentPort: info.port ?? 0,
-        recoveryTimeoutMs: 900_000,
-        executorEnvironmentVariables: undefined,
-        sandboxDirectory: "/mnt/mesos/sandbox",
-        libprocessIp: undefined,
-      },
+      ...emulatedAgentOptions(info, workDir),
       bootId: rng.uuid(),
       containerizer: new EmulatedContainers(clock),
       checkpoint: new MemoryCheckpoint(),

@@ -2,6 +2,7 @@
  * An operator over HTTP in one encoding: v1 calls, the event stream, and the endpoints outside v1.
  * Shares nothing with the program's own client. Source: reference/http-api.md 6, 9.
  */
+import { records } from "./records.ts";
 import { until } from "./wait.ts";
 import type { Wire } from "./wire.ts";
 
@@ -97,23 +98,4 @@ export async function request(url: string, init: RequestInit = {}): Promise<Answ
   const text = await response.text();
   const isJson = response.headers.get("content-type") === "application/json";
   return { status: response.status, text, body: isJson ? (JSON.parse(text) as Message) : {} };
-}
-
-/** RecordIO: a decimal length, a line feed, that many bytes. */
-async function* records(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let buffer = new Uint8Array();
-  for await (const chunk of body) {
-    const joined = new Uint8Array(buffer.length + chunk.length);
-    joined.set(buffer);
-    joined.set(chunk, buffer.length);
-    buffer = joined;
-    for (;;) {
-      const lineFeed = buffer.indexOf(10);
-      if (lineFeed < 0) break;
-      const end = lineFeed + 1 + Number(new TextDecoder().decode(buffer.subarray(0, lineFeed)));
-      if (buffer.length < end) break;
-      yield buffer.slice(lineFeed + 1, end);
-      buffer = buffer.slice(end);
-    }
-  }
 }

@@ -9,7 +9,6 @@ import type { Result } from "../../src/base/result.ts";
 import type { MasterEffect } from "../../src/master/core/effects.ts";
 import type { MasterInput, MasterTimer } from "../../src/master/core/inputs.ts";
 import { MasterCore } from "../../src/master/core/master-core.ts";
-import type { MasterOptions } from "../../src/master/core/master-options.ts";
 import type { AgentToMaster, MasterToAgent } from "../../src/protocol/link-frames.ts";
 import type {
   MasterCall,
@@ -24,8 +23,8 @@ import {
   type RegistryState,
 } from "../../src/registry/core/registry-state.ts";
 import { ResourceKinds } from "../../src/resources/kinds.ts";
-import { OPEN_ACLS } from "../../src/security/acls.ts";
 import { Follower, snapshotOf } from "../master/core/follower.ts";
+import { masterOptions } from "../master/core/harness.ts";
 import { copyOf } from "./copy.ts";
 import type { Judge } from "./judge.ts";
 import { type LinkEnd, SimLink } from "./sim-link.ts";
@@ -51,6 +50,9 @@ interface Process {
   writtenMs: number;
   toldMs: number;
 }
+
+/** 127.0.0.1 as MasterInfo has it. */
+const LOOPBACK = 16_777_343;
 
 /** Steps of the master from one full scan of its books to the next. */
 const STEPS_PER_SCAN = 4;
@@ -84,7 +86,9 @@ export class SimMaster {
     if (this.#process !== undefined) return;
     const epoch = this.#world.dice.uuid();
     this.#world.log(`master ${epoch} starts`);
-    const options = masterOptions(epoch);
+    const options = masterOptions({
+      info: { id: epoch, ip: LOOPBACK, port: 5050, hostname: "master" },
+    });
     const kinds = new ResourceKinds();
     const allocator = new DrfAllocator(kinds, { ...options, masterRegion: undefined });
     if (this.#world.plant === "forgetFilter") forgetFilters(allocator);
@@ -296,40 +300,6 @@ export class SimMaster {
     });
     process.timers.set(key, cancel);
   }
-}
-
-function masterOptions(id: string): MasterOptions {
-  return {
-    info: { id, ip: 16_777_343, port: 5050, hostname: "master" },
-    cluster: undefined,
-    allocationIntervalMs: 1000,
-    agentPingTimeoutMs: 15_000,
-    maxAgentPingTimeouts: 5,
-    agentReregisterTimeoutMs: 600_000,
-    offerTimeoutMs: undefined,
-    maxCompletedFrameworks: 50,
-    maxCompletedTasksPerFramework: 1000,
-    maxUnreachableTasksPerFramework: 1000,
-    roles: undefined,
-    isRootSubmissionAllowed: true,
-    acls: OPEN_ACLS,
-    isGpuFiltered: true,
-    minAllocatable: [{ cpus: 10 }, { mem: 32_000 }],
-    fairSharingExcluded: new Set(),
-    constraintRegexLimits: { memoryBytes: 4096, programSize: 100 },
-    weights: new Map(),
-    allocatorAgentRecoveryFactor: 0.8,
-    allocatorRecoveryTimeoutMs: 600_000,
-    recoveryAgentRemovalLimit: 1,
-    agentRemovalIntervalMs: undefined,
-    isAgentDomainRequired: false,
-    arePerFrameworkMetricsShown: true,
-    rateLimits: undefined,
-    registryGcIntervalMs: 900_000,
-    registryMaxAgentAgeMs: 1_209_600_000,
-    registryMaxAgentCount: 102_400,
-    maxOperatorStreams: 1000,
-  };
 }
 
 /** The planted fault: declined resources come back without their filter now and then. */

@@ -3,7 +3,6 @@
  * containers that are timers. The agent process may die and come back at any time; disk and
  * containers stay, as they do on a real server.
  */
-import { DEFAULT_CAPABILITIES } from "../../../src/agent/core/agent-options.ts";
 import { AgentRuntime } from "../../../src/agent/runtime/agent-runtime.ts";
 import type { ContainerId } from "../../../src/base/ids.ts";
 import type { Clock, Log } from "../../../src/base/ports.ts";
@@ -14,8 +13,8 @@ import type { Codec } from "../../../src/protocol/codec.ts";
 import type { LinkCodec } from "../../../src/protocol/link-codec.ts";
 import type { MasterToAgent } from "../../../src/protocol/link-frames.ts";
 import type { AgentInfo, AgentInfoCapability } from "../../../src/protocol/v1/types.ts";
-import { OPEN_ACLS } from "../../../src/security/acls.ts";
 import { MemoryCheckpoint } from "../../agent/core/memory-checkpoint.ts";
+import { emulatedAgentOptions } from "./agent-options.ts";
 import { EmulatedContainers } from "./emulated-containers.ts";
 
 export interface EmulatedAgentOptions {
@@ -76,27 +75,7 @@ export class EmulatedAgent {
     const { master, log, codec, linkCodec, capabilities, info, workDir } = this.#options;
     const clock = new MortalClock();
     const runtime: AgentRuntime = new AgentRuntime({
-      options: {
-        info,
-        version: "1.12.0",
-        capabilities: capabilities ?? DEFAULT_CAPABILITIES,
-        workDir,
-        ip: "127.0.0.1",
-        executorRegistrationTimeoutMs: 60_000,
-        executorReregistrationTimeoutMs: 2000,
-        executorShutdownGraceMs: 5000,
-        isUserSwitched: false,
-        acls: OPEN_ACLS,
-        areLimitsEnforced: true,
-        reconfigurationPolicy: "additive",
-      },
-      environment: {
-        agentPort: info.port ?? 0,
-        recoveryTimeoutMs: 900_000,
-        executorEnvironmentVariables: undefined,
-        sandboxDirectory: "/mnt/mesos/sandbox",
-        libprocessIp: undefined,
-      },
+      ...emulatedAgentOptions(info, workDir, capabilities),
       bootId: this.#bootId,
       containerizer: this.#containers,
       checkpoint: this.#disk,
