@@ -1,8 +1,8 @@
 /**
- * `npm test [-- PATH-PART… --seed=N --verbose --with-check --appliance=with|only]`: installs and
+ * `npm test [-- PATH-PART… --seed=N --runs=N --verbose --with-check --appliance=with|only]`: installs and
  * compiles what is missing, runs the tests in groups (units, then the compiled program, then the
  * simulator), and ends with one line `N passed, N failed[, N skipped]`. Tests run in random order;
- * the seed is printed. With `--appliance` the files that say what they need of a machine
+ * the seed is printed. Property tests that read RUNS try as many random cases as `--runs` says. With `--appliance` the files that say what they need of a machine
  * (test/harness/needs.ts) run in test/appliance, or here when that cannot be had.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -16,6 +16,8 @@ import { bunPath, ROOT } from "./tools.mjs";
 /** Of one test that names none: a busy machine must not decide whether it passes. */
 const TEST_TIMEOUT_MS = 60_000;
 const UNIT_TIMEOUT_MS = 300_000;
+/** What one more random case of each property in a group takes at the most. */
+const RUN_TIMEOUT_MS = 200;
 const E2E_TIMEOUT_MS = 900_000;
 const CHECK_TIMEOUT_MS = 600_000;
 const SIMULATOR_TIMEOUT_MS = 1_200_000;
@@ -29,7 +31,7 @@ const NO_MACHINE = "exit status 125";
 const STATES_NEEDS = /from ".*\/(?:needs|native)\.ts";$/m;
 const SIMULATOR_SEEDS = 200;
 const SEED_MAX = 2 ** 31;
-const OPTIONS = "PATH-PART… --seed=N --verbose --with-check --appliance=with|only";
+const OPTIONS = "PATH-PART… --seed=N --runs=N --verbose --with-check --appliance=with|only";
 
 /**
  * @typedef {object} Group
@@ -49,7 +51,7 @@ const OPTIONS = "PATH-PART… --seed=N --verbose --with-check --appliance=with|o
  */
 
 /** @typedef {"without" | "with" | "only"} Appliance */
-/** @typedef {{ seed: number, isVerbose: boolean, withCheck: boolean, appliance: Appliance, filters: string[] }} Options */
+/** @typedef {{ seed: number, runs: number, isVerbose: boolean, withCheck: boolean, appliance: Appliance, filters: string[] }} Options */
 
 /** @type {Counts} */
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -124,8 +126,12 @@ function hostGroups(files) {
     folders.set(folder, members);
     members.push(path);
   }
-  const units = [...folders].map(([name, paths]) => bunGroup(name, paths, UNIT_TIMEOUT_MS));
+  const units = [...folders].map(([name, paths]) => bunGroup(name, paths, unitTimeoutMs()));
   return [...units, ...endToEnd.map((path) => bunGroup(path, [path], E2E_TIMEOUT_MS))];
+}
+
+function unitTimeoutMs() {
+  return UNIT_TIMEOUT_MS + options.runs * RUN_TIMEOUT_MS;
 }
 
 /**
@@ -189,7 +195,11 @@ async function runGroup(group) {
     args: [...group.args, ...reportArgs],
     timeoutMs: group.timeoutMs,
     // Colours would get in the way of reading the output back.
-    env: { NO_COLOR: "1", FORCE_COLOR: undefined },
+    env: {
+      NO_COLOR: "1",
+      FORCE_COLOR: undefined,
+      ...(options.runs > 0 && { RUNS: String(options.runs) }),
+    },
     isShown: options.isVerbose,
   });
   if (group.elsewise !== undefined && result.ending === NO_MACHINE) {
@@ -298,6 +308,7 @@ function parseOptions(args) {
   /** @type {Options} */
   const parsed = {
     seed: Math.floor(Math.random() * SEED_MAX),
+    runs: 0,
     isVerbose: false,
     withCheck: false,
     appliance: "without",
@@ -305,7 +316,9 @@ function parseOptions(args) {
   };
   for (const arg of args) {
     const seed = /^--seed=(\d+)$/.exec(arg)?.[1];
+    const runs = /^--runs=(\d+)$/.exec(arg)?.[1];
     if (seed !== undefined) parsed.seed = Number(seed);
+    else if (runs !== undefined) parsed.runs = Number(runs);
     else if (arg === "--verbose") parsed.isVerbose = true;
     else if (arg === "--with-check") parsed.withCheck = true;
     else if (arg === "--appliance=with") parsed.appliance = "with";

@@ -1,8 +1,8 @@
 /**
  * The incremental allocator against the slow model in `model/`, over random clusters and events:
  * same offers, same shares, same reasons, nothing promised twice, and never an offer that `isDirty`
- * and `nextWakeMs` hid. `ALLOT_RUNS=100000 bun test ./test/allocator/drf-allocator.prop.test.ts`
- * runs that many of each kind; a failure prints the seed, and `ALLOT_SEED` replays it.
+ * and `nextWakeMs` hid. `npm test -- drf-allocator.prop --runs=100000`
+ * runs that many of each kind; a failure prints the seed, and the variable SEED replays it.
  */
 import { test } from "bun:test";
 import process from "node:process";
@@ -29,7 +29,7 @@ test(
 );
 
 function compare(histories: fc.Arbitrary<Event[]>): void {
-  const seed = numberFrom("ALLOT_SEED");
+  const seed = numberFrom("SEED");
   fc.assert(
     fc.property(histories, (events) => {
       const twins = new Twins();
@@ -38,7 +38,7 @@ function compare(histories: fc.Arbitrary<Event[]>): void {
     }),
     {
       includeErrorInReport: true,
-      numRuns: numberFrom("ALLOT_RUNS") ?? DEFAULT_RUNS,
+      numRuns: numberFrom("RUNS") ?? DEFAULT_RUNS,
       ...(seed !== undefined && { seed }),
     },
   );

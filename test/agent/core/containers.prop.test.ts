@@ -11,7 +11,7 @@ import type { ContainerID } from "../../../src/protocol/v1/types.ts";
 import { AgentHarness, commandTask, framework } from "./agent-harness.ts";
 
 const F = "f";
-const RUNS = Number(process.env["ALLOT_RUNS"] ?? 300);
+const RUNS = Number(process.env["RUNS"] ?? 300);
 
 type Step =
   | { readonly kind: "launch" | "session"; readonly parent: number; readonly name: number }
