@@ -24,6 +24,7 @@ import { readsBench } from "./reads.ts";
 import { registryBench } from "./registry.ts";
 import { scaleBench } from "./scale.ts";
 import { startBench } from "./start.ts";
+import { stepsBench } from "./steps.ts";
 import { throughputBench } from "./throughput.ts";
 
 const BENCHES: readonly Bench[] = [
@@ -41,6 +42,7 @@ const BENCHES: readonly Bench[] = [
   scaleBench,
   readsBench,
   eventsBench,
+  stepsBench,
 ];
 
 const PROGRESS_EVERY_MS = 2000;
