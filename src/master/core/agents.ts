@@ -7,6 +7,7 @@ import { must, unreachable } from "../../base/assert.ts";
 import { type AgentId, brand, type LinkId } from "../../base/ids.ts";
 import type { Result } from "../../base/result.ts";
 import type { AgentToMaster } from "../../protocol/link-frames.ts";
+import { resourcesChanged } from "./agent-entry.ts";
 import {
   disconnectAgent,
   removalCommitted,
@@ -19,7 +20,7 @@ import { operationStatus } from "./operations.ts";
 import { operatorCommitted } from "./operator/committed.ts";
 import { checkDrained } from "./operator/drained.ts";
 import { pong } from "./pings.ts";
-import { admissionCommitted, register, resourcesChanged, returnCommitted } from "./registration.ts";
+import { admissionCommitted, register, returnCommitted } from "./registration.ts";
 import type { AgentEntry, LinkEntry } from "./state.ts";
 import { becomeUnreachable } from "./unreachable.ts";
 import { executorExited, executorMessage, statusUpdate } from "./updates.ts";

@@ -1,0 +1,106 @@
+/** An agent with its books: made from a registration, and changed by reports of its resources. */
+import { must } from "../../base/assert.ts";
+import { type AgentId, brand } from "../../base/ids.ts";
+import type { AgentToMaster, RegisterMessage } from "../../protocol/link-frames.ts";
+import type { AgentInfo, AgentInfoCapabilityType } from "../../protocol/v1/types.ts";
+import { addAgentEntry, changeAgent } from "./agent-changes.ts";
+import { adoptOperations, adoptReports } from "./agent-reports.ts";
+import { faultOfReport, lastCommandOf, totalOf, usedOn } from "./agent-totals.ts";
+import { newCommandQueue } from "./commands.ts";
+import { log, type MasterContext, tellOperators } from "./context.ts";
+import { rescindOffersOfAgent } from "./offers.ts";
+import { machineOfAgent } from "./operator/machines.ts";
+import { type AgentEntry, addressOf, type LinkEntry, type MasterState } from "./state.ts";
+import { agentMessage } from "./views/v1.ts";
+
+type ReportedResources = Extract<AgentToMaster, { readonly kind: "resourcesChanged" }>;
+
+/** An agent has more or less than before; offers made on the old sum are void. */
+export function resourcesChanged(
+  ctx: MasterContext,
+  agent: AgentEntry,
+  { resources, checkpointedResources }: ReportedResources,
+): void {
+  const fault = faultOfReport(ctx, resources, checkpointedResources);
+  const total = fault === undefined ? totalOf(ctx, resources, checkpointedResources) : undefined;
+  if (total === undefined || !total.contains(usedOn(ctx, agent))) {
+    const why = fault ?? "its tasks use more than that";
+    log(ctx, "error", "refused new resources of an agent", { agentId: agent.id, why });
+    return;
+  }
+  rescindOffersOfAgent(ctx, agent, { isAgentLeaving: false });
+  agent.info = { ...agent.info, resources };
+  changeAgent(ctx.state, agent, () => {
+    agent.total = total;
+  });
+  ctx.allocator.updateAgent(agent.id, agent.info, total.clone());
+}
+
+/** Builds the agent with all it reports. Afterwards it is in memory and in the allocator. */
+export function addAgent(
+  ctx: MasterContext,
+  link: LinkEntry,
+  message: RegisterMessage,
+  info: AgentInfo,
+): AgentEntry {
+  const { state } = ctx;
+  const id = brand<AgentId>(must(info.id, "id of an agent").value);
+  const { isDeactivated = false, drain } =
+    state.recoveredAgents.get(id) ?? state.unreachableAgents.get(id) ?? {};
+  const agent: AgentEntry = {
+    id,
+    info,
+    version: message.version,
+    capabilities: ctx.shared.share(message.capabilities),
+    linkId: link.id,
+    remoteIp: link.remoteIp,
+    isDeactivated,
+    total: totalOf(ctx, info.resources ?? [], message.checkpointedResources),
+    used: new Map(),
+    tasks: new Set(),
+    executors: new Map(),
+    offers: new Set(),
+    frameworks: new Set(),
+    commands: newCommandQueue(lastCommandOf(ctx, message)),
+    operations: new Map(),
+    registeredMs: ctx.nowMs,
+    reregisteredMs: ctx.nowMs,
+    pingNumber: 0,
+    isPongOutstanding: false,
+    missedPongs: 0,
+    drain,
+    drainStartedMs: drain === undefined ? undefined : ctx.nowMs,
+    isDrainSettling: false,
+    unavailability: undefined,
+    inverse: new Map(),
+  };
+  agent.unavailability = machineOfAgent(ctx, agent)?.unavailability;
+  link.agentId = id;
+  state.recoveredAgents.delete(id);
+  state.unreachableAgents.delete(id);
+  addAgentEntry(state, agent);
+  rememberAddress(state, agent);
+  adoptReports(ctx, agent, message);
+  adoptOperations(ctx, agent, message);
+  const used = new Map(
+    [...agent.used].map(([frameworkId, bundle]) => [frameworkId, bundle.clone()]),
+  );
+  ctx.allocator.addAgent(id, info, agent.total.clone(), used, capabilitiesOf(agent));
+  if (isDeactivated) ctx.allocator.deactivateAgent(id);
+  return agent;
+}
+
+/** Operators hear of an agent once all it reports is in the books. */
+export function tellAgentAdded(ctx: MasterContext, agent: AgentEntry): void {
+  const added = () => ({ agent: agentMessage(ctx.state, agent) });
+  tellOperators(ctx, () => ({ type: "AGENT_ADDED", agent_added: added() }));
+}
+
+export function rememberAddress(state: MasterState, agent: AgentEntry): void {
+  const address = addressOf(agent.info);
+  if (address !== undefined) state.addresses.set(address, agent.id);
+}
+
+export function capabilitiesOf(agent: AgentEntry): ReadonlySet<AgentInfoCapabilityType> {
+  return new Set(agent.capabilities.flatMap(({ type }) => (type === undefined ? [] : [type])));
+}

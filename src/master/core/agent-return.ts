@@ -1,0 +1,132 @@
+/**
+ * A registered agent comes back: one this master has in memory, or one it knows from its registry or
+ * not at all. Source: semantics 2.3, 2.4.
+ */
+import { must } from "../../base/assert.ts";
+import { type AgentId, brand, type LinkId } from "../../base/ids.ts";
+import type { RegisterMessage } from "../../protocol/link-frames.ts";
+import type { AgentInfo } from "../../protocol/v1/types.ts";
+import { isSameMessage } from "../../registry/core/same-message.ts";
+import { changeAgent } from "./agent-changes.ts";
+import { addAgent, capabilitiesOf, rememberAddress, tellAgentAdded } from "./agent-entry.ts";
+import { disconnectAgent, forgetAddress } from "./agent-loss.ts";
+import {
+  adoptOperations,
+  endUnexpected,
+  reconcileKnown,
+  settleFrameworks,
+  settleUnreported,
+} from "./agent-reports.ts";
+import { lastCommandOf, reportedUse, totalAfterPending, totalOf, usedOn } from "./agent-totals.ts";
+import { command, resendCommands, settleCommands } from "./commands.ts";
+import { cancelTimer, type MasterContext } from "./context.ts";
+import { rescindOffersOfAgent } from "./offers.ts";
+import { checkDrained } from "./operator/drained.ts";
+import { startPinging } from "./pings.ts";
+import { refuse, welcome } from "./registration-answers.ts";
+import type { AgentEntry, LinkEntry } from "./state.ts";
+import { masterStatus, sendStatus } from "./tasks.ts";
+
+export function returnKnown(
+  ctx: MasterContext,
+  link: LinkEntry,
+  agent: AgentEntry,
+  message: RegisterMessage,
+  info: AgentInfo,
+): void {
+  const total = totalAfterPending(ctx, agent, message);
+  if (!total.contains(usedOn(ctx, agent))) {
+    refuse(ctx, link, `Agent ${agent.id} has less than its tasks use; give it back what it had`);
+    return;
+  }
+  if (agent.linkId === link.id) rescindOffersOfAgent(ctx, agent, { isAgentLeaving: false });
+  else if (agent.linkId !== undefined) replaceLink(ctx, agent, agent.linkId);
+  const isAble = isSameMessage(agent.capabilities, message.capabilities);
+  agent.capabilities = ctx.shared.share(message.capabilities);
+  if (!isAble || !isSameMessage(agent.info, info) || !agent.total.equals(total)) {
+    forgetAddress(ctx.state, agent);
+    agent.info = info;
+    rememberAddress(ctx.state, agent);
+    changeAgent(ctx.state, agent, () => {
+      agent.total = total;
+    });
+    ctx.allocator.updateAgent(agent.id, info, total.clone(), capabilitiesOf(agent));
+  }
+  agent.version = message.version;
+  changeAgent(ctx.state, agent, () => {
+    agent.linkId = link.id;
+  });
+  agent.remoteIp = link.remoteIp;
+  agent.reregisteredMs = ctx.nowMs;
+  link.agentId = agent.id;
+  cancelTimer(ctx, { kind: "reregister", agentId: agent.id });
+  welcome(ctx, agent, { isReregistration: true });
+  settleCommands(agent.commands, lastCommandOf(ctx, message));
+  endUnexpected(ctx, agent, message);
+  reconcileKnown(ctx, agent, message);
+  adoptOperations(ctx, agent, message);
+  resendCommands(ctx, agent);
+  settleFrameworks(ctx, agent, message);
+  if (!agent.isDeactivated) ctx.allocator.activateAgent(agent.id);
+  resumeDrain(ctx, agent);
+  startPinging(ctx, agent);
+}
+
+export function returnStranger(
+  ctx: MasterContext,
+  link: LinkEntry,
+  message: RegisterMessage,
+  info: AgentInfo,
+): void {
+  const agentId = brand<AgentId>(must(info.id, "id of a returning agent").value);
+  const { state } = ctx;
+  const total = totalOf(ctx, info.resources ?? [], message.checkpointedResources);
+  if (!total.contains(reportedUse(ctx, message))) {
+    refuse(ctx, link, `Agent ${agentId} has less than its tasks use; give it back what it had`);
+    return;
+  }
+  const isRecovered = state.recoveredAgents.has(agentId);
+  const wasUnreachable = state.unreachableAgents.has(agentId);
+  const agent = addAgent(ctx, link, message, info);
+  welcome(ctx, agent, { isReregistration: true });
+  settleFrameworks(ctx, agent, message);
+  settleUnreported(ctx, agent, message);
+  tellAgentAdded(ctx, agent);
+  if (!isRecovered) announceReturn(ctx, agent, wasUnreachable);
+  resumeDrain(ctx, agent);
+  startPinging(ctx, agent);
+}
+
+/** The newer of two links counts; the older one is as good as broken. */
+function replaceLink(ctx: MasterContext, agent: AgentEntry, old: LinkId): void {
+  disconnectAgent(ctx, agent);
+  ctx.effects.push({ kind: "closeLink", linkId: old, reason: "replaced by a newer link" });
+}
+
+/** An agent that came back may never have heard that it shall drain. */
+function resumeDrain(ctx: MasterContext, agent: AgentEntry): void {
+  if (agent.drain === undefined) return;
+  command(ctx, agent, { kind: "drain", config: agent.drain.config });
+  checkDrained(ctx, agent);
+}
+
+/** Frameworks sees its tasks again (semantics 2.4); recovered agents never were away for them. */
+function announceReturn(ctx: MasterContext, agent: AgentEntry, wasUnreachable: boolean): void {
+  const message = wasUnreachable
+    ? "Unreachable agent re-reregistered"
+    : "Unknown agent reregistered";
+  for (const task of agent.tasks) {
+    const framework = must(ctx.state.frameworks.get(task.frameworkId), "framework of a task");
+    if (task.isDuplicate) continue;
+    framework.unreachableTasks.delete(task.id);
+    const status = masterStatus(ctx, {
+      taskId: task.id,
+      agentId: agent.id,
+      executorId: task.executorId,
+      state: task.state,
+      reason: "REASON_AGENT_REREGISTERED",
+      message,
+    });
+    sendStatus(ctx, framework, status);
+  }
+}

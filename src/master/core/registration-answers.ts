@@ -1,0 +1,33 @@
+/** What an agent hears of its registration. Source: semantics 2.3. */
+import { must } from "../../base/assert.ts";
+import { log, type MasterContext } from "./context.ts";
+import type { AgentEntry, LinkEntry } from "./state.ts";
+
+export function welcome(
+  ctx: MasterContext,
+  agent: AgentEntry,
+  { isReregistration }: { readonly isReregistration: boolean },
+): void {
+  const { agentPingTimeoutMs, maxAgentPingTimeouts } = ctx.options;
+  log(ctx, "info", "agent registered", { agentId: agent.id, isReregistration });
+  ctx.effects.push({
+    kind: "send",
+    linkId: must(agent.linkId, "link of a registered agent"),
+    message: {
+      kind: "registered",
+      agentId: agent.id,
+      totalPingTimeoutMs: agentPingTimeoutMs * maxAgentPingTimeouts,
+      isReregistration,
+    },
+  });
+}
+
+export function refuse(ctx: MasterContext, link: LinkEntry, message: string): void {
+  log(ctx, "warning", "refused an agent", { remoteIp: link.remoteIp, why: message });
+  ctx.effects.push({ kind: "send", linkId: link.id, message: { kind: "refused", message } });
+}
+
+export function shutDown(ctx: MasterContext, link: LinkEntry, message: string): void {
+  log(ctx, "warning", "shut an agent down", { remoteIp: link.remoteIp, why: message });
+  ctx.effects.push({ kind: "send", linkId: link.id, message: { kind: "shutdown", message } });
+}
