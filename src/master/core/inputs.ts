@@ -24,7 +24,7 @@ export type MasterTimer =
   /** A disconnected agent did not register again in time. */
   | { readonly kind: "reregister"; readonly agentId: string }
   | { readonly kind: "offerTimeout"; readonly offerId: OfferId }
-  /** A framework's refusal of an inverse offer ended. */
+  /** A refusal of an inverse offer ended, or a round of them goes on. */
   | { readonly kind: "inverseOffers" }
   /** A call that had to wait may be carried out. */
   | { readonly kind: "rateLimit"; readonly key: string }

@@ -22,6 +22,7 @@ export function assertMasterInvariants(ctx: MasterContext): void {
   for (const framework of state.frameworks.values()) assertFramework(ctx, framework);
   assertPings(ctx);
   assertOffers(ctx);
+  assertInverseOffers(ctx);
   assertTaskCounts(ctx);
   assertTally(ctx);
   assertConnections(ctx);
@@ -150,6 +151,17 @@ function assertOffers({ state }: MasterContext): void {
       state.frameworks.get(offer.frameworkId)?.offers.has(offer.id) === true;
     assert(isListed, () => `offer ${offer.id} is listed by agent and framework`);
   }
+}
+
+function assertInverseOffers({ state }: MasterContext): void {
+  for (const offer of state.inverseOffers.values()) {
+    const listed = state.inverseOffersOf.get(offer.agentId)?.get(offer.frameworkId);
+    assert(listed === offer, () => `inverse offer ${offer.id} is listed by what it is about`);
+    assert(state.agents.has(offer.agentId), () => `inverse offer ${offer.id} has an agent`);
+  }
+  let count = 0;
+  for (const offers of state.inverseOffersOf.values()) count += offers.size;
+  assert(count === state.inverseOffers.size, "every inverse offer that is listed is outstanding");
 }
 
 /** Counters by index equal counters by scan. */

@@ -68,6 +68,13 @@ export const RECONCILED_PER_STEP_MAX = 1000;
 export const RECONCILED_WAITING_MAX = 1_000_000;
 
 /**
+ * Agents looked at for inverse offers in one step, about 5 ms of work; an inverse offer that is made
+ * or withdrawn counts as much as `INVERSE_OFFER_LOOKS` of them.
+ */
+export const INVERSE_LOOKS_PER_STEP_MAX = 2000;
+export const INVERSE_OFFER_LOOKS = 8;
+
+/**
  * What one run of the allocator may do, some 20 ms of work at most; the next run goes on with the
  * agents whose turn did not come.
  */

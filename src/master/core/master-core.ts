@@ -26,11 +26,7 @@ import type { MasterEffect } from "./effects.ts";
 import { failoverTimedOut, heartbeat, streamClosed, subscribe } from "./frameworks.ts";
 import type { MasterInput, MasterTimer } from "./inputs.ts";
 import { assertMasterInvariants } from "./invariants.ts";
-import {
-  inverseOfferTimedOut,
-  sendInverseOffers,
-  sendInverseOffersSoon,
-} from "./inverse-offers.ts";
+import { inverseOffersDue, inverseOfferTimedOut, sendInverseOffersSoon } from "./inverse-offers.ts";
 import type { MasterOptions } from "./master-options.ts";
 import { rescindOffer, runAllocation, scheduleAllocation, sendOffers } from "./offers.ts";
 import {
@@ -197,7 +193,7 @@ function timerFired(ctx: MasterContext, timer: MasterTimer): void {
       return;
     }
     case "inverseOffers":
-      sendInverseOffers(ctx);
+      inverseOffersDue(ctx);
       return;
     case "rateLimit":
       rateLimitTurn(ctx, timer.key);

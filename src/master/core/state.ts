@@ -136,6 +136,16 @@ export interface InverseAnswer {
   readonly refusedUntilMs: number;
 }
 
+/** A look at all agents for inverse offers to make and to withdraw, a part in each step. */
+export interface InverseRound {
+  agents: readonly AgentId[];
+  /** Place of the next agent; beyond the last: no round is under way. */
+  next: number;
+  startedMs: number;
+  /** When the next round is wanted; Infinity when it is not. */
+  wakeMs: number;
+}
+
 /** Commands of one agent in this master's epoch. Numbers only rise; `pending` is in their order. */
 export interface CommandQueue {
   nextNumber: number;
@@ -329,8 +339,9 @@ export interface MasterState {
   /** What RECONCILE calls asked for and is not answered yet, oldest first. */
   readonly reconciliations: Reconciliation[];
   readonly inverseOffers: Map<OfferId, InverseOfferEntry>;
-  /** When agents were last looked through for those that are due. */
-  inverseOffersSentMs: number;
+  /** The same by what they are about; no empty maps. */
+  readonly inverseOffersOf: Map<AgentId, Map<FrameworkId, InverseOfferEntry>>;
+  readonly inverseRound: InverseRound;
   /** Quota, weights and maintenance as the registry has them; its lists of agents stay empty. */
   readonly policy: RegistryState;
   readonly transitions: Map<AgentId, Transition>;
@@ -377,7 +388,13 @@ export function emptyMasterState(
     unsentOffers: new Set(),
     reconciliations: [],
     inverseOffers: new Map(),
-    inverseOffersSentMs: Number.NEGATIVE_INFINITY,
+    inverseOffersOf: new Map(),
+    inverseRound: {
+      agents: [],
+      next: 0,
+      startedMs: Number.NEGATIVE_INFINITY,
+      wakeMs: Number.POSITIVE_INFINITY,
+    },
     policy: emptyRegistry(),
     transitions: new Map(),
     callLimiters: new Map(),

@@ -1,5 +1,12 @@
 /** Inverse offers: who is asked, how often, and what becomes of the question. */
 import { describe, expect, test } from "bun:test";
+import { must } from "../../../src/base/assert.ts";
+import { ok } from "../../../src/base/result.ts";
+import type { MasterInput } from "../../../src/master/core/inputs.ts";
+import {
+  INVERSE_LOOKS_PER_STEP_MAX,
+  INVERSE_OFFER_LOOKS,
+} from "../../../src/master/core/limits.ts";
 import type { InverseOffer } from "../../../src/protocol/v1/types.ts";
 import { forget, lastOffer, type TestAgent, type TestStream, taskFor, World } from "./harness.ts";
 
@@ -23,6 +30,15 @@ function scene(options: ConstructorParameters<typeof World>[0] = {}): Scene {
 function plan(world: World, hostname: string): void {
   const unavailability = { start: { nanoseconds: (world.nowMs + 3_600_000) * 1e6 } };
   const windows = [{ machine_ids: [{ hostname }], unavailability }];
+  world.operatorCall({
+    type: "UPDATE_MAINTENANCE_SCHEDULE",
+    update_maintenance_schedule: { schedule: { windows } },
+  });
+}
+
+function planAll(world: World, hostnames: readonly string[], nanoseconds: number): void {
+  const machine_ids = hostnames.map((hostname) => ({ hostname }));
+  const windows = [{ machine_ids, unavailability: { start: { nanoseconds } } }];
   world.operatorCall({
     type: "UPDATE_MAINTENANCE_SCHEDULE",
     update_maintenance_schedule: { schedule: { windows } },
@@ -129,5 +145,50 @@ describe("inverse offers", () => {
     const events = at.stream.events.filter(({ type }) => type === "INVERSE_OFFERS");
     expect(events).toHaveLength(1);
     expect(asked(at.stream)).toHaveLength(2);
+  });
+
+  test("of many agents go out in several steps, and those of an older plan are void at once", () => {
+    const world = new World();
+    const count = INVERSE_LOOKS_PER_STEP_MAX / (INVERSE_OFFER_LOOKS + 1) + 10;
+    const hostnames = Array.from({ length: count }, () => world.addAgent().hostname);
+    const stream = world.subscribe();
+    planAll(world, hostnames, 1e18);
+    world.advance(2000);
+    const old = asked(stream);
+    expect(new Set(old.map(({ agent_id }) => agent_id?.value)).size).toBe(hostnames.length);
+    expect(stream.events.filter(({ type }) => type === "INVERSE_OFFERS").length).toBeGreaterThan(1);
+    forget(stream);
+    const { core, state, nowMs } = world;
+    // Past the harness, which lets timers fire at once.
+    const events = (input: MasterInput) =>
+      core.step(input, nowMs).flatMap((effect) => {
+        return effect.kind === "sendEvent" ? [effect.event] : [];
+      });
+    const schedule = { windows: [] };
+    const call = {
+      type: "UPDATE_MAINTENANCE_SCHEDULE",
+      update_maintenance_schedule: { schedule },
+    } as const;
+    core.step({ kind: "operatorCall", requestId: 1, call, principal: undefined }, nowMs);
+    const [token] = must([...state.commits].at(-1), "commit of the plan");
+    const first = events({ kind: "registryCommitted", token, results: [ok(true)] });
+    const rescinded = first.filter(({ type }) => type === "RESCIND_INVERSE_OFFER");
+    expect(rescinded.length).toBeLessThan(hostnames.length);
+    const last = must([...state.inverseOffers.values()].at(-1), "inverse offer that is left");
+    const answers = { inverse_offer_ids: [{ value: last.id }] };
+    const framework_id = { value: stream.frameworkId };
+    const late = {
+      framework_id,
+      type: "ACCEPT_INVERSE_OFFERS",
+      accept_inverse_offers: answers,
+    } as const;
+    const { id: streamId } = stream;
+    events({ kind: "schedulerCall", requestId: 2, call: late, streamId, principal: undefined });
+    expect(state.agents.get(last.agentId)?.inverse.size).toBe(0);
+    const second = events({ kind: "timer", timer: { kind: "inverseOffers" } });
+    expect(
+      second.map(({ rescind_inverse_offer: event }) => event?.inverse_offer_id.value),
+    ).toContain(last.id);
+    expect(state.inverseOffers.size).toBe(0);
   });
 });

@@ -1,10 +1,10 @@
 /** Maintenance of machines: planned, started, ended. Source: semantics 4.9. */
 import type { Result } from "../../../base/result.ts";
-import type { MachineID, MaintenanceSchedule } from "../../../protocol/v1/types.ts";
+import type { MachineID, MaintenanceSchedule, Unavailability } from "../../../protocol/v1/types.ts";
 import { machineKey } from "../../../registry/core/registry-state.ts";
 import { removeAgent } from "../agent-loss.ts";
 import type { MasterContext } from "../context.ts";
-import { rescindInverseOffersOfAgent, sendInverseOffers } from "../inverse-offers.ts";
+import { sendInverseOffers } from "../inverse-offers.ts";
 import { rescindOffersOfAgent } from "../offers.ts";
 import type { AgentEntry } from "../state.ts";
 import { machineOfAgent } from "./machines.ts";
@@ -42,10 +42,10 @@ export function stopMaintenance(
 export function scheduleCommitted(ctx: MasterContext): void {
   for (const agent of ctx.state.agents.values()) {
     const unavailability = machineOfAgent(ctx, agent)?.unavailability;
-    const before = JSON.stringify(agent.unavailability ?? null);
-    if (before === JSON.stringify(unavailability ?? null)) continue;
+    if (isSame(agent.unavailability, unavailability)) continue;
     agent.unavailability = unavailability;
-    rescindInverseOffersOfAgent(ctx, agent);
+    // What was asked before is withdrawn as inverse offers are looked through.
+    agent.inverse.clear();
     rescindOffersOfAgent(ctx, agent, { isAgentLeaving: false });
   }
   sendInverseOffers(ctx);
@@ -60,6 +60,13 @@ export function machinesDown(ctx: MasterContext, machines: readonly MachineID[])
     shutDown(ctx, agent);
     removeAgent(ctx, agent, "Operator initiated 'Machine DOWN'");
   }
+}
+
+function isSame(one: Unavailability | undefined, other: Unavailability | undefined): boolean {
+  return (
+    one?.start.nanoseconds === other?.start.nanoseconds &&
+    one?.duration?.nanoseconds === other?.duration?.nanoseconds
+  );
 }
 
 function shutDown(ctx: MasterContext, { linkId }: AgentEntry): void {
