@@ -156,7 +156,7 @@ const RULES: readonly Rule[] = [
     scale: 0.001,
   },
   { pattern: /^(?<name>.+)_secs$/, family: "allot_$name_seconds" },
-  { pattern: /^(?<name>.+\/event_queue_.+)$/, family: "allot_$name" },
+  { pattern: /^(?<name>.+\/event_queue_.+|.+_pending)$/, family: "allot_$name" },
   { pattern: /^system\/cpus_total$/, family: "allot_system_cpus" },
   {
     pattern:

@@ -16,6 +16,7 @@ import type { Containerizer, ContainerSpec } from "../../../src/containerizer/co
 import { type Isolation, NATIVE_ISOLATION } from "../../../src/containerizer/native/isolation.ts";
 import { listeningPorts } from "../../../src/containerizer/native/port-isolator.ts";
 import type { ContainerInfo, Volume } from "../../../src/protocol/v1/types.ts";
+import { freePort } from "../../harness/free-port.ts";
 import { failureOf, newRoot, outputOf, removeRoots, specIn, until } from "../containers.ts";
 import { nativeIn, newCgroupRoot, OBSTACLE, removeCgroupRoots } from "./native.ts";
 
@@ -232,11 +233,12 @@ describe.skipIf(OBSTACLE !== undefined)(`watches over native containers${reason}
       ports: { intervalMs: 50, isEnforced: true, looked: undefined },
     });
     const server = join(import.meta.dir, "listener.ts");
-    const command = `exec ${process.execPath} ${server}`;
+    // Told beforehand: the task may be ended before it has said where it listens.
+    const port = await freePort();
+    const command = `exec ${process.execPath} ${server} ${port}`;
     const spec = specIn(root, "listener", command);
     await containerizer.launch(spec);
     const { limitation } = await containerizer.wait(spec.containerId);
-    const port = Number(outputOf(spec));
     expect(limitation).toEqual({
       reason: "REASON_CONTAINER_LIMITATION",
       message: `Container is listening on ports it was not given: ${port}`,

@@ -1,8 +1,5 @@
-/** A task that listens on a port nobody gave it, and prints which. */
+/** A task that listens on the port it is told, which nobody gave it. */
 import { createServer } from "node:net";
+import process from "node:process";
 
-const server = createServer();
-server.listen(0, "127.0.0.1", () => {
-  const address = server.address();
-  if (typeof address === "object") console.log(address?.port);
-});
+createServer().listen(Number(process.argv[2]), "127.0.0.1");

@@ -5,6 +5,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { agentMetrics } from "../../../src/agent/core/views/metrics.ts";
+import { GarbageCollector } from "../../../src/agent/runtime/garbage.ts";
 import { ok } from "../../../src/base/result.ts";
 import { toFamilies } from "../../../src/http/metrics/prometheus-names.ts";
 import { systemMetrics } from "../../../src/http/process-facts.ts";
@@ -106,6 +107,23 @@ async function registrarNames(): Promise<string[]> {
   return names;
 }
 
+function garbageNames(): string[] {
+  const garbage = new GarbageCollector({
+    options: {
+      delayMs: 1000,
+      headroom: 0,
+      intervalMs: 1000,
+      areOthersCollected: false,
+      trashBytes: 0,
+    },
+    workDir: "/nowhere",
+    clock: new FakeClock(),
+    log: new MemoryLog(),
+    liveFolders: () => new Set(),
+  });
+  return Object.keys(garbage.figures());
+}
+
 /** Names in the first column of the table in ARCHITECTURE.md, as patterns. */
 function excused(): readonly RegExp[] {
   const rows = readFileSync(ARCHITECTURE, "utf8").matchAll(/^\| (`[^|]+`) \| [^|]{10,} \|$/gm);
@@ -126,6 +144,7 @@ async function toldNames(): Promise<readonly string[]> {
     ...(await registrarNames()),
     ...Object.keys(systemMetrics()),
     ...Object.keys(agentMetrics(AgentHarness.registered().core.state, 1)),
+    ...garbageNames(),
     ...OF_THE_ROLE,
   ];
 }
