@@ -96,11 +96,13 @@ export function tellAgentAdded(ctx: MasterContext, agent: AgentEntry): void {
   tellOperators(ctx, () => ({ type: "AGENT_ADDED", agent_added: added() }));
 }
 
+/** A new agent at the same address replaces this one. */
 export function rememberAddress(state: MasterState, agent: AgentEntry): void {
   const address = addressOf(agent.info);
   if (address !== undefined) state.addresses.set(address, agent.id);
 }
 
+/** The capabilities' types; unknown ones are left out. */
 export function capabilitiesOf(agent: AgentEntry): ReadonlySet<AgentInfoCapabilityType> {
   return new Set(agent.capabilities.flatMap(({ type }) => (type === undefined ? [] : [type])));
 }

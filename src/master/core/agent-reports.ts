@@ -14,6 +14,7 @@ import { reportedResources } from "./resource-forms.ts";
 import { type AgentEntry, executorKey, type FrameworkEntry, isPartitionAware } from "./state.ts";
 import { addExecutor, addTask, isTerminal, newTaskEntry, removeExecutor } from "./tasks.ts";
 
+/** Takes executors and tasks of a new entry into the books; recovered frameworks appear with them. */
 export function adoptReports(
   ctx: MasterContext,
   agent: AgentEntry,

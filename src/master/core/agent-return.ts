@@ -27,6 +27,7 @@ import { refuse, welcome } from "./registration-answers.ts";
 import type { AgentEntry, LinkEntry } from "./state.ts";
 import { masterStatus, sendStatus } from "./tasks.ts";
 
+/** It was in memory all the time: what it reports is settled with what the master knows. */
 export function returnKnown(
   ctx: MasterContext,
   link: LinkEntry,
@@ -72,6 +73,7 @@ export function returnKnown(
   startPinging(ctx, agent);
 }
 
+/** It was recovered from the registry, unreachable or unknown: its entry is made of what it reports. */
 export function returnStranger(
   ctx: MasterContext,
   link: LinkEntry,

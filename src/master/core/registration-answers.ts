@@ -3,6 +3,7 @@ import { must } from "../../base/assert.ts";
 import { log, type MasterContext } from "./context.ts";
 import type { AgentEntry, LinkEntry } from "./state.ts";
 
+/** The agent may act from here on. */
 export function welcome(
   ctx: MasterContext,
   agent: AgentEntry,
@@ -22,11 +23,13 @@ export function welcome(
   });
 }
 
+/** The agent may try again once the reason is gone. */
 export function refuse(ctx: MasterContext, link: LinkEntry, message: string): void {
   log(ctx, "warning", "refused an agent", { remoteIp: link.remoteIp, why: message });
   ctx.effects.push({ kind: "send", linkId: link.id, message: { kind: "refused", message } });
 }
 
+/** The agent must end and never come back under its id. */
 export function shutDown(ctx: MasterContext, link: LinkEntry, message: string): void {
   log(ctx, "warning", "shut an agent down", { remoteIp: link.remoteIp, why: message });
   ctx.effects.push({ kind: "send", linkId: link.id, message: { kind: "shutdown", message } });
