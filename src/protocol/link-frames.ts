@@ -63,6 +63,8 @@ export interface RegisterMessage {
   readonly agentInfo: AgentInfo;
   /** Resources that were reserved or made volumes since, unallocated; they replace a part of those. */
   readonly checkpointedResources: readonly Resource[];
+  /** As in `oversubscribedChanged`; none when undefined. */
+  readonly oversubscribedResources?: readonly Resource[] | undefined;
   readonly version: string;
   readonly capabilities: readonly AgentInfoCapability[];
   /** Number of the last command of `epoch` whose result is on the agent's disk; 0 when none. */
@@ -106,6 +108,8 @@ export type AgentToMaster =
       readonly resources: readonly Resource[];
       readonly checkpointedResources: readonly Resource[];
     }
+  /** All that may be given beyond what the agent has, in use or not; revocable scalars. */
+  | { readonly kind: "oversubscribedChanged"; readonly resources: readonly Resource[] }
   | { readonly kind: "pong"; readonly number: number }
   | { readonly kind: "unregister" };
 

@@ -177,6 +177,7 @@ const AGENT_MESSAGE = union<AgentToMaster["kind"]>({
   register: {
     agentInfo: v1("mesos.v1.AgentInfo"),
     checkpointedResources: RESOURCES,
+    oversubscribedResources: optional(RESOURCES),
     version: text,
     capabilities: listOf(v1("mesos.v1.AgentInfo.Capability")),
     lastCommand: count,
@@ -196,6 +197,7 @@ const AGENT_MESSAGE = union<AgentToMaster["kind"]>({
   executorMessage: { frameworkId: text, executorId: text, data: base64 },
   operationStatus: REPORTED_OPERATION,
   resourcesChanged: { resources: RESOURCES, checkpointedResources: RESOURCES },
+  oversubscribedChanged: { resources: RESOURCES },
   pong: { number: count },
   unregister: {},
 });

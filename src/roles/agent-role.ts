@@ -27,6 +27,7 @@ import { type RoleAddress, roleAddress } from "./address.ts";
 import { agentInfo } from "./agent-info.ts";
 import { openContainerizers } from "./containerizers.ts";
 import { chooseContainerizer } from "./native-flags.ts";
+import { oversubscriptionFlags } from "./oversubscription-flags.ts";
 import {
   MESOS_API_VERSION,
   type RoleContext,
@@ -72,6 +73,8 @@ export async function startAgent(
   if (!login.ok) return login;
   const disabledPaths = firewallFlag(flags);
   if (!disabledPaths.ok) return disabledPaths;
+  const oversubscription = oversubscriptionFlags(flags);
+  if (!oversubscription.ok) return oversubscription;
   const runtimeDir = flags.string("runtime_dir") ?? paths.join(workDir, "runtime");
   const native = chooseContainerizer(context, runtimeDir);
   if (!native.ok) return native;
@@ -131,6 +134,7 @@ export async function startAgent(
       },
       files: flags.integer("max_rotated_logs") ?? 3,
     },
+    oversubscription: oversubscription.value,
     containerizer: containerizer.value,
     checkpoint,
     link: {

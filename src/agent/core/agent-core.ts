@@ -28,6 +28,7 @@ import type { AgentInput, AgentTimer } from "./inputs.ts";
 import { checkInvariants } from "./invariants.ts";
 import { PING_TIMEOUT_MS, REGISTER_RETRY_MS_MIN } from "./limits.ts";
 import { retryOperation } from "./operations.ts";
+import { oversubscribable, preempt } from "./oversubscription/oversubscription.ts";
 import { finishRecovery, recover } from "./recovery.ts";
 import { linkDown, linkUp, loseLink, pinged, register, registered, stop } from "./registration.ts";
 import type { AgentState } from "./state.ts";
@@ -69,6 +70,7 @@ export class AgentCore {
       waiters: new Map(),
       counters: newCounters(),
       checkpointedResources: [],
+      oversubscribed: [],
       operations: new Map(),
       drain: undefined,
       drainStartMs: undefined,
@@ -145,6 +147,12 @@ function receive(step: Step, input: AgentInput): void {
       break;
     case "executorDisconnected":
       // A custom executor that lives comes back; one that does not ends its container.
+      break;
+    case "oversubscribable":
+      oversubscribable(step, input.resources);
+      break;
+    case "qosCorrections":
+      preempt(step, input.containerIds);
       break;
     case "timer":
       timerFired(step, input.timer);

@@ -228,7 +228,8 @@ export function updateContainer(step: Step, executor: ExecutorState): void {
   step.effects.push({ kind: "updateContainer", containerId, resources: resourcesOf(executor) });
 }
 
-function resourcesOf({ info, tasks }: ExecutorState): Resource[] {
+/** The executor's and those of its live tasks. */
+export function resourcesOf({ info, tasks }: ExecutorState): Resource[] {
   const live = [...tasks.values()].filter(({ state }) => !isTerminalState(state));
   return [...(info.resources ?? []), ...live.flatMap((task) => task.info.resources ?? [])];
 }

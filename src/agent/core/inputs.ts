@@ -4,7 +4,7 @@
  */
 import type { ContainerId } from "../../base/ids.ts";
 import type { MasterToAgent } from "../../protocol/link-frames.ts";
-import type { ExecutorCall, TaskState } from "../../protocol/v1/types.ts";
+import type { ExecutorCall, Resource, TaskState } from "../../protocol/v1/types.ts";
 import type { CheckpointState } from "./checkpoint-state.ts";
 import type { ContainerTermination } from "./container-termination.ts";
 import type { ContainerCall, ContainerCaller } from "./containers/container-calls.ts";
@@ -67,6 +67,10 @@ export type AgentInput =
       readonly frameworkId: string;
       readonly executorId: string;
     }
+  /** An estimate: revocable scalars that may be given beside those that are in use. */
+  | { readonly kind: "oversubscribable"; readonly resources: readonly Resource[] }
+  /** Containers that must give their revocable resources back. */
+  | { readonly kind: "qosCorrections"; readonly containerIds: readonly ContainerId[] }
   | { readonly kind: "timer"; readonly timer: AgentTimer };
 
 /** Terminal means the task has ended for good (semantics 6.1). */

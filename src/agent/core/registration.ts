@@ -60,6 +60,7 @@ export function register(step: Step): void {
     kind: "register",
     agentInfo: state.info,
     checkpointedResources: state.checkpointedResources,
+    oversubscribedResources: state.oversubscribed,
     operations: reportedOperations(step),
     version: options.version,
     capabilities: options.capabilities,

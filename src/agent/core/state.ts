@@ -60,6 +60,8 @@ export interface AgentState {
   readonly counters: AgentCounters;
   /** Reserved or made volumes since the agent was new; they replace a part of `info.resources`. */
   checkpointedResources: readonly Resource[];
+  /** Last told to the master: revocable resources in use and those that may be given beside them. */
+  oversubscribed: readonly Resource[];
   /** By operation uuid; those whose status is not acknowledged. */
   readonly operations: Map<string, OperationRecord>;
   /** Set while the agent ends what it runs for an operator. */

@@ -33,6 +33,7 @@ import { SandboxFiles } from "./files.ts";
 import { GarbageCollector, type GarbageOptions } from "./garbage.ts";
 import { COALESCE_MS, INPUTS_PER_BATCH, QUEUED_INPUTS, STOP_TIMEOUT_MS } from "./limits.ts";
 import { LogRotation, type LogRotationOptions } from "./log-rotation.ts";
+import { Oversubscription, type OversubscriptionOptions } from "./oversubscription.ts";
 import type { CheckpointStore, ExecutorStream, MasterLink } from "./ports.ts";
 import type { Session } from "./session.ts";
 import { AgentTimers } from "./timers.ts";
@@ -46,6 +47,8 @@ export interface AgentRuntimeDependencies {
   readonly garbage?: GarbageOptions | undefined;
   /** Undefined: tasks may write as much as they like. */
   readonly logs?: LogRotationOptions | undefined;
+  /** Undefined: the agent gives no more than it has. */
+  readonly oversubscription?: OversubscriptionOptions | undefined;
   readonly containerizer: Containerizer;
   /** Owned by the runtime from here on; closed by `stop`. */
   readonly checkpoint: CheckpointStore;
@@ -78,6 +81,7 @@ export class AgentRuntime {
   readonly #timers: AgentTimers;
   readonly #garbage: GarbageCollector | undefined;
   readonly #logs: LogRotation | undefined;
+  readonly #oversubscription: Oversubscription | undefined;
   readonly #queue: AgentInput[] = [];
   readonly #requests = new Map<number, Request>();
   readonly #containerRequests = new Map<number, ContainerRequest>();
@@ -111,6 +115,16 @@ export class AgentRuntime {
     if (dependencies.logs !== undefined) {
       const sandboxes = (): string[] => writtenSandboxes(this.core.state);
       this.#logs = new LogRotation({ options: dependencies.logs, clock, log, sandboxes });
+    }
+    if (dependencies.oversubscription !== undefined) {
+      this.#oversubscription = new Oversubscription({
+        options: dependencies.oversubscription,
+        state: this.core.state,
+        containerizer,
+        clock,
+        log,
+        input: (input) => this.input(input),
+      });
     }
     this.#host = new ContainerHost({
       containerizer,
@@ -164,6 +178,7 @@ export class AgentRuntime {
     this.#drain();
     this.#garbage?.start();
     this.#logs?.start();
+    this.#oversubscription?.start();
   }
 
   /** Queues something that happened. Handled soon, in order of arrival. */
@@ -260,7 +275,7 @@ export class AgentRuntime {
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.#halt();
-    await Promise.all([this.#garbage?.stop(), this.#logs?.stop()]);
+    await Promise.all([this.#garbage?.stop(), this.#logs?.stop(), this.#oversubscription?.stop()]);
     await withTimeout(this.#deps.clock, STOP_TIMEOUT_MS, this.#host.stop());
     await this.#deps.containerizer.close();
     this.#deps.checkpoint.close();

@@ -20,24 +20,43 @@ export const AGENT_FLAGS: readonly Flag[] = [
     never("disk_profile_adaptor", "string", undefined, "disk profile module name", {
       note: "there are no loadable modules",
     }),
-    never("resource_estimator", "string", undefined, "oversubscription estimator module", {
-      note: "there are no loadable modules",
-    }),
-    never("qos_controller", "string", undefined, "QoS controller module", {
-      note: "there are no loadable modules",
-    }),
-    later(
-      "qos_correction_interval_min",
-      "duration",
-      "0ns",
-      "shortest time between QoS corrections",
+    acts(
+      "resource_estimator",
+      "string",
+      undefined,
+      "what may be given beyond the agent's resources, revocable: fixed (--oversubscribed_resources) or usage (processors that tasks hold and do not use)",
+      { choices: ["fixed", "usage"] },
     ),
-    later(
+    acts(
+      "oversubscribed_resources",
+      "string",
+      undefined,
+      "of the fixed estimator, as cpus:4;mem:1024",
+    ),
+    acts(
       "oversubscribed_resources_interval",
       "duration",
       "15secs",
       "period of oversubscription reports",
+      { min: "100ms" },
     ),
+    acts(
+      "qos_controller",
+      "string",
+      undefined,
+      "when tasks on revocable resources end: load (all, above --qos_load_5min or _15min) or pressure (the newest, above --qos_cpu_pressure or --qos_memory_pressure)",
+      { choices: ["load", "pressure"] },
+    ),
+    acts(
+      "qos_correction_interval_min",
+      "duration",
+      "0ns",
+      "shortest time between QoS corrections; never below 5secs for pressure and load",
+    ),
+    acts("qos_load_5min", "float", undefined, "load over 5 minutes"),
+    acts("qos_load_15min", "float", undefined, "load over 15 minutes"),
+    acts("qos_cpu_pressure", "float", "50", "percent of time in which a process waits for a CPU"),
+    acts("qos_memory_pressure", "float", "10", "percent of time in which one waits for memory"),
     later("nvidia_gpu_devices", "string", undefined, "GPU device list"),
   ]),
   ...group("Executors and tasks", [

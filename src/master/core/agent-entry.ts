@@ -5,10 +5,19 @@ import type { AgentToMaster, RegisterMessage } from "../../protocol/link-frames.
 import type { AgentInfo, AgentInfoCapabilityType } from "../../protocol/v1/types.ts";
 import { addAgentEntry, changeAgent } from "./agent-changes.ts";
 import { adoptOperations, adoptReports } from "./agent-reports.ts";
-import { faultOfReport, lastCommandOf, totalOf, usedOn } from "./agent-totals.ts";
+import {
+  faultOfOversubscribed,
+  faultOfReport,
+  lastCommandOf,
+  oversubscribedOf,
+  reportedUse,
+  revocablePart,
+  totalOf,
+  usedOn,
+} from "./agent-totals.ts";
 import { newCommandQueue } from "./commands.ts";
 import { log, type MasterContext, tellOperators } from "./context.ts";
-import { rescindOffersOfAgent } from "./offers.ts";
+import { rescindOffer, rescindOffersOfAgent } from "./offers.ts";
 import { machineOfAgent } from "./operator/machines.ts";
 import { type AgentEntry, addressOf, type LinkEntry, type MasterState } from "./state.ts";
 import { agentMessage } from "./views/v1.ts";
@@ -23,6 +32,7 @@ export function resourcesChanged(
 ): void {
   const fault = faultOfReport(ctx, resources, checkpointedResources);
   const total = fault === undefined ? totalOf(ctx, resources, checkpointedResources) : undefined;
+  total?.add(revocablePart(agent.total));
   if (total === undefined || !total.contains(usedOn(ctx, agent))) {
     const why = fault ?? "its tasks use more than that";
     log(ctx, "error", "refused new resources of an agent", { agentId: agent.id, why });
@@ -30,6 +40,30 @@ export function resourcesChanged(
   }
   rescindOffersOfAgent(ctx, agent, { isAgentLeaving: false });
   agent.info = { ...agent.info, resources };
+  changeAgent(ctx.state, agent, () => {
+    agent.total = total;
+  });
+  ctx.allocator.updateAgent(agent.id, agent.info, total.clone());
+}
+
+/** An agent has more or less to oversubscribe; offers of what it had are void. Source: semantics 8.2. */
+export function oversubscribedChanged(
+  ctx: MasterContext,
+  agent: AgentEntry,
+  { resources }: Extract<AgentToMaster, { readonly kind: "oversubscribedChanged" }>,
+): void {
+  const why = faultOfOversubscribed(resources);
+  if (why !== undefined) {
+    log(ctx, "error", "refused oversubscribed resources of an agent", { agentId: agent.id, why });
+    return;
+  }
+  const total = agent.total.filter(({ isRevocable }) => !isRevocable);
+  total.add(oversubscribedOf(ctx, resources, usedOn(ctx, agent)));
+  if (total.equals(agent.total)) return;
+  for (const offerId of [...agent.offers]) {
+    const offer = must(ctx.state.offers.get(offerId), "offer of an agent");
+    if (!revocablePart(offer.resources).isEmpty()) rescindOffer(ctx, offer);
+  }
   changeAgent(ctx.state, agent, () => {
     agent.total = total;
   });
@@ -75,6 +109,8 @@ export function addAgent(
     inverse: new Map(),
   };
   agent.unavailability = machineOfAgent(ctx, agent)?.unavailability;
+  const { oversubscribedResources = [] } = message;
+  agent.total.add(oversubscribedOf(ctx, oversubscribedResources, reportedUse(ctx, message)));
   link.agentId = id;
   state.recoveredAgents.delete(id);
   state.unreachableAgents.delete(id);

@@ -83,7 +83,8 @@ export function returnStranger(
   const agentId = brand<AgentId>(must(info.id, "id of a returning agent").value);
   const { state } = ctx;
   const total = totalOf(ctx, info.resources ?? [], message.checkpointedResources);
-  if (!total.contains(reportedUse(ctx, message))) {
+  const used = reportedUse(ctx, message).filter(({ isRevocable }) => !isRevocable);
+  if (!total.contains(used)) {
     refuse(ctx, link, `Agent ${agentId} has less than its tasks use; give it back what it had`);
     return;
   }

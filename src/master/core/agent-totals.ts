@@ -8,6 +8,7 @@ import type { RegisterMessage } from "../../protocol/link-frames.ts";
 import type { Resource } from "../../protocol/v1/types.ts";
 import type { Bundle } from "../../resources/bundle.ts";
 import { withCheckpointed } from "../../resources/conversion.ts";
+import { fromMilli } from "../../resources/milli.ts";
 import type { MasterContext } from "./context.ts";
 import { bundlesOf } from "./operations.ts";
 import { faultOfResources, resourceBundle, takenTogether } from "./resource-forms.ts";
@@ -19,13 +20,24 @@ export function faultOfReport(
   ctx: MasterContext,
   base: readonly Resource[],
   checkpointed: readonly Resource[],
+  oversubscribed: readonly Resource[] = [],
 ): string | undefined {
   const fault = faultOfResources(base);
   if (fault !== undefined) return `'agentInfo.resources' are not valid: ${fault}`;
   const later = faultOfResources(checkpointed);
   if (later !== undefined) return `'checkpointedResources' are not valid: ${later}`;
   const total = withCheckpointed(ctx.kinds, base, checkpointed);
-  return total.ok ? undefined : total.error.message;
+  return total.ok ? faultOfOversubscribed(oversubscribed) : total.error.message;
+}
+
+/** Why nothing can be given as oversubscribed resources. */
+export function faultOfOversubscribed(resources: readonly Resource[]): string | undefined {
+  const fault = faultOfResources(resources);
+  if (fault !== undefined) return `'oversubscribedResources' are not valid: ${fault}`;
+  const isGiven = ({ type, revocable }: Resource): boolean =>
+    type === "SCALAR" && revocable !== undefined;
+  if (resources.every(isGiven)) return undefined;
+  return "'oversubscribedResources' must be revocable scalars";
 }
 
 /** What an agent has, unallocated. Its report was found to be without fault. */
@@ -48,6 +60,8 @@ export function totalAfterPending(
 ): Bundle {
   const { agentInfo, checkpointedResources } = message;
   const total = totalOf(ctx, agentInfo.resources ?? [], checkpointedResources);
+  const { oversubscribedResources = [] } = message;
+  total.add(oversubscribedOf(ctx, oversubscribedResources, usedOn(ctx, agent)));
   const done = lastCommandOf(ctx, message);
   for (const [number, order] of agent.commands.pending) {
     if (number <= done || order.kind !== "applyOperation") continue;
@@ -59,6 +73,32 @@ export function totalAfterPending(
     total.add(bundles.value.converted.withoutAllocation());
   }
   return total;
+}
+
+/**
+ * The revocable part of what an agent has. Its word counts, but what it reported before it heard of
+ * the newest tasks may be less than these use. Source: semantics 8.1, 8.2.
+ */
+export function oversubscribedOf(
+  ctx: MasterContext,
+  reported: readonly Resource[],
+  used: Bundle,
+): Bundle {
+  const total = resourceBundle(ctx.kinds, reported);
+  const inUse = revocablePart(used);
+  if (total.contains(inUse)) return total;
+  const lacking = inUse.toResources().flatMap((resource) => {
+    const kind = ctx.kinds.get(ctx.kinds.intern(resource));
+    const milli = inUse.amountOf(kind) - total.amountOf(kind);
+    return milli > 0 ? [{ ...resource, scalar: { value: fromMilli(milli) } }] : [];
+  });
+  total.add(resourceBundle(ctx.kinds, lacking));
+  return total;
+}
+
+/** What may be taken back at any time. */
+export function revocablePart(bundle: Bundle): Bundle {
+  return bundle.filter(({ isRevocable }) => isRevocable);
 }
 
 /** The number counts only when it belongs to this master's epoch. */

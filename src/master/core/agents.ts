@@ -7,7 +7,7 @@ import { must, unreachable } from "../../base/assert.ts";
 import { type AgentId, brand, type LinkId } from "../../base/ids.ts";
 import type { Result } from "../../base/result.ts";
 import type { AgentToMaster } from "../../protocol/link-frames.ts";
-import { resourcesChanged } from "./agent-entry.ts";
+import { oversubscribedChanged, resourcesChanged } from "./agent-entry.ts";
 import {
   disconnectAgent,
   removalCommitted,
@@ -160,6 +160,10 @@ function dispatch(
     case "resourcesChanged":
       ctx.counters.count("master/messages_update_slave");
       resourcesChanged(ctx, agent, message);
+      return;
+    case "oversubscribedChanged":
+      ctx.counters.count("master/messages_update_slave");
+      oversubscribedChanged(ctx, agent, message);
       return;
     case "operationStatus":
       operationStatus(ctx, agent, message);

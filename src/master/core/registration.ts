@@ -217,7 +217,8 @@ function faultOfMessage(ctx: MasterContext, message: RegisterMessage): string | 
   }
   const domain = faultOfDomain(ctx, info);
   if (domain !== undefined) return domain;
-  return faultOfReport(ctx, info.resources ?? [], message.checkpointedResources);
+  const { checkpointedResources, oversubscribedResources } = message;
+  return faultOfReport(ctx, info.resources ?? [], checkpointedResources, oversubscribedResources);
 }
 
 /** Where an agent is means something only beside where the master is. Source: semantics 2.3 rule 4. */

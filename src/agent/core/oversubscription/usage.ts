@@ -1,0 +1,32 @@
+/** What estimators and QoS controllers are shown: one look at the host and at what runs on it. */
+import type { ContainerId } from "../../../base/ids.ts";
+import type { Resource } from "../../../protocol/v1/types.ts";
+
+/** One container that runs, in the order of their launches. */
+export interface ContainerUse {
+  readonly containerId: ContainerId;
+  /** What it was given. */
+  readonly resources: readonly Resource[];
+  /** Seconds of processor time since its start; undefined when nobody can tell. */
+  readonly cpuSeconds: number | undefined;
+}
+
+export interface Usage {
+  /** Milliseconds of a clock that never goes back. */
+  readonly atMs: number;
+  readonly containers: readonly ContainerUse[];
+  /** Runnable processes on average over 5 and 15 minutes. */
+  readonly load: { readonly fiveMinutes: number; readonly fifteenMinutes: number };
+  /** Percent of the last ten seconds in which something waited; undefined without PSI. */
+  readonly pressure: { readonly cpu: number; readonly memory: number } | undefined;
+}
+
+/** Thousandths of a processor in a list of resources, revocable ones or the others. */
+export function cpuMilliOf(resources: readonly Resource[], isRevocable: boolean): number {
+  let sum = 0;
+  for (const { name, scalar, revocable } of resources) {
+    if (name !== "cpus" || (revocable !== undefined) !== isRevocable) continue;
+    sum += Math.round((scalar?.value ?? 0) * 1000);
+  }
+  return sum;
+}

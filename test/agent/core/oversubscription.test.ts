@@ -1,0 +1,129 @@
+/** More than the agent has: what is estimated, told and taken back. */
+import { describe, expect, test } from "bun:test";
+import {
+  fixedEstimator,
+  usageEstimator,
+} from "../../../src/agent/core/oversubscription/estimators.ts";
+import {
+  loadController,
+  pressureController,
+} from "../../../src/agent/core/oversubscription/qos-controllers.ts";
+import type { ContainerUse, Usage } from "../../../src/agent/core/oversubscription/usage.ts";
+import { brand, type ContainerId } from "../../../src/base/ids.ts";
+import type { Resource } from "../../../src/protocol/v1/types.ts";
+import { AgentHarness, commandTask, framework, PARTITION_AWARE } from "./agent-harness.ts";
+
+const F = "f";
+
+function cpus(value: number): Resource {
+  return { name: "cpus", type: "SCALAR", scalar: { value } };
+}
+
+function revocable(value: number): Resource {
+  return { ...cpus(value), revocable: {} };
+}
+
+function use(id: string, resources: readonly Resource[], cpuSeconds?: number): ContainerUse {
+  return { containerId: brand<ContainerId>(id), resources, cpuSeconds };
+}
+
+function usage(containers: readonly ContainerUse[], changes: Partial<Usage> = {}): Usage {
+  const load = { fiveMinutes: 0, fifteenMinutes: 0 };
+  return { atMs: 0, containers, load, pressure: undefined, ...changes };
+}
+
+function amountOf(resources: readonly Resource[]): number {
+  return resources.reduce((sum, { scalar }) => sum + (scalar?.value ?? 0), 0);
+}
+
+describe("estimators", () => {
+  test("a fixed amount less what is in use; never below nothing [semantics 8.1]", () => {
+    const estimate = fixedEstimator([cpus(4)]);
+    expect(estimate(usage([]))).toMatchObject([{ name: "cpus", scalar: { value: 4 } }]);
+    expect(estimate(usage([]))[0]?.revocable).toBeDefined();
+    expect(amountOf(estimate(usage([use("a", [revocable(1.5)]), use("b", [cpus(3)])])))).toBe(2.5);
+    expect(estimate(usage([use("a", [revocable(9)])]))).toEqual([]);
+  });
+
+  test("processors that were given and idle at the busiest moment of the window", () => {
+    const estimate = usageEstimator();
+    expect(estimate(usage([use("a", [cpus(4)], 0)]))).toEqual([]);
+    // 4 given, a fifth of it kept, 1 used.
+    const idle = usage([use("a", [cpus(4)], 10)], { atMs: 10_000 });
+    expect(amountOf(estimate(idle))).toBe(2.2);
+    const busy = usage([use("a", [cpus(4)], 30)], { atMs: 20_000 });
+    expect(amountOf(estimate(busy))).toBe(1.2);
+    const quiet = usage([use("a", [cpus(4)], 30)], { atMs: 30_000 });
+    expect(amountOf(estimate(quiet))).toBe(1.2);
+    const later = usage([use("a", [cpus(4)], 30)], { atMs: 400_000 });
+    expect(amountOf(estimate(later))).toBe(3.2);
+  });
+
+  test("what is given already is not given twice; what is not measured counts as busy", () => {
+    const estimate = usageEstimator();
+    const given = [use("a", [cpus(4)], 0), use("r", [revocable(2)], 0), use("b", [cpus(8)])];
+    estimate(usage(given));
+    expect(amountOf(estimate(usage(given, { atMs: 1000 })))).toBe(1.2);
+  });
+});
+
+describe("QoS controllers", () => {
+  const containers = [use("a", [revocable(1)]), use("b", [cpus(1)]), use("c", [revocable(1)])];
+
+  test("load above a threshold ends all on revocable resources [semantics 8.4]", () => {
+    const correct = loadController({ fiveMinutes: 4, fifteenMinutes: undefined });
+    const at = (fiveMinutes: number): readonly string[] =>
+      correct(usage(containers, { load: { fiveMinutes, fifteenMinutes: 99 } }));
+    expect(at(4)).toEqual([]);
+    expect(at(4.1)).toEqual(["a", "c"]);
+  });
+
+  test("pressure ends the newest; where it is unknown nobody", () => {
+    const correct = pressureController({ cpu: 50, memory: 10 });
+    const at = (pressure: Usage["pressure"]): readonly string[] =>
+      correct(usage(containers, { pressure }));
+    expect(at({ cpu: 51, memory: 0 })).toEqual(["c"]);
+    expect(at({ cpu: 0, memory: 11 })).toEqual(["c"]);
+    expect(at({ cpu: 50, memory: 10 })).toEqual([]);
+    expect(at(undefined)).toEqual([]);
+  });
+});
+
+describe("an agent that gives more than it has", () => {
+  test("tells its master what is in use and what is left, when that changed [semantics 8.1]", () => {
+    const agent = AgentHarness.registered();
+    agent.runToRunning(framework(F), commandTask("t", { resources: [revocable(1)] }));
+    agent.input({ kind: "oversubscribable", resources: [revocable(2)] });
+    const [told, ...others] = agent.sent();
+    expect(told).toMatchObject({ kind: "oversubscribedChanged" });
+    expect(others).toEqual([]);
+    expect(amountOf(agent.core.state.oversubscribed)).toBe(3);
+    agent.input({ kind: "oversubscribable", resources: [revocable(2)] });
+    expect(agent.sent()).toEqual([]);
+  });
+
+  test("tells it again with the next registration", () => {
+    const agent = AgentHarness.registered();
+    agent.input({ kind: "linkDown" });
+    agent.input({ kind: "oversubscribable", resources: [revocable(2)] });
+    expect(agent.sent()).toEqual([]);
+    agent.connect();
+    const registration = agent.sent().find((message) => message.kind === "register");
+    expect(amountOf(registration?.oversubscribedResources ?? [])).toBe(2);
+  });
+
+  test("preempts what runs on revocable resources and nothing else [semantics 8.4]", () => {
+    const agent = AgentHarness.registered();
+    const info = framework(F, PARTITION_AWARE);
+    agent.runToRunning(info, commandTask("r", { resources: [revocable(1)] }));
+    agent.runToRunning(info, commandTask("t"));
+    const containerIds = ["r", "t"].map((id) => brand<ContainerId>(agent.containerOf(F, id)));
+    agent.input({ kind: "qosCorrections", containerIds });
+    expect(agent.take()).toEqual(["destroy"]);
+    agent.input({ kind: "qosCorrections", containerIds });
+    expect(agent.take()).toEqual([]);
+    agent.terminated(F, "r", 9);
+    expect(agent.take()).toContain("update r TASK_GONE SOURCE_AGENT REASON_CONTAINER_PREEMPTED");
+    expect(agent.core.state.counters["slave/executors_preempted"]).toBe(1);
+  });
+});

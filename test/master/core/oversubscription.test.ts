@@ -1,0 +1,62 @@
+/** Agents that give more than they have: who is offered it, and what becomes of it. Source: semantics 8. */
+import { expect, test } from "bun:test";
+import type { Offer, Resource } from "../../../src/protocol/v1/types.ts";
+import { lastOffer, type TestStream, taskFor, World } from "./harness.ts";
+
+function revocable(value: number): Resource {
+  return { name: "cpus", type: "SCALAR", scalar: { value }, revocable: {} };
+}
+
+function cpusIn(offer: Offer, isRevocable: boolean): number {
+  return (offer.resources ?? [])
+    .filter(({ name, revocable: mark }) => name === "cpus" && (mark !== undefined) === isRevocable)
+    .reduce((sum, { scalar }) => sum + (scalar?.value ?? 0), 0);
+}
+
+function launchRevocable(world: World, stream: TestStream, id: string, value: number): void {
+  const offer = lastOffer(stream);
+  const role = offer.resources?.[0]?.allocation_info?.role ?? "*";
+  const resources = [{ ...revocable(value), allocation_info: { role } }];
+  world.launch(stream, offer, { ...taskFor(offer, id, "cpus:1"), resources });
+}
+
+const ABLE = { capabilities: [{ type: "REVOCABLE_RESOURCES" }] } as const;
+
+test("revocable resources go to frameworks that can bear to lose them [semantics 8.3]", () => {
+  const world = new World();
+  const agent = world.addAgent("cpus:4;mem:4096");
+  world.tell(agent.link, { kind: "oversubscribedChanged", resources: [revocable(2)] });
+  const plain = world.subscribe();
+  expect(cpusIn(lastOffer(plain), true)).toBe(0);
+  world.hangUp(plain);
+  world.advance(1000);
+  const able = world.subscribe(ABLE);
+  expect(cpusIn(lastOffer(able), true)).toBe(2);
+});
+
+test("a new estimate voids offers of the old one; what is in use stays counted [semantics 8.2]", () => {
+  const world = new World();
+  const agent = world.addAgent("cpus:4;mem:4096");
+  const stream = world.subscribe(ABLE);
+  world.tell(agent.link, { kind: "oversubscribedChanged", resources: [revocable(2)] });
+  world.advance(1000);
+  launchRevocable(world, stream, "t", 1.5);
+  world.advance(6000);
+  // Told before the agent knew of the task: less than is in use already.
+  world.tell(agent.link, { kind: "oversubscribedChanged", resources: [revocable(1)] });
+  world.advance(6000);
+  const entry = world.state.agents.get(agent.id as never);
+  expect(entry?.total.filter(({ isRevocable }) => isRevocable).scalarMilli("cpus")).toBe(1500);
+  world.tell(agent.link, { kind: "oversubscribedChanged", resources: [revocable(3)] });
+  world.advance(6000);
+  expect(entry?.total.scalarMilli("cpus")).toBe(7000);
+});
+
+test("resources that are not revocable amounts are refused, and nothing changes", () => {
+  const world = new World();
+  const agent = world.addAgent("cpus:4;mem:4096");
+  const { revocable: _mark, ...lasting } = revocable(1);
+  world.tell(agent.link, { kind: "oversubscribedChanged", resources: [lasting] });
+  expect(world.logs).toContain("refused oversubscribed resources of an agent");
+  expect(world.state.agents.get(agent.id as never)?.total.scalarMilli("cpus")).toBe(4000);
+});
