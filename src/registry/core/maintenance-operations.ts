@@ -9,16 +9,19 @@ import type {
   MaintenanceSchedule,
   MaintenanceWindow,
 } from "../../protocol/v1/types.ts";
+import { SCHEDULE_MACHINES_MAX } from "./limits.ts";
 import { machineKey, type RegistryState } from "./registry-state.ts";
 
 /**
  * Replaces the whole schedule. Refusals: `invalid` for an empty window, a machine without a name or
- * named twice, a negative duration, and for leaving out a machine that is down.
+ * named twice, too many of them, a negative duration, and for leaving out a machine that is down.
  */
 export function updateSchedule(
   state: RegistryState,
   schedule: MaintenanceSchedule,
 ): Result<boolean> {
+  const excess = faultOfSize(schedule);
+  if (excess !== undefined) return refuse("invalid", excess, "schedule.windows.machine_ids");
   const planned = new Map<string, MachineInfo>();
   for (const window of schedule.windows ?? []) {
     const fault = planWindow(state, window, planned);
@@ -44,7 +47,7 @@ export function startMaintenance(
   if (fault !== undefined) return refuse("invalid", fault, "machines");
   for (const id of machines) {
     const key = machineKey(id);
-    state.machines.set(key, { ...state.machines.get(key), id, mode: "DOWN" });
+    state.machines.set(key, { id, ...state.machines.get(key), mode: "DOWN" });
   }
   return ok(machines.length > 0);
 }
@@ -66,6 +69,32 @@ export function stopMaintenance(
     .filter((window) => window.machine_ids.length > 0);
   state.schedule = windows.length === 0 ? undefined : { windows };
   return ok(machines.length > 0);
+}
+
+/**
+ * The machines of a schedule by `machineKey`: what a registry says of them beside it is which are
+ * down, by the same key.
+ */
+export function machinesOf(
+  schedule: MaintenanceSchedule | undefined,
+  down: ReadonlySet<string>,
+): Map<string, MachineInfo> {
+  const machines = new Map<string, MachineInfo>();
+  for (const { machine_ids: ids, unavailability } of schedule?.windows ?? []) {
+    for (const id of ids ?? []) {
+      const key = machineKey(id);
+      machines.set(key, { id, mode: down.has(key) ? "DOWN" : "DRAINING", unavailability });
+    }
+  }
+  return machines;
+}
+
+function faultOfSize({ windows }: MaintenanceSchedule): string | undefined {
+  let count = 0;
+  for (const { machine_ids } of windows ?? []) count += machine_ids?.length ?? 0;
+  if (count <= SCHEDULE_MACHINES_MAX) return undefined;
+  const remedy = "leave out those whose maintenance comes later";
+  return `Schedule has ${count} machines, more than ${SCHEDULE_MACHINES_MAX}; ${remedy}`;
 }
 
 function planWindow(

@@ -5,6 +5,7 @@
  */
 import { assert, unreachable } from "../../base/assert.ts";
 import type { Result } from "../../base/result.ts";
+import type { MachineID } from "../../protocol/v1/types.ts";
 import {
   admitAgent,
   deactivateAgent,
@@ -97,9 +98,8 @@ export function agentsTouchedBy(operation: RegistryOperation): readonly string[]
 
 /** Entries beside those of agents that an operation can change. */
 export type Touched =
-  | { readonly kind: "weight" | "quota"; readonly key: string }
-  /** All of what is known of machines, and the schedule: both are small. */
-  | { readonly kind: "maintenance" };
+  | { readonly kind: "weight" | "quota" | "machine"; readonly key: string }
+  | { readonly kind: "schedule" };
 
 export function settingsTouchedBy(operation: RegistryOperation): readonly Touched[] {
   switch (operation.kind) {
@@ -108,12 +108,18 @@ export function settingsTouchedBy(operation: RegistryOperation): readonly Touche
     case "updateWeights":
       return operation.weights.map(({ role }) => ({ kind: "weight", key: role }));
     case "updateSchedule":
+      return [{ kind: "schedule" }];
     case "startMaintenance":
+      return operation.machines.map(touchedMachine);
     case "stopMaintenance":
-      return [{ kind: "maintenance" }];
+      return [...operation.machines.map(touchedMachine), { kind: "schedule" }];
     default:
       return [];
   }
+}
+
+function touchedMachine(id: MachineID): Touched {
+  return { kind: "machine", key: machineKey(id) };
 }
 
 /** Asserts that every agent is in at most one list and is filed under its own id. O(agents). */

@@ -24,7 +24,7 @@ export interface RegistrySchema {
     /** `DrainInfo` as JSON; null when not draining. */
     readonly drain: string | null;
   };
-  /** What operators decided: weights and quotas by role, machines by name, the schedule. */
+  /** What operators decided: weights and quotas by role, the schedule, machines that are down. */
   readonly setting: {
     readonly kind: SettingKind;
     readonly key: string;
@@ -79,6 +79,15 @@ export const REGISTRY_MIGRATIONS: readonly Migration[] = [
         .addCheckConstraint("known_kind", sql`kind IN ('weight', 'quota', 'machine', 'schedule')`)
         .modifyEnd(sql`strict, without rowid`)
         .execute();
+    },
+  },
+  {
+    // Which machines drain is told by the schedule, which may name every machine of a cluster.
+    name: "rows of machines that are down only",
+    up: async (database) => {
+      await sql`DELETE FROM setting WHERE kind = 'machine' AND value ->> 'mode' <> 'DOWN'`.execute(
+        database,
+      );
     },
   },
 ];

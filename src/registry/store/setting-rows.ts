@@ -1,7 +1,9 @@
 /** What operators decided (weights, quotas, maintenance) as rows of one table. */
 import type { SqlStatement } from "../../base/ports.ts";
 import type { Database } from "../../database/database.ts";
-import type { MachineInfo, MaintenanceSchedule } from "../../protocol/v1/types.ts";
+import { damaged } from "../../database/identity.ts";
+import type { MaintenanceSchedule } from "../../protocol/v1/types.ts";
+import { machinesOf } from "../core/maintenance-operations.ts";
 import { settingsTouchedBy } from "../core/registry-operations.ts";
 import type { Quota, RegistryOperation, RegistryState } from "../core/registry-state.ts";
 import { parseRow } from "./row-json.ts";
@@ -15,7 +17,6 @@ export class SettingRows {
   readonly #database: Database<RegistrySchema>;
   readonly #put: SqlStatement;
   readonly #delete: SqlStatement;
-  readonly #clear: SqlStatement;
 
   constructor(database: Database<RegistrySchema>) {
     this.#database = database;
@@ -24,43 +25,60 @@ export class SettingRows {
        ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value`,
     );
     this.#delete = database.prepare("DELETE FROM setting WHERE kind = ? AND key = ?");
-    this.#clear = database.prepare("DELETE FROM setting WHERE kind = ?");
   }
 
   /** Throws `DatabaseError` `damaged`. */
   read(state: RegistryState): void {
     const query = this.#database.query.selectFrom("setting").selectAll().orderBy("key");
+    const down = new Set<string>();
     for (const { kind, key, value } of this.#database.all(query)) {
       const what = `${kind} ${key}`;
       const { path } = this.#database;
       if (kind === "weight") state.weights.set(key, parseRow<number>(path, what, value));
       else if (kind === "quota") state.quotas.set(key, parseRow<Quota>(path, what, value));
-      else if (kind === "machine") {
-        state.machines.set(key, parseRow<MachineInfo>(path, what, value));
-      } else state.schedule = parseRow<MaintenanceSchedule>(path, what, value);
+      else if (kind === "machine") down.add(key);
+      else state.schedule = parseRow<MaintenanceSchedule>(path, what, value);
     }
+    this.#readMachines(state, down);
   }
 
   /** Writes the entries that `operations`, already applied to `state`, may have changed. */
   writeTouched(state: RegistryState, operations: readonly RegistryOperation[]): void {
     for (const touched of operations.flatMap(settingsTouchedBy)) {
-      if (touched.kind === "maintenance") {
-        this.#writeMaintenance(state);
+      if (touched.kind === "schedule") {
+        this.#write("schedule", SCHEDULE_KEY, state.schedule);
         continue;
       }
       const { kind, key } = touched;
-      this.#write(kind, key, kind === "weight" ? state.weights.get(key) : state.quotas.get(key));
+      this.#write(kind, key, settingOf(state, kind, key));
     }
   }
 
-  #writeMaintenance(state: RegistryState): void {
-    this.#clear.run(["machine"]);
-    for (const [key, machine] of state.machines) this.#write("machine", key, machine);
-    this.#write("schedule", SCHEDULE_KEY, state.schedule);
+  #readMachines(state: RegistryState, down: ReadonlySet<string>): void {
+    for (const [key, machine] of machinesOf(state.schedule, down)) state.machines.set(key, machine);
+    for (const key of down) {
+      if (state.machines.has(key)) continue;
+      const name = key.trim().replace("\n", " ");
+      throw damaged(
+        this.#database.path,
+        `machine ${name} is down and in no window of the schedule`,
+      );
+    }
   }
 
   #write(kind: SettingKind, key: string, value: unknown): void {
     if (value === undefined) this.#delete.run([kind, key]);
     else this.#put.run([kind, key, JSON.stringify(value)]);
   }
+}
+
+/** A machine has a row of its own only while it is down; that it drains is in the schedule. */
+function settingOf(
+  state: RegistryState,
+  kind: "weight" | "quota" | "machine",
+  key: string,
+): unknown {
+  if (kind === "weight") return state.weights.get(key);
+  if (kind === "quota") return state.quotas.get(key);
+  return state.machines.get(key)?.mode === "DOWN" ? "DOWN" : undefined;
 }

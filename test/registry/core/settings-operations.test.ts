@@ -1,5 +1,6 @@
 /** Quota, weights, maintenance and draining in the registry. */
 import { describe, expect, test } from "bun:test";
+import { SCHEDULE_MACHINES_MAX } from "../../../src/registry/core/limits.ts";
 import { applyOperation } from "../../../src/registry/core/registry-operations.ts";
 import {
   emptyRegistry,
@@ -106,6 +107,19 @@ describe("maintenance [semantics 4.9]", () => {
     const state = emptyRegistry();
     expect(applyOperation(state, operation).ok).toBe(false);
     expect(state).toEqual(emptyRegistry());
+  });
+
+  test("a schedule has a bound, and the refusal says what to do", () => {
+    const state = emptyRegistry();
+    const scheduleOf = (count: number): RegistryOperation => {
+      const machine_ids = Array.from({ length: count }, (_, n) => ({ hostname: `h${n}` }));
+      const unavailability = { start: { nanoseconds: 1 } };
+      return { kind: "updateSchedule", schedule: { windows: [{ machine_ids, unavailability }] } };
+    };
+    const [refusal] = apply(state, scheduleOf(SCHEDULE_MACHINES_MAX + 1));
+    expect(refusal).toContain("leave out those whose maintenance comes later");
+    expect(state).toEqual(emptyRegistry());
+    expect(apply(state, scheduleOf(SCHEDULE_MACHINES_MAX))).toEqual([true]);
   });
 
   test("a machine that is down stays in the schedule", () => {

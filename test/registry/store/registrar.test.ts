@@ -2,15 +2,22 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { SqlOpen } from "../../../src/base/ports.ts";
-import type { AgentInfo, MasterInfo } from "../../../src/protocol/v1/types.ts";
+import { openDatabase } from "../../../src/database/database.ts";
+import type {
+  AgentInfo,
+  MachineID,
+  MachineInfoMode,
+  MasterInfo,
+} from "../../../src/protocol/v1/types.ts";
 import { applyOperation } from "../../../src/registry/core/registry-operations.ts";
 import type {
   RegistryOperation,
   RegistryState,
 } from "../../../src/registry/core/registry-state.ts";
-import { emptyRegistry } from "../../../src/registry/core/registry-state.ts";
+import { emptyRegistry, machineKey } from "../../../src/registry/core/registry-state.ts";
 import { PENDING_OPERATIONS_MAX } from "../../../src/registry/store/limits.ts";
 import { Registrar } from "../../../src/registry/store/registrar.ts";
+import { REGISTRY_MIGRATIONS, type RegistrySchema } from "../../../src/registry/store/schema.ts";
 import {
   databaseError,
   ENGINES,
@@ -27,6 +34,19 @@ const agent = (number: number): AgentInfo => ({
 });
 const admit = (number: number): RegistryOperation => ({ kind: "admitAgent", info: agent(number) });
 const master = (number: number): MasterInfo => ({ id: `master-${number}`, ip: 1, port: 5050 });
+
+const machine = (number: number): MachineID => ({ hostname: `m${number}` });
+const planned = (count: number): Extract<RegistryOperation, { kind: "updateSchedule" }> => ({
+  kind: "updateSchedule",
+  schedule: {
+    windows: [
+      {
+        machine_ids: Array.from({ length: count }, (_, number) => machine(number)),
+        unavailability: { start: { nanoseconds: 5 } },
+      },
+    ],
+  },
+});
 
 /** Insertion order included, which `toEqual` on maps would not see. */
 const lists = ({ admitted, unreachable, gone, ...settings }: RegistryState): unknown[] => [
@@ -180,6 +200,57 @@ describe.each([...ENGINES])("the registrar through %s", (_engine, load) => {
     expect([error.code, error.isRetriable]).toEqual(["overloaded", true]);
     expect(await full).toHaveLength(PENDING_OPERATIONS_MAX);
     expect(await registrar.commit([admit(1)])).toEqual([{ ok: true, value: true }]);
+  });
+
+  test("machines that drain are in the schedule alone, those that are down in rows too", async () => {
+    await registrar.commit([planned(3), { kind: "startMaintenance", machines: [machine(1)] }]);
+    await registrar.commit([planned(2)]);
+    const before = registrar.load();
+    await registrar.close();
+    const connection = open(folder.file("registry.db"));
+    const rows = connection.prepare("SELECT kind, value FROM setting ORDER BY kind").all([]);
+    connection.close();
+    expect(rows).toMatchObject([{ kind: "machine", value: '"DOWN"' }, { kind: "schedule" }]);
+    registrar = await openRegistrar();
+    expect(registrar.load()).toEqual(before);
+    expect([...before.machines.values()].map(({ mode }) => mode)).toEqual(["DRAINING", "DOWN"]);
+  });
+
+  test("a file with a row for every machine is brought forward", async () => {
+    const path = folder.file("old.db");
+    const migrations = REGISTRY_MIGRATIONS.slice(0, 2);
+    const log = new MemoryLog();
+    const old = await openDatabase<RegistrySchema>({
+      path,
+      open,
+      migrations,
+      log,
+      name: "registry",
+    });
+    const { schedule } = planned(2);
+    const put = old.prepare("INSERT INTO setting (kind, key, value) VALUES (?, ?, ?)");
+    put.run(["schedule", "", JSON.stringify(schedule)]);
+    const modes: MachineInfoMode[] = ["DRAINING", "DOWN"];
+    for (const [number, mode] of modes.entries()) {
+      const id = machine(number);
+      put.run(["machine", machineKey(id), JSON.stringify({ id, mode })]);
+    }
+    old.close();
+    const again = await openRegistrar(open, "old.db");
+    const { machines } = again.load();
+    await again.close();
+    expect([...machines.values()].map(({ mode }) => mode)).toEqual(modes);
+  });
+
+  test("a machine that is down and not in the schedule is reported as damage", async () => {
+    await registrar.commit([planned(1), { kind: "startMaintenance", machines: [machine(0)] }]);
+    await registrar.close();
+    const connection = open(folder.file("registry.db"));
+    connection.prepare("DELETE FROM setting WHERE kind = 'schedule'").run([]);
+    connection.close();
+    const error = await databaseError(openRegistrar());
+    expect(error.code).toBe("damaged");
+    expect(error.message).toContain("machine m0 is down and in no window of the schedule");
   });
 
   test("a row that is not readable is reported as damage", async () => {
