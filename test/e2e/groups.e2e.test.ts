@@ -1,5 +1,5 @@
 /** A task group of the default executor through the compiled program: started together, one fate. */
-import { afterAll, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, test } from "bun:test";
 import { readFileSync, readlinkSync } from "node:fs";
 import { AgentClient, type Message } from "../harness/agent-client.ts";
 import {
@@ -16,11 +16,17 @@ import { JSON_WIRE } from "../harness/wire.ts";
 
 const TIMEOUT_MS = 120_000;
 
-const workDir = makeWorkDir();
-let both: AllotProcess | undefined;
+let workDir: string;
+let both: AllotProcess;
 
-afterAll(async () => {
-  await both?.end("SIGTERM");
+beforeEach(async () => {
+  workDir = makeWorkDir();
+  const flags = ["--resources=cpus:4;mem:1024;disk:1000"];
+  both = await startAllot({ role: "both", workDir, flags });
+});
+
+afterEach(async () => {
+  await both.end("SIGTERM");
   await removeWorkDir(workDir);
 });
 
@@ -33,11 +39,6 @@ const scalar = (name: string, value: number): object => ({
 test(
   "tasks of a group run side by side; one that fails takes the others along [item 65]",
   async () => {
-    both = await startAllot({
-      role: "both",
-      workDir,
-      flags: ["--resources=cpus:4;mem:1024;disk:1000"],
-    });
     const framework = await TestFramework.subscribe({ master: both.url });
     const offer = await framework.offer();
     const taskOf = (id: string, value: string): object => ({
@@ -94,12 +95,6 @@ test(
 test(
   "tasks of a group share a volume of their executor's sandbox, which is laid out as in Mesos [semantics 7.2, 7.16]",
   async () => {
-    await both?.end("SIGTERM");
-    both = await startAllot({
-      role: "both",
-      workDir,
-      flags: ["--resources=cpus:4;mem:1024;disk:1000"],
-    });
     const framework = await TestFramework.subscribe({ master: both.url });
     const offer = await framework.offer();
     const source = { type: "SANDBOX_PATH", sandbox_path: { type: "PARENT", path: "shared/deep" } };
@@ -165,7 +160,7 @@ test(
 test(
   "a task of a group that takes too long fails, and its siblings go with their own grace [semantics 6.6, 7.2]",
   async () => {
-    const framework = await TestFramework.subscribe({ master: both?.url ?? "" });
+    const framework = await TestFramework.subscribe({ master: both.url });
     const offer = await framework.offer();
     const taskOf = (id: string, value: string, more: object = {}): object => ({
       name: id,

@@ -76,7 +76,8 @@ export class LogRotation {
     try {
       const stats = await file.stat();
       if (!stats.isFile() || stats.nlink !== 1 || stats.size <= limit) return;
-      const cut = stats.size - (stats.size % stats.blksize);
+      // Whole blocks can be cut, as long as something is left behind them.
+      const cut = stats.size - (stats.size % stats.blksize || stats.blksize);
       const copy = await this.#beginCopy(path, stats);
       try {
         await copyPiece(file, copy, 0, cut);
@@ -144,6 +145,8 @@ function cutOff(file: FileHandle, bytes: number): Promise<boolean> {
 
 /** The rest goes along; what is written between the last look and the cut is lost. */
 async function truncate(file: FileHandle, copy: FileHandle, from: number): Promise<void> {
+  // The cut was made after all, though its end was not told in time.
+  if ((await file.stat()).size < from) return;
   let end = from;
   for (let { size } = await file.stat(); size > end; { size } = await file.stat()) {
     await copyPiece(file, copy, end, size);
