@@ -10,6 +10,7 @@ import process from "node:process";
 import type { ParsedFlags } from "./cli/flags/parse-flags.ts";
 import { runCommand } from "./cli/main.ts";
 import { parseRoleFlags } from "./cli/role-flags.ts";
+import { runFetchHelper } from "./fetcher/helper/helper.ts";
 import { loadServe } from "./platform/server.ts";
 import { notifyReady } from "./platform/service-manager.ts";
 import { loadSqlite } from "./platform/sqlite.ts";
@@ -25,9 +26,30 @@ import { startRoles } from "./roles/start-roles.ts";
 declare const ALLOT_VERSION: string | undefined;
 const VERSION: string = typeof ALLOT_VERSION === "string" ? ALLOT_VERSION : "0.1.0-source";
 
+/** First argument that makes this program a helper of an agent; nothing for people. */
+const FETCH_HELPER = "fetch-helper";
+/** This very program, also when another version has taken its place on disk. */
+const PROGRAM_FILE = "/proc/self/exe";
+
+/** What the environment may say about the way to servers. */
+const NETWORK_VARIABLES = [
+  "http_proxy",
+  "https_proxy",
+  "no_proxy",
+  "HTTP_PROXY",
+  "HTTPS_PROXY",
+  "NO_PROXY",
+  "NODE_EXTRA_CA_CERTS",
+  "SSL_CERT_FILE",
+  "SSL_CERT_DIR",
+] as const;
+
 async function main(): Promise<number> {
   const argv = process.argv.slice(2);
   const [first] = argv;
+  if (first === FETCH_HELPER) {
+    return await runFetchHelper({ clock: systemClock, enter: (folder) => process.chdir(folder) });
+  }
   if (first !== undefined && !first.startsWith("-")) return await runCommand(argv, process.env);
   const parsed = parseRoleFlags({
     argv,
@@ -58,6 +80,10 @@ async function runRoles(flags: ParsedFlags): Promise<number> {
     allotVersion: VERSION,
     programName: programName(),
     workDir: workDirOf(flags),
+    fetchHelper: {
+      command: [PROGRAM_FILE, ...sourceArguments(), FETCH_HELPER],
+      environment: networkVariables(),
+    },
     clock: systemClock,
     rng: systemRng,
     log,
@@ -94,6 +120,22 @@ async function runRoles(flags: ParsedFlags): Promise<number> {
 function programName(): string {
   const [program = "allot", script] = process.argv;
   return script?.endsWith(".ts") ? `${program} run -A ${script}` : process.execPath;
+}
+
+/** Between the program and its first argument when it runs from source. */
+function sourceArguments(): string[] {
+  const [, script] = process.argv;
+  if (script === undefined || !script.endsWith(".ts")) return [];
+  return "deno" in process.versions ? ["run", "-A", script] : [script];
+}
+
+function networkVariables(): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const name of NETWORK_VARIABLES) {
+    const value = process.env[name];
+    if (value !== undefined) found[name] = value;
+  }
+  return found;
 }
 
 function workDirOf(flags: ParsedFlags): string {

@@ -12,6 +12,7 @@ import { AgentRuntime } from "../agent/runtime/agent-runtime.ts";
 import { readBootId } from "../agent/runtime/boot-id.ts";
 import type { GarbageOptions } from "../agent/runtime/garbage.ts";
 import { ok, type Result, refuse } from "../base/result.ts";
+import { Fetcher } from "../fetcher/fetcher.ts";
 import { AGENT_ACTOR, createAgentApp } from "../http/agent/agent-app.ts";
 import { withLogFile } from "../http/file-source.ts";
 import { LiveMetrics } from "../http/metrics/live-metrics.ts";
@@ -109,6 +110,15 @@ export async function startAgent(
     await server.stop();
     return containerizer;
   }
+  const fetcher = new Fetcher({
+    helper: context.fetchHelper,
+    // Not in a folder for everybody's temporary files, which another user could have made.
+    cacheDir: flags.string("fetcher_cache_dir") ?? paths.join(workDir, "fetcher_cache"),
+    cacheBytes: flags.sizeBytes("fetcher_cache_size") ?? 2 ** 31,
+    stallTimeoutMs: flags.durationMs("fetcher_stall_timeout") ?? 60_000,
+    frameworksHome: flags.string("frameworks_home"),
+    log,
+  });
   const checkpoint = await Checkpoint.open({
     path: paths.join(workDir, "agent", "checkpoint.db"),
     open: context.openSql,
@@ -136,6 +146,7 @@ export async function startAgent(
     },
     oversubscription: oversubscription.value,
     containerizer: containerizer.value,
+    fetcher,
     checkpoint,
     link: {
       send: (message) => link.send(message),

@@ -1,6 +1,7 @@
 /** What every role is made with: the platform's parts, the flags, and who we say we are. */
 import type { Clock, Log, OpenTerminal, Rng, SqlOpen } from "../base/ports.ts";
 import type { ParsedFlags } from "../cli/flags/parse-flags.ts";
+import type { FetchHelper } from "../fetcher/fetcher.ts";
 import type { LoggingLevel } from "../http/logging-level.ts";
 import type { Serve } from "../platform/server-types.ts";
 import type { Codec } from "../protocol/codec.ts";
@@ -20,6 +21,7 @@ export interface RoleContext {
   /** How a person calls this very program again. */
   readonly programName: string;
   readonly workDir: string;
+  readonly fetchHelper: FetchHelper;
   readonly clock: Clock;
   readonly rng: Rng;
   readonly log: Log;

@@ -29,6 +29,7 @@ import { MemoryCheckpoint } from "../agent/core/memory-checkpoint.ts";
 import { FakeClock } from "../base/fake-clock.ts";
 import { emulatedAgentOptions } from "../harness/emulated/agent-options.ts";
 import { EmulatedContainers } from "../harness/emulated/emulated-containers.ts";
+import { NO_FETCHER } from "../harness/no-fetcher.ts";
 import { HEARS_EVERYBODY } from "../harness/open-http.ts";
 import { masterOptions, newCore } from "../master/core/harness.ts";
 import { below, type Dice } from "./dictionary.ts";
@@ -342,6 +343,7 @@ class LocalAgent {
       ...emulatedAgentOptions(info, workDir),
       bootId: rng.uuid(),
       containerizer: new EmulatedContainers(clock),
+      fetcher: NO_FETCHER,
       checkpoint: new MemoryCheckpoint(),
       link: {
         send: (message) => {

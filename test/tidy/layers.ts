@@ -73,6 +73,8 @@ export const LAYERS: readonly Layer[] = [
     packages: ["kysely"],
   },
   { ...edge, folder: "containerizer", rank: 5, mayImport: ["base", "protocol", "resources"] },
+  // Beside the containerizers, since it makes the sandbox that they then take over.
+  { ...edge, folder: "fetcher", rank: 6, mayImport: ["base", "protocol", "containerizer"] },
   {
     ...edge,
     folder: "executor",
@@ -95,6 +97,7 @@ export const LAYERS: readonly Layer[] = [
       "agent/checkpoint",
       "database",
       "containerizer",
+      "fetcher",
       "executor",
     ],
   },
@@ -133,6 +136,7 @@ export const LAYERS: readonly Layer[] = [
       "registry/store",
       "agent/checkpoint",
       "containerizer",
+      "fetcher",
       "master/runtime",
       "agent/runtime",
       "link",

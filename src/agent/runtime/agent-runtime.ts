@@ -34,7 +34,7 @@ import { GarbageCollector, type GarbageOptions } from "./garbage.ts";
 import { COALESCE_MS, INPUTS_PER_BATCH, QUEUED_INPUTS, STOP_TIMEOUT_MS } from "./limits.ts";
 import { LogRotation, type LogRotationOptions } from "./log-rotation.ts";
 import { Oversubscription, type OversubscriptionOptions } from "./oversubscription.ts";
-import type { CheckpointStore, ExecutorStream, MasterLink } from "./ports.ts";
+import type { CheckpointStore, ExecutorStream, MasterLink, UriFetcher } from "./ports.ts";
 import type { Session } from "./session.ts";
 import { AgentTimers } from "./timers.ts";
 import { createVolume, trashVolume } from "./volumes.ts";
@@ -50,6 +50,7 @@ export interface AgentRuntimeDependencies {
   /** Undefined: the agent gives no more than it has. */
   readonly oversubscription?: OversubscriptionOptions | undefined;
   readonly containerizer: Containerizer;
+  readonly fetcher: UriFetcher;
   /** Owned by the runtime from here on; closed by `stop`. */
   readonly checkpoint: CheckpointStore;
   readonly link: MasterLink;
@@ -95,7 +96,7 @@ export class AgentRuntime {
   #isStopped = false;
 
   constructor(dependencies: AgentRuntimeDependencies) {
-    const { options, clock, rng, log, containerizer, environment } = dependencies;
+    const { options, clock, rng, log, containerizer, fetcher, environment } = dependencies;
     this.#deps = dependencies;
     this.#startWallMs = clock.wallMs();
     this.#startMonotonicMs = clock.monotonicMs();
@@ -128,6 +129,7 @@ export class AgentRuntime {
     }
     this.#host = new ContainerHost({
       containerizer,
+      fetcher,
       options,
       environment,
       clock,
@@ -250,6 +252,7 @@ export class AgentRuntime {
   metrics(): Record<string, number> {
     return {
       ...agentMetrics(this.state, (this.#nowMs() - this.#startWallMs) / 1000),
+      ...this.#deps.fetcher.metrics(),
       ...this.#garbage?.figures(),
       ...Object.fromEntries(
         this.health().map(({ name, isHealthy }) => [

@@ -28,6 +28,7 @@ import type { AgentInput } from "../core/inputs.ts";
 import { isCheckpointing } from "../core/state.ts";
 import { ApiContainerHost } from "./api-container-host.ts";
 import type { ExecutorTokens } from "./executor-tokens.ts";
+import type { UriFetcher } from "./ports.ts";
 import { linkMember, runFolderOf } from "./sandbox-links.ts";
 import { makeSandboxVolumes, splitSandboxVolumes } from "./sandbox-volumes.ts";
 import type { Session } from "./session.ts";
@@ -47,6 +48,7 @@ export interface EnvironmentOptions {
 
 export interface ContainerHostDependencies {
   readonly containerizer: Containerizer;
+  readonly fetcher: UriFetcher;
   readonly options: AgentOptions;
   readonly environment: EnvironmentOptions;
   readonly clock: Clock;
@@ -69,6 +71,8 @@ export interface Survivor {
 interface HostedContainer {
   readonly launch: ContainerLaunch;
   readonly executor: CommandExecutor | undefined;
+  /** Ends what comes before the containerizer's part of a launch. */
+  readonly unwanted: AbortController;
   cancelTimer: () => void;
 }
 
@@ -166,6 +170,7 @@ export class ContainerHost {
    * the core once it does.
    */
   destroy(containerId: ContainerId): void {
+    this.#containers.get(containerId)?.unwanted.abort();
     this.#run("destroy", async () => {
       if (this.#api.has(containerId)) await this.#api.destroy(containerId);
       else await this.#deps.containerizer.destroy(containerId);
@@ -199,6 +204,7 @@ export class ContainerHost {
     const ends: Promise<void>[] = [this.#api.stop()];
     for (const [containerId, container] of this.#containers) {
       container.cancelTimer();
+      container.unwanted.abort();
       if (isCheckpointing(container.launch.framework)) continue;
       ends.push(this.#deps.containerizer.destroy(containerId));
     }
@@ -209,6 +215,7 @@ export class ContainerHost {
     const container: HostedContainer = {
       launch,
       executor: this.#executorOf(launch),
+      unwanted: new AbortController(),
       cancelTimer: () => undefined,
     };
     this.#containers.set(launch.containerId, container);
@@ -241,7 +248,7 @@ export class ContainerHost {
     const { containerId } = container.launch;
     let launched: LaunchedContainer;
     try {
-      launched = await this.#start(container.launch);
+      launched = await this.#start(container);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       this.#drive(container, { kind: "launchFailed" });
@@ -255,12 +262,17 @@ export class ContainerHost {
     this.#watch(container);
   }
 
-  async #start(launch: ContainerLaunch): Promise<LaunchedContainer> {
+  async #start({ launch, unwanted }: HostedContainer): Promise<LaunchedContainer> {
     const fault = unsupported(launch);
     if (fault !== undefined) throw new Error(fault);
     const command = launch.commandTask?.command ?? launch.executor.command;
     if (command === undefined) throw new Error("the executor has no command");
-    const { resources, isMember, directory } = launch;
+    const { resources, isMember, directory, containerId, user } = launch;
+    if (command.uris !== undefined && command.uris.length > 0) {
+      const request = { containerId, uris: command.uris, directory, user };
+      await this.#deps.fetcher.fetch(request, unwanted.signal);
+    }
+    if (unwanted.signal.aborted) throw new Error("the container was destroyed during its launch");
     const parentDirectory = isMember ? runFolderOf(directory) : undefined;
     const asked = launch.commandTask?.container ?? launch.executor.container;
     const { volumes, container } = splitSandboxVolumes(asked, { directory, parentDirectory });
@@ -387,9 +399,6 @@ export class ContainerHost {
 /** What the launch asks for that this agent cannot give; saying so beats running it wrongly. */
 function unsupported({ commandTask, executor }: ContainerLaunch): string | undefined {
   const commands = [commandTask?.command, executor.command];
-  if (commands.some((command) => (command?.uris ?? []).length > 0)) {
-    return "this agent fetches no URIs";
-  }
   const variables = commands.flatMap((command) => command?.environment?.variables ?? []);
   const reference = variables.find(({ secret }) => secret?.type === "REFERENCE");
   return reference === undefined

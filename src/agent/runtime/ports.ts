@@ -1,4 +1,5 @@
 /** What the agent's runtime needs from outside; edges implement it, main.ts joins them. */
+import type { FetchRequest } from "../../fetcher/fetcher.ts";
 import type { AgentToMaster } from "../../protocol/link-frames.ts";
 import type { ExecutorEvent } from "../../protocol/v1/types.ts";
 import type { CheckpointOperation, CheckpointState } from "../core/checkpoint-state.ts";
@@ -17,6 +18,14 @@ export interface CheckpointStore {
   /** All or nothing, durable when it returns. Throws when it cannot be. */
   apply(operations: readonly CheckpointOperation[]): void;
   close(): void;
+}
+
+/** Brings the URIs of a command into its sandbox. */
+export interface UriFetcher {
+  /** Makes the sandbox if it is not there. Rejects with a reason that is fit for a task status. */
+  fetch(request: FetchRequest, signal: AbortSignal): Promise<void>;
+  /** Under the names of reference/metrics.json. */
+  metrics(): Record<string, number>;
 }
 
 /** A custom executor's open SUBSCRIBE response. */

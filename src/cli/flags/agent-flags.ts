@@ -99,9 +99,7 @@ export const AGENT_FLAGS: readonly Flag[] = [
     acts("http_heartbeat_interval", "duration", "30secs", "heartbeat of attach-output streams", {
       min: "1ms",
     }),
-    never("frameworks_home", "path", undefined, "deprecated prefix of relative executor URIs", {
-      note: "Mesos itself deprecated it",
-    }),
+    acts("frameworks_home", "path", undefined, "folder that relative URIs of commands start from"),
     never("launcher_dir", "path", undefined, "helper binaries", {
       note: "the helpers are part of the binary",
     }),
@@ -191,9 +189,11 @@ export const AGENT_FLAGS: readonly Flag[] = [
       "/mnt/mesos/sandbox",
       "sandbox mount point inside containers",
     ),
-    later("fetcher_cache_size", "size", "2GB", "fetcher cache size"),
-    later("fetcher_cache_dir", "path", undefined, "fetcher cache; emptied at start"),
-    later("fetcher_stall_timeout", "duration", "1mins", "abort stalled downloads after this"),
+    acts("fetcher_cache_size", "size", "2GB", "fetcher cache size"),
+    acts("fetcher_cache_dir", "path", undefined, "fetcher cache; emptied at start"),
+    acts("fetcher_stall_timeout", "duration", "1mins", "abort stalled downloads after this", {
+      min: "1ms",
+    }),
     never("hadoop_home", "path", undefined, "Hadoop install for fetching", {
       note: "Hadoop is not used to fetch",
     }),

@@ -9,6 +9,7 @@ import {
   closeSync,
   constants,
   fchownSync,
+  fstatSync,
   mkdirSync,
   openSync,
   readlinkSync,
@@ -29,17 +30,31 @@ const OUTPUT_FILES = ["stdout", "stderr"] as const;
  * have a privileged keeper write elsewhere. Errors: `ContainerizerError`.
  */
 export function makeSandbox(directory: string): void {
-  const flags = constants.O_CREAT | constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW;
   try {
     makeParents(dirname(directory));
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     chmodSync(directory, 0o700);
     const [uid, gid] = [process.geteuid?.(), process.getegid?.()];
     if (uid !== undefined && gid !== undefined) chownSync(directory, uid, gid);
-    for (const name of OUTPUT_FILES) closeSync(openSync(join(directory, name), flags, 0o644));
+    for (const name of OUTPUT_FILES) makeOutputFile(join(directory, name));
     linkLatest(directory);
   } catch (cause) {
     throw sandboxError(directory, cause);
+  }
+}
+
+/**
+ * The sandbox may have been the user's before (files were fetched into it): a pipe in the file's
+ * place would hold the agent up, and a second name of it could be anybody's file.
+ */
+function makeOutputFile(path: string): void {
+  const { O_CREAT, O_WRONLY, O_APPEND, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const file = openSync(path, O_CREAT | O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0o644);
+  try {
+    const stat = fstatSync(file);
+    if (!stat.isFile() || stat.nlink !== 1) throw new Error(`${path} is no file of its own`);
+  } finally {
+    closeSync(file);
   }
 }
 

@@ -16,6 +16,7 @@ import { loadSqlite } from "../../../src/platform/sqlite.ts";
 import { systemClock, systemRng } from "../../../src/platform/system.ts";
 import type { AgentCommand, AgentToMaster } from "../../../src/protocol/link-frames.ts";
 import type { FrameworkInfo, TaskInfo, TaskStatus } from "../../../src/protocol/v1/types.ts";
+import { NO_FETCHER } from "../../harness/no-fetcher.ts";
 import { agentOptions } from "../core/agent-harness.ts";
 
 export class FakeMaster {
@@ -167,6 +168,7 @@ export class AgentFixture {
         log,
         isolation: ["posix/cpu", "posix/mem"],
       }),
+      fetcher: NO_FETCHER,
       checkpoint: wrap(checkpoint),
       link: {
         send: (message) => this.master.receive(message),

@@ -14,6 +14,7 @@ import type { LinkCodec } from "../../../src/protocol/link-codec.ts";
 import type { MasterToAgent } from "../../../src/protocol/link-frames.ts";
 import type { AgentInfo, AgentInfoCapability } from "../../../src/protocol/v1/types.ts";
 import { MemoryCheckpoint } from "../../agent/core/memory-checkpoint.ts";
+import { NO_FETCHER } from "../no-fetcher.ts";
 import { emulatedAgentOptions } from "./agent-options.ts";
 import { EmulatedContainers } from "./emulated-containers.ts";
 
@@ -78,6 +79,7 @@ export class EmulatedAgent {
       ...emulatedAgentOptions(info, workDir, capabilities),
       bootId: this.#bootId,
       containerizer: this.#containers,
+      fetcher: NO_FETCHER,
       checkpoint: this.#disk,
       link: {
         send: (message) => {
