@@ -6,9 +6,9 @@
  */
 import { closeSync } from "node:fs";
 import type { Log } from "../base/ports.ts";
-import { ContainerizerError } from "../containerizer/containerizer.ts";
+import { ContainerizerError, type HostUser } from "../containerizer/containerizer.ts";
 import { findHostTools } from "../containerizer/keeper/host-tools.ts";
-import { type HostUser, HostUsers } from "../containerizer/posix/host-users.ts";
+import { HostUsers } from "../containerizer/posix/host-users.ts";
 import { giveSandbox, makeSandbox } from "../containerizer/posix/sandbox.ts";
 import { TurnQueue } from "../containerizer/turn-queue.ts";
 import type { CommandInfoURI } from "../protocol/v1/types.ts";

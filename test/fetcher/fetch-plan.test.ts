@@ -20,7 +20,7 @@ test("sources, and the names that files get [semantics 7.8]", () => {
     ["file:///a/b", "b", { kind: "file", path: "/a/b" }],
     ["file://localhost/a/b", "b", { kind: "file", path: "/a/b" }],
     ["/a/b c", "b c", { kind: "file", path: "/a/b c" }],
-    ["a/b", "b", { kind: "file", path: "/home/a/b" }, "/home/"],
+    ["a/b", "b", { kind: "file", path: "/files/a/b" }, "/files/"],
     [{ value: "/a/b", output_file: "c/./d" }, "c/d", { kind: "file", path: "/a/b" }],
     [{ value: "http://h", output_file: "c" }, "c", { kind: "http", url: "http://h" }],
   ];

@@ -7,12 +7,15 @@ import type { Containerizer, ContainerResult } from "../../containerizer/contain
 import { DEFAULT_PATH, variablesOf } from "../../executor/executor-environment.ts";
 import type { CheckpointedContainer } from "../core/checkpoint-state.ts";
 import type { AgentInput } from "../core/inputs.ts";
+import type { UriFetcher } from "./ports.ts";
 import { runFolderOf } from "./sandbox-links.ts";
 import { makeSandboxVolumes, splitSandboxVolumes } from "./sandbox-volumes.ts";
 import { Session } from "./session.ts";
+import { fetchUris } from "./uris.ts";
 
 export interface ApiContainerHostDependencies {
   readonly containerizer: Containerizer;
+  readonly fetcher: UriFetcher;
   readonly input: (input: AgentInput) => void;
   /** Of the process of an executor or task; undefined when the container is none of those. */
   readonly environmentOf: (
@@ -23,6 +26,8 @@ export interface ApiContainerHostDependencies {
 interface Hosted {
   readonly container: CheckpointedContainer;
   readonly session: Session | undefined;
+  /** Ends what comes before the containerizer's part of a launch. */
+  readonly unwanted: AbortController;
 }
 
 const SIGKILL = 9;
@@ -49,9 +54,10 @@ export class ApiContainerHost {
   async launch(container: CheckpointedContainer): Promise<void> {
     const { containerId } = container;
     const session = container.isSession ? new Session() : undefined;
-    this.#hosted.set(containerId, { container, session });
+    const hosted = { container, session, unwanted: new AbortController() };
+    this.#hosted.set(containerId, hosted);
     try {
-      if (session === undefined) await this.#launchContainer(container);
+      if (session === undefined) await this.#launchContainer(hosted);
       else await this.#launchSession(container, session);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
@@ -63,12 +69,14 @@ export class ApiContainerHost {
 
   /** Found alive after a restart of the agent. */
   adopt(container: CheckpointedContainer): void {
-    this.#hosted.set(container.containerId, { container, session: undefined });
+    const unwanted = new AbortController();
+    this.#hosted.set(container.containerId, { container, session: undefined, unwanted });
     this.#watch(container.containerId);
   }
 
   /** Safe to repeat. */
   async destroy(containerId: ContainerId): Promise<void> {
+    this.#hosted.get(containerId)?.unwanted.abort();
     const session = this.session(containerId);
     if (session === undefined) await this.#deps.containerizer.destroy(containerId);
     else session.signal(SIGKILL);
@@ -82,15 +90,18 @@ export class ApiContainerHost {
 
   /** Those that must not outlive the agent process. */
   async stop(): Promise<void> {
+    for (const { unwanted } of this.#hosted.values()) unwanted.abort();
     const ends = [...this.#hosted.values()]
       .filter(({ container }) => !container.isCheckpointed)
       .map(({ container }) => this.destroy(container.containerId));
     await Promise.allSettled(ends);
   }
 
-  async #launchContainer(container: CheckpointedContainer): Promise<void> {
+  async #launchContainer({ container, unwanted }: Hosted): Promise<void> {
     const { containerId, command, directory, user, resources, limits, parentId } = container;
     if (command === undefined) throw new Error("the container has no command");
+    const request = { containerId, uris: command.uris, directory, user };
+    await fetchUris(this.#deps.fetcher, request, unwanted.signal);
     const parentDirectory = parentId === undefined ? undefined : runFolderOf(directory);
     const split = splitSandboxVolumes(container.container, { directory, parentDirectory });
     makeSandboxVolumes(split.volumes);

@@ -32,6 +32,7 @@ import type { UriFetcher } from "./ports.ts";
 import { linkMember, runFolderOf } from "./sandbox-links.ts";
 import { makeSandboxVolumes, splitSandboxVolumes } from "./sandbox-volumes.ts";
 import type { Session } from "./session.ts";
+import { fetchUris } from "./uris.ts";
 import { volumesIn } from "./volumes.ts";
 
 /** Settings that end up in the environment of executors (flags of the same names). */
@@ -91,6 +92,7 @@ export class ContainerHost {
     this.#deps = dependencies;
     this.#api = new ApiContainerHost({
       containerizer: dependencies.containerizer,
+      fetcher: dependencies.fetcher,
       input: (input) => {
         if (!this.#isStopped) dependencies.input(input);
       },
@@ -268,11 +270,8 @@ export class ContainerHost {
     const command = launch.commandTask?.command ?? launch.executor.command;
     if (command === undefined) throw new Error("the executor has no command");
     const { resources, isMember, directory, containerId, user } = launch;
-    if (command.uris !== undefined && command.uris.length > 0) {
-      const request = { containerId, uris: command.uris, directory, user };
-      await this.#deps.fetcher.fetch(request, unwanted.signal);
-    }
-    if (unwanted.signal.aborted) throw new Error("the container was destroyed during its launch");
+    const request = { containerId, uris: command.uris, directory, user };
+    await fetchUris(this.#deps.fetcher, request, unwanted.signal);
     const parentDirectory = isMember ? runFolderOf(directory) : undefined;
     const asked = launch.commandTask?.container ?? launch.executor.container;
     const { volumes, container } = splitSandboxVolumes(asked, { directory, parentDirectory });

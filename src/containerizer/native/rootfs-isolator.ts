@@ -9,8 +9,8 @@ import { join } from "node:path";
 import type { ContainerSpec, Preparation } from "../containerizer.ts";
 import { INNER_FOLDER } from "../keeper/inner-tools.ts";
 import { quote } from "../keeper/launch-plan.ts";
+import { targetInside } from "../posix/safe-path.ts";
 import { IsolatorBase, NO_PREPARATION } from "./isolator-base.ts";
-import { targetInside } from "./safe-path.ts";
 
 /** What every program may expect in /dev. */
 const DEVICES = ["null", "zero", "full", "random", "urandom", "tty"];

@@ -16,10 +16,10 @@ import {
 } from "../containerizer.ts";
 import { quote } from "../keeper/launch-plan.ts";
 import { SECRET_BYTES_MAX } from "../limits.ts";
+import { existingInside, kindOf, targetInside } from "../posix/safe-path.ts";
 import { giveVolume } from "../posix/sandbox.ts";
 import type { Isolation } from "./isolation.ts";
 import { IsolatorBase } from "./isolator-base.ts";
-import { existingInside, kindOf, targetInside } from "./safe-path.ts";
 
 export interface VolumeIsolatorOptions {
   readonly isolation: ReadonlySet<Isolation>;

@@ -18,9 +18,10 @@ import {
   rmSync,
   symlinkSync,
 } from "node:fs";
-import { basename, dirname, isAbsolute, join, resolve } from "node:path";
+import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
 import process from "node:process";
 import { ContainerizerError, type ContainerVolume, type HostUser } from "../containerizer.ts";
+import { targetInside } from "./safe-path.ts";
 
 const OUTPUT_FILES = ["stdout", "stderr"] as const;
 
@@ -94,7 +95,9 @@ export function linkVolume(
   }
   try {
     giveVolume(volume, user);
-    makeParents(dirname(link));
+    const parent = relative(directory, dirname(link));
+    const field = "the volume's path";
+    if (parent !== "") targetInside(directory, parent, { field, kind: "folder", user });
     symlinkSync(hostPath, link);
   } catch (cause) {
     throw sandboxError(directory, cause);

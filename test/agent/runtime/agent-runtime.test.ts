@@ -91,14 +91,17 @@ describe("one task", () => {
 
   test("what this agent cannot give fails the launch with its reason [semantics 6.3]", async () => {
     await agent.start();
+    const secret = { type: "REFERENCE" as const, reference: { name: "vault" } };
+    const variables = [{ name: "KEY", type: "SECRET" as const, secret }];
     agent.master.run(
       FRAMEWORK,
-      commandTask("t", { command: { value: "true", uris: [{ value: "http://x/y" }] } }),
+      commandTask("t", { command: { value: "true", environment: { variables } } }),
     );
     await agent.master.untilState("t", "TASK_FAILED");
     expect(agent.master.statusesOf("t").at(-1)).toMatchObject({
       reason: "REASON_CONTAINER_LAUNCH_FAILED",
-      message: "Failed to launch container: this agent fetches no URIs",
+      message:
+        "Failed to launch container: environment variable KEY: this agent resolves no references to secrets",
     });
   });
 
