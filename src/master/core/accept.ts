@@ -14,7 +14,7 @@ import { denialOfOperation } from "./authorization.ts";
 import { log, type MasterContext, sendEvent } from "./context.ts";
 import { type Launch, performLaunch, performLaunchGroup, refuseTask, tasksOf } from "./launches.ts";
 import { OfferPool } from "./offer-pool.ts";
-import { noteUnusedOffers, removeOffer, returnOffer } from "./offers.ts";
+import { DISCARDED, doomOffer, endDoomedOffers, noteUnusedOffers, removeOffer } from "./offers.ts";
 import { faultOfOperation, normalizeOperation } from "./operation-validation.ts";
 import { applyOperation, bundlesOf, rescindOffersWith, volumeInUse } from "./operations.ts";
 import { refuseMsOf } from "./refusals.ts";
@@ -68,8 +68,9 @@ export function decline(
     if (offer === undefined) continue;
     ctx.counters.countOffers(framework, "declined", 1);
     noteUnusedOffers(ctx, refuseMs);
-    returnOffer(ctx, offer, refuseMs);
+    doomOffer(ctx, offer, { isTold: false, refuseMs });
   }
+  endDoomedOffers(ctx);
 }
 
 interface AcceptUnderWay extends Launch {
@@ -148,7 +149,8 @@ function offerOf(
   id: string,
 ): OfferEntry | undefined {
   const offer = ctx.state.offers.get(brand<OfferId>(id));
-  return offer?.frameworkId === framework.id ? offer : undefined;
+  if (offer?.frameworkId !== framework.id || ctx.state.doomedOffers.has(offer)) return undefined;
+  return offer;
 }
 
 function dropOffers(
@@ -158,8 +160,9 @@ function dropOffers(
 ): void {
   for (const { value } of offerIds) {
     const offer = offerOf(ctx, framework, value);
-    if (offer !== undefined) returnOffer(ctx, offer, 0);
+    if (offer !== undefined) doomOffer(ctx, offer, DISCARDED);
   }
+  endDoomedOffers(ctx);
 }
 
 function dropOperations(

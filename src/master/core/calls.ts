@@ -18,6 +18,7 @@ import { log, type MasterContext } from "./context.ts";
 import { removeFramework, updateFramework } from "./frameworks.ts";
 import type { MasterInput } from "./inputs.ts";
 import { answerInverseOffers, forgetRefusals } from "./inverse-offers.ts";
+import { forgetDeclined } from "./offers.ts";
 import { acknowledgeOperationStatus } from "./operations.ts";
 import { checkDrained } from "./operator/drained.ts";
 import { admitCall, nextCall } from "./rate-limits.ts";
@@ -88,7 +89,7 @@ function callerOf(ctx: MasterContext, input: Input<"schedulerCall">): Result<Fra
   const { call, streamId, principal } = input;
   if (!ctx.state.isRecovered) return refuse("notReady", "Master has not finished recovery");
   const framework = ctx.state.frameworks.get(brand<FrameworkId>(call.framework_id?.value ?? ""));
-  if (framework === undefined) {
+  if (framework === undefined || framework.isLeaving) {
     return refuse("invalid", "Framework cannot be found", "framework_id");
   }
   if (principal !== undefined && principal !== framework.info.principal) {
@@ -187,6 +188,7 @@ function revive(ctx: MasterContext, framework: FrameworkEntry, roles: readonly s
   if (!areOwnRoles(ctx, framework, roles)) return;
   for (const role of rolesOrAll(framework, roles)) framework.suppressedRoles.delete(role);
   ctx.allocator.revive(framework.id, roles);
+  forgetDeclined(ctx, framework, new Set(rolesOrAll(framework, roles)));
   forgetRefusals(ctx, framework);
 }
 

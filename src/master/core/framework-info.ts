@@ -3,7 +3,7 @@
  * an accepted one. Source: semantics 3.2 rule 3, 3.5, 3.6; http-api 4.1.
  */
 import type { AllocatorFramework } from "../../allocator/allocator.ts";
-import { brand } from "../../base/ids.ts";
+import { brand, type FrameworkId } from "../../base/ids.ts";
 import type {
   FrameworkInfo,
   FrameworkInfoCapabilityType,
@@ -150,9 +150,10 @@ function faultOfUser(ctx: MasterContext, info: FrameworkInfo): string | undefine
 }
 
 function faultOfCompletion(ctx: MasterContext, info: FrameworkInfo): string | undefined {
-  const isCompleted =
-    info.id !== undefined && ctx.state.completedFrameworks.has(brand(info.id.value));
-  return isCompleted ? "Framework has been removed" : undefined;
+  const id = brand<FrameworkId>(info.id?.value ?? "");
+  const { frameworks, completedFrameworks } = ctx.state;
+  const isOver = completedFrameworks.has(id) || frameworks.get(id)?.isLeaving === true;
+  return isOver ? "Framework has been removed" : undefined;
 }
 
 function faultOfSuppression(

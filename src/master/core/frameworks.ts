@@ -12,7 +12,7 @@
  * Source: semantics 3.1–3.4.
  */
 import { assert, must } from "../../base/assert.ts";
-import { brand, type FrameworkId, type StreamId } from "../../base/ids.ts";
+import { type AgentId, brand, type FrameworkId, type StreamId } from "../../base/ids.ts";
 import { ok, type Result, refuse } from "../../base/result.ts";
 import type {
   FrameworkInfo,
@@ -43,10 +43,17 @@ import { History } from "./history.ts";
 import { discardInverseOffersOfFramework } from "./inverse-offers.ts";
 import { DURATION_SECONDS_MAX } from "./limits.ts";
 import { HEARTBEAT_SECONDS } from "./master-options.ts";
-import { discardOffersOfFramework, rescindOffer } from "./offers.ts";
+import {
+  discardOffersOfFramework,
+  doomOffer,
+  endDoomedOffers,
+  offersOfFramework,
+  RESCINDED,
+} from "./offers.ts";
 import { adoptOrphanOperations } from "./operations.ts";
 import { checkDrained } from "./operator/drained.ts";
 import type { AgentEntry, FrameworkEntry } from "./state.ts";
+import { type GoOn, startSweep, visitAgents } from "./sweeps.ts";
 import {
   applyStatus,
   completeTask,
@@ -120,7 +127,7 @@ export function streamClosed(ctx: MasterContext, streamId: StreamId): void {
 /** The failover timeout ended; void when the framework is back. */
 export function failoverTimedOut(ctx: MasterContext, frameworkId: FrameworkId): void {
   const framework = ctx.state.frameworks.get(frameworkId);
-  if (framework === undefined || framework.streamId !== undefined) return;
+  if (framework === undefined || framework.streamId !== undefined || framework.isLeaving) return;
   removeFramework(ctx, framework, "Framework failover timeout");
 }
 
@@ -161,10 +168,11 @@ export function updateFramework(
   const isChanged = replaceInfo(ctx, framework, info);
   adoptSubscription(ctx, framework, update);
   if (isChanged) tellUpdated(ctx, framework);
-  for (const offerId of [...framework.offers]) {
-    const offer = must(ctx.state.offers.get(offerId), "offer of a framework");
-    if (!framework.roles.includes(offer.role)) rescindOffer(ctx, offer);
+  const roles = new Set(framework.roles);
+  for (const offer of offersOfFramework(ctx, framework)) {
+    if (!roles.has(offer.role)) doomOffer(ctx, offer, RESCINDED);
   }
+  endDoomedOffers(ctx);
   return ok(undefined);
 }
 
@@ -173,7 +181,6 @@ export function updateFramework(
  * Source: semantics 3.3.
  */
 export function removeFramework(ctx: MasterContext, framework: FrameworkEntry, why: string): void {
-  const { state } = ctx;
   log(ctx, "info", "framework removed", { frameworkId: framework.id, why });
   const { streamId } = framework;
   if (streamId !== undefined) {
@@ -181,13 +188,26 @@ export function removeFramework(ctx: MasterContext, framework: FrameworkEntry, w
     ctx.effects.push({ kind: "closeStream", streamId });
   }
   cancelTimer(ctx, { kind: "failover", frameworkId: framework.id });
-  for (const agent of state.agents.values()) {
-    if (agent.frameworks.has(framework.id)) removeFromAgent(ctx, framework, agent);
-  }
+  framework.isLeaving = true;
+  const agents = agentsWith(ctx, framework);
+  startSweep(ctx, { kind: "removeFramework", framework, agents, next: 0 }, goOnRemovingFramework);
+  if (framework.isLeaving) tellUpdated(ctx, framework);
+}
+
+/** The next agents of a framework that is over; when there are none left it is removed. */
+export const goOnRemovingFramework: GoOn<"removeFramework"> = (ctx, sweep) => {
+  const { state } = ctx;
+  const { framework } = sweep;
+  if (!visitAgents(ctx, sweep, (agent) => removeFromAgent(ctx, framework, agent))) return false;
+  sweep.agents = agentsWith(ctx, framework);
+  sweep.next = 0;
+  // Some came meanwhile, or what it was offered is not taken back yet.
+  if (sweep.agents.length > 0 || framework.offers.size > 0) return false;
   assert(framework.tasks.size === 0, "a removed framework has no active tasks");
   for (const task of framework.unreachableTasks.values()) completeTask(framework, task);
   framework.unreachableTasks.clear();
   framework.unregisteredMs = ctx.nowMs;
+  framework.isLeaving = false;
   ctx.allocator.removeFramework(framework.id);
   state.frameworks.delete(framework.id);
   forgetPrincipal(ctx, framework.info.principal);
@@ -195,6 +215,14 @@ export function removeFramework(ctx: MasterContext, framework: FrameworkEntry, w
   const framework_info = framework.info;
   state.changes.add({ kind: "framework", frameworkId: framework.id });
   tellOperators(ctx, () => ({ type: "FRAMEWORK_REMOVED", framework_removed: { framework_info } }));
+  return true;
+};
+
+/** Ids of the agents that were told of a framework. */
+function agentsWith({ state }: MasterContext, { id }: FrameworkEntry): AgentId[] {
+  const agents: AgentId[] = [];
+  for (const agent of state.agents.values()) if (agent.frameworks.has(id)) agents.push(agent.id);
+  return agents;
 }
 
 /** Tells an agent to end everything of a framework, unless it is about to hear just that. */
@@ -212,7 +240,9 @@ export function shutdownFrameworkOn(
   if (!isAsked) command(ctx, agent, { kind: "shutdownFramework", frameworkId });
 }
 
-function removeFromAgent(ctx: MasterContext, framework: FrameworkEntry, agent: AgentEntry): void {
+/** Returns what it cost, see `visitAgents`. */
+function removeFromAgent(ctx: MasterContext, framework: FrameworkEntry, agent: AgentEntry): number {
+  let cost = 1;
   shutdownFrameworkOn(ctx, agent, framework.id);
   for (const task of [...agent.tasks]) {
     if (task.frameworkId !== framework.id) continue;
@@ -228,15 +258,18 @@ function removeFromAgent(ctx: MasterContext, framework: FrameworkEntry, agent: A
     }
     removeTask(ctx, task, { returnsResources: true });
     completeTask(framework, task);
+    cost += 1;
   }
   for (const executor of [...agent.executors.values()]) {
     if (executor.frameworkId !== framework.id) continue;
     removeExecutor(ctx, agent, executor, { returnsResources: true });
     framework.completedExecutors.add(executor);
+    cost += 1;
   }
   adoptOrphanOperations(ctx, agent, framework.id);
   agent.frameworks.delete(framework.id);
   checkDrained(ctx, agent);
+  return cost;
 }
 
 function forgetPrincipal(ctx: MasterContext, principal: string | undefined): void {
@@ -269,6 +302,7 @@ function newFramework(ctx: MasterContext, info: FrameworkInfo): FrameworkEntry {
     offerConstraints: undefined,
     streamId: undefined,
     isRecovered: false,
+    isLeaving: false,
     registeredMs: ctx.nowMs,
     reregisteredMs: undefined,
     unregisteredMs: undefined,
@@ -325,12 +359,21 @@ function replaceInfo(
   framework.info = info;
   framework.roles = rolesOf(info);
   framework.capabilities = capabilitiesOf(info);
-  for (const agent of ctx.state.agents.values()) {
-    if (!agent.frameworks.has(framework.id)) continue;
-    command(ctx, agent, { kind: "updateFramework", framework: info });
-  }
+  const agents = agentsWith(ctx, framework);
+  startSweep(ctx, { kind: "updateFramework", framework, agents, next: 0 }, goOnTellingAgents);
   return true;
 }
+
+/** The next agents that hear what a framework is now, unless it is over. */
+export const goOnTellingAgents: GoOn<"updateFramework"> = (ctx, sweep) => {
+  const { framework } = sweep;
+  if (framework.isLeaving || !ctx.state.frameworks.has(framework.id)) return true;
+  return visitAgents(ctx, sweep, (agent) => {
+    if (!agent.frameworks.has(framework.id)) return 0;
+    command(ctx, agent, { kind: "updateFramework", framework: framework.info });
+    return 1;
+  });
+};
 
 function tellAdded(ctx: MasterContext, framework: FrameworkEntry): void {
   ctx.state.changes.add({ kind: "framework", frameworkId: framework.id });

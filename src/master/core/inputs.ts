@@ -13,8 +13,12 @@ export type MasterTimer =
   | { readonly kind: "allocate" }
   /** More offers were made than one step sends. */
   | { readonly kind: "sendOffers" }
+  /** More offers are over than end in one step. */
+  | { readonly kind: "endOffers" }
   /** A RECONCILE asked for more tasks than one step answers. */
   | { readonly kind: "reconcile" }
+  /** Work on more agents than one step deals with. */
+  | { readonly kind: "sweep" }
   | { readonly kind: "heartbeat"; readonly streamId: StreamId }
   | { readonly kind: "operatorHeartbeat"; readonly streamId: StreamId }
   | { readonly kind: "ping" }

@@ -127,10 +127,11 @@ function assertFramework(ctx: MasterContext, framework: FrameworkEntry): void {
   }
   const { streamId } = framework;
   if (streamId === undefined) {
-    assert(
-      framework.offers.size === 0,
-      () => `framework ${framework.id} has offers while connected`,
-    );
+    const isOver = [...framework.offers].every((id) => {
+      const offer = state.offers.get(id);
+      return offer !== undefined && state.doomedOffers.has(offer);
+    });
+    assert(isOver, () => `framework ${framework.id} has offers while connected`);
   } else {
     const owner = state.streams.get(streamId);
     assert(owner === framework.id, () => `stream ${streamId} is framework ${framework.id}'s`);
@@ -150,6 +151,10 @@ function assertOffers({ state }: MasterContext): void {
       state.agents.get(offer.agentId)?.offers.has(offer.id) === true &&
       state.frameworks.get(offer.frameworkId)?.offers.has(offer.id) === true;
     assert(isListed, () => `offer ${offer.id} is listed by agent and framework`);
+  }
+  for (const offer of [...state.unsentOffers, ...state.doomedOffers.keys()]) {
+    const isOutstanding = state.offers.get(offer.id) === offer;
+    assert(isOutstanding, () => `offer ${offer.id} is outstanding until it has ended`);
   }
 }
 

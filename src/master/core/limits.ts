@@ -61,6 +61,12 @@ export const PINGS_PER_STEP_MAX = 256;
 /** Offers sent in one step, about 5 ms of work with their encoding; the next ones follow at once. */
 export const OFFERS_PER_STEP_MAX = 250;
 
+/** Doomed offers that end in one step, about 5 ms of work with the encoding of what is told. */
+export const OFFER_ENDS_PER_STEP_MAX = 500;
+
+/** Tasks and commands to agents that a sweep deals with in one step, about 5 ms of work. */
+export const SWEEP_COST_PER_STEP_MAX = 500;
+
 /** Tasks that RECONCILE is answered for in one step, about 5 ms of work with their encoding. */
 export const RECONCILED_PER_STEP_MAX = 1000;
 

@@ -28,7 +28,13 @@ import type { MasterInput, MasterTimer } from "./inputs.ts";
 import { assertMasterInvariants } from "./invariants.ts";
 import { inverseOffersDue, inverseOfferTimedOut, sendInverseOffersSoon } from "./inverse-offers.ts";
 import type { MasterOptions } from "./master-options.ts";
-import { rescindOffer, runAllocation, scheduleAllocation, sendOffers } from "./offers.ts";
+import {
+  endDoomedOffers,
+  rescindOffer,
+  runAllocation,
+  scheduleAllocation,
+  sendOffers,
+} from "./offers.ts";
 import {
   operatorHeartbeat,
   operatorStreamClosed,
@@ -39,6 +45,7 @@ import { pingsTimedOut } from "./pings.ts";
 import { goOnReconciling } from "./reconcile.ts";
 import { recover, recoveredAgentsTimedOut } from "./recovery.ts";
 import { emptyMasterState, type MasterState } from "./state.ts";
+import { goOnSweeping } from "./sweeping.ts";
 import { nextRemoval } from "./unreachable.ts";
 import { metricsSnapshot } from "./views/metrics.ts";
 
@@ -171,8 +178,14 @@ function timerFired(ctx: MasterContext, timer: MasterTimer): void {
     case "sendOffers":
       sendOffers(ctx);
       return;
+    case "endOffers":
+      endDoomedOffers(ctx);
+      return;
     case "reconcile":
       goOnReconciling(ctx);
+      return;
+    case "sweep":
+      goOnSweeping(ctx);
       return;
     case "ping":
       pingsTimedOut(ctx);

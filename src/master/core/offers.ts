@@ -9,9 +9,15 @@ import { assert, must } from "../../base/assert.ts";
 import type { Offer } from "../../protocol/v1/types.ts";
 import { cancelTimer, type MasterContext, newOfferId, sendEvent, setTimer } from "./context.ts";
 import { assertAgentWithinTotal } from "./invariants.ts";
-import { OFFERS_PER_STEP_MAX, RUN_BUDGET } from "./limits.ts";
+import { OFFER_ENDS_PER_STEP_MAX, OFFERS_PER_STEP_MAX, RUN_BUDGET } from "./limits.ts";
 import { offerMessage } from "./offer-message.ts";
-import { type AgentEntry, type FrameworkEntry, isAgentActive, type OfferEntry } from "./state.ts";
+import {
+  type AgentEntry,
+  type FrameworkEntry,
+  isAgentActive,
+  type OfferEnd,
+  type OfferEntry,
+} from "./state.ts";
 import { tallyHeld } from "./tally.ts";
 
 /** Runs the allocator and sends what it gives to the frameworks, the rest of much in later steps. */
@@ -74,6 +80,8 @@ export function scheduleAllocation(ctx: MasterContext): void {
 }
 
 function nextAllocationMs(ctx: MasterContext): number | undefined {
+  // Who is to get them is decided when all of them are back.
+  if (ctx.state.doomedOffers.size > 0) return undefined;
   const { timerMs, lastRunMs } = ctx.state.allocation;
   if (ctx.allocator.isDirty()) {
     // A run that is due already stays where it is, so that steady events cannot push it away.
@@ -99,6 +107,7 @@ function batchingMs(ctx: MasterContext): number {
 export function removeOffer(ctx: MasterContext, offer: OfferEntry): void {
   const isListed = ctx.state.offers.delete(offer.id);
   ctx.state.unsentOffers.delete(offer);
+  ctx.state.doomedOffers.delete(offer);
   assert(isListed, () => `offer ${offer.id} is outstanding`);
   tallyHeld(ctx.state.tally, "offered", offer.resources, -1);
   ctx.state.agents.get(offer.agentId)?.offers.delete(offer.id);
@@ -114,10 +123,11 @@ export function returnOffer(ctx: MasterContext, offer: OfferEntry, refuseMs: num
   ctx.allocator.recover(offer.frameworkId, offer.agentId, offer.resources, refuseMs, ctx.nowMs);
 }
 
-/** Withdraws an offer and tells the framework. No filter. */
+/** Withdraws an offer and tells the framework, or ends a doomed one as was decided. */
 export function rescindOffer(ctx: MasterContext, offer: OfferEntry): void {
-  tellRescinded(ctx, offer);
-  returnOffer(ctx, offer, 0);
+  const end = ctx.state.doomedOffers.get(offer) ?? RESCINDED;
+  if (end.isTold) tellRescinded(ctx, offer);
+  returnOffer(ctx, offer, end.refuseMs);
 }
 
 /** Withdraws every offer on an agent; with `isAgentLeaving` the allocator has forgotten it. */
@@ -132,16 +142,66 @@ export function rescindOffersOfAgent(
       rescindOffer(ctx, offer);
       continue;
     }
-    tellRescinded(ctx, offer);
+    if ((ctx.state.doomedOffers.get(offer) ?? RESCINDED).isTold) tellRescinded(ctx, offer);
     removeOffer(ctx, offer);
   }
 }
 
+/** Withdrawn without a filter. */
+export const RESCINDED: OfferEnd = { isTold: true, refuseMs: 0 };
+/** For frameworks that cannot hear of it any more, or know. */
+export const DISCARDED: OfferEnd = { isTold: false, refuseMs: 0 };
+
+/**
+ * Decides how an offer ends, for `endDoomedOffers` to carry out: as many offers may be meant at once
+ * as there are agents. From here on the framework cannot use it.
+ */
+export function doomOffer(ctx: MasterContext, offer: OfferEntry, end: OfferEnd): void {
+  const { doomedOffers, unsentOffers } = ctx.state;
+  const isNews = unsentOffers.delete(offer);
+  // What was decided first stays, unless there is nobody to hear of it or to refuse it any more.
+  if (doomedOffers.has(offer) && end !== DISCARDED) return;
+  doomedOffers.set(offer, isNews ? { ...end, isTold: false } : end);
+}
+
+/** Carries out the ends of the next doomed offers. */
+export function endDoomedOffers(ctx: MasterContext): void {
+  const { doomedOffers } = ctx.state;
+  let count = 0;
+  for (const offer of doomedOffers.keys()) {
+    if (count === OFFER_ENDS_PER_STEP_MAX) break;
+    count += 1;
+    rescindOffer(ctx, offer);
+  }
+  if (doomedOffers.size > 0) setTimer(ctx, { kind: "endOffers" }, 0);
+}
+
 /** Takes back all offers of a framework that cannot hear of it any more. No filter, no RESCIND. */
 export function discardOffersOfFramework(ctx: MasterContext, framework: FrameworkEntry): void {
-  for (const offerId of [...framework.offers]) {
-    returnOffer(ctx, must(ctx.state.offers.get(offerId), "offer of a framework"), 0);
+  for (const offer of offersOfFramework(ctx, framework)) doomOffer(ctx, offer, DISCARDED);
+  endDoomedOffers(ctx);
+}
+
+/** A framework revives: what it has declined, but still waits to be taken back, gets no filter. */
+export function forgetDeclined(
+  ctx: MasterContext,
+  framework: FrameworkEntry,
+  roles: ReadonlySet<string>,
+): void {
+  const { doomedOffers } = ctx.state;
+  if (doomedOffers.size === 0) return;
+  for (const offer of offersOfFramework(ctx, framework)) {
+    const end = doomedOffers.get(offer);
+    if (end !== undefined && roles.has(offer.role))
+      doomedOffers.set(offer, { ...end, refuseMs: 0 });
   }
+}
+
+export function offersOfFramework(
+  { state }: MasterContext,
+  framework: FrameworkEntry,
+): OfferEntry[] {
+  return [...framework.offers].map((id) => must(state.offers.get(id), "offer of a framework"));
 }
 
 /** Notes that an offer came straight back: see `scheduleAllocation`. */

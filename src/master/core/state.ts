@@ -96,6 +96,12 @@ export interface OfferEntry {
   readonly resources: Bundle;
 }
 
+/** How an offer ends whose end was decided: what the framework hears of it, and its filter. */
+export interface OfferEnd {
+  readonly isTold: boolean;
+  readonly refuseMs: number;
+}
+
 /** The rest of a RECONCILE call; void once its stream is not the framework's any more. */
 export interface Reconciliation {
   readonly frameworkId: FrameworkId;
@@ -145,6 +151,19 @@ export interface InverseRound {
   /** When the next round is wanted; Infinity when it is not. */
   wakeMs: number;
 }
+
+/** Work on many agents, see sweeps.ts. */
+export type Sweep = {
+  agents: readonly AgentId[];
+  /** Place of the next agent. */
+  next: number;
+} & (
+  | { readonly kind: "removeFramework"; readonly framework: FrameworkEntry }
+  /** Tells agents what a framework is now. */
+  | { readonly kind: "updateFramework"; readonly framework: FrameworkEntry }
+  /** By `machineKey`. */
+  | { readonly kind: "machinesDown"; readonly machines: ReadonlySet<string> }
+);
 
 /** Commands of one agent in this master's epoch. Numbers only rise; `pending` is in their order. */
 export interface CommandQueue {
@@ -203,6 +222,8 @@ export interface FrameworkEntry {
   streamId: StreamId | undefined;
   /** Known from agents only: this master never had it subscribed. */
   isRecovered: boolean;
+  /** It is over, and its agents are being gone through: nobody may speak for it any more. */
+  isLeaving: boolean;
   registeredMs: number;
   reregisteredMs: number | undefined;
   /** When it was last disconnected or removed. */
@@ -336,12 +357,19 @@ export interface MasterState {
   readonly offers: Map<OfferId, OfferEntry>;
   /** Outstanding offers that their frameworks have not been told of, in the order of their making. */
   readonly unsentOffers: Set<OfferEntry>;
+  /**
+   * Outstanding offers that are over for their frameworks: ended, oldest first, a part in each step.
+   * Nothing is allocated meanwhile.
+   */
+  readonly doomedOffers: Map<OfferEntry, OfferEnd>;
   /** What RECONCILE calls asked for and is not answered yet, oldest first. */
   readonly reconciliations: Reconciliation[];
   readonly inverseOffers: Map<OfferId, InverseOfferEntry>;
   /** The same by what they are about; no empty maps. */
   readonly inverseOffersOf: Map<AgentId, Map<FrameworkId, InverseOfferEntry>>;
   readonly inverseRound: InverseRound;
+  /** Under way, oldest first. */
+  readonly sweeps: Sweep[];
   /** Quota, weights and maintenance as the registry has them; its lists of agents stay empty. */
   readonly policy: RegistryState;
   readonly transitions: Map<AgentId, Transition>;
@@ -386,9 +414,11 @@ export function emptyMasterState(
     links: new Map(),
     offers: new Map(),
     unsentOffers: new Set(),
+    doomedOffers: new Map(),
     reconciliations: [],
     inverseOffers: new Map(),
     inverseOffersOf: new Map(),
+    sweeps: [],
     inverseRound: {
       agents: [],
       next: 0,

@@ -1,12 +1,14 @@
 /** Maintenance of machines: planned, started, ended. Source: semantics 4.9. */
+import { must } from "../../../base/assert.ts";
 import type { Result } from "../../../base/result.ts";
 import type { MachineID, MaintenanceSchedule, Unavailability } from "../../../protocol/v1/types.ts";
 import { machineKey } from "../../../registry/core/registry-state.ts";
 import { removeAgent } from "../agent-loss.ts";
 import type { MasterContext } from "../context.ts";
 import { sendInverseOffers } from "../inverse-offers.ts";
-import { rescindOffersOfAgent } from "../offers.ts";
+import { doomOffer, endDoomedOffers, RESCINDED } from "../offers.ts";
 import type { AgentEntry } from "../state.ts";
+import { type GoOn, startSweep, visitAgents } from "../sweeps.ts";
 import { machineOfAgent } from "./machines.ts";
 import { type OperatorRequest, settlePolicy } from "./settle.ts";
 
@@ -46,21 +48,39 @@ export function scheduleCommitted(ctx: MasterContext): void {
     agent.unavailability = unavailability;
     // What was asked before is withdrawn as inverse offers are looked through.
     agent.inverse.clear();
-    rescindOffersOfAgent(ctx, agent, { isAgentLeaving: false });
+    for (const offerId of agent.offers) {
+      const offer = must(ctx.state.offers.get(offerId), "offer of an agent");
+      doomOffer(ctx, offer, RESCINDED);
+    }
   }
+  endDoomedOffers(ctx);
   sendInverseOffers(ctx);
 }
 
 /** Durable: agents on these machines end, and are removed. */
 export function machinesDown(ctx: MasterContext, machines: readonly MachineID[]): void {
-  const down = new Set(machines.map(machineKey));
-  for (const agent of [...ctx.state.agents.values()]) {
+  const sweep = {
+    kind: "machinesDown",
+    machines: new Set(machines.map(machineKey)),
+    agents: [...ctx.state.agents.keys()],
+    next: 0,
+  } as const;
+  startSweep(ctx, sweep, goOnShuttingDown);
+}
+
+/** Of a machine that is up again meanwhile the agents stay. */
+export const goOnShuttingDown: GoOn<"machinesDown"> = (ctx, sweep) =>
+  visitAgents(ctx, sweep, (agent) => {
     const machine = machineOfAgent(ctx, agent);
-    if (machine === undefined || !down.has(machineKey(machine.id))) continue;
+    if (machine?.mode !== "DOWN" || !sweep.machines.has(machineKey(machine.id))) return LOOK_COST;
     shutDown(ctx, agent);
     removeAgent(ctx, agent, "Operator initiated 'Machine DOWN'");
-  }
-}
+    return REMOVAL_COST;
+  });
+
+/** As `visitAgents` counts. */
+const LOOK_COST = 0.1;
+const REMOVAL_COST = 2;
 
 function isSame(one: Unavailability | undefined, other: Unavailability | undefined): boolean {
   return (

@@ -84,7 +84,7 @@ export function operatorCall(ctx: MasterContext, input: Input): void {
 function teardown(ctx: MasterContext, frameworkId: string | undefined): Result<void> {
   if (frameworkId === undefined) return missing("teardown");
   const framework = ctx.state.frameworks.get(brand<FrameworkId>(frameworkId));
-  if (framework === undefined) {
+  if (framework === undefined || framework.isLeaving) {
     const message = "No framework found with specified ID; `allot frameworks` lists them";
     return refuse("invalid", message, "framework_id");
   }

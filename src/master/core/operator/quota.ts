@@ -16,7 +16,7 @@ import { toMilli } from "../../../resources/bundle.ts";
 import type { MasterContext } from "../context.ts";
 import { QUOTA_NAMES_MAX, QUOTA_ROLES_MAX } from "../limits.ts";
 import { firstFault } from "../message-validation.ts";
-import { rescindOffer } from "../offers.ts";
+import { doomOffer, endDoomedOffers, RESCINDED } from "../offers.ts";
 import { faultOfResources } from "../resource-forms.ts";
 import type { OfferEntry } from "../state.ts";
 import { faultOfNamedRole } from "./named-role.ts";
@@ -93,6 +93,7 @@ export function quotaCommitted(ctx: MasterContext, quotas: readonly RoleQuota[])
   for (const { role } of quotas) ctx.allocator.updateQuota(role, ctx.state.policy.quotas.get(role));
   for (const quota of quotas) rescindBeyondLimits(ctx, quota);
   rescindForGuarantees(ctx, quotas);
+  endDoomedOffers(ctx);
 }
 
 function settle(
@@ -259,12 +260,12 @@ function rescindBeyondLimits(ctx: MasterContext, { role, limits }: RoleQuota): v
   const consumed = new Map(Object.entries(ctx.allocator.quotaConsumed(role)));
   const isBeyond = (name: string): boolean => (consumed.get(name) ?? 0) > (limits[name] ?? 0);
   if (!names.some(isBeyond)) return;
-  for (const offer of [...ctx.state.offers.values()]) {
+  for (const offer of ctx.state.offers.values()) {
     if (!names.some(isBeyond)) return;
     if (!isWithin(offer.role, role)) continue;
     const held = scalarsOf(offer);
     if (![...held.keys()].some((name) => limits[name] !== undefined && isBeyond(name))) continue;
-    rescindOffer(ctx, offer);
+    doomOffer(ctx, offer, RESCINDED);
     for (const [name, milli] of held) consumed.set(name, (consumed.get(name) ?? 0) - milli);
   }
 }
@@ -281,12 +282,12 @@ function rescindForGuarantees(ctx: MasterContext, quotas: readonly RoleQuota[]):
   }
   for (const agent of ctx.state.agents.values()) {
     if (lacking.size === 0) return;
-    for (const offerId of [...agent.offers]) {
+    for (const offerId of agent.offers) {
       const offer = must(ctx.state.offers.get(offerId), "offer of an agent");
       if (quotas.some(({ role }) => isWithin(offer.role, role))) continue;
       const held = scalarsOf(offer);
       if (![...held.keys()].some((name) => lacking.has(name))) continue;
-      rescindOffer(ctx, offer);
+      doomOffer(ctx, offer, RESCINDED);
       for (const [name, milli] of held) reduce(lacking, name, milli);
     }
   }

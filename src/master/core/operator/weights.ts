@@ -5,7 +5,7 @@ import type { RoleWeight } from "../../../registry/core/registry-state.ts";
 import type { MasterContext } from "../context.ts";
 import { WEIGHT_ROLES_MAX } from "../limits.ts";
 import { firstFault } from "../message-validation.ts";
-import { rescindOffer } from "../offers.ts";
+import { doomOffer, endDoomedOffers, RESCINDED } from "../offers.ts";
 import { faultOfNamedRole } from "./named-role.ts";
 import { type OperatorRequest, plannedPolicy, settlePolicy } from "./settle.ts";
 
@@ -33,7 +33,8 @@ export function weightsCommitted(ctx: MasterContext, weights: readonly RoleWeigh
   ctx.allocator.updateWeights(weights);
   const roles = new Set(weights.map(({ role }) => role));
   if (!isTracked(ctx, roles)) return;
-  for (const offer of [...ctx.state.offers.values()]) rescindOffer(ctx, offer);
+  for (const offer of ctx.state.offers.values()) doomOffer(ctx, offer, RESCINDED);
+  endDoomedOffers(ctx);
 }
 
 function faultOfWeight(ctx: MasterContext, { role, weight }: RoleWeight): string | undefined {
