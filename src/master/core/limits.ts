@@ -84,4 +84,4 @@ export const INVERSE_OFFER_LOOKS = 8;
  * What one run of the allocator may do, some 20 ms of work at most; the next run goes on with the
  * agents whose turn did not come.
  */
-export const RUN_BUDGET: CycleBudget = { offers: 4000, looks: 50_000 };
+export const RUN_BUDGET: CycleBudget = { offers: 1200, looks: 16_000 };

@@ -118,7 +118,7 @@ export function removeOffer(ctx: MasterContext, offer: OfferEntry): void {
 }
 
 /** Takes an offer back; `refuseMs` > 0 keeps the same resources from the framework for so long. */
-export function returnOffer(ctx: MasterContext, offer: OfferEntry, refuseMs: number): void {
+function returnOffer(ctx: MasterContext, offer: OfferEntry, refuseMs: number): void {
   removeOffer(ctx, offer);
   ctx.allocator.recover(offer.frameworkId, offer.agentId, offer.resources, refuseMs, ctx.nowMs);
 }
