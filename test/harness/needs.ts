@@ -15,8 +15,8 @@ interface Requirement {
   readonly isPromised: boolean;
 }
 
-/** Set by test/appliance. */
-const isAppliance = process.env["IN_APPLIANCE"] !== undefined;
+/** In the test machine, where nothing else runs; set by test/appliance. */
+export const isAppliance: boolean = process.env["IN_APPLIANCE"] !== undefined;
 
 export type Need =
   | "appliance"
