@@ -108,9 +108,8 @@ export function shutdownExecutor(
   if (executor.phase === "terminating" || executor.phase === "terminated") return;
   if (executor.phase === "registering") {
     const end = killedDuringLaunch("Executor was shut down before the task was launched");
-    if (!executor.isDisowned && !executor.isCommandExecutor) {
-      killQueuedTasks(step, framework, executor, end);
-    }
+    if (executor.isCommandExecutor) sendEvent(step, executor, { type: "SHUTDOWN" });
+    else if (!executor.isDisowned) killQueuedTasks(step, framework, executor, end);
     destroyExecutor(step, executor, end);
     return;
   }

@@ -51,6 +51,8 @@ function killDuringLaunch(
     // Its container may be starting at this moment: what the task holds is free when that is over.
     task.kill = { graceMs: 0, atMs: step.nowMs };
     checkpointTask(step, framework, task);
+    // One that runs by now has to know why it ends.
+    sendEvent(step, executor, { type: "KILL", kill: { task_id: task.info.task_id } });
     destroyExecutor(step, executor, killedDuringLaunch("Killed before delivery to the executor"));
     return;
   }

@@ -404,7 +404,7 @@ describe("kill", () => {
     const agent = AgentHarness.registered();
     agent.run(framework(F), commandTask("t"));
     agent.command({ kind: "killTask", frameworkId: F, taskId: "t" });
-    expect(agent.take()).toEqual(["launch t", "destroy"]);
+    expect(agent.take()).toEqual(["launch t", "event t KILL", "destroy"]);
     agent.launched(F, "t");
     expect(agent.take()).toEqual(["destroy"]);
     agent.terminated(F, "t", 0);

@@ -101,10 +101,11 @@ describe("a group of the default executor", () => {
     launch(agent, ["a", "b"]);
     agent.take();
     agent.command({ kind: "killTask", frameworkId: F, taskId: "a" });
-    expect(agent.take()).toEqual(["destroy"]);
+    expect(agent.take()).toEqual(["event e/a KILL", "destroy"]);
     agent.terminated(F, "e/a", 0);
     expect(agent.take()).toEqual([
       "update a TASK_KILLED SOURCE_AGENT REASON_TASK_KILLED_DURING_LAUNCH",
+      "event e/b KILL",
       "destroy",
     ]);
   });

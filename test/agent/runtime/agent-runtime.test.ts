@@ -73,6 +73,21 @@ describe("one task", () => {
     expect(isAlive(child)).toBe(false);
   });
 
+  test("a kill at any moment of a launch is TASK_KILLED [semantics 6.3]", async () => {
+    await agent.start();
+    const ids = Array.from({ length: 40 }, (_, number) => `t${number}`);
+    for (const [number, id] of ids.entries()) {
+      agent.master.run(FRAMEWORK, shell(id, "exec sleep 1000"));
+      await Bun.sleep(number / 2);
+      agent.master.command({ kind: "killTask", frameworkId: "fw", taskId: id });
+    }
+    await agent.master.until("all of them to be over", () =>
+      ids.every((id) => /KILLED|FAILED|LOST/.test(agent.master.statesOf(id).at(-1) ?? "")),
+    );
+    const ends = new Set(ids.map((id) => agent.master.statesOf(id).at(-1)));
+    expect([...ends]).toEqual(["TASK_KILLED"]);
+  });
+
   test("a task that ignores SIGTERM is ended by force after its grace [item 52]", async () => {
     await agent.start();
     agent.master.run(FRAMEWORK, shell("t", "trap '' TERM; echo up; while :; do sleep 0.05; done"));
