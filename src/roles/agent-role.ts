@@ -137,6 +137,7 @@ export async function startAgent(
     },
     bootId: await readBootId(),
     garbage: garbageFlags(flags),
+    diskReserve: paths.join(workDir, "agent", "reserve"),
     logs: {
       maxBytes: {
         stdout: flags.sizeBytes("max_stdout_size"),

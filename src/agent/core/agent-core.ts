@@ -72,6 +72,7 @@ export class AgentCore {
       checkpointedResources: [],
       oversubscribed: [],
       operations: new Map(),
+      diskShortage: undefined,
       drain: undefined,
       drainStartMs: undefined,
     };
@@ -147,6 +148,9 @@ function receive(step: Step, input: AgentInput): void {
       break;
     case "executorDisconnected":
       // A custom executor that lives comes back; one that does not ends its container.
+      break;
+    case "diskShortage":
+      step.state.diskShortage = input.message;
       break;
     case "oversubscribable":
       oversubscribable(step, input.resources);

@@ -67,6 +67,8 @@ export type AgentInput =
       readonly frameworkId: string;
       readonly executorId: string;
     }
+  /** The disk has no room for another task, or has it again. */
+  | { readonly kind: "diskShortage"; readonly message: string | undefined }
   /** An estimate: revocable scalars that may be given beside those that are in use. */
   | { readonly kind: "oversubscribable"; readonly resources: readonly Resource[] }
   /** Containers that must give their revocable resources back. */

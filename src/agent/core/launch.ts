@@ -124,6 +124,13 @@ function faultOf(step: Step, framework: FrameworkState, request: RunRequest): Fa
       message: "Task was received while agent was already draining",
     };
   }
+  if (step.state.diskShortage !== undefined) {
+    return {
+      state: "dropped",
+      reason: "REASON_CONTAINER_LAUNCH_FAILED",
+      message: `The agent takes no tasks for now: ${step.state.diskShortage}`,
+    };
+  }
   if (!step.options.areLimitsEnforced && request.tasks.some(hasUnenforcedLimits)) {
     return {
       state: "dropped",

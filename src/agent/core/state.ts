@@ -64,6 +64,8 @@ export interface AgentState {
   oversubscribed: readonly Resource[];
   /** By operation uuid; those whose status is not acknowledged. */
   readonly operations: Map<string, OperationRecord>;
+  /** Why no task can be taken; undefined when the disk has room. */
+  diskShortage: string | undefined;
   /** Set while the agent ends what it runs for an operator. */
   drain: DrainConfig | undefined;
   /** When it began, or the agent started again meanwhile; as far as is known. */

@@ -8,6 +8,7 @@ import type { ContainerId } from "../../base/ids.ts";
 import type { Clock, Log, Rng } from "../../base/ports.ts";
 import { type Result, refuse } from "../../base/result.ts";
 import type { Containerizer, ContainerizerHealth } from "../../containerizer/containerizer.ts";
+import { DatabaseError } from "../../database/database-error.ts";
 import type { AgentResponseGetContainersContainer, ExecutorCall } from "../../protocol/v1/types.ts";
 import { AgentCore } from "../core/agent-core.ts";
 import type { AgentOptions } from "../core/agent-options.ts";
@@ -28,6 +29,7 @@ import {
   type Survivor,
 } from "./container-host.ts";
 import { type ContainerScope, reportContainers } from "./container-reports.ts";
+import { DiskGuard } from "./disk-guard.ts";
 import { ExecutorStreams } from "./executor-streams.ts";
 import { SandboxFiles } from "./files.ts";
 import { GarbageCollector, type GarbageOptions } from "./garbage.ts";
@@ -45,6 +47,8 @@ export interface AgentRuntimeDependencies {
   readonly bootId: string;
   /** Undefined: nothing is ever removed. */
   readonly garbage?: GarbageOptions | undefined;
+  /** A file of the reserve on the disk; undefined: the disk is not watched. */
+  readonly diskReserve?: string | undefined;
   /** Undefined: tasks may write as much as they like. */
   readonly logs?: LogRotationOptions | undefined;
   /** Undefined: the agent gives no more than it has. */
@@ -82,6 +86,7 @@ export class AgentRuntime {
   readonly #timers: AgentTimers;
   readonly #garbage: GarbageCollector | undefined;
   readonly #logs: LogRotation | undefined;
+  readonly #disk: DiskGuard | undefined;
   readonly #oversubscription: Oversubscription | undefined;
   readonly #queue: AgentInput[] = [];
   readonly #requests = new Map<number, Request>();
@@ -116,6 +121,15 @@ export class AgentRuntime {
     if (dependencies.logs !== undefined) {
       const sandboxes = (): string[] => writtenSandboxes(this.core.state);
       this.#logs = new LogRotation({ options: dependencies.logs, clock, log, sandboxes });
+    }
+    if (dependencies.diskReserve !== undefined) {
+      this.#disk = new DiskGuard({
+        workDir: options.workDir,
+        path: dependencies.diskReserve,
+        clock,
+        log,
+        onShortage: (message) => this.input({ kind: "diskShortage", message }),
+      });
     }
     if (dependencies.oversubscription !== undefined) {
       this.#oversubscription = new Oversubscription({
@@ -180,6 +194,7 @@ export class AgentRuntime {
     this.#drain();
     this.#garbage?.start();
     this.#logs?.start();
+    this.#disk?.start();
     this.#oversubscription?.start();
   }
 
@@ -278,7 +293,12 @@ export class AgentRuntime {
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.#halt();
-    await Promise.all([this.#garbage?.stop(), this.#logs?.stop(), this.#oversubscription?.stop()]);
+    await Promise.all([
+      this.#garbage?.stop(),
+      this.#logs?.stop(),
+      this.#disk?.stop(),
+      this.#oversubscription?.stop(),
+    ]);
     await withTimeout(this.#deps.clock, STOP_TIMEOUT_MS, this.#host.stop());
     await this.#deps.containerizer.close();
     this.#deps.checkpoint.close();
@@ -317,8 +337,19 @@ export class AgentRuntime {
     for (const effect of effects) {
       if (effect.kind === "checkpoint") operations.push(effect.operation);
     }
-    if (operations.length > 0) this.#deps.checkpoint.apply(operations);
+    if (operations.length > 0) this.#write(operations);
     for (const effect of effects) this.#carryOut(effect);
+  }
+
+  /** The agent's own books have a reserve on a disk that others have filled. */
+  #write(operations: readonly CheckpointOperation[]): void {
+    try {
+      this.#deps.checkpoint.apply(operations);
+    } catch (error) {
+      const isFull = error instanceof DatabaseError && error.code === "full";
+      if (!isFull || this.#disk?.spend() !== true) throw error;
+      this.#deps.checkpoint.apply(operations);
+    }
   }
 
   #carryOut(effect: AgentEffect): void {

@@ -54,3 +54,13 @@ export const LOG_COPY_BYTES = 1_048_576;
 
 /** The cut changes only the map of a file; a disk that takes longer is in trouble. */
 export const LOG_CUT_DEADLINE_MS = 10_000;
+
+/** How often the disk is looked at, so that a task is not given to one that is full. */
+export const DISK_WATCH_MS = 1_000;
+
+/** Kept for the agent's own books; the larger one is for disks of any usual size. */
+export const DISK_RESERVE_BYTES_MAX: number = 16 * 1024 * 1024;
+export const DISK_RESERVE_SHARE = 0.02;
+
+/** A task's sandbox takes some ten. */
+export const INODES_MIN = 100;

@@ -14,7 +14,8 @@ const SIGNALS = "HUP INT QUIT ALRM TERM PIPE USR1 USR2 TSTP TTIN TTOU";
  *
  * The end is one line in one write, and counts only with its line end, so that nobody ever reads
  * half of it. Nothing is started for that: a rename by `mv` would need a process, which a host
- * short of memory or process numbers refuses just when many containers end.
+ * short of memory or process numbers refuses just when many containers end. Nor does it take room on
+ * the disk: what is written at the end goes over files that were made before (records.ts).
  *
  * It speaks with the agent over stdin and stdout: `ready`, then the agent's `go`, then `started`.
  * When stdin ends without `go` the agent is gone, and the command is never started. Whatever else is
@@ -48,7 +49,7 @@ function guardText(): string {
 guard() {
   if [ "$mode" = background ]; then
     exec 2>/dev/null
-    [ -z "$BASH_VERSION" ] || trap 'jobs >"$note"' CHLD
+    [ -z "$BASH_VERSION" ] || trap 'jobs 1<>"$note"' CHLD
     start "$@" &
     exec </dev/null >/dev/null 8>&- 9>&-
     wait $!
@@ -57,10 +58,10 @@ guard() {
       wait $!
       status=$?
     else
-      jobs >"$note"
+      jobs 1<>"$note"
     fi
   else
-    exec 2>"$note"
+    exec 2<>"$note"
     (start "$@") 2>&9
     status=$?
   fi
@@ -83,7 +84,7 @@ signals='${SIGNALS}'
 trap '' $signals
 
 finish() {
-  echo "$*" >"$end"
+  echo "$*" 1<>"$end"
   exit
 }
 
@@ -100,7 +101,7 @@ start() {
   fi
   exec <"$folder/plan"
   read -r stat </proc/self/stat
-  echo "$stat" >"$folder/task"
+  echo "$stat" >"$folder/task" || exit 126
   echo started
   trap - $signals
   exec "$@" >&8 2>&9 8>&- 9>&-
@@ -109,7 +110,10 @@ start() {
 ${guardText()}
 read -r stat </proc/self/stat
 read -r boot </proc/sys/kernel/random/boot_id
-echo "$boot $stat" >"$folder/keeper"
+if ! echo "$boot $stat" >"$folder/keeper"; then
+  echo "its keeper could not write its records"
+  finish aborted
+fi
 if [ -n "$home" ] && ! echo 0 >"$home/cgroup.procs"; then
   echo "its keeper could not enter the cgroup $home"
   finish aborted
@@ -137,7 +141,7 @@ trap '' $signals
 start() {
   exec <"$folder/plan"
   read -r stat <self/stat
-  echo "$stat" >"$folder/task"
+  echo "$stat" >"$folder/task" || exit 126
   cd "$sandbox" || exit 126
   echo started
   trap - $signals
@@ -150,6 +154,6 @@ set -e
 . "$folder/setup"
 set +e
 guard "$@"
-echo "$outcome" >"$folder/outcome"
+echo "$outcome" 1<>"$folder/outcome"
 `;
 }

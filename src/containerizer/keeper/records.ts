@@ -1,7 +1,9 @@
 /**
  * What a keeper leaves on disk below the runtime folder, and how it is read:
- * `containers/<id>/{agent,plan,setup,rootfs,keeper,task,note,outcome}` while the container exists and `exits/<id>`, one
- * line that is written when the command has ended or will never start.
+ * `containers/<id>/{agent,plan,setup,rootfs,keeper,task,note,outcome}` while the container exists and
+ * `exits/<id>`, one line that is written when the command has ended or will never start. Files that
+ * are written at the end are there from the beginning, full of blanks, so that a disk without room
+ * takes the word of a keeper all the same.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -29,6 +31,9 @@ export interface KeeperRecord {
   readonly startedAtMs: number | undefined;
   readonly end: KeeperEnd | undefined;
 }
+
+/** More than a keeper ever writes over them. */
+const BLANKS = " ".repeat(256);
 
 /** The folders of one runtime folder. */
 export class KeeperRecords {
@@ -68,6 +73,8 @@ export class KeeperRecords {
     writeFileSync(join(folder, "setup"), setup.map((line) => `${line}\n`).join(""), {
       mode: 0o600,
     });
+    for (const name of ["note", "outcome"]) writeFileSync(join(folder, name), BLANKS);
+    writeFileSync(join(this.exitsFolder, containerId), BLANKS);
     if (rootfs === undefined) return;
     const { path, sandboxPath, workingDirectory } = rootfs;
     writeFileSync(join(folder, "rootfs"), [path, workingDirectory ?? sandboxPath].join("\0"));
@@ -92,11 +99,6 @@ export class KeeperRecords {
     return namesIn(this.containersFolder)
       .filter((name) => readText(join(this.containersFolder, name, "agent")) === this.#mark)
       .map((name) => brand<ContainerId>(name));
-  }
-
-  /** Containers whose end is on disk, of whichever agent. */
-  listEnds(): ContainerId[] {
-    return namesIn(this.exitsFolder).map((name) => brand<ContainerId>(name));
   }
 
   read(containerId: ContainerId): KeeperRecord {
@@ -124,9 +126,9 @@ export class KeeperRecords {
   }
 }
 
-/** Reads one line of an exit file; undefined when it is none of ours. */
+/** Reads the line of an exit file; undefined when there is none yet. */
 export function parseEnd(text: string): KeeperEnd | undefined {
-  const match = /^(?:(aborted)|exited (\d{1,3})|signaled (\d{1,2}))\n$/.exec(text);
+  const match = /^(?:(aborted)|exited (\d{1,3})|signaled (\d{1,2}))\n *$/.exec(text);
   if (match === null) return undefined;
   if (match[1] !== undefined) return { kind: "aborted" };
   if (match[2] !== undefined) return { kind: "exited", code: Number(match[2]) };

@@ -387,10 +387,6 @@ export class PosixContainerizer implements Containerizer {
   /** Makes good for lost file events, and finds keepers that ended without a word. */
   async #lookAtAll(): Promise<void> {
     const slices = new Slices(this.#options.clock);
-    for (const containerId of this.#records.listEnds()) {
-      this.#look(containerId);
-      if (slices.isOver) await slices.next();
-    }
     for (const { containerId, keeper } of [...this.#containers.values()]) {
       if (!isAlive(keeper)) this.#look(containerId);
       if (slices.isOver) await slices.next();

@@ -21,10 +21,12 @@ async function keep(
   mode: "background" | "foreground",
   command: string,
   word: string = "go\n",
+  before: string = "",
 ): Promise<{ said: string; end: string; root: string }> {
   const root = newRoot();
   for (const folder of ["records", "exits", "sandbox"]) mkdirSync(join(root, folder));
   writeFileSync(join(root, "script"), KEEPER_SCRIPT);
+  for (const path of ["records/note", "exits/c1"]) writeFileSync(join(root, path), before);
   const reset = mode === "background" ? "--default-signal" : "";
   writeFileSync(
     join(root, "records", "plan"),
@@ -61,6 +63,23 @@ for (const shell of SHELLS) {
       const ends = await Promise.all(cases.map(([command]) => keep(shell, "background", command)));
       expect(ends.map(({ end }) => end)).toEqual(cases.map(([, end]) => end));
       expect(ends[0]?.said).toBe("ready\nstarted\n");
+    });
+
+    test("says how it ended over what was there before, and takes no room for that", async () => {
+      const before = " ".repeat(256);
+      for (const mode of ["background", "foreground"] as const) {
+        for (const [command, told] of [
+          ["exit 3", "exited 3\n"],
+          ["kill -KILL $$", "signaled 9\n"],
+        ] as const) {
+          const { end } = await keep(shell, mode, command, "go\n", before);
+          // Bash prints no note where it runs a script.
+          if (mode === "foreground" && shell !== "/bin/dash") continue;
+          expect(end.length).toBe(256);
+          expect(end.trimEnd()).toBe(told.trimEnd());
+          expect(parseEnd(end)).toBeDefined();
+        }
+      }
     });
 
     test("never starts the command when the agent ends without a word", async () => {

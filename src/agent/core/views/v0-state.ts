@@ -57,6 +57,7 @@ export function stateJson(state: AgentState, options: AgentOptions, frame: Agent
     capabilities: options.capabilities.map((capability) => capability.type ?? "UNKNOWN"),
     domain: info.domain,
     ...drainJson(state),
+    disk_shortage: state.diskShortage,
     resources: toEndpointResources(total),
     reserved_resources: reservedJson(total),
     unreserved_resources: toEndpointResources(total.filter(isUnreserved)),

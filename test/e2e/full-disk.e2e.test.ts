@@ -1,0 +1,136 @@
+/**
+ * A work folder on a disk that others fill: no new task is taken, what runs runs on and ends as what
+ * it was, and all goes on by itself once there is room. Source: DESIGN §9.
+ */
+import { afterEach, expect } from "bun:test";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  type AllotProcess,
+  makeWorkDir,
+  processesBelow,
+  removeWorkDir,
+  startAllot,
+} from "../harness/allot-process.ts";
+import { testNeeding } from "../harness/needs.ts";
+import { TestFramework } from "../harness/test-framework.ts";
+import { until } from "../harness/wait.ts";
+
+const TIMEOUT_MS = 240_000;
+const LASTING = {
+  checkpoint: true,
+  failover_timeout: 3600,
+  capabilities: [{ type: "MULTI_ROLE" }, { type: "PARTITION_AWARE" }],
+};
+
+const folders: string[] = [];
+const disks: string[] = [];
+const processes: AllotProcess[] = [];
+
+afterEach(async () => {
+  for (const running of processes.splice(0)) {
+    if (running.isRunning()) await running.end("SIGKILL");
+  }
+  for (const mounted of disks.splice(0)) {
+    await until("tasks to end", () => {
+      const pids = processesBelow(mounted);
+      for (const pid of pids) endNow(pid);
+      return pids.length === 0;
+    });
+    execFileSync("umount", [mounted]);
+  }
+  for (const folder of folders.splice(0)) await removeWorkDir(folder);
+});
+
+function endNow(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+function folder(): string {
+  const made = makeWorkDir();
+  folders.push(made);
+  return made;
+}
+
+/** A small disk of its own, mounted. */
+function disk(options: string): string {
+  const made = folder();
+  execFileSync("mount", ["-t", "tmpfs", "-o", options, "tmpfs", made]);
+  disks.push(made);
+  return made;
+}
+
+/** Takes all the space that is left. */
+function fillSpace(path: string): void {
+  const block = new Uint8Array(1024 * 1024);
+  const rest = (): number => statfsSync(path).bavail * statfsSync(path).bsize;
+  mkdirSync(join(path, "ballast"));
+  for (let file = 0; rest() > 0; file++) {
+    const bytes = Math.min(block.length, rest());
+    writeFileSync(join(path, "ballast", String(file)), block.subarray(0, bytes));
+  }
+}
+
+/** Takes all the inodes that are left. */
+function fillInodes(path: string): void {
+  mkdirSync(join(path, "ballast"));
+  for (let file = 0; statfsSync(path).ffree > 0; file++) {
+    writeFileSync(join(path, "ballast", String(file)), "");
+  }
+}
+
+async function shortageOf(agent: AllotProcess): Promise<string | undefined> {
+  const state = (await (await fetch(`${agent.url}/state`)).json()) as { disk_shortage?: string };
+  return state.disk_shortage;
+}
+
+const CASES = [
+  { what: "no space", options: "size=64m", fill: fillSpace, told: "disk" },
+  { what: "no inodes", options: "size=64m,nr_inodes=800", fill: fillInodes, told: "inodes" },
+] as const;
+
+for (const { what, options, fill, told } of CASES) {
+  testNeeding("root")(
+    `${what} on the agent's disk: nothing is lost, and it recovers unaided [DESIGN 9]`,
+    async () => {
+      const workDir = disk(options);
+      const master = await startAllot({ role: "master", workDir: folder() });
+      const flags = [
+        `--master=${new URL(master.url).host}`,
+        "--resources=cpus:8;mem:4096;disk:1000",
+      ];
+      const agent = await startAllot({ role: "agent", workDir, flags });
+      processes.push(master, agent);
+      const framework = await TestFramework.subscribe({ master: master.url, info: LASTING });
+      await framework.launch(await framework.offer(), [
+        { id: "runs", command: "sleep 1000" },
+        { id: "ends", command: "read -t 3 line < /dev/zero; sleep 3; exit 7" },
+      ]);
+      await framework.status("runs", "TASK_RUNNING");
+      await framework.status("ends", "TASK_RUNNING");
+
+      fill(workDir);
+      await until("the shortage to be seen", async () => (await shortageOf(agent)) !== undefined);
+      await framework.launch(await framework.offer(), [{ id: "late", command: "true" }]);
+      const refused = await framework.status("late", "TASK_DROPPED");
+      expect(refused["message"]).toContain(told);
+      const ended = await framework.status("ends", "TASK_FAILED");
+      expect(ended["message"]).toBe("Command exited with status 7");
+      await framework.call("KILL", { kill: { task_id: { value: "runs" } } });
+      await framework.status("runs", "TASK_KILLED");
+      expect(agent.isRunning()).toBe(true);
+
+      rmSync(join(workDir, "ballast"), { recursive: true });
+      await until("room to be seen", async () => (await shortageOf(agent)) === undefined);
+      await framework.launch(await framework.offer(), [{ id: "again", command: "true" }]);
+      await framework.status("again", "TASK_FINISHED");
+      await framework.teardown();
+    },
+    TIMEOUT_MS,
+  );
+}
