@@ -11,6 +11,7 @@ import { allocatorBench } from "./allocator.ts";
 import { allocatorMesosBench } from "./allocator-mesos.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
 import type { Bench, BenchContext } from "./bench.ts";
+import { containersBench } from "./containers.ts";
 import { dockerBench } from "./docker.ts";
 import { eventsBench } from "./events.ts";
 import { type Figure, formatTable } from "./figures.ts";
@@ -32,6 +33,7 @@ const BENCHES: readonly Bench[] = [
   memoryBench,
   latencyBench,
   footprintBench,
+  containersBench,
   dockerBench,
   throughputBench,
   protocolBench,

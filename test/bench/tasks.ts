@@ -70,10 +70,11 @@ export async function reached(
   framework: TestFramework,
   ids: readonly string[],
   state: string,
+  timeoutMs?: number,
 ): Promise<void> {
   const missing = new Set(ids);
   let seen = 0;
-  await until(`${ids.length} tasks to be ${state}`, () => {
+  const look = (): boolean => {
     for (; seen < framework.updates.length; seen += 1) {
       const update = framework.updates[seen];
       if (update === undefined) continue;
@@ -84,5 +85,6 @@ export async function reached(
       if (update.state === state) missing.delete(update.task_id.value);
     }
     return missing.size === 0;
-  });
+  };
+  await until(`${ids.length} tasks to be ${state}`, look, timeoutMs);
 }

@@ -1,0 +1,164 @@
+/**
+ * Many native containers on one agent: how long until all run and until all are gone with their
+ * cgroups, what each costs beside the task itself, and how soon an agent that was killed has its
+ * tasks back. Beside it stands what this machine needs for starting a plain process, as launching is
+ * little else: the test machine takes many times as long for that as its host.
+ */
+import { spawnSync } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  HIERARCHY,
+  LIMITS_OBSTACLE,
+  newCgroupRoot,
+  OBSTACLE,
+  removeCgroupRoots,
+} from "../containerizer/native/native.ts";
+import { cgroupsIn } from "../e2e/native-scene.ts";
+import { type AllotProcess, pssBytes, startAllot } from "../harness/allot-process.ts";
+import { TestFramework } from "../harness/test-framework.ts";
+import { until } from "../harness/wait.ts";
+import type { Bench } from "./bench.ts";
+import { FigureSet } from "./figures.ts";
+import { ownBinary, pssBelow, WIDE_AGENT, withAllot, withWorkDir } from "./processes.ts";
+import { launchAll, offersFor, reached, SLEEPER_COMMAND, sleeper } from "./tasks.ts";
+
+const SETTLE_MS = 3000;
+const TIMEOUT_MS = 900_000;
+const RECOVERED_TASKS = 100;
+const PLAIN_PROCESSES = 200;
+const MS_PER_SECOND = 1000;
+const BYTES_PER_KB = 1000;
+const LASTING = { checkpoint: true, failover_timeout: 3600 };
+
+const where = LIMITS_OBSTACLE === undefined ? "with controllers" : "cgroups without controllers";
+
+export const containersBench: Bench = {
+  name: "containers",
+  summary: "1,000 native containers on one agent, launched and destroyed; recovery of 100",
+  needsBinary: true,
+  defaultRuns: 3,
+  run: async ({ runs, size, progress }) => {
+    if (OBSTACLE !== undefined) {
+      console.error(`bench: containers: skipped: ${OBSTACLE}`);
+      return [];
+    }
+    const count = size(1000, 100);
+    const set = new FigureSet();
+    for (let run = 1; run <= runs; run += 1) {
+      progress(`run ${run} of ${runs}`);
+      set.add("containers, a plain process from start to end", "ms", plainProcessMs());
+      await withCluster(async (cluster) => launchAndDestroy(cluster, count, set));
+      await withCluster(async (cluster) => recover(cluster, set));
+      await removeCgroupRoots();
+    }
+    return set.figures();
+  },
+};
+
+interface Cluster {
+  readonly framework: TestFramework;
+  readonly master: AllotProcess;
+  readonly agentDir: string;
+  readonly cgroupRoot: string;
+  /** Starts the agent's process. */
+  start(port?: string): Promise<AllotProcess>;
+}
+
+async function withCluster(work: (cluster: Cluster) => Promise<void>): Promise<void> {
+  const cgroupRoot = newCgroupRoot();
+  await withWorkDir((masterDir) =>
+    withAllot({ role: "master", workDir: masterDir }, (master) =>
+      withWorkDir(async (agentDir) => {
+        const command = [ownBinary(agentDir)] as const;
+        const flags = [
+          ...WIDE_AGENT,
+          `--master=${new URL(master.url).host}`,
+          "--launcher=linux",
+          `--cgroups_hierarchy=${HIERARCHY}`,
+          `--cgroups_root=${cgroupRoot}`,
+        ];
+        const start = (port = "0"): Promise<AllotProcess> =>
+          startAllot({
+            role: "agent",
+            workDir: agentDir,
+            command,
+            flags: [...flags, `--port=${port}`],
+          });
+        const framework = await TestFramework.subscribe({ master: master.url, info: LASTING });
+        await work({ framework, master, agentDir, cgroupRoot, start });
+      }),
+    ),
+  );
+}
+
+async function launchAndDestroy(cluster: Cluster, count: number, set: FigureSet): Promise<void> {
+  const { framework, agentDir, cgroupRoot } = cluster;
+  const agent = await cluster.start();
+  const offers = await offersFor(framework, count);
+  await sleep(SETTLE_MS);
+  const idleBytes = pssBytes(agent.pid);
+  const ids = idsOf(count);
+  const launchMs = await timed(async () => {
+    await launchAll(framework, offers, ids.map(sleeper));
+    await reached(framework, ids, "TASK_RUNNING", TIMEOUT_MS);
+  });
+  set.add(`containers, ${count} launched (${where})`, "s", launchMs / MS_PER_SECOND);
+  await sleep(SETTLE_MS);
+  const { bytes } = pssBelow(agentDir, SLEEPER_COMMAND);
+  const eachBytes = (bytes - idleBytes) / count;
+  set.add("containers, memory of each beside its task", "kB", eachBytes / BYTES_PER_KB);
+  const destroyMs = await timed(async () => {
+    await framework.teardown();
+    await until("all cgroups to be gone", () => cgroupsIn(cgroupRoot).length === 0, TIMEOUT_MS);
+  });
+  set.add(`containers, ${count} destroyed (${where})`, "s", destroyMs / MS_PER_SECOND);
+  await agent.end("SIGTERM");
+}
+
+/** From the start of the process until the master has the agent back with its tasks. */
+async function recover(cluster: Cluster, set: FigureSet): Promise<void> {
+  const { framework, master } = cluster;
+  const agent = await cluster.start();
+  const ids = idsOf(RECOVERED_TASKS);
+  await launchAll(framework, await offersFor(framework, RECOVERED_TASKS), ids.map(sleeper));
+  await reached(framework, ids, "TASK_RUNNING", TIMEOUT_MS);
+  await agent.end("SIGKILL");
+  await until("the agent to be missed", async () => !(await isActive(master)));
+  let again: AllotProcess | undefined;
+  const recoverMs = await timed(async () => {
+    again = await cluster.start(new URL(agent.url).port);
+    await until("the agent to be back", () => isActive(master), TIMEOUT_MS);
+  });
+  const name = `containers, ${RECOVERED_TASKS} recovered after kill -9 (${where})`;
+  set.add(name, "s", recoverMs / MS_PER_SECOND);
+  if (framework.updates.some(({ state }) => state !== "TASK_STARTING" && state !== "TASK_RUNNING"))
+    throw new Error("a task did not outlive its agent");
+  await framework.teardown();
+  await until("all cgroups to be gone", () => cgroupsIn(cluster.cgroupRoot).length === 0);
+  await again?.end("SIGTERM");
+}
+
+async function isActive({ url }: AllotProcess): Promise<boolean> {
+  const { slaves } = (await (await fetch(`${url}/slaves`)).json()) as {
+    readonly slaves: readonly { readonly active: boolean }[];
+  };
+  return slaves.some(({ active }) => active);
+}
+
+function idsOf(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `sleeper-${index}`);
+}
+
+/** One after the other, by one shell. */
+function plainProcessMs(): number {
+  const loop = `i=0; while [ $i -lt ${PLAIN_PROCESSES} ]; do /bin/true; i=$((i + 1)); done`;
+  const startMs = performance.now();
+  spawnSync("/bin/sh", ["-c", loop]);
+  return (performance.now() - startMs) / PLAIN_PROCESSES;
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const startMs = performance.now();
+  await work();
+  return performance.now() - startMs;
+}
