@@ -105,7 +105,9 @@ describe.skipIf(OBSTACLE !== undefined)(`native containerizer${reason}`, () => {
     const spec = specIn(
       root,
       "orphans",
-      'for i in $(seq 30); do (setsid sh -c "exit 3" &); done; sleep 0.5; grep -l "^State:.Z" /proc/[0-9]*/status | wc -l',
+      `for i in $(seq 30); do (setsid sh -c "exit 3" &); done; sleep 0.5
+       zombies() { grep -l "^State:.Z" /proc/[0-9]*/status | wc -l; }
+       for i in $(seq 100); do [ "$(zombies)" = 0 ] && break; sleep 0.1; done; zombies`,
     );
     await containerizer.launch(spec);
     await containerizer.wait(spec.containerId);
