@@ -16,9 +16,9 @@ import {
   startAllot,
 } from "../harness/allot-process.ts";
 import { isAppliance } from "../harness/needs.ts";
-import { type Offer, TestFramework } from "../harness/test-framework.ts";
+import { TestFramework } from "../harness/test-framework.ts";
 import { until } from "../harness/wait.ts";
-import { cgroupsIn, nativeFlags } from "./native-scene.ts";
+import { cgroupsIn, nativeFlags, roomyOffer } from "./native-scene.ts";
 
 const ROUNDS = Number(process.env["KILLS"] ?? 20);
 const SECONDS_PER_ROUND_MAX = 30;
@@ -81,7 +81,7 @@ test.skipIf(OBSTACLE !== undefined)(
     for (let round = 0; round < ROUNDS; round += 1) {
       const made = ENDS.map((end, index) => ({ id: `r${round}-${index}`, end }));
       tasks.push(...made);
-      const offer = await currentOffer(framework);
+      const offer = await roomyOffer(framework);
       const infos = made.map(({ id, end }) => ({
         id,
         command: `echo x >>${join(notes, id)}; ${end.command}`,
@@ -150,18 +150,6 @@ async function start(
 
 async function kill(framework: TestFramework, id: string): Promise<void> {
   await framework.send("KILL", { kill: { task_id: { value: id } } });
-}
-
-/** One that has not been withdrawn, as those of the agent's earlier life are. */
-async function currentOffer(framework: TestFramework): Promise<Offer> {
-  for (;;) {
-    const offer = await framework.offer();
-    const withdrawn = framework.events.flatMap((event) => {
-      const { rescind } = event as { rescind?: { offer_id: { value: string } } };
-      return rescind?.offer_id.value ?? [];
-    });
-    if (!withdrawn.includes(offer.id.value)) return offer;
-  }
 }
 
 /** Numbers in [0, 1) that follow from the seed. */

@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { HIERARCHY } from "../containerizer/native/native.ts";
 import type { AllotProcess } from "../harness/allot-process.ts";
+import type { Offer, TestFramework } from "../harness/test-framework.ts";
 
 const MANY = "--resources=cpus:100;mem:10000;disk:10000;ports:[31000-32000]";
 
@@ -15,6 +16,22 @@ export function nativeFlags(master: AllotProcess, cgroupRoot: string): readonly 
     `--cgroups_hierarchy=${HIERARCHY}`,
     `--cgroups_root=${cgroupRoot}`,
   ];
+}
+
+/**
+ * An offer with a gigabyte that has not been withdrawn, as those of the agent's earlier life are; what
+ * single tasks leave behind is passed over.
+ */
+export async function roomyOffer(framework: TestFramework): Promise<Offer> {
+  for (;;) {
+    const offer = await framework.offer();
+    const withdrawn = framework.events.flatMap((event) => {
+      const { rescind } = event as { rescind?: { offer_id: { value: string } } };
+      return rescind?.offer_id.value ?? [];
+    });
+    const mem = offer.resources.find(({ name }) => name === "mem")?.scalar?.value ?? 0;
+    if (mem >= 1000 && !withdrawn.includes(offer.id.value)) return offer;
+  }
 }
 
 /** Cgroups of containers below the root. */
