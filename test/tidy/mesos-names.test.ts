@@ -4,22 +4,23 @@
  */
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { agentMetrics } from "../../../src/agent/core/views/metrics.ts";
-import { GarbageCollector } from "../../../src/agent/runtime/garbage.ts";
-import { ok } from "../../../src/base/result.ts";
-import { toFamilies } from "../../../src/http/metrics/prometheus-names.ts";
-import { systemMetrics } from "../../../src/http/process-facts.ts";
-import { MasterRuntime } from "../../../src/master/runtime/master-runtime.ts";
-import { loadSqlite } from "../../../src/platform/sqlite.ts";
-import { emptyRegistry } from "../../../src/registry/core/registry-state.ts";
-import { Registrar } from "../../../src/registry/store/registrar.ts";
-import { AgentHarness } from "../../agent/core/agent-harness.ts";
-import { FakeClock } from "../../base/fake-clock.ts";
-import { MemoryLog, realClock, TempFolder } from "../../database/support.ts";
-import mesosMetrics from "../../fixtures/mesos-metrics.json";
-import { lastOffer, masterOptions, newCore, taskFor, World } from "../../master/core/harness.ts";
+import { agentMetrics } from "../../src/agent/core/views/metrics.ts";
+import { GarbageCollector } from "../../src/agent/runtime/garbage.ts";
+import { ok } from "../../src/base/result.ts";
+import { Fetcher } from "../../src/fetcher/fetcher.ts";
+import { toFamilies } from "../../src/http/metrics/prometheus-names.ts";
+import { systemMetrics } from "../../src/http/process-facts.ts";
+import { MasterRuntime } from "../../src/master/runtime/master-runtime.ts";
+import { loadSqlite } from "../../src/platform/sqlite.ts";
+import { emptyRegistry } from "../../src/registry/core/registry-state.ts";
+import { Registrar } from "../../src/registry/store/registrar.ts";
+import { AgentHarness } from "../agent/core/agent-harness.ts";
+import { FakeClock } from "../base/fake-clock.ts";
+import { MemoryLog, realClock, TempFolder } from "../database/support.ts";
+import mesosMetrics from "../fixtures/mesos-metrics.json";
+import { lastOffer, masterOptions, newCore, taskFor, World } from "../master/core/harness.ts";
 
-const ARCHITECTURE = new URL("../../../ARCHITECTURE.md", import.meta.url);
+const ARCHITECTURE = new URL("../../ARCHITECTURE.md", import.meta.url);
 /** Told by the role itself, which needs a whole process to start. */
 const OF_THE_ROLE = ["master/http_cache_hits"];
 
@@ -124,6 +125,21 @@ function garbageNames(): string[] {
   return Object.keys(garbage.figures());
 }
 
+function fetcherNames(): string[] {
+  const folder = new TempFolder();
+  const fetcher = new Fetcher({
+    helper: { command: ["none"], environment: {} },
+    cacheDir: folder.file("cache"),
+    cacheBytes: 0,
+    stallTimeoutMs: 1000,
+    frameworksHome: undefined,
+    log: new MemoryLog(),
+  });
+  const names = Object.keys(fetcher.metrics());
+  folder.remove();
+  return names;
+}
+
 /** Names in the first column of the table in ARCHITECTURE.md, as patterns. */
 function excused(): readonly RegExp[] {
   const rows = readFileSync(ARCHITECTURE, "utf8").matchAll(/^\| (`[^|]+`) \| [^|]{10,} \|$/gm);
@@ -145,6 +161,7 @@ async function toldNames(): Promise<readonly string[]> {
     ...Object.keys(systemMetrics()),
     ...Object.keys(agentMetrics(AgentHarness.registered().core.state, 1)),
     ...garbageNames(),
+    ...fetcherNames(),
     ...OF_THE_ROLE,
   ];
 }
