@@ -15,7 +15,7 @@ export type MasterTimer =
   | { readonly kind: "sendOffers" }
   /** More offers are over than end in one step. */
   | { readonly kind: "endOffers" }
-  /** A RECONCILE asked for more tasks than one step answers. */
+  /** A RECONCILE asked for more tasks, or its like for operations, than one step answers. */
   | { readonly kind: "reconcile" }
   /** Work on more agents than one step deals with. */
   | { readonly kind: "sweep" }

@@ -67,7 +67,7 @@ export const OFFER_ENDS_PER_STEP_MAX = 500;
 /** Tasks and commands to agents that a sweep deals with in one step, about 5 ms of work. */
 export const SWEEP_COST_PER_STEP_MAX = 500;
 
-/** Tasks that RECONCILE is answered for in one step, about 5 ms of work with their encoding. */
+/** Tasks and operations that are answered for in one step, about 5 ms of work with their encoding. */
 export const RECONCILED_PER_STEP_MAX = 1000;
 
 /** Tasks that may wait for such an answer; beyond them a call is answered whole, at its own cost. */

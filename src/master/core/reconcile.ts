@@ -12,7 +12,13 @@ import type {
 import { type MasterContext, setTimer } from "./context.ts";
 import { RECONCILED_PER_STEP_MAX, RECONCILED_WAITING_MAX } from "./limits.ts";
 import { sendOperationStatus } from "./operations.ts";
-import type { FrameworkEntry, ReconciledTask, Reconciliation, TaskEntry } from "./state.ts";
+import type {
+  FrameworkEntry,
+  ReconciledOperation,
+  ReconciledTask,
+  Reconciliation,
+  TaskEntry,
+} from "./state.ts";
 import { lossState, masterStatus, sendStatus } from "./tasks.ts";
 
 /** RECONCILE: empty means every active task, terminal but unacknowledged ones included. */
@@ -37,18 +43,43 @@ export function reconcile(
           agentId: agent_id?.value,
           isListed: false,
         }));
-  const rest: Reconciliation = { frameworkId: framework.id, streamId, tasks, next: 0 };
+  const { id: frameworkId } = framework;
+  answer(ctx, framework, { kind: "tasks", frameworkId, streamId, wanted: tasks, next: 0 });
+}
+
+/** RECONCILE_OPERATIONS: all that are known, or one by one. Source: semantics 5. */
+export function reconcileOperations(
+  ctx: MasterContext,
+  framework: FrameworkEntry,
+  call: SchedulerCallReconcileOperations,
+): void {
+  ctx.counters.count("master/messages_reconcile_operations");
+  const { streamId, id: frameworkId } = framework;
+  if (streamId === undefined) return;
+  const asked = call.operations ?? [];
+  const wanted: ReconciledOperation[] =
+    asked.length === 0
+      ? [...operationsOf(ctx, framework).keys()].map((value) => ({
+          asked: { operation_id: { value } },
+          isListed: true,
+        }))
+      : asked.map((one) => ({ asked: one, isListed: false }));
+  answer(ctx, framework, { kind: "operations", frameworkId, streamId, wanted, next: 0 });
+}
+
+/** Answers what fits into one step at once, if nobody waits, and the rest later. */
+function answer(ctx: MasterContext, framework: FrameworkEntry, rest: Reconciliation): void {
   const { reconciliations } = ctx.state;
-  const waiting = reconciliations.reduce((sum, one) => sum + one.tasks.length - one.next, 0);
-  if (waiting + tasks.length > RECONCILED_WAITING_MAX) {
-    answerNext(ctx, framework, rest, tasks.length);
+  const waiting = reconciliations.reduce((sum, one) => sum + one.wanted.length - one.next, 0);
+  if (waiting + rest.wanted.length > RECONCILED_WAITING_MAX) {
+    answerNext(ctx, framework, rest, rest.wanted.length);
     return;
   }
   reconciliations.push(rest);
   if (reconciliations.length === 1) goOnReconciling(ctx);
 }
 
-/** Answers for the next tasks that RECONCILE calls asked for. */
+/** Answers for the next tasks and operations that were asked for. */
 export function goOnReconciling(ctx: MasterContext): void {
   const { reconciliations } = ctx.state;
   let left = RECONCILED_PER_STEP_MAX;
@@ -56,7 +87,7 @@ export function goOnReconciling(ctx: MasterContext): void {
     const framework = ctx.state.frameworks.get(first.frameworkId);
     if (framework?.streamId === first.streamId) {
       left -= answerNext(ctx, framework, first, left);
-      if (first.next < first.tasks.length) break;
+      if (first.next < first.wanted.length) break;
     }
     reconciliations.shift();
     first = reconciliations[0];
@@ -64,20 +95,24 @@ export function goOnReconciling(ctx: MasterContext): void {
   if (reconciliations.length > 0) setTimer(ctx, { kind: "reconcile" }, 0);
 }
 
-/** Returns how many tasks were answered for, `count` at most. */
+/** Returns how many were answered for, `count` at most. */
 function answerNext(
   ctx: MasterContext,
   framework: FrameworkEntry,
   rest: Reconciliation,
   count: number,
 ): number {
-  const part = rest.tasks.slice(rest.next, rest.next + count);
-  rest.next += part.length;
-  for (const { taskId, agentId, isListed } of part) {
+  const start = rest.next;
+  rest.next = Math.min(start + count, rest.wanted.length);
+  if (rest.kind === "operations") {
+    answerOperations(ctx, framework, rest.wanted.slice(start, rest.next));
+    return rest.next - start;
+  }
+  for (const { taskId, agentId, isListed } of rest.wanted.slice(start, rest.next)) {
     if (isListed && !framework.tasks.has(brand<TaskId>(taskId))) continue;
     reconcileTask(ctx, framework, taskId, agentId);
   }
-  return part.length;
+  return rest.next - start;
 }
 
 /** Answers for one task; silent while an agent that could have it has not come back. */
@@ -105,26 +140,21 @@ export function reconcileTask(
   sendStatus(ctx, framework, status);
 }
 
-/** RECONCILE_OPERATIONS: all that are known, or one by one. Source: semantics 5. */
-export function reconcileOperations(
+function answerOperations(
   ctx: MasterContext,
   framework: FrameworkEntry,
-  call: SchedulerCallReconcileOperations,
+  operations: readonly ReconciledOperation[],
 ): void {
-  ctx.counters.count("master/messages_reconcile_operations");
   const { recoveredAgents, unreachableAgents, goneAgents } = ctx.state;
   const known = operationsOf(ctx, framework);
-  const wanted = call.operations ?? [];
-  if (wanted.length === 0) {
-    for (const status of known.values()) sendOperationStatus(ctx, framework, status);
-    return;
-  }
-  for (const { operation_id, agent_id, resource_provider_id } of wanted) {
+  for (const { asked, isListed } of operations) {
+    const { operation_id, agent_id, resource_provider_id } = asked;
     const latest = known.get(operation_id.value);
     if (latest !== undefined) {
       sendOperationStatus(ctx, framework, latest);
       continue;
     }
+    if (isListed) continue;
     const agentId = brand<AgentId>(agent_id?.value ?? "");
     const state = recoveredAgents.has(agentId)
       ? "OPERATION_RECOVERING"

@@ -24,6 +24,7 @@ import type {
   MachineID,
   MasterInfo,
   OperationStatus,
+  SchedulerCallReconcileOperationsOperation,
   SchedulerOfferConstraints,
   Task,
   TaskState,
@@ -102,19 +103,27 @@ export interface OfferEnd {
   readonly refuseMs: number;
 }
 
-/** The rest of a RECONCILE call; void once its stream is not the framework's any more. */
-export interface Reconciliation {
+/** The rest of a RECONCILE or RECONCILE_OPERATIONS; void once its stream is not the framework's. */
+export type Reconciliation = {
   readonly frameworkId: FrameworkId;
   readonly streamId: StreamId;
-  readonly tasks: readonly ReconciledTask[];
-  /** Place of the next task. */
+  /** Place of the next one. */
   next: number;
-}
+} & (
+  | { readonly kind: "tasks"; readonly wanted: readonly ReconciledTask[] }
+  | { readonly kind: "operations"; readonly wanted: readonly ReconciledOperation[] }
+);
 
 /** One task to answer for; `isListed`: only while the framework still has it. */
 export interface ReconciledTask {
   readonly taskId: string;
   readonly agentId: string | undefined;
+  readonly isListed: boolean;
+}
+
+/** One operation to answer for; `isListed`: only while it is known. */
+export interface ReconciledOperation {
+  readonly asked: SchedulerCallReconcileOperationsOperation;
   readonly isListed: boolean;
 }
 

@@ -276,6 +276,29 @@ describe("reconciliation", () => {
       "OPERATION_UNKNOWN",
     ]);
   });
+
+  test("many operations are answered for in several steps [semantics 5]", () => {
+    const { world, stream } = scene();
+    const operations = Array.from({ length: RECONCILED_PER_STEP_MAX + 1 }, (_, index) => ({
+      operation_id: { value: `o${index}` },
+    }));
+    const framework_id = { value: stream.frameworkId };
+    const reconcile_operations = { operations };
+    const call = { framework_id, type: "RECONCILE_OPERATIONS", reconcile_operations } as const;
+    // Past the harness, which lets timers fire at once.
+    const ids = (input: MasterInput) =>
+      world.core.step(input, world.nowMs).flatMap((effect) => {
+        if (effect.kind !== "sendEvent") return [];
+        return effect.event.update_operation_status?.status.operation_id?.value ?? [];
+      });
+    const { id: streamId } = stream;
+    expect(
+      ids({ kind: "schedulerCall", requestId: 1, call, streamId, principal: undefined }),
+    ).toHaveLength(RECONCILED_PER_STEP_MAX);
+    expect(ids({ kind: "timer", timer: { kind: "reconcile" } })).toEqual([
+      `o${RECONCILED_PER_STEP_MAX}`,
+    ]);
+  });
 });
 
 describe("kill", () => {
