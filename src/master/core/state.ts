@@ -170,6 +170,7 @@ export type Sweep = {
   | { readonly kind: "removeFramework"; readonly framework: FrameworkEntry }
   /** Tells agents what a framework is now. */
   | { readonly kind: "updateFramework"; readonly framework: FrameworkEntry }
+  | { readonly kind: "schedule" }
   /** By `machineKey`. */
   | { readonly kind: "machinesDown"; readonly machines: ReadonlySet<string> }
 );

@@ -2,7 +2,7 @@
 import { unreachable } from "../../base/assert.ts";
 import { type MasterContext, setTimer } from "./context.ts";
 import { goOnRemovingFramework, goOnTellingAgents } from "./frameworks.ts";
-import { goOnShuttingDown } from "./operator/maintenance.ts";
+import { goOnPlanning, goOnShuttingDown } from "./operator/maintenance.ts";
 import type { Sweep } from "./state.ts";
 
 /** The timer: one part of the oldest work. */
@@ -20,6 +20,8 @@ function goOn(ctx: MasterContext, sweep: Sweep): boolean {
       return goOnRemovingFramework(ctx, sweep);
     case "updateFramework":
       return goOnTellingAgents(ctx, sweep);
+    case "schedule":
+      return goOnPlanning(ctx, sweep);
     case "machinesDown":
       return goOnShuttingDown(ctx, sweep);
     default:

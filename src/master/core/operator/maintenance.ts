@@ -42,9 +42,15 @@ export function stopMaintenance(
 
 /** Durable: offers are made anew, with or without the unavailability. */
 export function scheduleCommitted(ctx: MasterContext): void {
-  for (const agent of ctx.state.agents.values()) {
+  const agents = [...ctx.state.agents.keys()];
+  startSweep(ctx, { kind: "schedule", agents, next: 0 }, goOnPlanning);
+}
+
+/** The next agents take over what is planned for them now; who is concerned is asked at the end. */
+export const goOnPlanning: GoOn<"schedule"> = (ctx, sweep) => {
+  const isOver = visitAgents(ctx, sweep, (agent) => {
     const unavailability = machineOfAgent(ctx, agent)?.unavailability;
-    if (isSame(agent.unavailability, unavailability)) continue;
+    if (isSame(agent.unavailability, unavailability)) return LOOK_COST;
     agent.unavailability = unavailability;
     // What was asked before is withdrawn as inverse offers are looked through.
     agent.inverse.clear();
@@ -52,10 +58,12 @@ export function scheduleCommitted(ctx: MasterContext): void {
       const offer = must(ctx.state.offers.get(offerId), "offer of an agent");
       doomOffer(ctx, offer, RESCINDED);
     }
-  }
+    return LOOK_COST;
+  });
   endDoomedOffers(ctx);
-  sendInverseOffers(ctx);
-}
+  if (isOver) sendInverseOffers(ctx);
+  return isOver;
+};
 
 /** Durable: agents on these machines end, and are removed. */
 export function machinesDown(ctx: MasterContext, machines: readonly MachineID[]): void {
