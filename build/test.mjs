@@ -66,7 +66,7 @@ try {
 } finally {
   rmSync(reports, { recursive: true, force: true });
 }
-if (total.passed + total.failed === 0) {
+if (total.passed + total.failed + total.skipped === 0) {
   console.log("FAIL no test matches");
   total.failed = 1;
 }

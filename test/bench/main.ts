@@ -92,9 +92,12 @@ function makeContext(bench: Bench, { isQuick, runs }: Arguments): BenchContext {
   };
 }
 
-/** What the compiler says belongs to stderr: stdout may be read by a program. */
+/**
+ * What the compiler says belongs to stderr: stdout may be read by a program. By this very runtime,
+ * as the test machine has no other.
+ */
 function compileBinary(): boolean {
-  const { status } = spawnSync("node", ["--input-type=module", "--eval", COMPILE_SCRIPT], {
+  const { status } = spawnSync(process.execPath, ["--eval", COMPILE_SCRIPT], {
     cwd: ROOT,
     stdio: ["ignore", process.stderr.fd, "inherit"],
   });
