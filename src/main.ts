@@ -10,7 +10,9 @@ import process from "node:process";
 import type { ParsedFlags } from "./cli/flags/parse-flags.ts";
 import { runCommand } from "./cli/main.ts";
 import { parseRoleFlags } from "./cli/role-flags.ts";
+import type { FetchHelper } from "./fetcher/fetcher.ts";
 import { runFetchHelper } from "./fetcher/helper/helper.ts";
+import { runImageHelper } from "./images/helper/helper.ts";
 import { loadServe } from "./platform/server.ts";
 import { notifyReady } from "./platform/service-manager.ts";
 import { loadSqlite } from "./platform/sqlite.ts";
@@ -26,8 +28,9 @@ import { startRoles } from "./roles/start-roles.ts";
 declare const ALLOT_VERSION: string | undefined;
 const VERSION: string = typeof ALLOT_VERSION === "string" ? ALLOT_VERSION : "0.1.0-source";
 
-/** First argument that makes this program a helper of an agent; nothing for people. */
+/** First arguments that make this program a helper of an agent; nothing for people. */
 const FETCH_HELPER = "fetch-helper";
+const IMAGE_HELPER = "image-helper";
 /** This very program, also when another version has taken its place on disk. */
 const PROGRAM_FILE = "/proc/self/exe";
 
@@ -47,9 +50,9 @@ const NETWORK_VARIABLES = [
 async function main(): Promise<number> {
   const argv = process.argv.slice(2);
   const [first] = argv;
-  if (first === FETCH_HELPER) {
-    return await runFetchHelper({ clock: systemClock, enter: (folder) => process.chdir(folder) });
-  }
+  const helper = { clock: systemClock, enter: (folder: string) => process.chdir(folder) };
+  if (first === FETCH_HELPER) return await runFetchHelper(helper);
+  if (first === IMAGE_HELPER) return await runImageHelper(helper);
   if (first !== undefined && !first.startsWith("-")) return await runCommand(argv, process.env);
   const parsed = parseRoleFlags({
     argv,
@@ -80,10 +83,8 @@ async function runRoles(flags: ParsedFlags): Promise<number> {
     allotVersion: VERSION,
     programName: programName(),
     workDir: workDirOf(flags),
-    fetchHelper: {
-      command: [PROGRAM_FILE, ...sourceArguments(), FETCH_HELPER],
-      environment: networkVariables(),
-    },
+    fetchHelper: helperOf(FETCH_HELPER),
+    imageHelper: helperOf(IMAGE_HELPER),
     clock: systemClock,
     rng: systemRng,
     log,
@@ -115,6 +116,14 @@ async function runRoles(flags: ParsedFlags): Promise<number> {
   const code = await finished;
   await started.value.stop();
   return code;
+}
+
+/** This very program as a helper. */
+function helperOf(name: string): FetchHelper {
+  return {
+    command: [PROGRAM_FILE, ...sourceArguments(), name],
+    environment: networkVariables(),
+  };
 }
 
 function programName(): string {

@@ -65,6 +65,8 @@ export interface ContainerSpec {
 export interface ContainerRootfs {
   /** Absolute, on the host. */
   readonly path: string;
+  /** Lines of shell that put it there in the container's own namespaces; left out when it is there. */
+  readonly setup?: readonly string[] | undefined;
   /** Where the sandbox is seen in it, absolute. */
   readonly sandboxPath: string;
   /** Working folder of the command in it; the sandbox when left out. */

@@ -9,12 +9,12 @@ import { HELPER_PATH } from "../containerizer/keeper/host-tools.ts";
 import { type FetchJob, GO_WORD, type HelperEvent } from "./helper-messages.ts";
 import { HELPER_LINE_BYTES_MAX, HELPER_STDERR_BYTES_MAX } from "./limits.ts";
 
-export interface HelperRun {
+export interface HelperRun<Job extends object = FetchJob> {
   /** Program and first arguments. */
   readonly command: readonly [string, ...string[]];
   /** All of its environment beside PATH. */
   readonly environment: Readonly<Record<string, string>>;
-  readonly job: FetchJob;
+  readonly job: Job;
   /** Open files that it gets as descriptors 3, 4, …; they stay the caller's to close. */
   readonly files: readonly number[];
   readonly onEvent: (event: HelperEvent) => void;
@@ -26,7 +26,10 @@ export interface HelperRun {
 export const FIRST_DESCRIPTOR = 3;
 
 /** Resolves when the helper has done all of its job. */
-export function runHelper(run: HelperRun, signal: AbortSignal): Promise<void> {
+export function runHelper<Job extends object>(
+  run: HelperRun<Job>,
+  signal: AbortSignal,
+): Promise<void> {
   if (signal.aborted) return Promise.reject(stopped());
   const [program, ...args] = run.command;
   const child = spawn(program, args, {
@@ -65,7 +68,7 @@ export function runHelper(run: HelperRun, signal: AbortSignal): Promise<void> {
   child.stdin?.write(`${JSON.stringify(run.job)}\n`);
   signal.addEventListener("abort", kill);
   child.once("error", (error) => {
-    end ??= new ContainerizerError(`The fetch helper could not be started: ${error.message}`);
+    end ??= new ContainerizerError(`The helper could not be started: ${error.message}`);
     outcome.reject(end);
   });
   child.once("close", () => {
@@ -83,7 +86,7 @@ function stopped(): ContainerizerError {
 
 function endedEarly(signal: string | null, complaint: string): ContainerizerError {
   const how = signal === null ? complaint.trim() : `killed by ${signal}`;
-  return new ContainerizerError(`The fetch helper ended early: ${how}`);
+  return new ContainerizerError(`The helper ended early: ${how}`);
 }
 
 function linesTo(onLine: (line: string) => void): (chunk: Uint8Array) => void {

@@ -77,7 +77,7 @@ export async function startAgent(
   const oversubscription = oversubscriptionFlags(flags);
   if (!oversubscription.ok) return oversubscription;
   const runtimeDir = flags.string("runtime_dir") ?? paths.join(workDir, "runtime");
-  const native = chooseContainerizer(context, runtimeDir);
+  const native = await chooseContainerizer(context, runtimeDir);
   if (!native.ok) return native;
   mkdirSync(workDir, { recursive: true, mode: 0o755 });
   let handle = (_request: Request): Response | Promise<Response> =>
@@ -148,6 +148,7 @@ export async function startAgent(
     oversubscription: oversubscription.value,
     containerizer: containerizer.value,
     fetcher,
+    images: native.value.images,
     checkpoint,
     link: {
       send: (message) => link.send(message),

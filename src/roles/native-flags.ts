@@ -22,11 +22,15 @@ import type { PortRange } from "../containerizer/native/port-isolator.ts";
 import { RlimitIsolator } from "../containerizer/native/privilege-isolators.ts";
 import { findPrograms } from "../containerizer/native/programs.ts";
 import { PosixContainerizer } from "../containerizer/posix/posix-containerizer.ts";
+import type { ImageCollector } from "../images/image-collector.ts";
 import type { CapabilityInfo } from "../protocol/v1/types.ts";
+import { openImages } from "./image-flags.ts";
 import type { RoleContext } from "./role-context.ts";
 
 export interface ChosenContainerizer {
   readonly containerizer: Containerizer;
+  /** Undefined where containers can have no images. */
+  readonly images: ImageCollector | undefined;
   /** `TaskInfo.limits` are enforced. */
   readonly areLimitsEnforced: boolean;
   /** What holds in place of the flags of these names. */
@@ -41,10 +45,11 @@ export interface LauncherChoice {
 }
 
 /** Errors: a refusal for flags that contradict each other or this host. */
-export function chooseContainerizer(
-  { flags, codec, workDir, clock, log, openTerminal }: RoleContext,
+export async function chooseContainerizer(
+  context: RoleContext,
   runtimeDir: string,
-): Result<ChosenContainerizer> {
+): Promise<Result<ChosenContainerizer>> {
+  const { flags, codec, workDir, clock, log, openTerminal } = context;
   const hierarchy = flags.string("cgroups_hierarchy") ?? "/sys/fs/cgroup";
   const choice = chooseLauncher({
     launcher: flags.string("launcher"),
@@ -65,6 +70,8 @@ export function chooseContainerizer(
   if (!bounding.ok) return bounding;
   const looked = portsFlag(flags);
   if (!looked.ok) return looked;
+  const images = await openImages(context, launcher === "linux" ? isolation : undefined);
+  if (!images.ok) return images;
   const disk = {
     intervalMs: flags.durationMs("container_disk_watch_interval") ?? 15_000,
     isEnforced: flags.boolean("enforce_container_disk_quota"),
@@ -83,6 +90,7 @@ export function chooseContainerizer(
       : nativeContainerizer({
           ...parts,
           isolation,
+          isolators: images.value?.isolators,
           cgroups: {
             hierarchy,
             root: flags.string("cgroups_root") ?? "allot",
@@ -112,11 +120,13 @@ export function chooseContainerizer(
         });
   const areLimitsWanted = isolation.has("cgroups/cpu") && isolation.has("cgroups/mem");
   return ok({
-    containerizer,
+    containerizer: images.value?.wrap(containerizer) ?? containerizer,
+    images: images.value?.collector,
     areLimitsEnforced: areLimitsWanted && !missing.includes("cpu") && !missing.includes("memory"),
     flags: {
       launcher,
       isolation: [...isolation].join(","),
+      ...images.value?.flags,
       ...(shortfall === undefined ? {} : { isolation_degraded: shortfall }),
     },
   });

@@ -3,6 +3,7 @@ import type { Clock, Log, OpenTerminal, Rng, SqlOpen } from "../base/ports.ts";
 import type { ParsedFlags } from "../cli/flags/parse-flags.ts";
 import type { FetchHelper } from "../fetcher/fetcher.ts";
 import type { LoggingLevel } from "../http/logging-level.ts";
+import type { ImageHelper } from "../images/image-puller.ts";
 import type { Serve } from "../platform/server-types.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { LinkCodec } from "../protocol/link-codec.ts";
@@ -22,6 +23,7 @@ export interface RoleContext {
   readonly programName: string;
   readonly workDir: string;
   readonly fetchHelper: FetchHelper;
+  readonly imageHelper: ImageHelper;
   readonly clock: Clock;
   readonly rng: Rng;
   readonly log: Log;

@@ -4,8 +4,10 @@ export interface TarEntry {
   readonly path: string;
   /** Type flag; "0", a file, when left out. */
   readonly type?: string;
-  readonly content?: string;
+  readonly content?: string | Uint8Array;
   readonly mode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
   readonly linkTarget?: string;
 }
 
@@ -29,12 +31,13 @@ export function paxOf(records: Readonly<Record<string, string>>): TarEntry {
 
 function entryBytes(entry: TarEntry): Uint8Array {
   const content = Buffer.from(entry.content ?? "");
+  const owner = (id = 0): string => `${id.toString(8).padStart(7, "0")}\0`;
   const header = new Uint8Array(BLOCK);
   const put = (at: number, text: string): void => header.set(Buffer.from(text, "latin1"), at);
   put(0, Buffer.from(entry.path).toString("latin1"));
   put(100, `${(entry.mode ?? 0o644).toString(8).padStart(7, "0")}\0`);
-  put(108, "0000000\0");
-  put(116, "0000000\0");
+  put(108, owner(entry.uid));
+  put(116, owner(entry.gid));
   put(124, `${content.length.toString(8).padStart(11, "0")}\0`);
   put(136, "14000000000\0");
   put(156, entry.type ?? "0");

@@ -75,6 +75,13 @@ export const LAYERS: readonly Layer[] = [
   { ...edge, folder: "containerizer", rank: 5, mayImport: ["base", "protocol", "resources"] },
   // Beside the containerizers, since it makes the sandbox that they then take over.
   { ...edge, folder: "fetcher", rank: 6, mayImport: ["base", "protocol", "containerizer"] },
+  // Wraps a containerizer; its helpers unpack as the fetcher's do.
+  {
+    ...edge,
+    folder: "images",
+    rank: 7,
+    mayImport: ["base", "protocol", "containerizer", "fetcher"],
+  },
   {
     ...edge,
     folder: "executor",
@@ -137,6 +144,7 @@ export const LAYERS: readonly Layer[] = [
       "agent/checkpoint",
       "containerizer",
       "fetcher",
+      "images",
       "master/runtime",
       "agent/runtime",
       "link",

@@ -9,7 +9,11 @@ import type { Clock, Log, Rng } from "../../base/ports.ts";
 import { type Result, refuse } from "../../base/result.ts";
 import type { Containerizer, ContainerizerHealth } from "../../containerizer/containerizer.ts";
 import { DatabaseError } from "../../database/database-error.ts";
-import type { AgentResponseGetContainersContainer, ExecutorCall } from "../../protocol/v1/types.ts";
+import type {
+  AgentResponseGetContainersContainer,
+  ExecutorCall,
+  Image,
+} from "../../protocol/v1/types.ts";
 import { AgentCore } from "../core/agent-core.ts";
 import type { AgentOptions } from "../core/agent-options.ts";
 import type { CheckpointOperation } from "../core/checkpoint-state.ts";
@@ -36,7 +40,13 @@ import { GarbageCollector, type GarbageOptions } from "./garbage.ts";
 import { COALESCE_MS, INPUTS_PER_BATCH, QUEUED_INPUTS, STOP_TIMEOUT_MS } from "./limits.ts";
 import { LogRotation, type LogRotationOptions } from "./log-rotation.ts";
 import { Oversubscription, type OversubscriptionOptions } from "./oversubscription.ts";
-import type { CheckpointStore, ExecutorStream, MasterLink, UriFetcher } from "./ports.ts";
+import type {
+  CheckpointStore,
+  ExecutorStream,
+  ImageKeeper,
+  MasterLink,
+  UriFetcher,
+} from "./ports.ts";
 import type { Session } from "./session.ts";
 import { AgentTimers } from "./timers.ts";
 import { createVolume, trashVolume } from "./volumes.ts";
@@ -55,6 +65,8 @@ export interface AgentRuntimeDependencies {
   readonly oversubscription?: OversubscriptionOptions | undefined;
   readonly containerizer: Containerizer;
   readonly fetcher: UriFetcher;
+  /** Undefined where containers can have no images. */
+  readonly images?: ImageKeeper | undefined;
   /** Owned by the runtime from here on; closed by `stop`. */
   readonly checkpoint: CheckpointStore;
   readonly link: MasterLink;
@@ -288,6 +300,11 @@ export class AgentRuntime {
     return reportContainers(this.state, this.#deps.containerizer, scope);
   }
 
+  /** Removes images that no container uses, but for these. Errors: those of what keeps them. */
+  async pruneImages(excluded: readonly Image[]): Promise<void> {
+    await this.#deps.images?.prune(excluded);
+  }
+
   /** Ends the work of this process. Tasks of checkpointing frameworks run on. */
   async stop(): Promise<void> {
     if (this.#isStopped) return;
@@ -298,6 +315,7 @@ export class AgentRuntime {
       this.#logs?.stop(),
       this.#disk?.stop(),
       this.#oversubscription?.stop(),
+      this.#deps.images?.stop(),
     ]);
     await withTimeout(this.#deps.clock, STOP_TIMEOUT_MS, this.#host.stop());
     await this.#deps.containerizer.close();

@@ -1,7 +1,7 @@
 /** What the agent's runtime needs from outside; edges implement it, main.ts joins them. */
 import type { FetchRequest } from "../../fetcher/fetcher.ts";
 import type { AgentToMaster } from "../../protocol/link-frames.ts";
-import type { ExecutorEvent } from "../../protocol/v1/types.ts";
+import type { ExecutorEvent, Image } from "../../protocol/v1/types.ts";
 import type { CheckpointOperation, CheckpointState } from "../core/checkpoint-state.ts";
 
 /** The agent's end of the link. What happens on it comes back through `AgentRuntime.input`. */
@@ -33,4 +33,11 @@ export interface ExecutorStream {
   /** False when the executor does not keep up and has been cut. */
   send(event: ExecutorEvent): boolean;
   close(): void;
+}
+
+/** Images that are kept for containers to come. */
+export interface ImageKeeper {
+  /** Removes what no container uses, but for these. */
+  prune(excluded: readonly Image[]): Promise<void>;
+  stop(): Promise<void>;
 }

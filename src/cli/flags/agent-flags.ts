@@ -262,30 +262,36 @@ export const AGENT_FLAGS: readonly Flag[] = [
   ]),
   ...group("Images and Docker", [
     acts("containerizers", "string", "mesos", "mesos and/or docker, in order"),
-    later("image_providers", "string", undefined, "APPC and/or DOCKER"),
-    later(
+    acts(
+      "image_providers",
+      "string",
+      undefined,
+      "docker, or nothing for no images; docker where containers can have a root of their own",
+    ),
+    acts(
       "image_provisioner_backend",
       "string",
       undefined,
-      "overlay, aufs, bind or copy; auto when unset",
+      "how layers become a root; overlay where it can be mounted, when unset",
+      { choices: ["overlay", "copy"] },
     ),
-    later("image_gc_config", "json", undefined, "automatic image GC JSON", { isPathRead: true }),
+    acts("image_gc_config", "json", undefined, "automatic image GC JSON", { isPathRead: true }),
     never("appc_simple_discovery_uri_prefix", "string", "http://", "Appc discovery URI prefix", {
       note: "Appc images are not supported",
     }),
     never("appc_store_dir", "path", undefined, "Appc image store", {
       note: "Appc images are not supported",
     }),
-    later(
+    acts(
       "docker_registry",
       "string",
       "https://registry-1.docker.io",
-      "registry URL or local image directory",
+      "registry URL or local folder of image archives",
     ),
-    later("docker_store_dir", "path", undefined, "Docker image store"),
+    acts("docker_store_dir", "path", undefined, "image store; in the work folder when unset"),
     later("docker_volume_checkpoint_dir", "path", undefined, "docker volume isolator state"),
     later("docker_volume_chown", "boolean", "false", "chown docker volume mount to container user"),
-    later(
+    acts(
       "docker_ignore_runtime",
       "boolean",
       "false",

@@ -13,6 +13,14 @@ const SANDBOX_FILES = [".docker/config.json", ".dockercfg"] as const;
 /** A configuration is a few kilobytes; a task could fetch anything under its name. */
 const CONFIG_BYTES_MAX = 1024 * 1024;
 
+/** What a configuration knows about a registry; one of the three secrets is there. */
+export interface RegistryCredentials {
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly identitytoken: string | undefined;
+  readonly registrytoken: string | undefined;
+}
+
 /** `X-Registry-Auth` for the registry, or undefined when nothing is known of it. */
 export function registryAuth(
   registry: string,
@@ -20,14 +28,18 @@ export function registryAuth(
   defaultConfig: string | undefined,
 ): string | undefined {
   const text = sandboxConfig(sandbox) ?? defaultConfig;
-  if (text === undefined) return undefined;
+  const credentials = text === undefined ? undefined : credentialsIn(text, registry);
+  return credentials === undefined ? undefined : headerOf(credentials, registry);
+}
+
+/** Looks the registry up in the text of a configuration, of the newer or the older form. */
+export function credentialsIn(text: string, registry: string): RegistryCredentials | undefined {
   const config = parse(text);
   // The older form is the list of registries itself.
   const auths = config.at("auths").entries();
   const rows = auths.length > 0 ? auths : config.entries();
   const found = rows.find(([name]) => hostOf(name) === hostOf(registry));
-  if (found === undefined) return undefined;
-  return headerOf(found[1], registry);
+  return found === undefined ? undefined : credentialsOf(found[1]);
 }
 
 function sandboxConfig(sandbox: string): string | undefined {
@@ -58,7 +70,7 @@ function hostOf(name: string): string {
   return hub.includes(host) ? DOCKER_HUB : host;
 }
 
-function headerOf(row: Answer, registry: string): string | undefined {
+function credentialsOf(row: Answer): RegistryCredentials | undefined {
   const pair = Buffer.from(row.at("auth").text() ?? "", "base64").toString("utf8");
   const colon = pair.indexOf(":");
   const username = row.at("username").text() ?? (colon < 0 ? undefined : pair.slice(0, colon));
@@ -66,8 +78,11 @@ function headerOf(row: Answer, registry: string): string | undefined {
   const identitytoken = row.at("identitytoken").text();
   const registrytoken = row.at("registrytoken").text();
   const hasSecret = [password, identitytoken, registrytoken].some((part) => part !== undefined);
-  if (!hasSecret) return undefined;
-  const auth = { username, password, identitytoken, registrytoken, serveraddress: registry };
+  return hasSecret ? { username, password, identitytoken, registrytoken } : undefined;
+}
+
+function headerOf(credentials: RegistryCredentials, registry: string): string {
+  const auth = { ...credentials, serveraddress: registry };
   // The alphabet for URLs, but with the padding, without which the Engine reads nothing.
   const text = Buffer.from(JSON.stringify(auth)).toString("base64");
   return text.replaceAll("+", "-").replaceAll("/", "_");

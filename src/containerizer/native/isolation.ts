@@ -11,6 +11,7 @@ const ISOLATIONS = [
   "cgroups/pids",
   "cgroups/blkio",
   "disk/du",
+  "docker/runtime",
   "filesystem/posix",
   "filesystem/linux",
   "linux/capabilities",

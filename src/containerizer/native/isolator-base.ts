@@ -10,7 +10,7 @@ export abstract class IsolatorBase implements Isolator {
 
   abstract prepare(...args: Parameters<Isolator["prepare"]>): Promise<Preparation>;
 
-  isolate(): Promise<void> {
+  isolate(..._args: Parameters<Isolator["isolate"]>): Promise<void> {
     return Promise.resolve();
   }
 

@@ -6,7 +6,7 @@
  */
 import { closeSync, existsSync, lstatSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { ContainerSpec, Preparation } from "../containerizer.ts";
+import type { ContainerRootfs, ContainerSpec, Preparation } from "../containerizer.ts";
 import { INNER_FOLDER } from "../keeper/inner-tools.ts";
 import { quote } from "../keeper/launch-plan.ts";
 import { targetInside } from "../posix/safe-path.ts";
@@ -42,7 +42,7 @@ export class RootfsIsolator extends IsolatorBase {
     return {
       environment: {},
       setup: [
-        `${mount} --rbind -- ${quote(path)} ${quote(path)}`,
+        ...placement(mount, rootfs),
         `${mount} -t proc -o nosuid,nodev,noexec proc ${folder("proc")}`,
         `${mount} -t sysfs -o ro,nosuid,nodev,noexec sysfs ${folder("sys")}`,
         `${mount} -t cgroup2 -o ro,nosuid,nodev,noexec cgroup2 ${quote(join(path, "sys/fs/cgroup"))}`,
@@ -80,6 +80,11 @@ export class SandboxIsolator extends IsolatorBase {
     const line = `${this.#mount} --rbind -- ${quote(directory)} ${target}`;
     return Promise.resolve({ environment: {}, setup: [line] });
   }
+}
+
+/** It has to be a mount of its own. */
+function placement(mount: string, { path, setup = [] }: ContainerRootfs): readonly string[] {
+  return setup.length > 0 ? setup : [`${mount} --rbind -- ${quote(path)} ${quote(path)}`];
 }
 
 function folderIn(root: string, path: string): string {

@@ -20,6 +20,8 @@ export interface DownloadSink {
 export interface DownloadOptions {
   readonly url: string;
   readonly shown: string;
+  /** For the server of `url` alone, not for where it sends us. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly stallTimeoutMs: number;
   readonly clock: Clock;
 }
@@ -87,7 +89,11 @@ class Transfer {
     let url = this.#options.url;
     for (let redirects = 0; redirects <= REDIRECTS_MAX; redirects += 1) {
       const response = await fetch(url, {
-        headers: { "Accept-Encoding": "identity", ...this.#rangeHeaders() },
+        headers: {
+          "Accept-Encoding": "identity",
+          ...(new URL(url).origin === new URL(this.#options.url).origin && this.#options.headers),
+          ...this.#rangeHeaders(),
+        },
         redirect: "manual",
         decompress: false,
         signal: silence.signal,

@@ -4,15 +4,14 @@
  * no work of theirs holds the agent up. It speaks with the agent over stdin and stdout
  * (helper-messages.ts) and ends with it.
  */
-import { writeSync } from "node:fs";
 import process from "node:process";
 import type { Clock } from "../../base/ports.ts";
-import { type FetchJob, GO_WORD, type HelperEvent } from "../helper-messages.ts";
+import { type FetchJob, GO_WORD } from "../helper-messages.ts";
+import { AgentWords, tellAgent } from "./agent-words.ts";
 import { FetchError, reasonOf } from "./fetch-error.ts";
 import { fetchItem, type ItemContext } from "./fetch-item.ts";
 import { SandboxFolder } from "./sandbox-folder.ts";
 
-const STDOUT = 1;
 const UMASK = 0o022;
 
 export interface HelperProcess {
@@ -23,7 +22,7 @@ export interface HelperProcess {
 
 /** The whole life of a helper; resolves with its exit status. */
 export async function runFetchHelper({ clock, enter }: HelperProcess): Promise<number> {
-  const words = new Words();
+  const words = new AgentWords();
   const job = JSON.parse(await words.next()) as FetchJob;
   try {
     // By its name as root: the user may not be let through to where sandboxes are.
@@ -38,19 +37,20 @@ export async function runFetchHelper({ clock, enter }: HelperProcess): Promise<n
         stallTimeoutMs: job.stallTimeoutMs,
         size: async (bytes) => {
           if (!item.asksForRoom) return;
-          tell({ kind: "size", bytes });
+          tellAgent({ kind: "size", bytes });
           if ((await words.next()) !== GO_WORD) throw new FetchError("no room");
         },
-        progress: (bytes, totalBytes) => tell({ kind: "progress", item: index, bytes, totalBytes }),
-        resumed: (reason, bytes) => tell({ kind: "resumed", item: index, reason, bytes }),
+        progress: (bytes, totalBytes) =>
+          tellAgent({ kind: "progress", item: index, bytes, totalBytes }),
+        resumed: (reason, bytes) => tellAgent({ kind: "resumed", item: index, reason, bytes }),
       };
       const bytes = await fetchItem(item, context);
-      tell({ kind: "fetched", item: index, bytes });
+      tellAgent({ kind: "fetched", item: index, bytes });
     }
-    tell({ kind: "done" });
+    tellAgent({ kind: "done" });
     return 0;
   } catch (error) {
-    tell({ kind: "failed", message: reasonOf(error) });
+    tellAgent({ kind: "failed", message: reasonOf(error) });
     return 1;
   }
 }
@@ -70,40 +70,5 @@ function become(user: FetchJob["user"]): void {
   rights.setuid?.(user.uid);
   if (process.geteuid?.() !== user.uid || process.getegid?.() !== user.gid) {
     throw new FetchError(`could not become user ${user.name}`);
-  }
-}
-
-function tell(event: HelperEvent): void {
-  writeSync(STDOUT, `${JSON.stringify(event)}\n`);
-}
-
-/** Lines from the agent. When they end the agent is gone, and so is everything here. */
-class Words {
-  #text = "";
-  readonly #lines: string[] = [];
-  #wake: (line: string) => void = (line) => void this.#lines.push(line);
-
-  constructor() {
-    process.stdin.setEncoding("utf8");
-    process.stdin.on("data", (chunk: string) => {
-      this.#text += chunk;
-      for (let end = this.#text.indexOf("\n"); end >= 0; end = this.#text.indexOf("\n")) {
-        const line = this.#text.slice(0, end);
-        this.#text = this.#text.slice(end + 1);
-        this.#wake(line);
-      }
-    });
-    process.stdin.on("end", () => process.kill(-process.pid, "SIGKILL"));
-  }
-
-  next(): Promise<string> {
-    const line = this.#lines.shift();
-    if (line !== undefined) return Promise.resolve(line);
-    return new Promise((resolve) => {
-      this.#wake = (next) => {
-        this.#wake = (later) => void this.#lines.push(later);
-        resolve(next);
-      };
-    });
   }
 }

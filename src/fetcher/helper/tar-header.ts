@@ -11,6 +11,8 @@ export interface TarHeader {
   /** The type flag as it stands; a v7 folder has been told by its name. */
   readonly type: string;
   readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
   readonly size: number;
   readonly modifiedSeconds: number;
   readonly linkTarget: string;
@@ -19,6 +21,8 @@ export interface TarHeader {
 const OFFSET = {
   path: [0, 100],
   mode: [100, 8],
+  uid: [108, 8],
+  gid: [116, 8],
   size: [124, 12],
   modified: [136, 12],
   checksum: [148, 8],
@@ -42,6 +46,8 @@ export function parseTarHeader(block: Uint8Array): TarHeader | undefined {
     path,
     type: isFile ? (path.endsWith("/") ? "5" : "0") : flag,
     mode: numberIn(block, "mode"),
+    uid: numberIn(block, "uid"),
+    gid: numberIn(block, "gid"),
     size: numberIn(block, "size"),
     modifiedSeconds: numberIn(block, "modified"),
     linkTarget: text(block, "link"),

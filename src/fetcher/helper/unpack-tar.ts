@@ -4,7 +4,6 @@ import { ARCHIVE_ENTRIES_MAX, TAR_HEADER_BYTES_MAX } from "../limits.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { FetchError } from "./fetch-error.ts";
 import { writeAll } from "./open-files.ts";
-import type { SandboxFolder } from "./sandbox-folder.ts";
 import {
   BLOCK_BYTES,
   parsePaxRecords,
@@ -23,10 +22,21 @@ const REFUSED: Readonly<Record<string, string>> = {
   M: "a part of a file on another volume",
 };
 
+/** Where an archive is unpacked. Errors: `FetchError` for what must not be in there. */
+export interface TarTarget {
+  /** An empty file, open for writing. */
+  createFile(path: string, mode: number, header: TarHeader): number;
+  makeFolder(path: string, mode: number, header: TarHeader): void;
+  makeLink(path: string, target: string, header: TarHeader): void;
+  makeHardLink(path: string, target: string): void;
+  /** True for an entry that stands for something else than what it is. */
+  isSign?(path: string): boolean;
+}
+
 /** Source of entries, one after the other. Errors: `FetchError`, system errors. */
 export async function unpackTar(
   chunks: AsyncIterable<Uint8Array>,
-  folder: SandboxFolder,
+  folder: TarTarget,
 ): Promise<void> {
   const reader = new ByteReader(chunks);
   for (let count = 0; ; count += 1) {
@@ -81,12 +91,14 @@ function fromPax(records: ReadonlyMap<string, string>): Partial<TarHeader> {
   }
   const path = records.get("path");
   const linkTarget = records.get("linkpath");
-  const size = records.get("size");
+  const [size, uid, gid] = ["size", "uid", "gid"].map((key) => records.get(key));
   const modified = Number(records.get("mtime") ?? Number.NaN);
   if (size !== undefined && !Number.isSafeInteger(Number(size))) {
     throw new FetchError("the archive has a number that is too large (size)");
   }
   return {
+    ...(uid === undefined ? {} : { uid: Number(uid) }),
+    ...(gid === undefined ? {} : { gid: Number(gid) }),
     ...(path === undefined ? {} : { path }),
     ...(linkTarget === undefined ? {} : { linkTarget }),
     ...(size === undefined ? {} : { size: Number(size) }),
@@ -97,9 +109,13 @@ function fromPax(records: ReadonlyMap<string, string>): Partial<TarHeader> {
 async function unpackEntry(
   header: TarHeader,
   reader: ByteReader,
-  folder: SandboxFolder,
+  folder: TarTarget,
 ): Promise<void> {
   const { path, type, mode, size, linkTarget } = header;
+  if (folder.isSign?.(path) === true) {
+    await reader.skip(padded(size));
+    return;
+  }
   switch (type) {
     case "0":
       await unpackFile(header, reader, folder);
@@ -108,10 +124,10 @@ async function unpackEntry(
       folder.makeHardLink(path, linkTarget);
       break;
     case "2":
-      folder.makeLink(path, linkTarget);
+      folder.makeLink(path, linkTarget, header);
       break;
     case "5":
-      folder.makeFolder(path, mode);
+      folder.makeFolder(path, mode, header);
       break;
     default: {
       const what = REFUSED[type] ?? `an entry of the unknown type ${JSON.stringify(type)}`;
@@ -121,12 +137,9 @@ async function unpackEntry(
   await reader.skip(padded(size));
 }
 
-async function unpackFile(
-  { path, mode, size, modifiedSeconds }: TarHeader,
-  reader: ByteReader,
-  folder: SandboxFolder,
-): Promise<void> {
-  const file = folder.createFile(path, mode);
+async function unpackFile(header: TarHeader, reader: ByteReader, folder: TarTarget): Promise<void> {
+  const { path, mode, size, modifiedSeconds } = header;
+  const file = folder.createFile(path, mode, header);
   try {
     for await (const chunk of reader.stream(size)) writeAll(file, chunk);
     futimesSync(file, modifiedSeconds, modifiedSeconds);

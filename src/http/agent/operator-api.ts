@@ -29,6 +29,7 @@ import { type AnswerForm, answerForm, RECORD_IO } from "./answer-form.ts";
 import { answerAttachInput, answerContainerCall } from "./container-api.ts";
 import { containerCallOf } from "./container-calls.ts";
 import { visibleContainers } from "./containers.ts";
+import { imageCall } from "./image-calls.ts";
 import type { ProcessIoOptions } from "./process-io.ts";
 import { providerCall } from "./provider-calls.ts";
 
@@ -142,7 +143,9 @@ async function answerTo(
   const own = await read({ runtime, facts }, call, new Viewer(facts.acls, caller.principal));
   if (own !== undefined) return ok(own);
   const common =
-    providerCall(facts.acls, call, caller) ?? (await processCall(facts, type ?? "", call, caller));
+    (await imageCall(runtime, facts.acls, call, caller)) ??
+    providerCall(facts.acls, call, caller) ??
+    (await processCall(facts, type ?? "", call, caller));
   if (common === undefined) {
     return refuse("notImplemented", `${type} is not implemented by this version of allot`);
   }

@@ -1,6 +1,5 @@
 /**
- * Calls about resource providers and images, of which this agent has none: what there is to see is
- * empty, what there is to change is refused as in an agent without them. Source: http-api 7.4.
+ * Calls about resource providers, of which this agent has none: what there is to see is empty, what there is to change is refused as in an agent without them. Source: http-api 7.4.
  */
 import { ok, type Result, refuse } from "../../base/result.ts";
 import type { AgentCall, AgentResponse } from "../../protocol/v1/types.ts";
@@ -17,8 +16,6 @@ export function providerCall(
   switch (call.type) {
     case "GET_RESOURCE_PROVIDERS":
       return ok({ get_resource_providers: {} });
-    case "PRUNE_IMAGES":
-      return denialOf(acls, caller, "prune_images") ?? ok("empty");
     case "ADD_RESOURCE_PROVIDER_CONFIG":
       return denialOf(acls, caller, "modify_resource_provider_configs") ?? refuseConfig(call);
     case "UPDATE_RESOURCE_PROVIDER_CONFIG":

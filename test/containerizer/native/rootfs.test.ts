@@ -17,6 +17,7 @@ import { join } from "node:path";
 import { brand } from "../../../src/base/ids.ts";
 import type { Containerizer, ContainerSpec } from "../../../src/containerizer/containerizer.ts";
 import { loadTerminals } from "../../../src/platform/terminal.ts";
+import { BUSYBOX_OBSTACLE, BUSYBOX_PATH } from "../../harness/static-busybox.ts";
 import { failureOf, newRoot, outputOf, removeRoots, specIn } from "../containers.ts";
 import { nativeIn, newCgroupRoot, OBSTACLE, removeCgroupRoots } from "./native.ts";
 
@@ -29,10 +30,7 @@ afterEach(async () => {
   removeRoots();
 });
 
-const BUSYBOX = ["/bin/busybox", "/usr/bin/busybox"].find(isStatic);
-const OBSTACLE_HERE =
-  OBSTACLE ??
-  (BUSYBOX === undefined ? "there is no static busybox: install busybox-static" : undefined);
+const OBSTACLE_HERE = OBSTACLE ?? BUSYBOX_OBSTACLE;
 const reason = OBSTACLE_HERE === undefined ? "" : ` (skipped: ${OBSTACLE_HERE})`;
 
 describe.skipIf(OBSTACLE_HERE !== undefined)(`containers with a root of their own${reason}`, () => {
@@ -189,7 +187,7 @@ function open(): {
   const rooted = (name: string, command: Command, more: Partial<ContainerSpec> = {}): Rooted => {
     const rootfs = join(root, `rootfs-${name}`);
     mkdirSync(join(rootfs, "bin"), { recursive: true });
-    copyFileSync(BUSYBOX ?? "", join(rootfs, "bin/busybox"));
+    copyFileSync(BUSYBOX_PATH, join(rootfs, "bin/busybox"));
     for (const applet of [
       "sh",
       "ls",
@@ -225,15 +223,4 @@ function open(): {
     return made;
   };
   return { containerizer, root, rooted, run };
-}
-
-function isStatic(path: string): boolean {
-  if (!existsSync(path)) return false;
-  try {
-    execFileSync("ldd", [path], { stdio: "ignore" });
-    return false;
-  } catch {
-    // It says so of a program that has no libraries.
-    return true;
-  }
 }

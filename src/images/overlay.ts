@@ -1,0 +1,165 @@
+/**
+ * Layers as one root by overlayfs. The mount itself is made in the container's own mount namespace,
+ * so that it ends with the container whatever happens to the agent; what has to be looked up or made
+ * in the root beforehand sees it for a moment on the host. Source: kernel documentation, overlayfs.
+ */
+import { execFile } from "node:child_process";
+import {
+  chmodSync,
+  chownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { findProgram } from "../containerizer/keeper/host-tools.ts";
+import { quote } from "../containerizer/keeper/launch-plan.ts";
+import type { UnpackedLayer } from "./helper-jobs.ts";
+import { ImageError, reasonOf } from "./image-error.ts";
+import { PROGRAM_DEADLINE_MS } from "./limits.ts";
+
+const run = promisify(execFile);
+
+/** The new calls for mounts take no text as long as the names of many layers. */
+const MOUNT_ENVIRONMENT = { LIBMOUNT_FORCE_MOUNT2: "always" };
+
+/** A stack that can be mounted. */
+export interface Overlay {
+  /** Where it is to be seen, absolute. */
+  readonly root: string;
+  /** A line of shell that mounts it. */
+  readonly line: string;
+}
+
+/** Lays out everything in the container's folder. Errors: `ImageError`, those of the system. */
+export async function prepareOverlay(
+  folder: string,
+  layers: readonly UnpackedLayer[],
+): Promise<Overlay> {
+  const root = join(folder, "root");
+  for (const name of ["root", "upper", "work", "l"]) mkdirSync(join(folder, name));
+  dressRoot(join(folder, "upper"), layers.at(-1));
+  const lowers: string[] = [];
+  for (const [index, layer] of layers.entries()) {
+    const veil = await makeVeil(folder, index, layers);
+    for (const path of veil === undefined ? [layer.root] : [veil, layer.root]) {
+      // Short names: all of them have to fit into one page.
+      const name = `l/${lowers.length}`;
+      symlinkSync(path, join(folder, name));
+      lowers.unshift(name);
+    }
+  }
+  // An image without layers is an empty root.
+  if (lowers.length === 0) lowers.push("root");
+  const options = `lowerdir=${lowers.join(":")},upperdir=upper,workdir=work`;
+  const mount = findProgram("mount");
+  if (mount === undefined) throw new ImageError("the program mount is missing: install util-linux");
+  const variables = Object.entries(MOUNT_ENVIRONMENT).map(([name, value]) => `${name}=${value}`);
+  const words = [...variables, mount, "-t", "overlay", "-o", options, "overlay", "root"];
+  return { root, line: `(cd ${quote(folder)} && ${words.join(" ")})` };
+}
+
+/** Mounts it on the host, for a moment. */
+export async function mountHere({ line }: Overlay): Promise<void> {
+  try {
+    await run("/bin/sh", ["-c", line], { timeout: PROGRAM_DEADLINE_MS });
+  } catch (error) {
+    throw new ImageError(`The image's layers cannot be mounted: ${complaintOf(error)}`);
+  }
+}
+
+/** Takes away whatever is mounted on the host at or below the path. Safe to repeat. */
+export async function unmountHere(path: string): Promise<void> {
+  // The innermost first.
+  for (const target of mountsBelow(path).reverse()) {
+    await run(findProgram("umount") ?? "umount", ["--", target], { timeout: PROGRAM_DEADLINE_MS });
+  }
+}
+
+/** Why overlays cannot be mounted in the folder; undefined when they can. */
+export async function overlayObstacle(parent: string): Promise<string | undefined> {
+  const folder = mkdtempSync(join(parent, "probe-"));
+  try {
+    const lower = join(folder, "lower");
+    mkdirSync(lower);
+    const overlay = await prepareOverlay(folder, [{ root: lower, whiteouts: [], opaques: [] }]);
+    await mountHere(overlay);
+    await unmountHere(overlay.root);
+    return undefined;
+  } catch (error) {
+    return reasonOf(error);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The root looks as the topmost layer has it. */
+function dressRoot(upper: string, top: UnpackedLayer | undefined): void {
+  if (top === undefined) return;
+  const { mode, uid, gid } = statSync(top.root);
+  chownSync(upper, uid, gid);
+  chmodSync(upper, mode & 0o7777);
+}
+
+/**
+ * A layer whose folders hide what is below them needs a veil: a layer of its own beneath it in which
+ * everything is gone that those below have there. (The attribute that overlayfs has for that can be
+ * set by no program that every host has.)
+ */
+async function makeVeil(
+  folder: string,
+  index: number,
+  layers: readonly UnpackedLayer[],
+): Promise<string | undefined> {
+  const opaques = layers[index]?.opaques ?? [];
+  const below = layers.slice(0, index);
+  if (opaques.length === 0 || below.length === 0) return undefined;
+  const veil = join(folder, `veil-${index}`);
+  mkdirSync(veil);
+  const sign = join(folder, `sign-${index}`);
+  await run(findProgram("mknod") ?? "mknod", ["--", sign, "c", "0", "0"], {
+    timeout: PROGRAM_DEADLINE_MS,
+  });
+  for (const path of opaques) {
+    const names = new Set(below.flatMap(({ root }) => namesIn(root, path)));
+    mkdirSync(join(veil, path), { recursive: true });
+    for (const name of names) {
+      const target = join(veil, path, name);
+      if (lstatSync(target, { throwIfNoEntry: false }) === undefined) linkSync(sign, target);
+    }
+  }
+  rmSync(sign);
+  return veil;
+}
+
+/** Names in a folder of a layer, if it has that folder and not a link in its place. */
+function namesIn(root: string, path: string): string[] {
+  let folder = root;
+  for (const part of path.split("/").filter((one) => one !== "")) {
+    folder = join(folder, part);
+    if (lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
+  }
+  return readdirSync(folder);
+}
+
+function mountsBelow(path: string): string[] {
+  return readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[4] ?? "")
+    .map((target) =>
+      target.replace(/\\(\d{3})/g, (_, digits) => String.fromCharCode(Number.parseInt(digits, 8))),
+    )
+    .filter((target) => target === path || target.startsWith(`${path}/`));
+}
+
+function complaintOf(error: unknown): string {
+  const stderr = error instanceof Error && "stderr" in error ? String(error.stderr).trim() : "";
+  return stderr === "" ? reasonOf(error) : stderr;
+}
