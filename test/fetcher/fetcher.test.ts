@@ -159,7 +159,10 @@ describe("servers", () => {
     const ranges = server.requests.map(({ headers }) => headers.range);
     expect(ranges[0]).toBeUndefined();
     expect(ranges.slice(1)).toHaveLength(3);
-    for (const range of ranges.slice(1)) expect(range).toMatch(/^bytes=\d+-$/);
+    // A connection may break before anything has come through it.
+    const resumed = ranges.filter((range) => range !== undefined);
+    expect(resumed.length).toBeGreaterThan(0);
+    for (const range of resumed) expect(range).toMatch(/^bytes=\d+-$/);
     expect(log.filter((line) => line.includes("taken up again"))).toHaveLength(3);
 
     breaks = 1;
