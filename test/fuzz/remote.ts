@@ -22,7 +22,12 @@ const PATIENCE_MS = 20_000;
 const AGENTS = 20;
 
 /** Sends `inputs` requests; ends early with the first fault. */
-export async function fuzzRemote(seed: number, inputs: number, report: FuzzReport): Promise<void> {
+export async function fuzzRemote(
+  seed: number,
+  inputs: number,
+  report: FuzzReport,
+  onInput?: (input: number) => void,
+): Promise<void> {
   const workDir = makeWorkDir();
   const master = await startAllot({ role: "master", workDir, flags: ["--offer_timeout=500ms"] });
   const agents = await EmulatedAgents.start(workDir, { master: master.url, count: AGENTS });
@@ -43,6 +48,7 @@ export async function fuzzRemote(seed: number, inputs: number, report: FuzzRepor
       const request = isLonely ? goodSubscribe(dice) : randomRequest(session);
       const fault = await send(master.url, { ...request, to: "master" }, streams, report);
       report.inputs += 1;
+      onInput?.(report.inputs);
       if (fault !== undefined)
         report.faults.push(`over a socket: ${describe(request)}\n  ${fault}`);
     }
