@@ -33,6 +33,20 @@ test(
 );
 
 test(
+  "an episode is the same each time",
+  async () => {
+    const traceOf = async (): Promise<string> => {
+      const report = emptyReport();
+      const options = { seed, episode: 0, inputs: 200, heavyShare: 0.02, stallMs: Infinity };
+      await fuzzEpisode(options, report);
+      return report.trace.digest("hex");
+    };
+    expect(await traceOf()).toBe(await traceOf());
+  },
+  TIMEOUT_MS,
+);
+
+test(
   `${REMOTE_INPUTS} random calls over sockets are answered by the compiled master [issue 3]`,
   async () => {
     const report = emptyReport();

@@ -34,7 +34,7 @@ const report = emptyReport();
 const startedMs = performance.now();
 console.log(`fuzz: ${inputs} inputs, --seed ${seed}`);
 const progress = setInterval(() => {
-  console.log(`  episode ${watchdog.episode} input ${watchdog.input}: ${summary()}`);
+  console.log(`  ${watchdog.place}: ${summary()}`);
 }, REPORT_EVERY_MS);
 if (values.episode !== undefined) {
   await fuzzEpisode({ ...limits, episode: Number(values.episode), inputs: EPISODE_INPUTS }, report);

@@ -18,7 +18,7 @@ import { Streams } from "./streams.ts";
 
 const AT_ONCE = 8;
 /** Far above a stall of 1 s, since a shared machine may hold up this process as well. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 const AGENTS = 20;
 
 /** Sends `inputs` requests; ends early with the first fault. */

@@ -4,7 +4,7 @@
  */
 import { writeSync } from "node:fs";
 import { workerData } from "node:worker_threads";
-import { PHASES, type WatchdogData } from "./watchdog.ts";
+import { placeOf, type WatchdogData } from "./watchdog.ts";
 
 const LOOK_EVERY_MS = 1000;
 /** A large request on a busy machine may take some seconds. */
@@ -12,12 +12,12 @@ const SILENT_MS = 15_000;
 const STUCK_MS = 240_000;
 
 const { cells, seed } = workerData as WatchdogData;
-let last = place();
+let last = placeOf(cells);
 let sinceMs = performance.now();
 let nextTellMs = SILENT_MS;
 
 setInterval(() => {
-  const now = place();
+  const now = placeOf(cells);
   if (now !== last) {
     last = now;
     sinceMs = performance.now();
@@ -30,8 +30,3 @@ setInterval(() => {
   writeSync(1, `  nothing moves since ${Math.round(silentMs / 1000)} s: --seed ${seed}, ${now}\n`);
   if (silentMs > STUCK_MS) process.kill(process.pid, "SIGKILL");
 }, LOOK_EVERY_MS);
-
-function place(): string {
-  const [phase = 0, episode, input] = cells;
-  return `--episode ${episode} input ${input} (${PHASES[phase]})`;
-}

@@ -10,9 +10,14 @@ export interface WatchdogData {
   readonly seed: number;
 }
 
+/** For people, as the option that replays an episode. */
+export function placeOf([phase = 0, episode, input]: Int32Array): string {
+  return phase === 0
+    ? `input ${input} ${PHASES[0]}`
+    : `--episode ${episode} input ${input} (${PHASES[phase]})`;
+}
+
 export class Watchdog {
-  episode = 0;
-  input = 0;
   readonly #cells = new Int32Array(new SharedArrayBuffer(12));
 
   constructor(seed: number) {
@@ -21,10 +26,12 @@ export class Watchdog {
     new Worker(file, { workerData: data }).unref();
   }
 
+  get place(): string {
+    return placeOf(this.#cells);
+  }
+
   /** The run goes on here. */
   at(phase: Phase, episode: number, input: number): void {
-    this.episode = episode;
-    this.input = input;
     this.#cells.set([PHASES.indexOf(phase), episode, input]);
   }
 }
