@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { posix as paths } from "node:path";
 import process from "node:process";
+import { runProbeHelper } from "./agent/runtime/probe-helper.ts";
 import type { ParsedFlags } from "./cli/flags/parse-flags.ts";
 import { runCommand } from "./cli/main.ts";
 import { parseRoleFlags } from "./cli/role-flags.ts";
@@ -31,6 +32,7 @@ const VERSION: string = typeof ALLOT_VERSION === "string" ? ALLOT_VERSION : "0.1
 /** First arguments that make this program a helper of an agent; nothing for people. */
 const FETCH_HELPER = "fetch-helper";
 const IMAGE_HELPER = "image-helper";
+const PROBE_HELPER = "probe-helper";
 /** This very program, also when another version has taken its place on disk. */
 const PROGRAM_FILE = "/proc/self/exe";
 
@@ -53,6 +55,7 @@ async function main(): Promise<number> {
   const helper = { clock: systemClock, enter: (folder: string) => process.chdir(folder) };
   if (first === FETCH_HELPER) return await runFetchHelper(helper);
   if (first === IMAGE_HELPER) return await runImageHelper(helper);
+  if (first === PROBE_HELPER) return await runProbeHelper();
   if (first !== undefined && !first.startsWith("-")) return await runCommand(argv, process.env);
   const parsed = parseRoleFlags({
     argv,
@@ -85,6 +88,7 @@ async function runRoles(flags: ParsedFlags): Promise<number> {
     workDir: workDirOf(flags),
     fetchHelper: helperOf(FETCH_HELPER),
     imageHelper: helperOf(IMAGE_HELPER),
+    probeHelper: [PROGRAM_FILE, ...sourceArguments(), PROBE_HELPER],
     clock: systemClock,
     rng: systemRng,
     log,

@@ -6,7 +6,8 @@
  * | state    | leaves through                                                     |
  * |----------|--------------------------------------------------------------------|
  * | starting | launched -> running (or killing); launchFailed -> over             |
- * | running  | KILL, SHUTDOWN, max_completion_time -> killing; exited -> over     |
+ * | running  | KILL, SHUTDOWN, max_completion_time, failed health check ->       |
+ * |          | killing; exited -> over                                            |
  * | killing  | grace over: SIGKILL, still killing; exited -> over                 |
  * | over     | nothing                                                            |
  */
@@ -26,6 +27,15 @@ import type {
   TaskStatus,
 } from "../protocol/v1/types.ts";
 import { KILL_GRACE_MS_DEFAULT, SHUTDOWN_MARGIN_MS } from "./limits.ts";
+import {
+  type CheckedStatus,
+  type CheckKind,
+  type CheckNews,
+  type DueProbe,
+  type KnownChecks,
+  type ProbeResult,
+  TaskChecks,
+} from "./task-checks.ts";
 
 export interface CommandExecutorOptions {
   readonly framework: FrameworkInfo;
@@ -54,9 +64,13 @@ export type CommandExecutorInput =
       readonly kill: { readonly graceMs: number; readonly atMs: number } | undefined;
       /** Start of the task, for `max_completion_time`; without one the time starts anew. */
       readonly launchedAtMs: number | undefined;
+      /** What was last told of the task's checks. */
+      readonly checked: KnownChecks | undefined;
     } & ContainerNews)
   | { readonly kind: "event"; readonly event: ExecutorEvent }
   | { readonly kind: "exited"; readonly result: ContainerResult }
+  /** One for each `probe`, also when it came to nothing. */
+  | { readonly kind: "probed"; readonly which: CheckKind; readonly result: ProbeResult }
   /** The timer set last is due; an early or late one does no harm. */
   | { readonly kind: "timer" };
 
@@ -73,6 +87,10 @@ export type CommandExecutorEffect =
   | { readonly kind: "call"; readonly call: ExecutorCall }
   /** To the whole tree of processes in the container. */
   | { readonly kind: "signal"; readonly signal: "SIGTERM" | "SIGKILL" }
+  /** The agent is to kill the task, which comes back as KILL: a kill is written down first. */
+  | { readonly kind: "requestKill" }
+  /** Comes back as `probed`. */
+  | { readonly kind: "probe"; readonly due: DueProbe }
   /** Replaces the one timer of this executor; comes back as `timer`. */
   | { readonly kind: "setTimer"; readonly atMs: number }
   | { readonly kind: "cancelTimer" };
@@ -93,6 +111,7 @@ export class CommandExecutor {
   #earlyKillGraceMs: number | undefined;
   #completionAtMs: number | undefined;
   #containerStatus: ContainerStatus | undefined;
+  #checks: TaskChecks | undefined;
 
   constructor(options: CommandExecutorOptions) {
     this.#options = options;
@@ -118,6 +137,8 @@ export class CommandExecutor {
         return this.#event(input.event, nowMs);
       case "exited":
         return this.#exited(input.result, nowMs);
+      case "probed":
+        return this.#probed(input, nowMs);
       case "timer":
         return this.#timer(nowMs);
     }
@@ -128,8 +149,7 @@ export class CommandExecutor {
     nowMs: number,
   ): CommandExecutorEffect[] {
     assert(this.#phase === "starting", "a command executor is launched once");
-    // Checks and health checks of the task start here (semantics 6.8).
-    this.#run(nowMs);
+    this.#run(nowMs, nowMs, undefined);
     this.#containerStatus = input.status;
     const effects = [
       this.#update({ state: "TASK_STARTING" }, nowMs),
@@ -144,18 +164,19 @@ export class CommandExecutor {
     nowMs: number,
   ): CommandExecutorEffect[] {
     assert(this.#phase === "starting", "a command executor is adopted once");
-    this.#run(input.launchedAtMs ?? nowMs);
+    this.#run(input.launchedAtMs ?? nowMs, nowMs, input.checked);
     this.#containerStatus = input.status;
     const effects: CommandExecutorEffect[] = [];
     // STARTING is not made up for: it may have been reported, and RUNNING says more.
     if (!input.isRunningReported) {
       effects.push(this.#update({ state: "TASK_RUNNING", data: input.data }, nowMs));
     }
-    if (input.kill === undefined) return [...effects, ...this.#timerEffects()];
+    if (input.kill === undefined) return [...effects, ...this.#endUnhealthy()];
     // The agent may have ended between writing the kill down and signalling: signal again.
     this.#phase = "killing";
     this.#cause = "killed";
     this.#completionAtMs = undefined;
+    this.#checks?.stop();
     this.#killing = { startMs: input.kill.atMs, graceMs: input.kill.graceMs, isEscalated: false };
     return [...effects, { kind: "signal", signal: "SIGTERM" }, ...this.#escalate(nowMs)];
   }
@@ -198,11 +219,32 @@ export class CommandExecutor {
 
   #timer(nowMs: number): CommandExecutorEffect[] {
     if (this.#phase === "killing") return this.#escalate(nowMs);
-    if (this.#phase !== "running" || this.#completionAtMs === undefined) return [];
-    if (nowMs < this.#completionAtMs) return this.#timerEffects();
+    if (this.#phase !== "running") return [];
+    if (this.#completionAtMs === undefined || nowMs < this.#completionAtMs) {
+      const due = this.#checks?.due(nowMs) ?? [];
+      const probes = due.map((one): CommandExecutorEffect => ({ kind: "probe", due: one }));
+      return [...probes, ...this.#timerEffects()];
+    }
     // No TASK_KILLING here: the framework asked for this end in advance.
     this.#cause = "maxCompletionTime";
     return this.#beginKilling(0, nowMs);
+  }
+
+  #probed(
+    { which, result }: Extract<CommandExecutorInput, { kind: "probed" }>,
+    nowMs: number,
+  ): CommandExecutorEffect[] {
+    if (this.#phase !== "running") return [];
+    const news = this.#checks?.probed(which, result, nowMs);
+    const told = news === undefined ? [] : [this.#update(reportOf(news), nowMs)];
+    return [...told, ...this.#endUnhealthy()];
+  }
+
+  /** Asks for the kill when health checks have failed too often; then no more are made. */
+  #endUnhealthy(): CommandExecutorEffect[] {
+    if (this.#checks?.isUnhealthy !== true) return this.#timerEffects();
+    this.#checks.stop();
+    return [{ kind: "requestKill" }, ...this.#timerEffects()];
   }
 
   /** Starts a kill, or shortens the grace of the one under way; a longer grace is ignored. */
@@ -228,6 +270,7 @@ export class CommandExecutor {
     assert(this.#phase === "running", "what is killed runs");
     this.#phase = "killing";
     this.#completionAtMs = undefined;
+    this.#checks?.stop();
     this.#killing = { startMs: nowMs, graceMs, isEscalated: false };
     return [{ kind: "signal", signal: "SIGTERM" }, ...this.#escalate(nowMs)];
   }
@@ -242,21 +285,25 @@ export class CommandExecutor {
     return [{ kind: "cancelTimer" }, { kind: "signal", signal: "SIGKILL" }];
   }
 
-  #run(startMs: number): void {
+  #run(startMs: number, nowMs: number, checked: KnownChecks | undefined): void {
     this.#phase = "running";
-    const limitMs = millisecondsOf(this.#options.task.max_completion_time);
+    const { task } = this.#options;
+    this.#checks = new TaskChecks(task, startMs, nowMs, checked);
+    const limitMs = millisecondsOf(task.max_completion_time);
     if (limitMs !== undefined) this.#completionAtMs = startMs + limitMs;
   }
 
   #timerEffects(): CommandExecutorEffect[] {
-    const atMs = this.#completionAtMs;
-    return atMs === undefined ? [] : [{ kind: "setTimer", atMs }];
+    const times = [this.#completionAtMs, this.#checks?.nextAtMs].filter(
+      (time) => time !== undefined,
+    );
+    return times.length === 0 ? [] : [{ kind: "setTimer", atMs: Math.min(...times) }];
   }
 
   #refuseSecondTask(task: TaskInfo | undefined, nowMs: number): CommandExecutorEffect[] {
     if (task === undefined || task.task_id.value === this.#options.task.task_id.value) return [];
     const message = 'Attempted to run multiple tasks using a "command" executor';
-    const status = this.#status({ state: "TASK_FAILED", message }, nowMs);
+    const { check_status: _, ...status } = this.#status({ state: "TASK_FAILED", message }, nowMs);
     return [this.#call({ ...status, task_id: task.task_id })];
   }
 
@@ -284,6 +331,7 @@ export class CommandExecutor {
       ...(report.message === undefined ? {} : { message: report.message }),
       ...(report.reason === undefined ? {} : { reason: report.reason }),
       ...(report.data === undefined ? {} : { data: encodeBase64(encodeUtf8(report.data)) }),
+      ...this.#checkedStatus(report.state),
       source: "SOURCE_EXECUTOR",
       executor_id: this.#options.executor.executor_id,
       timestamp: nowMs / 1000,
@@ -302,6 +350,16 @@ export class CommandExecutor {
     return { container_status: status, labels: { labels: [label] } };
   }
 
+  /** Health is told of a task that runs, and of its end when that was the reason. */
+  #checkedStatus(state: TaskState): CheckedStatus {
+    const { healthy, check_status } = this.#checks?.status ?? {};
+    const isReason = this.#checks?.isUnhealthy === true && state === "TASK_KILLED";
+    return {
+      ...(healthy !== undefined && (state === "TASK_RUNNING" || isReason) && { healthy }),
+      ...(check_status !== undefined && { check_status }),
+    };
+  }
+
   #call(status: TaskStatus): CommandExecutorEffect {
     return {
       kind: "call",
@@ -318,8 +376,20 @@ export class CommandExecutor {
 interface Report {
   readonly state: TaskState;
   readonly message?: string | undefined;
-  readonly reason?: "REASON_MAX_COMPLETION_TIME_REACHED" | undefined;
+  readonly reason?:
+    | "REASON_MAX_COMPLETION_TIME_REACHED"
+    | "REASON_TASK_CHECK_STATUS_UPDATED"
+    | "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED"
+    | undefined;
   readonly data?: string | undefined;
+}
+
+function reportOf({ which, message }: CheckNews): Report {
+  const reason =
+    which === "check"
+      ? "REASON_TASK_CHECK_STATUS_UPDATED"
+      : "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED";
+  return { state: "TASK_RUNNING", message, reason };
 }
 
 interface Duration {

@@ -149,6 +149,7 @@ export async function startAgent(
     containerizer: containerizer.value,
     fetcher,
     images: native.value.images,
+    probeHelper: context.probeHelper,
     checkpoint,
     link: {
       send: (message) => link.send(message),

@@ -1,4 +1,5 @@
 /** What every role is made with: the platform's parts, the flags, and who we say we are. */
+import type { ProbeHelper } from "../agent/runtime/probe-helper.ts";
 import type { Clock, Log, OpenTerminal, Rng, SqlOpen } from "../base/ports.ts";
 import type { ParsedFlags } from "../cli/flags/parse-flags.ts";
 import type { FetchHelper } from "../fetcher/fetcher.ts";
@@ -24,6 +25,7 @@ export interface RoleContext {
   readonly workDir: string;
   readonly fetchHelper: FetchHelper;
   readonly imageHelper: ImageHelper;
+  readonly probeHelper: ProbeHelper;
   readonly clock: Clock;
   readonly rng: Rng;
   readonly log: Log;

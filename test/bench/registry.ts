@@ -144,6 +144,7 @@ function putTask(number: number, atMs: number): CheckpointOperation {
       taskGroup: undefined,
       state: "TASK_RUNNING",
       kill: { graceMs: 3000, atMs },
+      checked: undefined,
     },
   };
 }

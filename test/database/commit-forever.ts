@@ -52,5 +52,8 @@ function putTask(number: number): CheckpointOperation {
     info,
     state: "TASK_RUNNING" as const,
   };
-  return { kind: "putTask", task: { ...task, taskGroup: undefined, kill: undefined } };
+  return {
+    kind: "putTask",
+    task: { ...task, taskGroup: undefined, kill: undefined, checked: undefined },
+  };
 }

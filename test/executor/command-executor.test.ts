@@ -269,7 +269,7 @@ describe("max_completion_time", () => {
 });
 
 describe("after a restart of the agent", () => {
-  const adopted = { kind: "adopted", pid: 7, launchedAtMs: undefined } as const;
+  const adopted = { kind: "adopted", checked: undefined, pid: 7, launchedAtMs: undefined } as const;
 
   test("what was reported is not reported again [semantics 7.7]", () => {
     const executor = newExecutor();

@@ -330,6 +330,7 @@ export class SimFramework {
       task_id: { value: taskId },
       agent_id: { value: agentId },
       command: { value: "sleep 1000", shell: true },
+      ...this.#someChecks(),
       resources: [
         {
           name: "cpus",
@@ -339,6 +340,21 @@ export class SimFramework {
         },
         ...this.#someVolume(offer),
       ],
+    };
+  }
+
+  /** Checks that go right and wrong in turns, now and then. */
+  #someChecks(): Pick<TaskInfo, "check" | "health_check"> {
+    const { dice } = this.#world;
+    const times = { delay_seconds: dice.below(10), interval_seconds: 1 + dice.below(60) };
+    const command = { value: "true" };
+    const bounds = {
+      consecutive_failures: 1 + dice.below(5),
+      grace_period_seconds: dice.below(20),
+    };
+    return {
+      ...(dice.chance(0.1) && { check: { type: "COMMAND", command: { command }, ...times } }),
+      ...(dice.chance(0.1) && { health_check: { type: "COMMAND", command, ...times, ...bounds } }),
     };
   }
 

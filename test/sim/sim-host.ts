@@ -10,6 +10,7 @@ import type { AgentInput, AgentTimer } from "../../src/agent/core/inputs.ts";
 import { streamKey } from "../../src/agent/core/state.ts";
 import type { ContainerResult } from "../../src/containerizer/containerizer.ts";
 import { CommandExecutor, type CommandExecutorInput } from "../../src/executor/command-executor.ts";
+import type { DueProbe, ProbeResult } from "../../src/executor/task-checks.ts";
 import { uuidToBase64 } from "../../src/protocol/base64.ts";
 import type {
   AgentToMaster,
@@ -312,6 +313,7 @@ export class SimHost {
           isRunningReported: effect.isRunningReported,
           kill: effect.kill,
           launchedAtMs: undefined,
+          checked: effect.checked,
         });
         this.#tellIfOver(effect.launch.containerId);
         break;
@@ -435,6 +437,12 @@ export class SimHost {
         this.#input({ kind: "executorCall", requestId: 0, call: effect.call });
       } else if (effect.kind === "signal") {
         this.#signal(containerId, effect.signal);
+      } else if (effect.kind === "requestKill") {
+        const { frameworkId, commandTask } = hosted.launch;
+        const taskId = commandTask?.task_id.value ?? "";
+        this.#input({ kind: "killRequested", frameworkId, taskId });
+      } else if (effect.kind === "probe") {
+        this.#probe(containerId, effect.due);
       } else {
         hosted.cancelTimer();
         if (effect.kind === "cancelTimer") continue;
@@ -443,6 +451,21 @@ export class SimHost {
         );
       }
     }
+  }
+
+  /** A result comes in its time, unless the agent or the task is gone by then; peace has no news. */
+  #probe(containerId: string, { which }: DueProbe): void {
+    const { dice, time, areFaultsOn } = this.#world;
+    const incarnation = this.#incarnation;
+    time.after(dice.delayMs(), () => {
+      if (this.#incarnation !== incarnation) return;
+      const code = areFaultsOn && dice.chance(0.3) ? 1 : 0;
+      const isLate = areFaultsOn && dice.chance(0.1);
+      const result: ProbeResult = isLate
+        ? { kind: "failed", message: "timed out" }
+        : { kind: "exited", code };
+      this.#drive(containerId, { kind: "probed", which, result });
+    });
   }
 
   #signal(containerId: string, signal: "SIGTERM" | "SIGKILL"): void {

@@ -97,6 +97,7 @@ function readTasks(database: Database<CheckpointSchema>, parse: ParseColumn): Ch
       taskGroup: row.task_group === null ? undefined : parse(what, row.task_group),
       state: row.state as TaskState,
       kill: graceMs === null || atMs === null ? undefined : { graceMs, atMs },
+      checked: row.checked === null ? undefined : parse(what, row.checked),
     };
   });
 }

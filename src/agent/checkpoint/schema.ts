@@ -55,6 +55,8 @@ export interface CheckpointSchema {
     /** Both null until a kill was asked for. */
     readonly kill_grace_ms: number | null;
     readonly kill_at_ms: number | null;
+    /** JSON of what its checks have found; null before they have. */
+    readonly checked: string | null;
   };
   /** At most one row: reservations and volumes, and the order to drain. */
   readonly resources: {
@@ -183,6 +185,12 @@ export const CHECKPOINT_MIGRATIONS: readonly Migration[] = [
         .modifyEnd(sql`strict`)
         .execute();
       await database.schema.alterTable("executor").addColumn("parent_id", "text").execute();
+    },
+  },
+  {
+    name: "what checks of tasks have found",
+    up: async (database) => {
+      await database.schema.alterTable("task").addColumn("checked", "text").execute();
     },
   },
 ];

@@ -26,6 +26,7 @@ import {
 import { endFallenGroups } from "./groups.ts";
 import type { AgentInput, AgentTimer } from "./inputs.ts";
 import { checkInvariants } from "./invariants.ts";
+import { killTask } from "./kill.ts";
 import { PING_TIMEOUT_MS, REGISTER_RETRY_MS_MIN } from "./limits.ts";
 import { retryOperation } from "./operations.ts";
 import { oversubscribable, preempt } from "./oversubscription/oversubscription.ts";
@@ -136,6 +137,9 @@ function receive(step: Step, input: AgentInput): void {
       if (apiContainerTerminated(step, input.containerId, input.termination)) break;
       containerTerminated(step, input.containerId, input.termination);
       finishRecovery(step);
+      break;
+    case "killRequested":
+      killTask(step, input.frameworkId, input.taskId, undefined);
       break;
     case "executorCall":
       receiveCall(step, input);

@@ -74,7 +74,15 @@ export interface CheckpointedTask {
   readonly state: TaskState;
   /** Set once a kill was asked for, so that a later end reads TASK_KILLED even after a restart. */
   readonly kill: { readonly graceMs: number; readonly atMs: number } | undefined;
+  /** What its checks were last told to have found, so that only news is told after a restart. */
+  readonly checked: CheckedStatus | undefined;
 }
+
+/** The part of a status that checks are the source of, and what they go on from. */
+export type CheckedStatus = Pick<TaskStatus, "healthy" | "check_status"> & {
+  /** Failed health checks in a row; left out for none. */
+  readonly failures?: number | undefined;
+};
 
 /** One status update of a task's stream, in order of `sequence`. */
 export interface CheckpointedUpdate {

@@ -14,7 +14,11 @@ import type {
   Resource,
   TaskInfo,
 } from "../../protocol/v1/types.ts";
-import type { CheckpointedContainer, CheckpointOperation } from "./checkpoint-state.ts";
+import type {
+  CheckedStatus,
+  CheckpointedContainer,
+  CheckpointOperation,
+} from "./checkpoint-state.ts";
 import type { ContainerAnswer } from "./containers/container-calls.ts";
 import type { AgentTimer } from "./inputs.ts";
 
@@ -52,6 +56,8 @@ export type AgentEffect =
       readonly kill: { readonly graceMs: number; readonly atMs: number } | undefined;
       /** False when RUNNING has not been reported yet. */
       readonly isRunningReported: boolean;
+      /** What the task's checks were last told to have found. */
+      readonly checked: CheckedStatus | undefined;
     }
   /** The tasks of a custom executor have changed; `containerUpdateFailed` says when it fails. */
   | {

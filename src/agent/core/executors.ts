@@ -5,6 +5,7 @@
  */
 import { assert } from "../../base/assert.ts";
 import type { ContainerId } from "../../base/ids.ts";
+import { isUnhealthy } from "../../protocol/health.ts";
 import {
   describeProcessEnd,
   endSubjectOf,
@@ -321,6 +322,16 @@ function tellExited(
   });
 }
 
+/** As its executor would have told it. */
+function checkedAtEnd({ info, kill, checked }: TaskRecord): AgentReport["checked"] {
+  const isReason = kill !== undefined && isUnhealthy(info.health_check, checked?.failures ?? 0);
+  const { check_status } = checked ?? {};
+  return {
+    ...(isReason && { healthy: false }),
+    ...(check_status !== undefined && { check_status }),
+  };
+}
+
 /** What a task that was alive when its container ended has become (semantics 6.3, 6.6). */
 function endReport(
   framework: FrameworkState,
@@ -345,7 +356,7 @@ function endReport(
   if (executor.isCommandExecutor && (exit.kind !== "unknown" || task.kill !== undefined)) {
     const cause = task.kill === undefined ? "none" : "killed";
     const end = taskEndOf(exit, cause, endSubjectOf(task.info.container));
-    return { ...end, source: "SOURCE_EXECUTOR" };
+    return { ...end, source: "SOURCE_EXECUTOR", checked: checkedAtEnd(task) };
   }
   const detail = exit.kind === "unknown" ? exit.message : describeProcessEnd(exit, "Command");
   return {

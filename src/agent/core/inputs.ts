@@ -49,6 +49,8 @@ export type AgentInput =
       readonly containerId: ContainerId;
       readonly termination: ContainerTermination;
     }
+  /** A built-in executor wants its task killed, by the task's own kill policy. */
+  | { readonly kind: "killRequested"; readonly frameworkId: string; readonly taskId: string }
   | {
       readonly kind: "executorCall";
       readonly requestId: number;

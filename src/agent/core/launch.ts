@@ -261,6 +261,7 @@ function startTogether(step: Step, framework: FrameworkState, request: RunReques
       state: "TASK_STAGING",
       isQueued: executor.phase === "registering",
       kill: undefined,
+      checked: undefined,
       statuses: [],
       forwarded: undefined,
     };

@@ -175,6 +175,7 @@ function restoreEverything(step: Step, found: CheckpointState): void {
       state: task.state,
       isQueued: false,
       kill: task.kill,
+      checked: task.checked,
       statuses: [],
       forwarded: undefined,
     });
@@ -257,6 +258,7 @@ function adopt(step: Step, framework: FrameworkState, executor: ExecutorState): 
     launch: launchOf(step, framework, executor),
     kill: executor.isCommandExecutor ? task?.kill : undefined,
     isRunningReported: isOver || isRunningReported(task),
+    checked: task?.checked,
   });
   if (isOver && (executor.isCommandExecutor || executor.isDisowned)) {
     destroyExecutor(step, executor, undefined);

@@ -24,7 +24,7 @@ import type {
   TaskStatus,
   TaskStatusReason,
 } from "../../protocol/v1/types.ts";
-import type { CheckpointedContainer } from "./checkpoint-state.ts";
+import type { CheckedStatus, CheckpointedContainer } from "./checkpoint-state.ts";
 import type { ContainerTermination } from "./container-termination.ts";
 import type { AgentCounters } from "./counters.ts";
 
@@ -140,6 +140,8 @@ export interface TaskRecord {
   /** Not yet given to its executor. */
   isQueued: boolean;
   kill: { readonly graceMs: number; readonly atMs: number } | undefined;
+  /** What its checks have last found. */
+  checked: CheckedStatus | undefined;
   /** One entry per change of state, oldest first, without `data`; bounded. */
   readonly statuses: TaskStatus[];
   /** Last update sent to the master. */

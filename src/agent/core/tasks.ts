@@ -12,6 +12,7 @@ import type {
   TaskStatus,
   TaskStatusReason,
 } from "../../protocol/v1/types.ts";
+import type { CheckedStatus } from "./checkpoint-state.ts";
 import { containerIdOf } from "./containers/container-names.ts";
 import { counterOfState } from "./counters.ts";
 import { drainedStatus } from "./drain-state.ts";
@@ -34,6 +35,7 @@ export interface AgentReport {
   readonly reason?: TaskStatusReason | undefined;
   readonly message: string;
   readonly limitation?: TaskResourceLimitation | undefined;
+  readonly checked?: Pick<TaskStatus, "healthy" | "check_status"> | undefined;
   /** Set when the agent speaks for a built-in executor that is no more. */
   readonly source?: "SOURCE_EXECUTOR" | undefined;
 }
@@ -79,8 +81,10 @@ export function recordStatus(
 ): void {
   assert(!isTerminalState(task.state), "nothing follows a terminal state");
   const status = drainedStatus(step, framework, told);
-  const isChange = task.state !== status.state;
+  const checked = checkedAfter(task, status);
+  const isChange = task.state !== status.state || checked !== task.checked;
   task.state = status.state;
+  task.checked = checked;
   rememberStatus(task, status);
   countEnd(step, status.state);
   if (isTerminalState(status.state)) task.isQueued = false;
@@ -97,6 +101,23 @@ export function recordStatus(
     },
     status,
   );
+}
+
+/** The same object as before when the status says nothing new of the task's checks. */
+function checkedAfter({ checked }: TaskRecord, status: TaskStatus): CheckedStatus | undefined {
+  const { healthy = checked?.healthy, check_status = checked?.check_status } = status;
+  const failures = failuresAfter(checked?.failures ?? 0, status);
+  const after = {
+    ...(healthy === undefined ? {} : { healthy }),
+    ...(check_status === undefined ? {} : { check_status }),
+    ...(failures === 0 ? {} : { failures }),
+  };
+  return JSON.stringify(after) === JSON.stringify(checked ?? {}) ? checked : after;
+}
+
+function failuresAfter(failures: number, { reason, healthy }: TaskStatus): number {
+  if (reason !== "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED") return failures;
+  return healthy === false ? failures + 1 : 0;
 }
 
 /** Adds to the history, where equal neighbouring states are one entry and `data` is left out. */
@@ -120,6 +141,7 @@ export function checkpointTask(step: Step, framework: FrameworkState, task: Task
       taskGroup: task.taskGroup,
       state: task.state,
       kill: task.kill,
+      checked: task.checked,
     },
   });
 }
@@ -174,6 +196,7 @@ function statusOf(step: Step, taskId: string, report: AgentReport): TaskStatus {
     source: report.source ?? "SOURCE_AGENT",
     ...(report.reason === undefined ? {} : { reason: report.reason }),
     ...(report.limitation === undefined ? {} : { limitation: report.limitation }),
+    ...report.checked,
     agent_id: { value: agentIdOf(step.state) },
     timestamp: step.nowMs / 1000,
     uuid: newStatusUuid(step),

@@ -47,6 +47,7 @@ import type {
   MasterLink,
   UriFetcher,
 } from "./ports.ts";
+import type { ProbeHelper } from "./probe-helper.ts";
 import type { Session } from "./session.ts";
 import { AgentTimers } from "./timers.ts";
 import { createVolume, trashVolume } from "./volumes.ts";
@@ -67,6 +68,8 @@ export interface AgentRuntimeDependencies {
   readonly fetcher: UriFetcher;
   /** Undefined where containers can have no images. */
   readonly images?: ImageKeeper | undefined;
+  /** Undefined: networks of containers are not entered for their checks. */
+  readonly probeHelper?: ProbeHelper | undefined;
   /** Owned by the runtime from here on; closed by `stop`. */
   readonly checkpoint: CheckpointStore;
   readonly link: MasterLink;
@@ -156,6 +159,7 @@ export class AgentRuntime {
     this.#host = new ContainerHost({
       containerizer,
       fetcher,
+      probeHelper: dependencies.probeHelper,
       options,
       environment,
       clock,

@@ -19,6 +19,7 @@ import {
   type CommandExecutorInput,
 } from "../../executor/command-executor.ts";
 import { executorEnvironment, taskEnvironment } from "../../executor/executor-environment.ts";
+import type { DueProbe } from "../../executor/task-checks.ts";
 import { uuidToBase64 } from "../../protocol/base64.ts";
 import type { ContainerStatus, ExecutorEvent, Resource } from "../../protocol/v1/types.ts";
 import type { AgentOptions } from "../core/agent-options.ts";
@@ -29,6 +30,8 @@ import { isCheckpointing } from "../core/state.ts";
 import { ApiContainerHost } from "./api-container-host.ts";
 import type { ExecutorTokens } from "./executor-tokens.ts";
 import type { UriFetcher } from "./ports.ts";
+import type { ProbeHelper } from "./probe-helper.ts";
+import { runProbe } from "./probes.ts";
 import { linkMember, runFolderOf } from "./sandbox-links.ts";
 import { makeSandboxVolumes, splitSandboxVolumes } from "./sandbox-volumes.ts";
 import type { Session } from "./session.ts";
@@ -50,6 +53,8 @@ export interface EnvironmentOptions {
 export interface ContainerHostDependencies {
   readonly containerizer: Containerizer;
   readonly fetcher: UriFetcher;
+  /** Undefined: networks of containers are not entered for their checks. */
+  readonly probeHelper: ProbeHelper | undefined;
   readonly options: AgentOptions;
   readonly environment: EnvironmentOptions;
   readonly clock: Clock;
@@ -74,6 +79,8 @@ interface HostedContainer {
   readonly executor: CommandExecutor | undefined;
   /** Ends what comes before the containerizer's part of a launch. */
   readonly unwanted: AbortController;
+  /** Of its first process, once that runs. */
+  pid: number | undefined;
   cancelTimer: () => void;
 }
 
@@ -140,8 +147,9 @@ export class ContainerHost {
   /** Takes back a container that outlived the agent process that started it. */
   adopt(effect: Extract<AgentEffect, { kind: "adoptContainer" }>, survivor: Survivor): void {
     const container = this.#add(effect.launch);
-    const { kill, isRunningReported } = effect;
+    const { kill, isRunningReported, checked } = effect;
     const { containerId } = effect.launch;
+    container.pid = survivor.pid;
     this.#deps.input({ kind: "containerLaunched", containerId, pid: survivor.pid });
     this.#drive(container, {
       kind: "adopted",
@@ -150,6 +158,7 @@ export class ContainerHost {
       isRunningReported,
       kill,
       status: survivor.status,
+      checked,
     });
     this.#watch(container);
     // What a container may use is not written down by its containerizer.
@@ -218,6 +227,7 @@ export class ContainerHost {
       launch,
       executor: this.#executorOf(launch),
       unwanted: new AbortController(),
+      pid: undefined,
       cancelTimer: () => undefined,
     };
     this.#containers.set(launch.containerId, container);
@@ -227,6 +237,7 @@ export class ContainerHost {
 
   #remove(container: HostedContainer): void {
     container.cancelTimer();
+    container.unwanted.abort();
     const { containerId, frameworkId, executorId } = container.launch;
     this.#containers.delete(containerId);
     const key = `${frameworkId}/${executorId}`;
@@ -259,6 +270,7 @@ export class ContainerHost {
       this.#deps.input({ kind: "containerLaunchFailed", containerId, message, isUnsupported });
       return;
     }
+    container.pid = launched.pid;
     this.#deps.input({ kind: "containerLaunched", containerId, pid: launched.pid });
     this.#drive(container, { kind: "launched", ...launched });
     this.#watch(container);
@@ -371,6 +383,15 @@ export class ContainerHost {
           this.#deps.containerizer.signal(container.launch.containerId, effect.signal),
         );
         break;
+      case "requestKill": {
+        const { frameworkId, commandTask } = container.launch;
+        const taskId = must(commandTask, "the task of a built-in executor").task_id.value;
+        this.#deps.input({ kind: "killRequested", frameworkId, taskId });
+        break;
+      }
+      case "probe":
+        this.#run("probe", () => this.#probe(container, effect.due));
+        break;
       case "setTimer":
         container.cancelTimer();
         container.cancelTimer = this.#deps.clock.schedule(
@@ -382,6 +403,19 @@ export class ContainerHost {
         container.cancelTimer();
         break;
     }
+  }
+
+  async #probe(container: HostedContainer, due: DueProbe): Promise<void> {
+    const { launch, unwanted, pid } = container;
+    const { containerizer, clock, probeHelper: helper } = this.#deps;
+    const { containerId, directory, user } = launch;
+    const environment = this.#environmentOf(launch);
+    const isDocker = launch.commandTask?.container?.type === "DOCKER";
+    const place = { containerizer, clock, containerId, environment, directory, user, helper };
+    // Natively there is but the host's network.
+    const network = { pid: isDocker ? pid : undefined };
+    const result = await runProbe(due, { ...place, ...network }, unwanted.signal);
+    this.#drive(container, { kind: "probed", which: due.which, result });
   }
 
   /** Owner of every promise nobody waits for: logs its failure, and `stop` waits for it. */

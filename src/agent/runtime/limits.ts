@@ -64,3 +64,9 @@ export const DISK_RESERVE_SHARE = 0.02;
 
 /** A task's sandbox takes some ten. */
 export const INODES_MIN = 100;
+
+/** Redirects that an HTTP check follows, as many as curl does. */
+export const PROBE_REDIRECTS_MAX = 50;
+
+/** What the helper of a probe says: a result, or why it has none. */
+export const PROBE_OUTPUT_CHARACTERS = 4_096;

@@ -41,6 +41,13 @@ const state = fc.constantFrom(
   "TASK_FINISHED" as const,
 );
 const kill = fc.record({ graceMs: uint, atMs: fc.oneof(uint, fc.constant(1.25)) });
+const checked = fc.record(
+  {
+    healthy: fc.boolean(),
+    check_status: fc.record({ type: fc.constant("COMMAND" as const), command: fc.constant({}) }),
+  },
+  { requiredKeys: [] },
+);
 const status = fc.record({ task_id: name, state, uuid: text, message: text, timestamp: uint });
 
 const containerId = fc.constantFrom("C0", "C1").map((id) => brand<ContainerId>(id));
@@ -94,6 +101,7 @@ export const checkpointOperation: fc.Arbitrary<CheckpointOperation> = fc.oneof(
       taskGroup: fc.option(taskGroup, { nil: undefined }),
       state,
       kill: fc.option(kill, { nil: undefined }),
+      checked: fc.option(checked, { nil: undefined }),
     }),
   }),
   fc.record({ kind: fc.constant("removeTask" as const), frameworkId, taskId }),

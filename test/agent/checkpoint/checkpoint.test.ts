@@ -38,6 +38,7 @@ function task(number: number, state: CheckpointedTask["state"] = "TASK_RUNNING")
     taskGroup: undefined,
     state,
     kill: undefined,
+    checked: undefined,
   };
 }
 

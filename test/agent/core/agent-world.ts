@@ -28,6 +28,8 @@ interface Hosted {
   readonly launch: ContainerLaunch;
   readonly executor: CommandExecutor | undefined;
   timerAtMs: number | undefined;
+  /** Results that have not come back yet. */
+  readonly probes: CommandExecutorInput[];
 }
 
 const FRAMEWORK = framework("fw", PARTITION_AWARE);
@@ -54,6 +56,7 @@ export class AgentWorld {
   #confirmed = 0;
   #uuids = 0;
   #tasks = 0;
+  #probes = 0;
 
   constructor() {
     this.start();
@@ -151,7 +154,14 @@ export class AgentWorld {
 
   launchTask(): void {
     this.#tasks += 1;
-    const task = commandTask(`t${this.#tasks}`);
+    const times = { delay_seconds: 1, interval_seconds: 2, grace_period_seconds: 1 };
+    const isChecked = this.#tasks % 2 === 0;
+    const task = commandTask(`t${this.#tasks}`, {
+      ...(isChecked && {
+        health_check: { type: "COMMAND", command: { value: "true" }, ...times },
+        check: { type: "COMMAND", command: { command: { value: "true" } }, interval_seconds: 3 },
+      }),
+    });
     this.#commands.push({ kind: "runTask", framework: FRAMEWORK, task, launchesExecutor: false });
     this.#sendCommands();
   }
@@ -202,6 +212,7 @@ export class AgentWorld {
       this.#inputs.push({ kind: "timer", timer });
     }
     for (const [containerId, hosted] of [...this.#hosted]) {
+      for (const result of hosted.probes.splice(0)) this.#drive(containerId, result);
       if (hosted.timerAtMs === undefined || hosted.timerAtMs > this.nowMs) continue;
       hosted.timerAtMs = undefined;
       this.#drive(containerId, { kind: "timer" });
@@ -228,6 +239,7 @@ export class AgentWorld {
           isRunningReported: effect.isRunningReported,
           kill: effect.kill,
           launchedAtMs: undefined,
+          checked: effect.checked,
         });
         break;
       case "destroyContainer": {
@@ -317,7 +329,7 @@ export class AgentWorld {
         executorShutdownGraceMs: 5000,
         newUuid: () => uuidToBase64(this.#uuid()) ?? "",
       });
-    this.#hosted.set(launch.containerId, { launch, executor, timerAtMs: undefined });
+    this.#hosted.set(launch.containerId, { launch, executor, timerAtMs: undefined, probes: [] });
   }
 
   #drive(containerId: string, input: CommandExecutorInput): void {
@@ -326,6 +338,15 @@ export class AgentWorld {
     for (const effect of hosted.executor.step(input, this.nowMs)) {
       if (effect.kind === "call") {
         this.#inputs.push({ kind: "executorCall", requestId: 0, call: effect.call });
+      } else if (effect.kind === "requestKill") {
+        const taskId = hosted.launch.commandTask?.task_id.value ?? "";
+        this.killed.add(taskId);
+        this.#inputs.push({ kind: "killRequested", frameworkId: "fw", taskId });
+      } else if (effect.kind === "probe") {
+        // Every other probe of a health check goes wrong.
+        this.#probes += 1;
+        const result = { kind: "exited" as const, code: this.#probes % 2 };
+        hosted.probes.push({ kind: "probed", which: effect.due.which, result });
       } else if (effect.kind === "setTimer") {
         hosted.timerAtMs = effect.atMs;
       } else if (effect.kind === "cancelTimer") {

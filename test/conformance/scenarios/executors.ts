@@ -12,8 +12,6 @@ import type { Scenario, Scene, SceneAgent } from "../scene.ts";
 
 const MIB = 1024 * 1024;
 const GRACE_MS = 3000;
-const NOT_FETCHED = "the fetcher is on its way";
-const NOT_CHECKED = "checks are on their way";
 
 /** Launches one task with these changes on the next offer. */
 async function launch(framework: TestFramework, id: string, changes: object): Promise<void> {
@@ -95,7 +93,6 @@ export const EXECUTOR_SCENARIOS: readonly Scenario[] = [
     title: "three failed health checks are told and kill; those in the grace period do not count",
     isSlice: true,
     isLong: true,
-    notYet: NOT_CHECKED,
     note: "with a grace period of 2 s",
     run: async (scene) => {
       const framework = await scene.subscribe();
@@ -123,7 +120,6 @@ export const EXECUTOR_SCENARIOS: readonly Scenario[] = [
     lines: [56],
     title: "an HTTP health check takes 200 to 399 for good",
     isSlice: true,
-    notYet: NOT_CHECKED,
     run: async (scene) => {
       const framework = await scene.subscribe();
       let status = 399;
@@ -263,7 +259,6 @@ export const EXECUTOR_SCENARIOS: readonly Scenario[] = [
     lines: [63],
     title: "an archive is extracted unless it is to be executable",
     isSlice: true,
-    notYet: NOT_FETCHED,
     run: async (scene) => {
       const framework = await scene.subscribe();
       const folder = makeWorkDir();
