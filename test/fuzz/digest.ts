@@ -2,8 +2,10 @@
  * A core's whole state as text, to compare before and after. Metrics are left out: they count
  * refusals too.
  */
+import { FewMap, FewSet } from "../../src/base/few.ts";
 import { Bundle } from "../../src/resources/bundle.ts";
 
+const LISTS = [Map, Set, FewMap, FewSet];
 /** Counters, and the moment of the next allocation run, which nothing depends on. */
 const LEFT_OUT = new Set(["counters", "allocation"]);
 
@@ -11,8 +13,7 @@ export function digestOf(state: object): string {
   return JSON.stringify(state, (key, value: unknown) => {
     if (LEFT_OUT.has(key)) return undefined;
     if (value instanceof Bundle) return value.describe();
-    if (value instanceof Map) return [...value];
-    if (value instanceof Set) return [...value];
+    if (LISTS.some((list) => value instanceof list)) return [...(value as Iterable<unknown>)];
     return value;
   });
 }

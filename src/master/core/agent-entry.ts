@@ -1,5 +1,6 @@
 /** An agent with its books: made from a registration, and changed by reports of its resources. */
 import { must } from "../../base/assert.ts";
+import { FewMap, FewSet } from "../../base/few.ts";
 import { type AgentId, brand } from "../../base/ids.ts";
 import type { AgentToMaster, RegisterMessage } from "../../protocol/link-frames.ts";
 import type { AgentInfo, AgentInfoCapabilityType } from "../../protocol/v1/types.ts";
@@ -90,13 +91,13 @@ export function addAgent(
     remoteIp: link.remoteIp,
     isDeactivated,
     total: totalOf(ctx, info.resources ?? [], message.checkpointedResources),
-    used: new Map(),
-    tasks: new Set(),
-    executors: new Map(),
-    offers: new Set(),
-    frameworks: new Set(),
+    used: new FewMap(),
+    tasks: new FewSet(),
+    executors: new FewMap(),
+    offers: new FewSet(),
+    frameworks: new FewSet(),
     commands: newCommandQueue(lastCommandOf(ctx, message)),
-    operations: new Map(),
+    operations: new FewMap(),
     registeredMs: ctx.nowMs,
     reregisteredMs: ctx.nowMs,
     pingNumber: 0,
@@ -106,7 +107,7 @@ export function addAgent(
     drainStartedMs: drain === undefined ? undefined : ctx.nowMs,
     isDrainSettling: false,
     unavailability: undefined,
-    inverse: new Map(),
+    inverse: new FewMap(),
   };
   agent.unavailability = machineOfAgent(ctx, agent)?.unavailability;
   const { oversubscribedResources = [] } = message;
@@ -121,7 +122,7 @@ export function addAgent(
   const used = new Map(
     [...agent.used].map(([frameworkId, bundle]) => [frameworkId, bundle.clone()]),
   );
-  ctx.allocator.addAgent(id, info, agent.total.clone(), used, capabilitiesOf(agent));
+  ctx.allocator.addAgent(id, info, agent.total.clone(), used, capabilitiesOf(ctx, agent));
   if (isDeactivated) ctx.allocator.deactivateAgent(id);
   return agent;
 }
@@ -138,7 +139,11 @@ export function rememberAddress(state: MasterState, agent: AgentEntry): void {
   if (address !== undefined) state.addresses.set(address, agent.id);
 }
 
-/** The capabilities' types; unknown ones are left out. */
-export function capabilitiesOf(agent: AgentEntry): ReadonlySet<AgentInfoCapabilityType> {
-  return new Set(agent.capabilities.flatMap(({ type }) => (type === undefined ? [] : [type])));
+/** The capabilities' types; unknown ones are left out. One set for all agents that have the same. */
+export function capabilitiesOf(
+  { shared }: MasterContext,
+  { capabilities }: AgentEntry,
+): ReadonlySet<AgentInfoCapabilityType> {
+  const types = capabilities.flatMap(({ type }) => (type === undefined ? [] : [type]));
+  return shared.memo(`capabilities ${types.join()}`, () => new Set(types));
 }

@@ -51,7 +51,7 @@ export function returnKnown(
     changeAgent(ctx.state, agent, () => {
       agent.total = total;
     });
-    ctx.allocator.updateAgent(agent.id, info, total.clone(), capabilitiesOf(agent));
+    ctx.allocator.updateAgent(agent.id, info, total.clone(), capabilitiesOf(ctx, agent));
   }
   agent.version = message.version;
   changeAgent(ctx.state, agent, () => {

@@ -4,6 +4,7 @@
  * Source: src/protocol/link-frames.ts.
  */
 import { assert } from "../../base/assert.ts";
+import { FewMap } from "../../base/few.ts";
 import type { AgentCommand } from "../../protocol/link-frames.ts";
 import type { MasterContext } from "./context.ts";
 import { PENDING_COMMANDS_PER_AGENT_MAX } from "./limits.ts";
@@ -31,7 +32,7 @@ export function command(ctx: MasterContext, agent: AgentEntry, order: AgentComma
 
 /** A queue for an agent that has carried out commands up to `lastCommand` of this epoch. */
 export function newCommandQueue(lastCommand: number): CommandQueue {
-  return { nextNumber: lastCommand + 1, pending: new Map() };
+  return { nextNumber: lastCommand + 1, pending: new FewMap() };
 }
 
 /** Forgets every command up to `number`: the agent works in order. */

@@ -2,6 +2,7 @@
  * What a master knows, as plain data. Only the files of this folder change it, one step at a time;
  * everybody else reads. Source: semantics 2.1, 3.1.
  */
+import type { Dictionary, FewSet } from "../../base/few.ts";
 import type {
   AgentId,
   ExecutorId,
@@ -178,7 +179,7 @@ export type Sweep = {
 /** Commands of one agent in this master's epoch. Numbers only rise; `pending` is in their order. */
 export interface CommandQueue {
   nextNumber: number;
-  readonly pending: Map<number, AgentCommand>;
+  readonly pending: Dictionary<number, AgentCommand>;
 }
 
 /** A registered agent; connected while it has a link. */
@@ -194,16 +195,16 @@ export interface AgentEntry {
   /** Unallocated form. */
   total: Bundle;
   /** What tasks and executors hold, allocated form; no empty bundles. */
-  readonly used: Map<FrameworkId, Bundle>;
-  readonly tasks: Set<TaskEntry>;
+  readonly used: Dictionary<FrameworkId, Bundle>;
+  readonly tasks: FewSet<TaskEntry>;
   /** Keys by `executorKey`. */
-  readonly executors: Map<string, ExecutorEntry>;
-  readonly offers: Set<OfferId>;
+  readonly executors: Dictionary<string, ExecutorEntry>;
+  readonly offers: FewSet<OfferId>;
   /** Frameworks the agent was told of, so that it hears when they change or end. */
-  readonly frameworks: Set<FrameworkId>;
+  readonly frameworks: FewSet<FrameworkId>;
   readonly commands: CommandQueue;
   /** By uuid, in the order they were asked for; gone once acknowledged. */
-  readonly operations: Map<string, OperationEntry>;
+  readonly operations: Dictionary<string, OperationEntry>;
   readonly registeredMs: number;
   reregisteredMs: number | undefined;
   /** By an operator, until the agent is reactivated. */
@@ -214,7 +215,7 @@ export interface AgentEntry {
   /** Planned absence of its machine. */
   unavailability: Unavailability | undefined;
   /** What frameworks answered to inverse offers. */
-  readonly inverse: Map<FrameworkId, InverseAnswer>;
+  readonly inverse: Dictionary<FrameworkId, InverseAnswer>;
   pingNumber: number;
   isPongOutstanding: boolean;
   missedPongs: number;

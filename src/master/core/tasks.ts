@@ -66,10 +66,15 @@ export function newTaskEntry(
     holdsResources: !isTerminal(state),
     state,
     statusUpdateState: parts.task.status_update_state,
-    statusUpdateUuid: parts.task.status_update_uuid,
+    statusUpdateUuid: sameText(statuses, parts.task.status_update_uuid),
     statuses,
     isDuplicate: parts.isDuplicate,
   };
+}
+
+/** The string of a status, mostly the last one, when it is equal: one in memory and not two. */
+function sameText(statuses: readonly TaskStatus[], uuid: string | undefined): string | undefined {
+  return statuses.findLast((status) => status.uuid === uuid)?.uuid ?? uuid;
 }
 
 /** The task as operators read it; later statuses leave the message alone. */

@@ -3,6 +3,7 @@
  * so that every view works on it as on the whole. O(tasks) where tasks differ in who may see them.
  * Source: semantics 9.3, http-api 6.1, 9.2.
  */
+import type { Dictionary } from "../../../base/few.ts";
 import type { RegistryState } from "../../../registry/core/registry-state.ts";
 import type { Bundle } from "../../../resources/bundle.ts";
 import { bundlesOfConversion } from "../../../resources/conversion.ts";
@@ -136,11 +137,18 @@ function visiblePolicy(policy: RegistryState, viewer: Viewer): RegistryState {
   };
 }
 
+type Sees<Key, Value> = (value: Value, key: Key) => boolean;
+
 /** The map itself when all of it is seen: copying is what costs most. */
+function kept<Key, Value>(map: Map<Key, Value>, sees: Sees<Key, Value>): Map<Key, Value>;
 function kept<Key, Value>(
-  map: Map<Key, Value>,
-  sees: (value: Value, key: Key) => boolean,
-): Map<Key, Value> {
+  map: Dictionary<Key, Value>,
+  sees: Sees<Key, Value>,
+): Dictionary<Key, Value>;
+function kept<Key, Value>(
+  map: Dictionary<Key, Value>,
+  sees: Sees<Key, Value>,
+): Dictionary<Key, Value> {
   let seenCount = 0;
   for (const [key, value] of map) if (sees(value, key)) seenCount += 1;
   if (seenCount === map.size) return map;
@@ -151,7 +159,7 @@ function kept<Key, Value>(
 }
 
 function mapped<Key, Value>(
-  map: ReadonlyMap<Key, Value>,
+  map: Iterable<[Key, Value]>,
   change: (value: Value) => Value,
 ): Map<Key, Value> {
   const changed = new Map<Key, Value>();
