@@ -59,6 +59,12 @@ interface Parts extends LocalClusterOptions {
   readonly clock: FakeClock;
 }
 
+interface Answer {
+  readonly response: Response | undefined;
+  /** Of the time it took, what passed while virtual time was moved for it. */
+  readonly waitingMs: number;
+}
+
 /** Refusals for which Mesos has status 500 (http-api 7.3, 7.4). */
 const EXPECTED_500 =
   /^(?:Unknown container |Container .* has not ended yet|Container .* is an executor's|Could not mark resource provider |The container has no input )/s;
@@ -158,11 +164,12 @@ export class LocalCluster {
     if (app === undefined) return undefined;
     this.#watch.begin(request);
     const elapsedMs = this.#cpu.start();
-    const response = await this.#answerOf(app, request, signal);
+    const { response, waitingMs } = await this.#answerOf(app, request, signal);
     this.#watch.end();
-    const tookMs = elapsedMs() - this.#watch.digestMs;
+    const tookMs = elapsedMs() - this.#watch.digestMs - waitingMs;
     this.#slowest.add("request", tookMs, request.what);
     if (tookMs > this.#stallMs) this.#fault(`stalled for ${Math.round(tookMs)} ms`);
+    this.#judgeSettling(waitingMs, "an answer that waits");
     if (response !== undefined) await this.#judge(response);
     this.#checkInvariants();
     return response;
@@ -172,11 +179,7 @@ export class LocalCluster {
   async settle(ms: number): Promise<void> {
     const elapsedMs = this.#cpu.start();
     await this.#pass(ms);
-    const tookMs = elapsedMs();
-    this.#slowest.add("settling", tookMs, `${ms} ms pass`);
-    if (tookMs > this.#stallMs * SETTLING_STALLS) {
-      this.#fault(`what followed in ${ms} ms took ${Math.round(tookMs)} ms`);
-    }
+    this.#judgeSettling(elapsedMs(), `${ms} ms pass`);
   }
 
   async end(): Promise<void> {
@@ -184,6 +187,13 @@ export class LocalCluster {
     this.#master.stop();
     await this.#registry.close();
     rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** Time has passed with all that was due in it. */
+  #judgeSettling(tookMs: number, what: string): void {
+    this.#slowest.add("settling", tookMs, what);
+    if (tookMs <= this.#stallMs * SETTLING_STALLS) return;
+    this.#fault(`settling took ${Math.round(tookMs)} ms: ${what}`);
   }
 
   async #pass(ms: number): Promise<void> {
@@ -208,7 +218,7 @@ export class LocalCluster {
     app: (request: Request) => Response | Promise<Response>,
     { path, method, headers, body }: FuzzRequest,
     signal: AbortSignal,
-  ): Promise<Response | undefined> {
+  ): Promise<Answer> {
     let response: Response | undefined;
     let isOver = false;
     const init = { method, headers, signal, ...(body === undefined ? {} : { body }) };
@@ -225,16 +235,19 @@ export class LocalCluster {
     const deadlineMs = performance.now() + ANSWER_MS;
     const elapsedMs = this.#cpu.start();
     let turns = 0;
+    let quietAtMs: number | undefined;
+    const waitingMs = (): number => (quietAtMs === undefined ? 0 : elapsedMs() - quietAtMs);
     while (!isOver) {
       await turn();
+      if (turns === QUIET_TURNS) quietAtMs ??= elapsedMs();
       // A file is waited for in real time, so that a busy machine gives the same answers.
       if (!this.#reads.areUnderWay) this.#moveOn(turns++);
       if (performance.now() > deadlineMs && elapsedMs() > ANSWER_MS) {
         this.#fault("was never answered");
-        return undefined;
+        return { response: undefined, waitingMs: waitingMs() };
       }
     }
-    return response;
+    return { response, waitingMs: waitingMs() };
   }
 
   #moveOn(turns: number): void {

@@ -101,7 +101,7 @@ export function randomRequest(session: Session): FuzzRequest {
   const tag = FINAL.has(first) && dice() < 0.8 ? pick(dice, tags) : first;
   const message = generator.message(api.type, tag);
   const wire = dice() < 0.5 ? JSON_WIRE : PROTOBUF_WIRE;
-  const other = generator.message(api.type, pick(dice, tags));
+  const other = (): Record<string, unknown> => generator.message(api.type, pick(dice, tags));
   const { body, how } = bodyOf(session, { wire, type: api.type, message, other });
   const method = dice() < 0.995 ? "POST" : pick(dice, ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"]);
   return {
@@ -173,7 +173,8 @@ interface Draft {
   readonly wire: typeof JSON_WIRE;
   readonly type: string;
   readonly message: Record<string, unknown>;
-  readonly other: Record<string, unknown>;
+  /** Another one of that type, to take a part from. */
+  readonly other: () => Record<string, unknown>;
 }
 
 function bodyOf(
@@ -197,7 +198,7 @@ function bodyOf(
   if (good === undefined) return { body: deepBytes(dice), how: "deep" };
   if (roll < 0.6) return { body: good, how: "well-formed" };
   if (roll < 0.95) {
-    return { body: mutateBytes(dice, good, encoded(type, other) ?? good), how: "wrong bytes" };
+    return { body: mutateBytes(dice, good, encoded(type, other()) ?? good), how: "wrong bytes" };
   }
   if (roll < 0.98) return { body: deepBytes(dice), how: "deep" };
   return { body: randomBytes(dice), how: "random bytes" };

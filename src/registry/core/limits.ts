@@ -2,6 +2,6 @@
 
 /**
  * Machines in a maintenance schedule, which is replaced as a whole: every one of the largest cluster
- * (50,000 agents) twice over, and still written within a fraction of a second.
+ * there is, and all of them can begin at once within the second that no call may take.
  */
-export const SCHEDULE_MACHINES_MAX = 100_000;
+export const SCHEDULE_MACHINES_MAX = 50_000;
