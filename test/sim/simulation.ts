@@ -146,11 +146,14 @@ class Cast {
     }
     for (const framework of this.frameworks) this.#accountFramework(framework, alive);
     this.#accountPolicy();
+    // What was dropped of a framework that ended while nobody led is told to nobody, as in Mesos.
+    const isKnown = (id: string): boolean =>
+      this.#master.core?.state.frameworks.has(brand(id)) === true;
     for (const key of alive.keys()) this.#world.fail(`${key} runs, but no framework owns it`);
     for (const host of this.#hosts) {
       this.#accountResources(host);
       const waiting = [...(host.core?.state.streams.values() ?? [])]
-        .filter(({ pending }) => pending.length > 0)
+        .filter(({ pending, frameworkId }) => pending.length > 0 && isKnown(frameworkId))
         .map(({ frameworkId, taskId }) => `${frameworkId}/${taskId}`);
       this.#world.check(
         waiting.length === 0,
