@@ -7,9 +7,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from "node:path";
 import process from "node:process";
 import { zstdCompressSync } from "node:zlib";
-import { ImagePuller, type ImagePullerOptions } from "../../src/images/image-puller.ts";
+import type { ImagePuller, ImagePullerOptions } from "../../src/images/image-puller.ts";
 import { ImageStore } from "../../src/images/image-store.ts";
-import { systemClock } from "../../src/platform/system.ts";
 import { failureOf, newRoot, removeRoots, silentLog } from "../containerizer/containers.ts";
 import type { TarEntry } from "../fetcher/tar-builder.ts";
 import { tarOf } from "../fetcher/tar-builder.ts";
@@ -25,7 +24,7 @@ import {
   savedArchive,
   writeLayout,
 } from "./image-builder.ts";
-import { IMAGE_HELPER } from "./image-scene.ts";
+import { newPuller } from "./image-scene.ts";
 
 setDefaultTimeout(PATIENCE_MS);
 
@@ -48,17 +47,7 @@ interface Scene {
 function sceneOf(registry: string, options: Partial<ImagePullerOptions> = {}): Scene {
   const root = newRoot();
   const store = new ImageStore(join(root, "store"));
-  const puller = new ImagePuller({
-    store,
-    helper: IMAGE_HELPER,
-    registry,
-    dockerConfig: undefined,
-    platform: { os: "linux", architecture: ARCHITECTURE },
-    stallTimeoutMs: 30_000,
-    clock: systemClock,
-    log: silentLog,
-    ...options,
-  });
+  const puller = newPuller({ store, registry, log: silentLog, ...options });
   return {
     root,
     store,

@@ -50,6 +50,20 @@ export interface ImageScene {
 type Command = string | CommandInfo;
 type SpecExtras = Partial<ContainerSpec> & { readonly image?: Partial<Image> };
 
+/** A puller of this machine's architecture, with no logins unless told. */
+export function newPuller(
+  options: Pick<ImagePullerOptions, "store" | "registry" | "log"> & Partial<ImagePullerOptions>,
+): ImagePuller {
+  return new ImagePuller({
+    helper: IMAGE_HELPER,
+    dockerConfig: undefined,
+    platform: { os: "linux", architecture: ARCHITECTURE },
+    stallTimeoutMs: 30_000,
+    clock: systemClock,
+    ...options,
+  });
+}
+
 export function imageScene(registry: string, options: ImageSceneOptions = {}): ImageScene {
   const root = options.root ?? newRoot();
   mkdirSync(join(root, "work"), { recursive: true });
@@ -61,17 +75,7 @@ export function imageScene(registry: string, options: ImageSceneOptions = {}): I
   };
   const folder = join(root, "work/provisioner/containers");
   const store = new ImageStore(join(root, "work/store/docker"));
-  const puller = new ImagePuller({
-    store,
-    helper: IMAGE_HELPER,
-    registry,
-    dockerConfig: undefined,
-    platform: { os: "linux", architecture: ARCHITECTURE },
-    stallTimeoutMs: 30_000,
-    clock: systemClock,
-    log: logger,
-    ...options,
-  });
+  const puller = newPuller({ store, registry, log: logger, ...options });
   const provisioner = new Provisioner({
     folder,
     backend: options.backend ?? "overlay",
