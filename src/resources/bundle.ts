@@ -180,6 +180,18 @@ export class Bundle {
     return new Bundle(this.kinds, this.#content.filtered(predicate));
   }
 
+  /** Of each scalar kind, what there is more of here than in `other`; a new bundle. */
+  beyond(other: Bundle): Bundle {
+    this.#assertSameTable(other);
+    const content = new Content(this.kinds, []);
+    for (const entry of this.#content.entries) {
+      if (entry.kind.type !== "SCALAR") continue;
+      const amount = Math.max(0, entry.amount - other.amountOf(entry.kind));
+      content.merge({ ...entry, amount });
+    }
+    return new Bundle(this.kinds, content);
+  }
+
   /**
    * The part that is left when of each scalar name no more than `left` (thousandths by
    * `scalarIndex`) of what counts for quota may stay: divisible kinds first, then whole copies, each

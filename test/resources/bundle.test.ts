@@ -37,6 +37,15 @@ describe("scalars", () => {
     expect(bundle.toResources()).toHaveLength(2);
   });
 
+  test("beyond those of another bundle are what there is more of, kind by kind", () => {
+    const kinds = new ResourceKinds();
+    const bundle = Bundle.from(kinds, [scalar("cpus", 3), scalar("mem", 10), scalar("gpus", 1)]);
+    const other = Bundle.from(kinds, [scalar("cpus", 1.5), scalar("mem", 20)]);
+    const expected = Bundle.from(kinds, [scalar("cpus", 1.5), scalar("gpus", 1)]);
+    expect(bundle.beyond(other).equals(expected)).toBe(true);
+    expect(bundle.scalarMilli("cpus")).toBe(3000);
+  });
+
   test("that reach zero drop out [semantics 2.11]", () => {
     const bundle = Bundle.from(new ResourceKinds(), [scalar("cpus", 0.3)]);
     bundle.subtract(bundle.clone());

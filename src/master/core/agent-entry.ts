@@ -10,6 +10,7 @@ import {
   faultOfOversubscribed,
   faultOfReport,
   lastCommandOf,
+  lastingPart,
   oversubscribedOf,
   reportedUse,
   revocablePart,
@@ -58,7 +59,7 @@ export function oversubscribedChanged(
     log(ctx, "error", "refused oversubscribed resources of an agent", { agentId: agent.id, why });
     return;
   }
-  const total = agent.total.filter(({ isRevocable }) => !isRevocable);
+  const total = lastingPart(agent.total);
   total.add(oversubscribedOf(ctx, resources, usedOn(ctx, agent)));
   if (total.equals(agent.total)) return;
   for (const offerId of [...agent.offers]) {

@@ -17,7 +17,14 @@ import {
   settleFrameworks,
   settleUnreported,
 } from "./agent-reports.ts";
-import { lastCommandOf, reportedUse, totalAfterPending, totalOf, usedOn } from "./agent-totals.ts";
+import {
+  lastCommandOf,
+  lastingPart,
+  reportedUse,
+  totalAfterPending,
+  totalOf,
+  usedOn,
+} from "./agent-totals.ts";
 import { command, resendCommands, settleCommands } from "./commands.ts";
 import { cancelTimer, type MasterContext } from "./context.ts";
 import { rescindOffersOfAgent } from "./offers.ts";
@@ -83,7 +90,7 @@ export function returnStranger(
   const agentId = brand<AgentId>(must(info.id, "id of a returning agent").value);
   const { state } = ctx;
   const total = totalOf(ctx, info.resources ?? [], message.checkpointedResources);
-  const used = reportedUse(ctx, message).filter(({ isRevocable }) => !isRevocable);
+  const used = lastingPart(reportedUse(ctx, message));
   if (!total.contains(used)) {
     refuse(ctx, link, `Agent ${agentId} has less than its tasks use; give it back what it had`);
     return;

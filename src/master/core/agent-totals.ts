@@ -8,7 +8,6 @@ import type { RegisterMessage } from "../../protocol/link-frames.ts";
 import type { Resource } from "../../protocol/v1/types.ts";
 import type { Bundle } from "../../resources/bundle.ts";
 import { withCheckpointed } from "../../resources/conversion.ts";
-import { fromMilli } from "../../resources/milli.ts";
 import type { MasterContext } from "./context.ts";
 import { bundlesOf } from "./operations.ts";
 import { faultOfResources, resourceBundle, takenTogether } from "./resource-forms.ts";
@@ -85,20 +84,18 @@ export function oversubscribedOf(
   used: Bundle,
 ): Bundle {
   const total = resourceBundle(ctx.kinds, reported);
-  const inUse = revocablePart(used);
-  if (total.contains(inUse)) return total;
-  const lacking = inUse.toResources().flatMap((resource) => {
-    const kind = ctx.kinds.get(ctx.kinds.intern(resource));
-    const milli = inUse.amountOf(kind) - total.amountOf(kind);
-    return milli > 0 ? [{ ...resource, scalar: { value: fromMilli(milli) } }] : [];
-  });
-  total.add(resourceBundle(ctx.kinds, lacking));
+  total.add(revocablePart(used).beyond(total));
   return total;
 }
 
 /** What may be taken back at any time. */
 export function revocablePart(bundle: Bundle): Bundle {
   return bundle.filter(({ isRevocable }) => isRevocable);
+}
+
+/** What is given for good. */
+export function lastingPart(bundle: Bundle): Bundle {
+  return bundle.filter(({ isRevocable }) => !isRevocable);
 }
 
 /** The number counts only when it belongs to this master's epoch. */

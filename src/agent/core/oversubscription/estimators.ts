@@ -6,7 +6,7 @@ import type { Resource } from "../../../protocol/v1/types.ts";
 import { Bundle } from "../../../resources/bundle.ts";
 import { ResourceKinds } from "../../../resources/kinds.ts";
 import { CPU_RESERVE_SHARE, CPU_STEP_MILLI, USAGE_WINDOW_MS } from "./limits.ts";
-import { type ContainerUse, cpuMilliOf, type Usage } from "./usage.ts";
+import { type ContainerUse, cpuMilliOf, isRevocable, type Usage } from "./usage.ts";
 
 /** Keeps what it needs of earlier looks. Answers with revocable scalars. */
 export type Estimator = (usage: Usage) => readonly Resource[];
@@ -16,18 +16,9 @@ export function fixedEstimator(resources: readonly Resource[]): Estimator {
   const revocable = resources.map((resource) => ({ ...resource, revocable: {} }));
   return ({ containers }) => {
     const kinds = new ResourceKinds();
-    const left = Bundle.from(kinds, revocable);
-    const used = Bundle.from(
-      kinds,
-      containers.flatMap((container) => container.resources).filter((one) => one.revocable),
-    ).withoutAllocation();
-    for (const resource of used.toResources()) {
-      const kind = kinds.get(kinds.intern(resource));
-      const milli = Math.min(used.amountOf(kind), left.amountOf(kind));
-      if (milli <= 0) continue;
-      left.subtract(Bundle.from(kinds, [{ ...resource, scalar: { value: milli / 1000 } }]));
-    }
-    return left.toResources();
+    const used = containers.flatMap((container) => container.resources).filter(isRevocable);
+    const taken = Bundle.from(kinds, used).withoutAllocation();
+    return Bundle.from(kinds, revocable).beyond(taken).toResources();
   };
 }
 

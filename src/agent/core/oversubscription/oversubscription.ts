@@ -9,6 +9,7 @@ import { ResourceKinds } from "../../../resources/kinds.ts";
 import { destroyExecutor, resourcesOf } from "../executors.ts";
 import { type ExecutorState, isGroupMember, shownExecutorId } from "../state.ts";
 import { log, type Step, send } from "../step.ts";
+import { isRevocable } from "./usage.ts";
 
 /** What is left over beside the revocable resources that are in use; revocable scalars. */
 export function oversubscribable(step: Step, estimate: readonly Resource[]): void {
@@ -39,7 +40,7 @@ export function preempt(step: Step, containerIds: readonly ContainerId[]): void 
 /** It runs on resources that may be taken back at any time. */
 function isPreemptible(executor: ExecutorState): boolean {
   const isLive = executor.phase === "registering" || executor.phase === "running";
-  return isLive && resourcesOf(executor).some(({ revocable }) => revocable !== undefined);
+  return isLive && resourcesOf(executor).some(isRevocable);
 }
 
 function revocableInUse({ state }: Step): Resource[] {
@@ -54,5 +55,5 @@ function revocableInUse({ state }: Step): Resource[] {
     }
     return [...executor.tasks.values()].flatMap(({ info }) => info.resources ?? []);
   });
-  return held.filter(({ revocable }) => revocable !== undefined);
+  return held.filter(isRevocable);
 }

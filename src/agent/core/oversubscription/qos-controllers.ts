@@ -3,7 +3,7 @@
  * were promised. Source: semantics 8.4.
  */
 import type { ContainerId } from "../../../base/ids.ts";
-import type { Usage } from "./usage.ts";
+import { isRevocable, type Usage } from "./usage.ts";
 
 /** The containers to preempt now. */
 export type QosController = (usage: Usage) => readonly ContainerId[];
@@ -40,6 +40,6 @@ export function pressureController({ cpu, memory }: PressureThresholds): QosCont
 
 function revocable(containers: Usage["containers"]): ContainerId[] {
   return containers
-    .filter(({ resources }) => resources.some((resource) => resource.revocable !== undefined))
+    .filter(({ resources }) => resources.some(isRevocable))
     .map(({ containerId }) => containerId);
 }

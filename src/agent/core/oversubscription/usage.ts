@@ -1,6 +1,7 @@
 /** What estimators and QoS controllers are shown: one look at the host and at what runs on it. */
 import type { ContainerId } from "../../../base/ids.ts";
 import type { Resource } from "../../../protocol/v1/types.ts";
+import { toMilli } from "../../../resources/milli.ts";
 
 /** One container that runs, in the order of their launches. */
 export interface ContainerUse {
@@ -21,12 +22,17 @@ export interface Usage {
   readonly pressure: { readonly cpu: number; readonly memory: number } | undefined;
 }
 
+/** It may be taken back at any time. */
+export function isRevocable({ revocable }: Resource): boolean {
+  return revocable !== undefined;
+}
+
 /** Thousandths of a processor in a list of resources, revocable ones or the others. */
-export function cpuMilliOf(resources: readonly Resource[], isRevocable: boolean): number {
+export function cpuMilliOf(resources: readonly Resource[], areRevocable: boolean): number {
   let sum = 0;
-  for (const { name, scalar, revocable } of resources) {
-    if (name !== "cpus" || (revocable !== undefined) !== isRevocable) continue;
-    sum += Math.round((scalar?.value ?? 0) * 1000);
+  for (const resource of resources) {
+    if (resource.name !== "cpus" || isRevocable(resource) !== areRevocable) continue;
+    sum += toMilli(resource.scalar?.value ?? 0);
   }
   return sum;
 }
