@@ -146,14 +146,18 @@ class Cast {
     }
     for (const framework of this.frameworks) this.#accountFramework(framework, alive);
     this.#accountPolicy();
-    // What was dropped of a framework that ended while nobody led is told to nobody, as in Mesos.
-    const isKnown = (id: string): boolean =>
-      this.#master.core?.state.frameworks.has(brand(id)) === true;
+    // Nobody takes what was dropped of a framework that was ended under an earlier master: agents do
+    // not report frameworks of which nothing runs, so the present one cannot say that it is over.
+    const isBeyondReach = (id: string): boolean =>
+      this.#master.core?.state.frameworks.has(brand(id)) !== true &&
+      this.frameworks.some(
+        (one) => one.frameworkId === id && (one.isOver || this.#judge.isRemoved(id)),
+      );
     for (const key of alive.keys()) this.#world.fail(`${key} runs, but no framework owns it`);
     for (const host of this.#hosts) {
       this.#accountResources(host);
       const waiting = [...(host.core?.state.streams.values() ?? [])]
-        .filter(({ pending, frameworkId }) => pending.length > 0 && isKnown(frameworkId))
+        .filter(({ pending, frameworkId }) => pending.length > 0 && !isBeyondReach(frameworkId))
         .map(({ frameworkId, taskId }) => `${frameworkId}/${taskId}`);
       this.#world.check(
         waiting.length === 0,
