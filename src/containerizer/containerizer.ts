@@ -1,6 +1,6 @@
 /**
- * What a containerizer and an isolator are (DESIGN §7). The posix containerizer is the first; the
- * native (cgroups v2) and Docker ones implement the same interface. Source: semantics 7.10.
+ * What a containerizer and an isolator are (DESIGN §7). `mesos-containerizer.ts` is the one for
+ * processes of this host, `docker/` the one over Docker's Engine. Source: semantics 7.10.
  */
 import type { ContainerId } from "../base/ids.ts";
 import type { TerminalSize } from "../base/ports.ts";

@@ -7,7 +7,7 @@ import {
   DOCKER_HUB,
   formatImageReference,
   parseImageReference,
-} from "../containerizer/docker/image-reference.ts";
+} from "../containerizer/image-reference.ts";
 
 export interface ImageLocation {
   /** `https://registry.example:5000`, without a path. */

@@ -5,6 +5,7 @@
  */
 import { ok, type Result, refuse } from "../base/result.ts";
 import type { Containerizer } from "../containerizer/containerizer.ts";
+import { MesosContainerizer } from "../containerizer/mesos-containerizer.ts";
 import { DiskIsolator } from "../containerizer/native/disk-isolator.ts";
 import {
   type Isolation,
@@ -21,7 +22,6 @@ import {
 import type { PortRange } from "../containerizer/native/port-isolator.ts";
 import { RlimitIsolator } from "../containerizer/native/privilege-isolators.ts";
 import { findPrograms } from "../containerizer/native/programs.ts";
-import { PosixContainerizer } from "../containerizer/posix/posix-containerizer.ts";
 import type { ImageCollector } from "../images/image-collector.ts";
 import type { CapabilityInfo } from "../protocol/v1/types.ts";
 import { openImages } from "./image-flags.ts";
@@ -79,7 +79,7 @@ export async function chooseContainerizer(
   const parts = { workDir, runtimeDir, clock, log, openTerminal };
   const containerizer =
     launcher === "posix"
-      ? new PosixContainerizer({
+      ? new MesosContainerizer({
           ...parts,
           isolation: ["posix/cpu", "posix/mem"],
           isolators: [

@@ -7,9 +7,9 @@ import { brand, type ContainerId } from "../../src/base/ids.ts";
 import type { Log } from "../../src/base/ports.ts";
 import type { ContainerSpec } from "../../src/containerizer/containerizer.ts";
 import {
-  PosixContainerizer,
-  type PosixContainerizerOptions,
-} from "../../src/containerizer/posix/posix-containerizer.ts";
+  MesosContainerizer,
+  type MesosContainerizerOptions,
+} from "../../src/containerizer/mesos-containerizer.ts";
 import { systemClock } from "../../src/platform/system.ts";
 import type { CommandInfo } from "../../src/protocol/v1/types.ts";
 
@@ -31,9 +31,9 @@ export function removeRoots(): void {
 /** An agent's containerizer below `root`. */
 export function posixIn(
   root: string,
-  options: Partial<PosixContainerizerOptions> = {},
-): PosixContainerizer {
-  return new PosixContainerizer({
+  options: Partial<MesosContainerizerOptions> = {},
+): MesosContainerizer {
+  return new MesosContainerizer({
     workDir: join(root, "work"),
     runtimeDir: join(root, "run"),
     clock: systemClock,

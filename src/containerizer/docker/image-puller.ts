@@ -4,14 +4,14 @@
  */
 import type { Clock, Log } from "../../base/ports.ts";
 import { ContainerizerError } from "../containerizer.ts";
-import { Answer } from "./answer.ts";
-import type { Engine } from "./engine.ts";
-import { EngineError, linesOf } from "./engine-client.ts";
 import {
   formatImageReference,
   type ImageReference,
   parseImageReference,
-} from "./image-reference.ts";
+} from "../image-reference.ts";
+import { Answer } from "./answer.ts";
+import type { Engine } from "./engine.ts";
+import { EngineError, linesOf } from "./engine-client.ts";
 import { PULL_REPORT_MS } from "./limits.ts";
 import { PullProgress } from "./pull-progress.ts";
 import { registryAuth } from "./registry-auth.ts";

@@ -4,8 +4,8 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { DOCKER_HUB } from "../image-reference.ts";
 import { Answer } from "./answer.ts";
-import { DOCKER_HUB } from "./image-reference.ts";
 
 /** Files of a sandbox that hold a configuration; the first one found is used. */
 const SANDBOX_FILES = [".docker/config.json", ".dockercfg"] as const;

@@ -10,7 +10,7 @@ import process from "node:process";
 import type { Clock, Log, OpenTerminal } from "../../base/ports.ts";
 import type { Containerizer, ContainerSpec, Isolator } from "../containerizer.ts";
 import { innerToolsFolder } from "../keeper/inner-tools.ts";
-import { agentMark, PosixContainerizer } from "../posix/posix-containerizer.ts";
+import { agentMark, MesosContainerizer } from "../mesos-containerizer.ts";
 import { CgroupTree } from "./cgroup-tree.ts";
 import { CpuIsolator } from "./cpu-isolator.ts";
 import { DiskIsolator, type DiskSettings } from "./disk-isolator.ts";
@@ -79,7 +79,7 @@ export function nativeContainerizer(options: NativeContainerizerOptions): Contai
     clock,
     log,
   });
-  return new PosixContainerizer({
+  return new MesosContainerizer({
     workDir,
     runtimeDir,
     clock,

@@ -11,7 +11,7 @@ import { AgentRuntime } from "../../../src/agent/runtime/agent-runtime.ts";
 import { readBootId } from "../../../src/agent/runtime/boot-id.ts";
 import type { CheckpointStore } from "../../../src/agent/runtime/ports.ts";
 import type { Log } from "../../../src/base/ports.ts";
-import { PosixContainerizer } from "../../../src/containerizer/posix/posix-containerizer.ts";
+import { MesosContainerizer } from "../../../src/containerizer/mesos-containerizer.ts";
 import { loadSqlite } from "../../../src/platform/sqlite.ts";
 import { systemClock, systemRng } from "../../../src/platform/system.ts";
 import type { AgentCommand, AgentToMaster } from "../../../src/protocol/link-frames.ts";
@@ -161,7 +161,7 @@ export class AgentFixture {
         libprocessIp: undefined,
       },
       bootId: await readBootId(),
-      containerizer: new PosixContainerizer({
+      containerizer: new MesosContainerizer({
         workDir,
         runtimeDir: join(this.folder, "run"),
         clock: systemClock,

@@ -4,16 +4,16 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Answer } from "../../../src/containerizer/docker/answer.ts";
 import { factsOf } from "../../../src/containerizer/docker/container-facts.ts";
-import {
-  DOCKER_HUB,
-  formatImageReference,
-  parseImageReference,
-} from "../../../src/containerizer/docker/image-reference.ts";
 import { LogFrames, sinceOf } from "../../../src/containerizer/docker/log-frames.ts";
 import { PullProgress } from "../../../src/containerizer/docker/pull-progress.ts";
 import { registryAuth } from "../../../src/containerizer/docker/registry-auth.ts";
 import { resultOf } from "../../../src/containerizer/docker/result.ts";
 import { statisticsOf } from "../../../src/containerizer/docker/statistics.ts";
+import {
+  DOCKER_HUB,
+  formatImageReference,
+  parseImageReference,
+} from "../../../src/containerizer/image-reference.ts";
 import { newRoot, removeRoots } from "../containers.ts";
 
 afterEach(removeRoots);

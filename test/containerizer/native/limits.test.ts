@@ -7,7 +7,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { brand } from "../../../src/base/ids.ts";
 import type { Containerizer, ContainerSpec } from "../../../src/containerizer/containerizer.ts";
-import { agentMark } from "../../../src/containerizer/posix/posix-containerizer.ts";
+import { agentMark } from "../../../src/containerizer/mesos-containerizer.ts";
 import { isRunning, newRoot, outputOf, removeRoots, specIn, until } from "../containers.ts";
 import {
   HIERARCHY,

@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSy
 import { join } from "node:path";
 import { brand } from "../../../src/base/ids.ts";
 import type { Containerizer } from "../../../src/containerizer/containerizer.ts";
-import { agentMark } from "../../../src/containerizer/posix/posix-containerizer.ts";
+import { agentMark } from "../../../src/containerizer/mesos-containerizer.ts";
 import { containerizerSuite } from "../containerizer.suite.ts";
 import {
   failureOf,

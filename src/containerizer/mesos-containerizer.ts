@@ -1,16 +1,16 @@
 /**
- * Containers with a sandbox and a keeper each, whatever launcher holds their processes and whatever
- * isolators limit them. With the posix launcher, which is there by default, this is the posix
- * containerizer: it works without root, measures and limits nothing. Source: DESIGN §7; semantics
- * 7.10.
+ * The life of every container that is no Docker's (`mesos` in --containerizers): a sandbox and a
+ * keeper each, whatever launcher holds its processes and whatever isolators limit it. With the posix
+ * launcher, which is there by default, it works without root, measures and limits nothing.
+ * Source: DESIGN §7; semantics 7.10.
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { ContainerId } from "../../base/ids.ts";
-import type { Clock, Log, OpenTerminal } from "../../base/ports.ts";
-import type { ContainerStatus, Resource, ResourceStatistics } from "../../protocol/v1/types.ts";
+import type { ContainerId } from "../base/ids.ts";
+import type { Clock, Log, OpenTerminal } from "../base/ports.ts";
+import type { ContainerStatus, Resource, ResourceStatistics } from "../protocol/v1/types.ts";
 import {
   type Containerizer,
   ContainerizerError,
@@ -28,32 +28,32 @@ import {
   type Preparation,
   type RecoveredContainers,
   type ResourceLimits,
-} from "../containerizer.ts";
-import { watchExits } from "../keeper/exit-watch.ts";
-import { findHostTools, type HostTools } from "../keeper/host-tools.ts";
-import { innerTools, rootWords } from "../keeper/inner-tools.ts";
-import { Keepers } from "../keeper/keeper.ts";
+} from "./containerizer.ts";
+import { watchExits } from "./keeper/exit-watch.ts";
+import { findHostTools, type HostTools } from "./keeper/host-tools.ts";
+import { innerTools, rootWords } from "./keeper/inner-tools.ts";
+import { Keepers } from "./keeper/keeper.ts";
 import {
   type KeeperEnd,
   type KeeperRecord,
   KeeperRecords,
   type ProcessIdentity,
-} from "../keeper/records.ts";
-import type { Launcher, LauncherContext } from "../launcher.ts";
-import { ADOPTION_DEADLINE_MS, ADOPTION_PAUSE_MS, LAUNCHES_AT_ONCE } from "../limits.ts";
-import { TurnQueue } from "../turn-queue.ts";
-import { HostUsers } from "./host-users.ts";
-import { type InsideHost, runSibling } from "./inside-command.ts";
-import { runConnected } from "./interactive-command.ts";
-import { type PosixIsolation, posixIsolator } from "./posix-isolators.ts";
-import { PosixLauncher } from "./posix-launcher.ts";
-import { isDead, type ProcessStat, readProcessStat } from "./process-stat.ts";
-import { signalProcess } from "./process-table.ts";
-import type { TrackedContainer } from "./process-tree.ts";
-import { giveSandbox, linkVolume, makeSandbox } from "./sandbox.ts";
-import { Slices } from "./slices.ts";
+} from "./keeper/records.ts";
+import type { Launcher, LauncherContext } from "./launcher.ts";
+import { ADOPTION_DEADLINE_MS, ADOPTION_PAUSE_MS, LAUNCHES_AT_ONCE } from "./limits.ts";
+import { HostUsers } from "./posix/host-users.ts";
+import { type InsideHost, runSibling } from "./posix/inside-command.ts";
+import { runConnected } from "./posix/interactive-command.ts";
+import { type PosixIsolation, posixIsolator } from "./posix/posix-isolators.ts";
+import { PosixLauncher } from "./posix/posix-launcher.ts";
+import { isDead, type ProcessStat, readProcessStat } from "./posix/process-stat.ts";
+import { signalProcess } from "./posix/process-table.ts";
+import type { TrackedContainer } from "./posix/process-tree.ts";
+import { giveSandbox, linkVolume, makeSandbox } from "./posix/sandbox.ts";
+import { Slices } from "./posix/slices.ts";
+import { TurnQueue } from "./turn-queue.ts";
 
-export interface PosixContainerizerOptions {
+export interface MesosContainerizerOptions {
   /** The agent's `--work_dir`; its absolute path tells this agent's processes from another's. */
   readonly workDir: string;
   /** The agent's `--runtime_dir`: keepers' records and ends of containers. Best on a tmpfs. */
@@ -97,9 +97,9 @@ interface Parts {
   readonly stopWatching: () => void;
 }
 
-export class PosixContainerizer implements Containerizer {
+export class MesosContainerizer implements Containerizer {
   readonly name: string;
-  readonly #options: PosixContainerizerOptions;
+  readonly #options: MesosContainerizerOptions;
   readonly #records: KeeperRecords;
   readonly #mark: string;
   readonly #launcher: Launcher;
@@ -109,7 +109,7 @@ export class PosixContainerizer implements Containerizer {
   readonly #insides = new TurnQueue(1);
   #parts: Promise<Parts> | undefined;
 
-  constructor(options: PosixContainerizerOptions) {
+  constructor(options: MesosContainerizerOptions) {
     const { clock } = options;
     this.#options = options;
     this.#mark = agentMark(options.workDir);
