@@ -3,12 +3,7 @@
  * with it, over restarts of the agent too. Source: semantics 7.10.
  */
 import type { ContainerId } from "../base/ids.ts";
-import type {
-  ContainerInfo,
-  ContainerStatus,
-  Resource,
-  ResourceStatistics,
-} from "../protocol/v1/types.ts";
+import type { ContainerInfo, ContainerStatus, Resource } from "../protocol/v1/types.ts";
 import {
   type Containerizer,
   ContainerizerError,
@@ -16,6 +11,7 @@ import {
   type ContainerResult,
   type ContainerSignal,
   type ContainerSpec,
+  type ContainerUsage,
   type InsideEnd,
   type InsideSpec,
   type Interaction,
@@ -95,7 +91,7 @@ export class ComposingContainerizer implements Containerizer {
     return owner.runInteractive(spec);
   }
 
-  async usage(containerId: ContainerId): Promise<ResourceStatistics> {
+  async usage(containerId: ContainerId): Promise<ContainerUsage> {
     return this.#find(containerId).usage(containerId);
   }
 

@@ -104,6 +104,32 @@ export type ContainerSignal = "SIGTERM" | "SIGKILL" | number;
 /** `TaskInfo.limits`: values are cpus and megabytes; infinity means no bound. */
 export type ResourceLimits = Readonly<Record<string, ValueScalar>>;
 
+/** What a container uses: the figures of the v1 API, and those that it has no fields for. */
+export interface ContainerUsage extends ResourceStatistics {
+  readonly pressure?: ContainerPressure | undefined;
+}
+
+/** Waiting for what there was too little of; kinds that the kernel does not measure are missing. */
+export interface ContainerPressure {
+  readonly cpu?: PressureLines | undefined;
+  readonly memory?: PressureLines | undefined;
+  readonly io?: PressureLines | undefined;
+}
+
+/** `some`: at least one process waited; `full`: all that had something to do. */
+export interface PressureLines {
+  readonly some: PressureFigures;
+  readonly full?: PressureFigures | undefined;
+}
+
+/** Percent of the last 10, 60 and 300 seconds, and seconds in all. */
+export interface PressureFigures {
+  readonly avg10: number;
+  readonly avg60: number;
+  readonly avg300: number;
+  readonly total_secs: number;
+}
+
 /** A command to be run beside a container's own, such as that of a check. */
 export interface InsideSpec {
   readonly containerId: ContainerId;
@@ -176,7 +202,7 @@ export interface Containerizer {
   runInside(spec: InsideSpec): Promise<InsideEnd>;
   /** As `runInside`; resolves when the command runs. Left out where that cannot be had. */
   runInteractive?(spec: InteractiveSpec): Promise<Interaction>;
-  usage(containerId: ContainerId): Promise<ResourceStatistics>;
+  usage(containerId: ContainerId): Promise<ContainerUsage>;
   status(containerId: ContainerId): Promise<ContainerStatus>;
   /** The container is to have these requests and limits from now on. */
   update(
@@ -245,7 +271,7 @@ export interface Isolator {
   /** The keeper exists but has not yet started the command. */
   isolate(containerId: ContainerId, pid: number): Promise<void>;
   /** The figures it knows. */
-  usage(containerId: ContainerId): Promise<Partial<ResourceStatistics>>;
+  usage(containerId: ContainerId): Promise<Partial<ContainerUsage>>;
   update(
     containerId: ContainerId,
     resources: readonly Resource[],

@@ -10,13 +10,14 @@ import { resolve } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ContainerId } from "../base/ids.ts";
 import type { Clock, Log, OpenTerminal } from "../base/ports.ts";
-import type { ContainerStatus, Resource, ResourceStatistics } from "../protocol/v1/types.ts";
+import type { ContainerStatus, Resource } from "../protocol/v1/types.ts";
 import {
   type Containerizer,
   ContainerizerError,
   type ContainerResult,
   type ContainerSignal,
   type ContainerSpec,
+  type ContainerUsage,
   type HostUser,
   type InsideEnd,
   type InsideSpec,
@@ -193,7 +194,7 @@ export class MesosContainerizer implements Containerizer {
     return await runConnected({ ...host, openTerminal, processesOf }, spec, user);
   }
 
-  async usage(containerId: ContainerId): Promise<ResourceStatistics> {
+  async usage(containerId: ContainerId): Promise<ContainerUsage> {
     this.#find(containerId);
     const all = await Promise.all(this.#isolators.map((isolator) => isolator.usage(containerId)));
     return Object.assign({ timestamp: this.#options.clock.wallMs() / 1000 }, ...all);

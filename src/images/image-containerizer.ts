@@ -12,6 +12,7 @@ import {
   type ContainerResult,
   type ContainerSignal,
   type ContainerSpec,
+  type ContainerUsage,
   type InsideEnd,
   type InsideSpec,
   type Interaction,
@@ -22,13 +23,7 @@ import {
   type ResourceLimits,
 } from "../containerizer/containerizer.ts";
 import { decodeBase64 } from "../protocol/base64.ts";
-import type {
-  ContainerStatus,
-  Image,
-  Resource,
-  ResourceStatistics,
-  Secret,
-} from "../protocol/v1/types.ts";
+import type { ContainerStatus, Image, Resource, Secret } from "../protocol/v1/types.ts";
 import { ImageError } from "./image-error.ts";
 import type { HeldImage, ImagePuller } from "./image-puller.ts";
 import type { Provisioner } from "./provisioner.ts";
@@ -119,7 +114,7 @@ export class ImageContainerizer implements Containerizer {
     return this.#inner.runInside(spec);
   }
 
-  usage(containerId: ContainerId): Promise<ResourceStatistics> {
+  usage(containerId: ContainerId): Promise<ContainerUsage> {
     return this.#inner.usage(containerId);
   }
 

@@ -9,11 +9,7 @@ import type { Clock, Log, Rng } from "../../base/ports.ts";
 import { type Result, refuse } from "../../base/result.ts";
 import type { Containerizer, ContainerizerHealth } from "../../containerizer/containerizer.ts";
 import { DatabaseError } from "../../database/database-error.ts";
-import type {
-  AgentResponseGetContainersContainer,
-  ExecutorCall,
-  Image,
-} from "../../protocol/v1/types.ts";
+import type { ExecutorCall, Image } from "../../protocol/v1/types.ts";
 import { AgentCore } from "../core/agent-core.ts";
 import type { AgentOptions } from "../core/agent-options.ts";
 import type { CheckpointOperation } from "../core/checkpoint-state.ts";
@@ -32,7 +28,11 @@ import {
   type EnvironmentOptions,
   type Survivor,
 } from "./container-host.ts";
-import { type ContainerScope, reportContainers } from "./container-reports.ts";
+import {
+  type ContainerReport,
+  type ContainerScope,
+  reportContainers,
+} from "./container-reports.ts";
 import { DiskGuard } from "./disk-guard.ts";
 import { ExecutorStreams } from "./executor-streams.ts";
 import { SandboxFiles } from "./files.ts";
@@ -299,8 +299,8 @@ export class AgentRuntime {
     return this.#deps.containerizer.health?.() ?? [];
   }
 
-  /** Status and usage of what runs, as GET_CONTAINERS shows them. */
-  containers(scope: ContainerScope): Promise<AgentResponseGetContainersContainer[]> {
+  /** Status and usage of what runs, as GET_CONTAINERS shows them, and more. */
+  containers(scope: ContainerScope): Promise<ContainerReport[]> {
     return reportContainers(this.state, this.#deps.containerizer, scope);
   }
 

@@ -1,10 +1,11 @@
 /** Status and usage of the agent's containers, as GET_CONTAINERS shows them. Source: http-api 7.1. */
 import type { ContainerId } from "../../base/ids.ts";
-import type { Containerizer } from "../../containerizer/containerizer.ts";
 import type {
-  AgentResponseGetContainersContainer,
-  ResourceStatistics,
-} from "../../protocol/v1/types.ts";
+  Containerizer,
+  ContainerPressure,
+  ContainerUsage,
+} from "../../containerizer/containerizer.ts";
+import type { AgentResponseGetContainersContainer } from "../../protocol/v1/types.ts";
 import type { AgentState, ApiContainer, ExecutorState } from "../core/state.ts";
 
 /** Which containers are shown beside those of executors and tasks. */
@@ -13,12 +14,18 @@ export interface ContainerScope {
   readonly isStandaloneShown: boolean;
 }
 
+/** A container as the v1 API shows it, and what that has no fields for. */
+export interface ContainerReport {
+  readonly container: AgentResponseGetContainersContainer;
+  readonly pressure?: ContainerPressure | undefined;
+}
+
 /** Of what runs, in no order. Sessions are no containers of their own. */
 export async function reportContainers(
   state: AgentState,
   containerizer: Containerizer,
   { isNestedShown, isStandaloneShown }: ContainerScope,
-): Promise<AgentResponseGetContainersContainer[]> {
+): Promise<ContainerReport[]> {
   const executors = [...state.containers.values()].filter(({ phase }) => phase !== "terminated");
   const others = [...state.apiContainers.values()].filter(
     ({ phase, isSession, parentId }) =>
@@ -35,25 +42,23 @@ export async function reportContainers(
 async function reportExecutor(
   containerizer: Containerizer,
   executor: ExecutorState,
-): Promise<AgentResponseGetContainersContainer> {
-  return {
+): Promise<ContainerReport> {
+  return await withFigures(containerizer, executor.containerId, {
     ...ownerOf(executor),
     container_id: { value: executor.containerId },
-    ...(await figuresOf(containerizer, executor.containerId)),
-  };
+  });
 }
 
 async function reportOther(
   state: AgentState,
   containerizer: Containerizer,
   { containerId, id, owner }: ApiContainer,
-): Promise<AgentResponseGetContainersContainer> {
+): Promise<ContainerReport> {
   const executor = owner === undefined ? undefined : state.containers.get(owner);
-  return {
+  return await withFigures(containerizer, containerId, {
     ...(executor === undefined ? {} : ownerOf(executor)),
     container_id: { value: id.value },
-    ...(await figuresOf(containerizer, containerId)),
-  };
+  });
 }
 
 function ownerOf({
@@ -68,16 +73,17 @@ function ownerOf({
 }
 
 /** A container that ends meanwhile, or is not up yet, is listed without figures (http-api 7.1). */
-async function figuresOf(
+async function withFigures(
   containerizer: Containerizer,
   containerId: ContainerId,
-): Promise<Omit<AgentResponseGetContainersContainer, "container_id">> {
+  container: AgentResponseGetContainersContainer,
+): Promise<ContainerReport> {
   const [status, usage] = await Promise.all([
     containerizer.status(containerId).catch(() => undefined),
-    containerizer.usage(containerId).catch((): ResourceStatistics | undefined => undefined),
+    containerizer.usage(containerId).catch((): ContainerUsage | undefined => undefined),
   ]);
-  return {
-    ...(status === undefined ? {} : { container_status: status }),
-    ...(usage === undefined ? {} : { resource_statistics: usage }),
-  };
+  const shown = status === undefined ? container : { ...container, container_status: status };
+  if (usage === undefined) return { container: shown };
+  const { pressure, ...statistics } = usage;
+  return { container: { ...shown, resource_statistics: statistics }, pressure };
 }

@@ -38,6 +38,8 @@ const KERNEL_NAME = /^(?:cgroup|cpu|cpuset|memory|io|pids|hugetlb|rdma|misc|dmem
 
 /** A component that systemd makes and removes. */
 const UNIT_NAME = /\.(?:service|scope|slice)$/;
+/** Such a component that is there for tasks alone (systemd/). */
+const TASKS_UNIT = /^allot\b.*\.(?:service|slice)$/;
 
 export class CgroupTree {
   readonly #options: CgroupTreeOptions;
@@ -45,6 +47,8 @@ export class CgroupTree {
   #isOpen = false;
   /** Folders of nested containers. */
   readonly #nested = new Map<ContainerId, string>();
+  /** Bytes of memory that containers are protected in, those of nested ones being their parents'. */
+  readonly #protected = new Map<ContainerId, number>();
 
   constructor(options: CgroupTreeOptions) {
     this.#options = options;
@@ -88,9 +92,22 @@ export class CgroupTree {
     }
     this.#handDown(folder);
     this.#make(this.keepers);
-    // Protection counts only as far as the parent has it too.
-    if (wordsIn(folder, "cgroup.controllers").has("memory"))
-      this.#tryWrite(folder, "memory.low", "max");
+    for (const id of this.list().filter((one) => !this.#nested.has(one))) {
+      const bytes = Number.parseInt(this.read(id, "memory.low") ?? "", 10);
+      if (bytes > 0) this.#protected.set(id, bytes);
+    }
+  }
+
+  /**
+   * Protects so much memory of the container from what others want. Every cgroup above gets the sum
+   * of what is protected in it: with less it would count for nothing, and with more the kernel would
+   * hand the rest to whoever uses more than it asked for. Errors: `ContainerizerError`.
+   */
+  protect(containerId: ContainerId, bytes: number): void {
+    this.write(containerId, "memory.low", String(bytes));
+    if (this.#nested.has(containerId)) return;
+    this.#protected.set(containerId, bytes);
+    this.#sumUp();
   }
 
   /**
@@ -199,6 +216,7 @@ export class CgroupTree {
     for (const [nested, path] of this.#nested) {
       if (`${path}/`.startsWith(`${folder}/`)) this.#nested.delete(nested);
     }
+    if (this.#protected.delete(containerId)) this.#sumUp();
   }
 
   /** Removes what holds nothing any more; another agent may live beside. */
@@ -212,6 +230,23 @@ export class CgroupTree {
         this.#options.log.write("debug", "a cgroup stays", { folder, error });
         return;
       }
+    }
+  }
+
+  /** Several agents may share all but the last of these folders. */
+  #sumUp(): void {
+    const total = [...this.#protected.values()].reduce((sum, bytes) => sum + bytes, 0);
+    this.#tryWrite(this.#folder, "memory.low", String(total));
+    const components = this.#options.root.split("/").filter((part) => part !== "");
+    for (let depth = components.length; depth > 0; depth--) {
+      const name = components[depth - 1] ?? "";
+      if (UNIT_NAME.test(name) && !TASKS_UNIT.test(name)) return;
+      const folder = join(this.#options.hierarchy, ...components.slice(0, depth));
+      const sum = foldersIn(folder)
+        .map((inner) => Number.parseInt(readText(join(folder, inner, "memory.low")) ?? "", 10))
+        .filter((bytes) => bytes > 0)
+        .reduce((all, bytes) => all + bytes, 0);
+      this.#tryWrite(folder, "memory.low", String(sum));
     }
   }
 

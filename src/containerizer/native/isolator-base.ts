@@ -1,7 +1,6 @@
 /** An isolator that does nothing: what each real one changes is what it is about. */
 import type { ContainerId } from "../../base/ids.ts";
-import type { ResourceStatistics } from "../../protocol/v1/types.ts";
-import type { Isolator, Preparation } from "../containerizer.ts";
+import type { ContainerUsage, Isolator, Preparation } from "../containerizer.ts";
 
 export const NO_PREPARATION: Preparation = { environment: {} };
 
@@ -14,7 +13,7 @@ export abstract class IsolatorBase implements Isolator {
     return Promise.resolve();
   }
 
-  usage(_containerId: ContainerId): Promise<Partial<ResourceStatistics>> {
+  usage(_containerId: ContainerId): Promise<Partial<ContainerUsage>> {
     return Promise.resolve({});
   }
 

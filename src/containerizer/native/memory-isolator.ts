@@ -55,7 +55,7 @@ export class MemoryIsolator extends IsolatorBase {
     if (isFresh || (before !== undefined && maxBytes > before)) {
       cgroups.write(containerId, "memory.max", Number.isFinite(maxBytes) ? `${maxBytes}` : "max");
     }
-    cgroups.write(containerId, "memory.low", String(memoryLowBytes(wish)));
+    cgroups.protect(containerId, memoryLowBytes(wish));
     return Promise.resolve();
   }
 

@@ -21,6 +21,7 @@ import { MemoryIsolator } from "./memory-isolator.ts";
 import { type NamespaceSettings, namespacesOf } from "./namespaces.ts";
 import { PidsIsolator } from "./pids-isolator.ts";
 import { PortIsolator, type PortSettings } from "./port-isolator.ts";
+import { PressureIsolator } from "./pressure-isolator.ts";
 import {
   CapabilityIsolator,
   type CapabilitySettings,
@@ -105,6 +106,7 @@ function isolatorsOf(options: NativeContainerizerOptions, cgroups: CgroupTree): 
   const { isolation } = options;
   return [
     ...cgroupIsolators(options, cgroups),
+    new PressureIsolator(cgroups),
     ...mountIsolators(options),
     ...privilegeIsolators(options),
     ...(isolation.has("disk/du") ? [new DiskIsolator({ ...options, ...options.disk })] : []),

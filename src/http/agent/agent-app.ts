@@ -6,11 +6,11 @@ import type { Context } from "hono";
 import { stateJson } from "../../agent/core/views/v0-state.ts";
 import { visibleAgentState } from "../../agent/core/views/visible-state.ts";
 import type { AgentRuntime } from "../../agent/runtime/agent-runtime.ts";
-import type { ContainerScope } from "../../agent/runtime/container-reports.ts";
+import type { ContainerReport, ContainerScope } from "../../agent/runtime/container-reports.ts";
 import type { Clock } from "../../base/ports.ts";
 import { ok, type Result, refuse } from "../../base/result.ts";
 import type { Codec } from "../../protocol/codec.ts";
-import type { AgentResponseGetContainersContainer, VersionInfo } from "../../protocol/v1/types.ts";
+import type { VersionInfo } from "../../protocol/v1/types.ts";
 import { Viewer } from "../../security/viewer.ts";
 import type { Authentication, Caller } from "../authentication.ts";
 import { answerJson, createEndpointsApp, type Endpoint } from "../endpoints.ts";
@@ -115,9 +115,7 @@ function agentEndpoints(options: AgentAppOptions): readonly Endpoint[] {
 }
 
 /** Which containers are asked for: one, a framework's, or an executor's. Errors: invalid. */
-function namedContainers(
-  context: Context,
-): Result<(container: AgentResponseGetContainersContainer) => boolean> {
+function namedContainers(context: Context): Result<(report: ContainerReport) => boolean> {
   const containerId = context.req.query("container_id");
   const frameworkId = context.req.query("framework_id");
   const executorId = context.req.query("executor_id");
@@ -127,7 +125,7 @@ function namedContainers(
     return refuse("invalid", `Expecting ${forms} in the query`);
   }
   return ok(
-    ({ container_id, framework_id, executor_id }) =>
+    ({ container: { container_id, framework_id, executor_id } }) =>
       (containerId === undefined || container_id.value === containerId) &&
       (frameworkId === undefined || framework_id?.value === frameworkId) &&
       (executorId === undefined || executor_id?.value === executorId),

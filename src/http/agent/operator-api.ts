@@ -176,10 +176,12 @@ async function read(
       return {
         type: "GET_CONTAINERS",
         get_containers: {
-          containers: await visibleContainers(runtime, viewer, {
-            isNestedShown: call.get_containers?.show_nested === true,
-            isStandaloneShown: call.get_containers?.show_standalone === true,
-          }),
+          containers: (
+            await visibleContainers(runtime, viewer, {
+              isNestedShown: call.get_containers?.show_nested === true,
+              isStandaloneShown: call.get_containers?.show_standalone === true,
+            })
+          ).map(({ container }) => container),
         },
       };
     default:

@@ -141,12 +141,12 @@ describe("one task", () => {
     await agent.start();
     agent.master.run(FRAMEWORK, shell("t", "sleep 1000"));
     await agent.master.untilState("t", "TASK_RUNNING");
-    const [container] = await agent.runtime.containers({
+    const [report] = await agent.runtime.containers({
       isNestedShown: false,
       isStandaloneShown: false,
     });
-    expect(container?.container_status?.executor_pid).toBeGreaterThan(0);
-    expect(container?.resource_statistics?.mem_rss_bytes).toBeGreaterThan(0);
+    expect(report?.container.container_status?.executor_pid).toBeGreaterThan(0);
+    expect(report?.container.resource_statistics?.mem_rss_bytes).toBeGreaterThan(0);
     expect(agent.runtime.metrics()["slave/tasks_running"]).toBe(1);
   });
 });

@@ -9,6 +9,7 @@ import {
 } from "../../../src/containerizer/native/figures.ts";
 import { deviceLines, flatFile, numberFile } from "../../../src/containerizer/native/flat-file.ts";
 import { needsLinuxLauncher, parseIsolation } from "../../../src/containerizer/native/isolation.ts";
+import { pressureLines } from "../../../src/containerizer/native/pressure-isolator.ts";
 import type { Resource } from "../../../src/protocol/v1/types.ts";
 
 const cpus = (value: number, revocable?: object): Resource => ({
@@ -67,6 +68,16 @@ describe("files of the kernel", () => {
   test("lines of devices are read", () => {
     const [line] = deviceLines("8:16 rbytes=10 wbytes=20 rios=1 wios=2 dbytes=0 dios=0\nrubbish\n");
     expect([line?.major, line?.minor, line?.figures.get("wbytes")]).toEqual([8, 16, 20]);
+  });
+
+  test("pressure is percent and seconds; kernels that tell less of processors are read too", () => {
+    const some = "some avg10=1.50 avg60=0.25 avg300=0.00 total=2500000\n";
+    const waited = { avg10: 1.5, avg60: 0.25, avg300: 0, total_secs: 2.5 };
+    expect(pressureLines(some)).toEqual({ some: waited });
+    const full = "full avg10=0.00 avg60=0.00 avg300=0.00 total=0\n";
+    const nothing = { avg10: 0, avg60: 0, avg300: 0, total_secs: 0 };
+    expect(pressureLines(some + full)).toEqual({ some: waited, full: nothing });
+    expect([pressureLines(undefined), pressureLines("")]).toEqual([undefined, undefined]);
   });
 
   test("max is no number", () => {

@@ -43,11 +43,16 @@ describe.skipIf(LIMITS_OBSTACLE !== undefined)(`limits of native containers${rea
     expect(file("cpu.weight")).toBe("50");
     expect(file("cpu.max")).toBe("150000 100000");
     expect(file("memory.low")).toBe(String(64 * MEGABYTE));
+    // Without as much in every cgroup above, the kernel would protect nothing.
+    expect([file("../memory.low"), file("../../memory.low")]).toEqual(
+      Array<string>(2).fill(String(64 * MEGABYTE)),
+    );
     expect(file("memory.max")).toBe(String(128 * MEGABYTE));
     expect(file("pids.max")).toBe("200");
     await containerizer.update(spec.containerId, scalars({ cpus: 2, mem: 32 }), {});
     expect([file("cpu.weight"), file("cpu.max")]).toEqual(["200", "max 100000"]);
     expect(file("memory.low")).toBe(String(32 * MEGABYTE));
+    expect(file("../memory.low")).toBe(String(32 * MEGABYTE));
     // What is in use cannot be taken back: the limit stays until a higher one comes.
     expect(file("memory.max")).toBe(String(128 * MEGABYTE));
     const infinite = { mem: { value: Number.POSITIVE_INFINITY } };

@@ -33,6 +33,11 @@ afterEach(async () => {
   removeRoots();
 });
 
+/** Not there where the kernel counts no pressure, and not to be read where it was told not to. */
+const PRESSURE = existsSync("/proc/pressure/cpu")
+  ? textOf(join(HIERARCHY, "cpu.pressure"))
+  : undefined;
+
 const reason = OBSTACLE === undefined ? "" : ` (skipped: ${OBSTACLE})`;
 
 describe.skipIf(OBSTACLE !== undefined)(`native containerizer${reason}`, () => {
@@ -56,6 +61,25 @@ describe.skipIf(OBSTACLE !== undefined)(`native containerizer${reason}`, () => {
     await containerizer.close();
     expect(existsSync(folder)).toBe(false);
   });
+
+  test.skipIf(PRESSURE === undefined)(
+    `what a container's processes waited for is told${PRESSURE === undefined ? " (skipped: the kernel measures no pressure)" : ""} [DESIGN §7]`,
+    async () => {
+      const { containerizer, root } = open();
+      const spin = "while :; do :; done";
+      const spec = specIn(root, "busy", `(${spin}) & (${spin}) & (${spin}) & (${spin}) & wait`);
+      await containerizer.launch(spec);
+      const waitedSecs = async (): Promise<number> => {
+        const usage = await containerizer.usage(spec.containerId);
+        return usage.pressure?.cpu?.some.total_secs ?? Number.NaN;
+      };
+      while (!((await waitedSecs()) > 0)) await new Promise((wake) => setTimeout(wake, 20));
+      const { pressure } = await containerizer.usage(spec.containerId);
+      expect(Object.keys(pressure ?? {})).toEqual(["cpu", "memory", "io"]);
+      await containerizer.destroy(spec.containerId);
+      await containerizer.cleanup(spec.containerId);
+    },
+  );
 
   test("a task sees its own processes alone, and nothing of its mounts is seen outside [semantics 7.16]", async () => {
     const { containerizer, root } = open();
@@ -262,4 +286,12 @@ async function startAgent(
   });
   await until("the agent stands", () => output.includes("running\n"));
   return agent;
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
 }
