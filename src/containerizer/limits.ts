@@ -19,6 +19,10 @@ export const DESTROY_PAUSE_MS_MAX = 200;
 export const ADOPTION_DEADLINE_MS = 2_000;
 export const ADOPTION_PAUSE_MS = 5;
 
+/** What the host is too short for is tried again after so long, doubling up to the second figure. */
+export const SHORTAGE_PAUSE_MS_MIN = 50;
+export const SHORTAGE_PAUSE_MS_MAX = 1_000;
+
 /** Looking at every process or container is cut into slices, far below the 20 ms of DESIGN §8. */
 export const SLICE_MS = 4;
 

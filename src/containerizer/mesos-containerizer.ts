@@ -52,6 +52,7 @@ import { signalProcess } from "./posix/process-table.ts";
 import type { TrackedContainer } from "./posix/process-tree.ts";
 import { giveSandbox, linkVolume, makeSandbox } from "./posix/sandbox.ts";
 import { Slices } from "./posix/slices.ts";
+import { despiteShortage } from "./system-errors.ts";
 import { TurnQueue } from "./turn-queue.ts";
 
 export interface MesosContainerizerOptions {
@@ -166,8 +167,9 @@ export class MesosContainerizer implements Containerizer {
   async signal(containerId: ContainerId, signal: ContainerSignal): Promise<void> {
     const container = this.#find(containerId);
     await container.launch;
-    if (container.phase === "ended") return;
-    await this.#launcher.signal(containerId, signal);
+    await this.#despiteShortage(async () => {
+      if (container.phase !== "ended") await this.#launcher.signal(containerId, signal);
+    });
   }
 
   async destroy(containerId: ContainerId): Promise<void> {
@@ -176,7 +178,7 @@ export class MesosContainerizer implements Containerizer {
     container.isUnwanted = true;
     await container.launch;
     if (container.phase === "ended" || !this.#containers.has(containerId)) return;
-    await this.#launcher.kill(container.containerId);
+    await this.#despiteShortage(() => this.#launcher.kill(containerId));
     // The keeper has seen its command end and is writing that down, or was killed itself.
     await container.result;
   }
@@ -249,9 +251,11 @@ export class MesosContainerizer implements Containerizer {
       throw new ContainerizerError(`Container ${containerId} still runs; destroy it first`);
     }
     checkId(containerId);
-    for (const isolator of this.#isolators) await isolator.cleanup(containerId);
-    await this.#launcher.remove(containerId);
-    this.#records.remove(containerId);
+    await this.#despiteShortage(async () => {
+      for (const isolator of this.#isolators) await isolator.cleanup(containerId);
+      await this.#launcher.remove(containerId);
+      this.#records.remove(containerId);
+    });
     this.#containers.delete(containerId);
   }
 
@@ -366,10 +370,11 @@ export class MesosContainerizer implements Containerizer {
 
   /** After a failed launch nothing may be left: neither processes nor records. */
   async #undoLaunch(container: Container): Promise<void> {
-    const { containerId } = container;
-    const { keeper } = container;
-    if (keeper !== undefined) signalProcess(keeper, "SIGKILL", "process");
-    await this.#launcher.kill(container.containerId);
+    const { containerId, keeper } = container;
+    await this.#despiteShortage(async () => {
+      if (keeper !== undefined) signalProcess(keeper, "SIGKILL", "process");
+      await this.#launcher.kill(containerId);
+    });
     container.phase = "ended";
     container.resolve({ exit: { kind: "unknown", message: "The container was never started" } });
     await this.cleanup(containerId);
@@ -394,8 +399,17 @@ export class MesosContainerizer implements Containerizer {
     }
   }
 
-  /** Has this container ended? */
+  /** Has this container ended? What cannot be seen now is seen by a later look at all. */
   #look(containerId: ContainerId): void {
+    try {
+      this.#lookNow(containerId);
+    } catch (error) {
+      const message = "a container cannot be looked at";
+      this.#options.log.write("warning", message, { container: containerId, error });
+    }
+  }
+
+  #lookNow(containerId: ContainerId): void {
     const container = this.#containers.get(containerId);
     if (container?.phase !== "running") return;
     let end = this.#records.readEnd(containerId);
@@ -411,15 +425,16 @@ export class MesosContainerizer implements Containerizer {
   async #finish(container: Container, exit: ContainerResult["exit"]): Promise<void> {
     container.phase = "ending";
     stopWatchingLimits(container);
+    const { containerId } = container;
     try {
-      await this.#launcher.kill(container.containerId);
+      await this.#despiteShortage(() => this.#launcher.kill(containerId));
     } catch (error) {
       this.#options.log.write("error", "processes of an ended container remain", {
-        container: container.containerId,
+        container: containerId,
         error,
       });
     }
-    container.limitation ??= this.#limitationOf(container.containerId);
+    container.limitation ??= await this.#despiteShortage(() => this.#limitationOf(containerId));
     container.phase = "ended";
     container.resolve({ exit, limitation: container.limitation });
   }
@@ -506,6 +521,10 @@ export class MesosContainerizer implements Containerizer {
     const container = this.#containers.get(containerId);
     if (container === undefined) throw unknownError(containerId);
     return container;
+  }
+
+  #despiteShortage<T>(work: () => T | Promise<T>): Promise<T> {
+    return despiteShortage(this.#options.clock, work);
   }
 
   #inBackground(what: string, work: Promise<void>): void {

@@ -11,6 +11,7 @@ import type { ContainerId } from "../../base/ids.ts";
 import { brand } from "../../base/ids.ts";
 import type { ContainerEnd, ContainerRootfs } from "../containerizer.ts";
 import { parseProcessStat } from "../posix/process-stat.ts";
+import { isAbsence } from "../system-errors.ts";
 
 /** A process that cannot be mistaken for a later one with the same number. */
 export interface ProcessIdentity {
@@ -35,7 +36,7 @@ export interface KeeperRecord {
 /** More than a keeper ever writes over them. */
 const BLANKS = " ".repeat(256);
 
-/** The folders of one runtime folder. */
+/** The folders of one runtime folder. What cannot be read, rather than is not there, throws. */
 export class KeeperRecords {
   readonly containersFolder: string;
   readonly exitsFolder: string;
@@ -145,18 +146,20 @@ function identityOf(line: string): ProcessIdentity | undefined {
 function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder);
-  } catch {
+  } catch (error) {
     // A folder that does not exist yet holds nothing.
-    return [];
+    if (isAbsence(error)) return [];
+    throw error;
   }
 }
 
 function readText(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
-  } catch {
+  } catch (error) {
     // Not written yet, or removed already: both mean that there is nothing to know.
-    return undefined;
+    if (isAbsence(error)) return undefined;
+    throw error;
   }
 }
 

@@ -12,6 +12,7 @@ import { brand, type ContainerId } from "../../base/ids.ts";
 import type { Clock, Log } from "../../base/ports.ts";
 import { ContainerizerError, type ContainerSignal } from "../containerizer.ts";
 import { CGROUP_DEPTH_MAX, DESTROY_PAUSE_MS_MAX, DESTROY_PAUSE_MS_MIN } from "../limits.ts";
+import { isAbsence, isShortage } from "../system-errors.ts";
 
 export interface CgroupTreeOptions {
   /** Where cgroups v2 are mounted, as `--cgroups_hierarchy` says. */
@@ -185,6 +186,7 @@ export class CgroupTree {
       writeFileSync(join(this.folderOf(containerId), "cgroup.kill"), "1");
     } catch (error) {
       if (!exists(this.folderOf(containerId))) return;
+      if (isShortage(error)) throw error;
       // Kernels before 5.14 do not have the file: then one by one, until nobody is left.
       this.#options.log.write("debug", "a cgroup cannot be killed in one stroke", { error });
       for (const pid of this.pidsOf(containerId)) signalPid(pid, "SIGKILL");
@@ -254,7 +256,8 @@ export class CgroupTree {
     try {
       for (const inner of this.#within(folder).reverse()) rmdirSync(inner);
       return true;
-    } catch {
+    } catch (error) {
+      if (isShortage(error)) throw error;
       // Processes that have ended may be on their way out of their cgroup.
       return !exists(folder);
     }
@@ -340,9 +343,10 @@ function foldersIn(folder: string): string[] {
     return readdirSync(folder, { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
       .map(({ name }) => name);
-  } catch {
+  } catch (error) {
     // Removed meanwhile: nothing is in it.
-    return [];
+    if (isAbsence(error)) return [];
+    throw error;
   }
 }
 
@@ -354,7 +358,9 @@ function exists(folder: string): boolean {
 function readText(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
-  } catch {
+  } catch (error) {
+    // Neither is known when there is nothing to open it with.
+    if (isShortage(error)) throw error;
     // The controller is not there, or the cgroup has gone.
     return undefined;
   }

@@ -1,5 +1,6 @@
 /** Reads /proc/<pid>/stat: who a process is, to whom it belongs and what it has used. */
 import { readFileSync } from "node:fs";
+import { isAbsence } from "../system-errors.ts";
 
 export interface ProcessStat {
   readonly pid: number;
@@ -21,13 +22,13 @@ export const TICKS_PER_SECOND = 100;
 /** Kernel flag of threads that have no program (PF_KTHREAD). */
 const KERNEL_THREAD_FLAG = 0x0020_0000;
 
-/** The process as it is now; undefined when there is none. */
+/** The process as it is now; undefined when there is none. Throws when it cannot be looked at. */
 export function readProcessStat(pid: number): ProcessStat | undefined {
   try {
     return parseProcessStat(readFileSync(`/proc/${pid}/stat`, "latin1"));
-  } catch {
-    // The process is gone, which is an answer.
-    return undefined;
+  } catch (error) {
+    if (isAbsence(error)) return undefined;
+    throw error;
   }
 }
 

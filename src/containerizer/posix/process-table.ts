@@ -11,6 +11,7 @@ import type { Clock } from "../../base/ports.ts";
 import type { ContainerSignal } from "../containerizer.ts";
 import { AGENT_VARIABLE, CONTAINER_VARIABLE } from "../keeper/launch-plan.ts";
 import type { ProcessIdentity } from "../keeper/records.ts";
+import { isAbsence } from "../system-errors.ts";
 import { type ProcessStat, readProcessStat } from "./process-stat.ts";
 import { type ScannedProcess, sortByContainer, type TrackedContainer } from "./process-tree.ts";
 import { Slices } from "./slices.ts";
@@ -163,6 +164,8 @@ function readEnvironment(pid: number): Uint8Array | "forbidden" {
     return readFileSync(`/proc/${pid}/environ`);
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
-    return code === "EACCES" || code === "EPERM" ? "forbidden" : new Uint8Array();
+    if (code === "EACCES" || code === "EPERM") return "forbidden";
+    if (isAbsence(error)) return new Uint8Array();
+    throw error;
   }
 }
