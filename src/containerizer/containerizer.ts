@@ -17,7 +17,8 @@ import type {
 export type ContainerEnd =
   | { readonly kind: "exited"; readonly code: number }
   | { readonly kind: "signaled"; readonly signal: number }
-  | { readonly kind: "unknown"; readonly message: string };
+  /** `hasBegun` where it is known that its command ran. */
+  | { readonly kind: "unknown"; readonly message: string; readonly hasBegun?: boolean };
 
 /** An isolator's verdict that ended a container. */
 export interface Limitation {

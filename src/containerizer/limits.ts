@@ -3,7 +3,10 @@
 /** Keepers being started at one time: more only queue for the processors and hold three pipes each. */
 export const LAUNCHES_AT_ONCE = 32;
 
-/** A keeper starts in a few milliseconds; on a host that needs this long nothing else works either. */
+/**
+ * A keeper starts in a few milliseconds; on a host that needs this long nothing else works either. As
+ * long waits an agent that was restarted for one that is starting.
+ */
 export const LAUNCH_DEADLINE_MS = 30_000;
 
 /** Between two looks for ends that no file event told of (lost event, keeper killed by hand). */
@@ -15,8 +18,7 @@ export const DESTROY_DEADLINE_MS = 60_000;
 export const DESTROY_PAUSE_MS_MIN = 2;
 export const DESTROY_PAUSE_MS_MAX = 200;
 
-/** After a restart: time for a keeper caught in the middle of its start to say how it went on. */
-export const ADOPTION_DEADLINE_MS = 2_000;
+/** After a restart: between two looks at a keeper that was caught in the middle of its start. */
 export const ADOPTION_PAUSE_MS = 5;
 
 /** What the host is too short for is tried again after so long, doubling up to the second figure. */

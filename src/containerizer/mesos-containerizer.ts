@@ -41,7 +41,7 @@ import {
   type ProcessIdentity,
 } from "./keeper/records.ts";
 import type { Launcher, LauncherContext } from "./launcher.ts";
-import { ADOPTION_DEADLINE_MS, ADOPTION_PAUSE_MS, LAUNCHES_AT_ONCE } from "./limits.ts";
+import { ADOPTION_PAUSE_MS, LAUNCH_DEADLINE_MS, LAUNCHES_AT_ONCE } from "./limits.ts";
 import { HostUsers } from "./posix/host-users.ts";
 import { type InsideHost, runSibling } from "./posix/inside-command.ts";
 import { runConnected } from "./posix/interactive-command.ts";
@@ -372,7 +372,7 @@ export class MesosContainerizer implements Containerizer {
   async #undoLaunch(container: Container): Promise<void> {
     const { containerId, keeper } = container;
     await this.#despiteShortage(async () => {
-      if (keeper !== undefined) signalProcess(keeper, "SIGKILL", "process");
+      if (keeper !== undefined) signalProcess(keeper, "SIGKILL", "group");
       await this.#launcher.kill(containerId);
     });
     container.phase = "ended";
@@ -471,14 +471,16 @@ export class MesosContainerizer implements Containerizer {
       return { container, record };
     }
     if (record.end === undefined && container.keeper !== undefined) {
-      signalProcess(container.keeper, "SIGKILL", "process");
+      // With what it has started so far and is not in the container yet.
+      signalProcess(container.keeper, "SIGKILL", "group");
     }
     // While it is `launching`, its session is trusted only as long as the command itself is there.
     await this.#launcher.kill(container.containerId);
     container.phase = "ended";
-    const message = lossMessage(record, isThisBoot);
+    // It may have come further since it was looked at, up to its very end.
+    const last = this.#records.read(containerId);
     container.resolve({
-      exit: record.end === undefined ? { kind: "unknown", message } : exitOf(record.end),
+      exit: last.end === undefined ? lossOf(last, isThisBoot) : exitOf(last.end),
       limitation: isThisBoot ? this.#limitationOf(containerId) : undefined,
     });
     return { container, record };
@@ -487,7 +489,7 @@ export class MesosContainerizer implements Containerizer {
   /** A keeper whose agent died in the middle of a launch says within moments how it went on. */
   async #settledRecord(containerId: ContainerId, bootId: string): Promise<KeeperRecord> {
     const { clock } = this.#options;
-    const deadlineMs = clock.monotonicMs() + ADOPTION_DEADLINE_MS;
+    const deadlineMs = clock.monotonicMs() + LAUNCH_DEADLINE_MS;
     for (;;) {
       const before = this.#records.read(containerId);
       const isOpen =
@@ -571,6 +573,12 @@ function exitOf(end: KeeperEnd | undefined): ContainerResult["exit"] {
   }
   if (end.kind !== "aborted") return end;
   return { kind: "unknown", message: "The agent ended before the command was started" };
+}
+
+/** Nobody wrote down how it ended. */
+function lossOf(record: KeeperRecord, isThisBoot: boolean): ContainerResult["exit"] {
+  const hasBegun = record.task !== undefined;
+  return { kind: "unknown", message: lossMessage(record, isThisBoot), hasBegun };
 }
 
 function lossMessage(record: KeeperRecord, isThisBoot: boolean): string {

@@ -6,7 +6,8 @@ type ContainerExit =
   | { readonly kind: "exited"; readonly code: number }
   | { readonly kind: "signaled"; readonly signal: number }
   /** Nobody saw the end (host rebooted, keeper killed). */
-  | { readonly kind: "unknown"; readonly message: string };
+  /** `hasBegun` where it is known that its command ran. */
+  | { readonly kind: "unknown"; readonly message: string; readonly hasBegun?: boolean };
 
 /** A container ended or was ended by an isolator, which then says why. */
 export interface ContainerTermination {

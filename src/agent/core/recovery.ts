@@ -286,7 +286,8 @@ function settleOver(
   const termination = input.terminations.get(executor.containerId) ?? {
     exit: { kind: "unknown", message: "container ended while the agent was away" },
   };
-  const isStartSeen = termination.exit.kind !== "unknown" || termination.limitation !== undefined;
+  const { exit, limitation } = termination;
+  const isStartSeen = exit.kind !== "unknown" || exit.hasBegun === true || limitation !== undefined;
   for (const task of [...executor.tasks.values()]) {
     if (task.state !== "TASK_STAGING" || isStartSeen) continue;
     // A kill that was taken in before the launch keeps its promise, as nothing ran.

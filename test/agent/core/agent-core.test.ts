@@ -788,6 +788,20 @@ describe("recovery", () => {
     },
   );
 
+  test("a task whose end nobody saw is not said to have never begun when it had [semantics 6.3]", () => {
+    const agent = AgentHarness.registered();
+    agent.run(framework(F, PARTITION_AWARE), commandTask("t"));
+    const container = agent.containerOf(F, "t");
+    agent.crash();
+    const exit = { kind: "unknown", message: "keeper was killed", hasBegun: true } as const;
+    agent.recover([], new Map([[container, { exit }]]));
+    agent.connect();
+    expect(agent.take()).toEqual([
+      "register tasks=[t:TASK_FAILED:TASK_FAILED] last=1",
+      "update t TASK_FAILED SOURCE_AGENT REASON_EXECUTOR_TERMINATED",
+    ]);
+  });
+
   test("an update that was not acknowledged is sent again with its uuid [semantics 6.4]", () => {
     const agent = AgentHarness.registered();
     agent.run(framework(F), commandTask("t"));

@@ -1,13 +1,20 @@
 /**
- * An agent reduced to its containerizer, to be killed by tests. Arguments: root, then JSON of
- * `{name: command}`. Prints `running` once all containers are launched, and `staged NAME` when the
+ * An agent reduced to its containerizer, to be killed by tests. Arguments: root, JSON of
+ * `{name: command}`, and perhaps a path: containers then get no further than making the file
+ * `PATH.reached` on the way to their command, as on a very slow host, until there is one at PATH. Prints `running` once all containers are launched, and `staged NAME` when the
  * keeper of a container waits that is never told to go (commands given as null).
  */
 import process from "node:process";
 import type { Isolator } from "../../../src/containerizer/containerizer.ts";
+import {
+  HOST_PLACEMENT,
+  type Launcher,
+  type LauncherContext,
+} from "../../../src/containerizer/launcher.ts";
+import { PosixLauncher } from "../../../src/containerizer/posix/posix-launcher.ts";
 import { posixIn, specIn } from "../containers.ts";
 
-const [root = "", json = "{}"] = process.argv.slice(2);
+const [root = "", json = "{}", gate] = process.argv.slice(2);
 const commands = JSON.parse(json) as Record<string, string | null>;
 
 /** Stands still where a keeper exists and its command does not. */
@@ -26,7 +33,20 @@ const halting: Isolator = {
   watch: () => () => undefined,
 };
 
-const containerizer = posixIn(root, { isolators: [halting] });
+const GATE_SCRIPT = ': >"$0.reached"; while [ ! -e "$0" ]; do sleep 0.05; done; exec "$@"';
+
+/** Its containers have an init, as those with namespaces do, which stands at the gate. */
+function slowLauncher(context: LauncherContext, path: string): Launcher {
+  const launcher = new PosixLauncher(context);
+  launcher.prepare = () =>
+    Promise.resolve({ ...HOST_PLACEMENT, namespaceWords: ["/bin/sh", "-c", GATE_SCRIPT, path] });
+  return launcher;
+}
+
+const containerizer = posixIn(root, {
+  isolators: [halting],
+  ...(gate !== undefined && { launcher: (context) => slowLauncher(context, gate) }),
+});
 setInterval(() => undefined, 60_000);
 await Promise.all(
   Object.entries(commands).map(async ([name, command]) => {

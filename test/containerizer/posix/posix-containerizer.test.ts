@@ -227,6 +227,23 @@ describe("recovery", () => {
     expect(existsSync(join(root, "run", "containers", "staged", "task"))).toBe(false);
   });
 
+  test("a command that takes its time to begin is waited for, and told as what it was [issue 4]", async () => {
+    const root = newRoot();
+    const gate = join(root, "gate");
+    const agent = await startAgent(root, { slow: "echo x >>ran; exit 7" }, undefined, gate);
+    await killAgent(agent);
+    const spec = specIn(root, "slow", "");
+    const containerizer = open(root);
+    const recovery = containerizer.recover([spec]);
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    writeFileSync(gate, "");
+    await recovery;
+    expect(await containerizer.wait(spec.containerId)).toMatchObject({
+      exit: { kind: "exited", code: 7 },
+    });
+    expect(readFileSync(join(spec.directory, "ran"), "utf8")).toBe("x\n");
+  });
+
   test("what carries our mark and is not known is destroyed, all else is left alone [semantics 7.7]", async () => {
     const root = newRoot();
     const neighbourRoot = newRoot();
@@ -397,9 +414,11 @@ async function startAgent(
   root: string,
   commands: Record<string, string | null>,
   ready: RegExp = /running\n/,
+  gate?: string,
 ): Promise<ChildProcess> {
   const script = join(import.meta.dir, "agent-process.ts");
-  const agent = spawn(process.execPath, [script, root, JSON.stringify(commands)], {
+  const words = [root, JSON.stringify(commands), ...(gate === undefined ? [] : [gate])];
+  const agent = spawn(process.execPath, [script, ...words], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   children.push(agent);
@@ -407,7 +426,9 @@ async function startAgent(
   agent.stdout?.on("data", (chunk: Uint8Array) => {
     output += String(chunk);
   });
-  await until("the agent stands", () => ready.test(output));
+  await until("the agent stands", () => {
+    return gate === undefined ? ready.test(output) : existsSync(`${gate}.reached`);
+  });
   return agent;
 }
 
