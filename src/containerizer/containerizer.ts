@@ -252,6 +252,10 @@ export interface Preparation {
   readonly commandWords?: readonly string[] | undefined;
   /** Options of setpriv, which gives these rights away. */
   readonly privileges?: readonly string[] | undefined;
+  /** A program of classic BPF that decides which system calls it may make from then on. */
+  readonly seccomp?: Uint8Array | undefined;
+  /** What the isolator wants to know of the container after a restart of the agent, by name. */
+  readonly kept?: Readonly<Record<string, string>> | undefined;
 }
 
 /** A user by name and numbers. */

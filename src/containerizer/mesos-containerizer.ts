@@ -32,7 +32,7 @@ import {
 } from "./containerizer.ts";
 import { watchExits } from "./keeper/exit-watch.ts";
 import { findHostTools, type HostTools } from "./keeper/host-tools.ts";
-import { innerTools, rootWords } from "./keeper/inner-tools.ts";
+import { innerTools } from "./keeper/inner-tools.ts";
 import { Keepers } from "./keeper/keeper.ts";
 import {
   type KeeperEnd,
@@ -272,7 +272,7 @@ export class MesosContainerizer implements Containerizer {
     spec: Pick<InsideSpec, "containerId" | "user" | "directory">,
   ): Promise<{ readonly host: InsideHost; readonly user: HostUser | undefined }> {
     const container = this.#find(spec.containerId);
-    const { tools, users } = await this.#open();
+    const { tools, keepers, users } = await this.#open();
     const user = spec.user === undefined ? undefined : await users.resolve(spec.user);
     // Making a process holds everything up for a millisecond or more: one per turn of the loop.
     await this.#insides.run(nextTurn);
@@ -280,12 +280,16 @@ export class MesosContainerizer implements Containerizer {
       throw new ContainerizerError(`Container ${spec.containerId} does not run`);
     }
     const pid = container.task?.pid ?? 0;
-    const words = [...this.#launcher.insideWords(spec.containerId, pid, spec.directory)];
     // Not asked of the process, which may be on its way into its root at this moment.
     const rootfs = this.#records.rootfsOf(spec.containerId);
-    if (rootfs !== undefined) words.push(...rootWords(rootfs));
+    const { privileges, seccompPath } = this.#records.confinementOf(spec.containerId);
+    const words = [
+      ...this.#launcher.insideWords(spec.containerId, pid, spec.directory),
+      ...keepers.enterWords(rootfs, seccompPath),
+    ];
     const inner = rootfs === undefined ? tools : innerTools(tools);
-    return { host: { tools: inner, mark: this.#mark, clock: this.#options.clock, words }, user };
+    const { clock } = this.#options;
+    return { host: { tools: inner, mark: this.#mark, clock, words, privileges }, user };
   }
 
   /** Finds tools, makes folders and starts watching, once. */
@@ -347,6 +351,8 @@ export class MesosContainerizer implements Containerizer {
       setup: preparations.flatMap((one) => one.setup ?? []),
       commandWords: preparations.flatMap((one) => one.commandWords ?? []),
       privileges: preparations.flatMap((one) => one.privileges ?? []),
+      seccomp: preparations.find((one) => one.seccomp !== undefined)?.seccomp,
+      kept: Object.assign({}, ...preparations.map((one) => one.kept)),
     });
     try {
       container.keeper = this.#records.read(spec.containerId).keeper;

@@ -9,11 +9,14 @@ import type { RoleAddress } from "./address.ts";
 import { domainFlag } from "./policy-flags.ts";
 import type { RoleContext } from "./role-context.ts";
 
-/** Without `id`. Errors: `invalid`, naming the flag. */
+/**
+ * Without `id`. `gpus`: how many there are; undefined where they are what the operator says. Errors:
+ * `invalid`, naming the flag.
+ */
 export async function agentInfo(
   context: RoleContext,
   address: RoleAddress,
-  port: number,
+  { port, gpus }: { readonly port: number; readonly gpus: number | undefined },
 ): Promise<Result<AgentInfo>> {
   const { flags, codec, workDir } = context;
   const domain = domainFlag(flags, codec);
@@ -28,7 +31,14 @@ export async function agentInfo(
     return refuse("invalid", `--attributes: ${attributes.error.message}`, "attributes");
   }
   const mentioned = new Set(configured.value.map(({ name }) => name));
-  const detected = await detectResources(workDir);
+  const stated = configured.value
+    .filter(({ name }) => name === "gpus")
+    .reduce((sum, { scalar }) => sum + (scalar?.value ?? 0), 0);
+  if (gpus !== undefined && stated > gpus) {
+    const message = `--resources: has ${stated} gpus, of which this agent has ${gpus}; see --nvidia_gpu_devices`;
+    return refuse("invalid", message, "resources");
+  }
+  const detected = { ...(await detectResources(workDir)), gpus: gpus ?? 0 };
   const complete = completeResources(configured.value, mentioned, detected, defaultRole);
   const resources = complete
     .filter((resource) => resource.type !== "SCALAR" || (resource.scalar?.value ?? 0) > 0)

@@ -93,6 +93,7 @@ export async function startAgent(
     port: server.port,
     acls: acls.value,
     areLimitsEnforced: native.value.areLimitsEnforced,
+    gpus: native.value.gpus,
   });
   if (!options.ok) {
     await server.stop();
@@ -219,11 +220,17 @@ async function agentOptions(
     port,
     acls,
     areLimitsEnforced,
-  }: { readonly port: number; readonly acls: Acls; readonly areLimitsEnforced: boolean },
+    gpus,
+  }: {
+    readonly port: number;
+    readonly acls: Acls;
+    readonly areLimitsEnforced: boolean;
+    readonly gpus: number | undefined;
+  },
 ): Promise<Result<AgentOptions>> {
   const { flags, workDir } = context;
   const isDockerThere = (flags.string("containerizers") ?? "").includes("docker");
-  const info = await agentInfo(context, address, port);
+  const info = await agentInfo(context, address, { port, gpus });
   if (!info.ok) return info;
   return ok({
     info: info.value,

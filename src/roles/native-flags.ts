@@ -24,6 +24,7 @@ import { RlimitIsolator } from "../containerizer/native/privilege-isolators.ts";
 import { findPrograms } from "../containerizer/native/programs.ts";
 import type { ImageCollector } from "../images/image-collector.ts";
 import type { CapabilityInfo } from "../protocol/v1/types.ts";
+import { deviceFlags } from "./device-flags.ts";
 import { openImages } from "./image-flags.ts";
 import type { RoleContext } from "./role-context.ts";
 
@@ -31,6 +32,8 @@ export interface ChosenContainerizer {
   readonly containerizer: Containerizer;
   /** Undefined where containers can have no images. */
   readonly images: ImageCollector | undefined;
+  /** How many gpus there are to be offered; undefined where they are not looked after. */
+  readonly gpus: number | undefined;
   /** `TaskInfo.limits` are enforced. */
   readonly areLimitsEnforced: boolean;
   /** What holds in place of the flags of these names. */
@@ -57,7 +60,11 @@ export async function chooseContainerizer(
     obstacle: nativeObstacle(hierarchy),
   });
   if (!choice.ok) return choice;
-  const { launcher, isolation, degradation } = choice.value;
+  const { launcher, degradation } = choice.value;
+  const wanted = launcher === "linux" ? choice.value.isolation : undefined;
+  const devices = await deviceFlags(context, wanted, runtimeDir);
+  if (!devices.ok) return devices;
+  const isolation = wanted === undefined ? choice.value.isolation : devices.value.isolation;
   const missing = launcher === "linux" ? missingControllers(hierarchy) : [];
   const shortfall = missing.length === 0 ? degradation : `no controllers for ${missing.join(", ")}`;
   if (shortfall !== undefined) {
@@ -112,6 +119,7 @@ export async function chooseContainerizer(
               .filter((folder) => folder !== ""),
           },
           disk,
+          devices: devices.value.settings,
           ports: {
             intervalMs: flags.durationMs("container_ports_watch_interval") ?? 30_000,
             isEnforced: flags.boolean("enforce_container_ports"),
@@ -122,6 +130,7 @@ export async function chooseContainerizer(
   return ok({
     containerizer: images.value?.wrap(containerizer) ?? containerizer,
     images: images.value?.collector,
+    gpus: isolation.has("gpu/nvidia") ? devices.value.settings.gpus.length : undefined,
     areLimitsEnforced: areLimitsWanted && !missing.includes("cpu") && !missing.includes("memory"),
     flags: {
       launcher,

@@ -26,8 +26,8 @@ test("what is asked for and cannot be had is refused with the reason [semantics 
   expect(cgroups).toMatchObject({ ok: false, error: { field: "isolation" } });
   const both = chooseLauncher({ ...none, launcher: "posix", isolation: "cgroups/cpu,posix/mem" });
   expect(both).toMatchObject({ ok: false, error: { field: "launcher" } });
-  const unknown = chooseLauncher({ ...none, isolation: "cgroups/cpu,gpu/nvidia" });
-  expect(unknown.ok ? "" : unknown.error.message).toContain("no isolator gpu/nvidia");
+  const unknown = chooseLauncher({ ...none, isolation: "cgroups/cpu,gpu/amd" });
+  expect(unknown.ok ? "" : unknown.error.message).toContain("no isolator gpu/amd");
 });
 
 test("the posix launcher can be asked for, without a warning [semantics 7.10]", () => {

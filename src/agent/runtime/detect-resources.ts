@@ -12,6 +12,8 @@ export interface DetectedResources {
   readonly cpus: number;
   readonly mem: number;
   readonly disk: number;
+  /** None where nobody looks after them. */
+  readonly gpus?: number | undefined;
 }
 
 const MB = 1024 * 1024;
@@ -33,8 +35,8 @@ export async function detectResources(workDir: string): Promise<DetectedResource
 }
 
 /**
- * The configured resources plus a detected one for each of cpus, mem, disk and ports whose name is
- * not in `mentioned`. A name is mentioned by any role, and also by a zero that then dropped out.
+ * The configured resources plus a detected one for each of cpus, mem, disk, gpus and ports whose name
+ * is not in `mentioned`. A name is mentioned by any role, and also by a zero that then dropped out.
  */
 export function completeResources(
   configured: readonly Resource[],
@@ -50,13 +52,20 @@ export function completeResources(
       role: defaultRole,
     }),
   );
+  const gpus: Resource = {
+    name: "gpus",
+    type: "SCALAR",
+    scalar: { value: detected.gpus ?? 0 },
+    role: defaultRole,
+  };
   const ports: Resource = {
     name: "ports",
     type: "RANGES",
     ranges: { range: [PORTS] },
     role: defaultRole,
   };
-  return [...configured, ...[...scalars, ports].filter(({ name }) => !mentioned.has(name))];
+  const all = [...scalars, ...(gpus.scalar?.value === 0 ? [] : [gpus]), ports];
+  return [...configured, ...all.filter(({ name }) => !mentioned.has(name))];
 }
 
 /** What the cgroup (v2) of a process and its ancestors allow; infinite where nothing limits. */

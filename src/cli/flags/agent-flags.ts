@@ -57,7 +57,12 @@ export const AGENT_FLAGS: readonly Flag[] = [
     acts("qos_load_15min", "float", undefined, "load over 15 minutes"),
     acts("qos_cpu_pressure", "float", "50", "percent of time in which a process waits for a CPU"),
     acts("qos_memory_pressure", "float", "10", "percent of time in which one waits for memory"),
-    later("nvidia_gpu_devices", "string", undefined, "GPU device list"),
+    acts(
+      "nvidia_gpu_devices",
+      "string",
+      undefined,
+      "gpus to share out, as 0,1; all of the host with the isolator gpu/nvidia, which this adds where --isolation is not given",
+    ),
   ]),
   ...group("Executors and tasks", [
     acts("switch_user", "boolean", "true", "run tasks as their user (needs root)"),
@@ -233,7 +238,7 @@ export const AGENT_FLAGS: readonly Flag[] = [
     ),
     later("cgroups_net_cls_primary_handle", "string", undefined, "net_cls primary handle"),
     later("cgroups_net_cls_secondary_handles", "string", undefined, "net_cls secondary range"),
-    later("allowed_devices", "json", undefined, "extra devices for containers, JSON", {
+    acts("allowed_devices", "json", undefined, "extra devices for containers, JSON", {
       isPathRead: true,
     }),
     later("agent_subsystems", "string", undefined, "cgroup subsystems for the agent itself", {

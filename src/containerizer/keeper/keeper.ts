@@ -4,9 +4,6 @@
  * says `ready`, and without `go` the command never starts, whatever happens to the agent.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { setImmediate as afterOthers } from "node:timers/promises";
 import type { ContainerId } from "../../base/ids.ts";
 import type { Clock } from "../../base/ports.ts";
@@ -20,7 +17,9 @@ import { HELPER_PATH, type HostTools } from "./host-tools.ts";
 import { innerTools, rootWords } from "./inner-tools.ts";
 import { INIT_SCRIPT, KEEPER_SCRIPT } from "./keeper-script.ts";
 import { AGENT_VARIABLE, CONTAINER_VARIABLE, planText } from "./launch-plan.ts";
+import { placeScript } from "./placed-script.ts";
 import type { KeeperRecords } from "./records.ts";
+import { SECCOMP_SCRIPT, seccompWords } from "./seccomp-script.ts";
 
 export interface KeeperSpec {
   readonly containerId: ContainerId;
@@ -37,6 +36,10 @@ export interface KeeperSpec {
   readonly commandWords: readonly string[];
   /** Options of setpriv, beside those for the user. */
   readonly privileges: readonly string[];
+  /** Program that decides which system calls the command may make; undefined for all. */
+  readonly seccomp: Uint8Array | undefined;
+  /** Texts that isolators want to find again, by name. */
+  readonly kept: Readonly<Record<string, string>>;
   /** Where the command sees a root of its own, with tools in it; only with namespaces. */
   readonly rootfs?: ContainerRootfs | undefined;
 }
@@ -66,12 +69,14 @@ export class Keepers {
   readonly #options: KeepersOptions;
   readonly #script: string;
   readonly #initScript: string;
+  readonly #seccompScript: string;
   readonly #spawns = new TurnQueue(1);
 
   constructor(options: KeepersOptions) {
     this.#options = options;
     this.#script = placeScript(options.runtimeDir, "keeper", KEEPER_SCRIPT);
     this.#initScript = placeScript(options.runtimeDir, "init", INIT_SCRIPT);
+    this.#seccompScript = placeScript(options.runtimeDir, "seccomp", SECCOMP_SCRIPT);
   }
 
   /**
@@ -88,6 +93,9 @@ export class Keepers {
       plan: planText({ ...spec, tools: inner }),
       setup: spec.setup,
       rootfs: spec.rootfs,
+      privileges: spec.privileges,
+      seccomp: spec.seccomp,
+      kept: spec.kept,
     });
     const [program = tools.shell, ...args] = this.#words(spec, folder);
     const child = spawn(program, args, {
@@ -116,6 +124,12 @@ export class Keepers {
     };
   }
 
+  /** Words that lead into the root and behind the filter of system calls that a container has. */
+  enterWords(rootfs: ContainerRootfs | undefined, seccompPath: string | undefined): string[] {
+    if (seccompPath !== undefined) return seccompWords(this.#seccompScript, seccompPath, rootfs);
+    return rootfs === undefined ? [] : rootWords(rootfs);
+  }
+
   #words(spec: KeeperSpec, folder: string): string[] {
     const { tools, records } = this.#options;
     const { keeperWords, keeperCgroup, cgroup, namespaceWords } = spec.placement;
@@ -138,23 +152,13 @@ export class Keepers {
       // A session of its own, so that a command that signals its group cannot end its keeper.
       tools.setsid,
       ...spec.commandWords,
-      ...(spec.rootfs === undefined ? [] : rootWords(spec.rootfs)),
+      ...this.enterWords(spec.rootfs, records.confinementOf(spec.containerId).seccompPath),
       // Only the command changes its user, so that a task cannot forge its own end.
       ...switchWords(spec.user, inner, spec.privileges),
       ...inner.prefix,
       inner.shell,
     ];
   }
-}
-
-/** Writes a script into the runtime folder, under a name made from its text; returns its path. */
-function placeScript(runtimeDir: string, name: string, text: string): string {
-  const hash = createHash("sha256").update(text).digest("hex").slice(0, 12);
-  const path = join(runtimeDir, `${name}-${hash}.sh`);
-  if (existsSync(path)) return path;
-  writeFileSync(`${path}.new`, text, { mode: 0o755 });
-  renameSync(`${path}.new`, path);
-  return path;
 }
 
 function nextTurn(): Promise<void> {

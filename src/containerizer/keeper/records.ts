@@ -1,11 +1,19 @@
 /**
  * What a keeper leaves on disk below the runtime folder, and how it is read:
- * `containers/<id>/{agent,plan,setup,rootfs,keeper,task,note,outcome}` while the container exists and
- * `exits/<id>`, one line that is written when the command has ended or will never start. Files that
+ * `containers/<id>/{agent,plan,setup,rootfs,confinement,seccomp,kept-*,keeper,task,note,outcome}`
+ * while the container exists and `exits/<id>`, one line that is written when the command has ended or will never start. Files that
  * are written at the end are there from the beginning, full of blanks, so that a disk without room
  * takes the word of a keeper all the same.
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { ContainerId } from "../../base/ids.ts";
 import { brand } from "../../base/ids.ts";
@@ -32,6 +40,16 @@ export interface KeeperRecord {
   readonly startedAtMs: number | undefined;
   readonly end: KeeperEnd | undefined;
 }
+
+/** What confines the command of a container, and whatever is run beside it. */
+export interface Confinement {
+  /** Options of setpriv. */
+  readonly privileges: readonly string[];
+  /** Path of the filter of system calls; undefined for none. */
+  readonly seccompPath: string | undefined;
+}
+
+const SECCOMP = "seccomp";
 
 /** More than a keeper ever writes over them. */
 const BLANKS = " ".repeat(256);
@@ -61,10 +79,16 @@ export class KeeperRecords {
       plan,
       setup,
       rootfs,
+      privileges,
+      seccomp,
+      kept,
     }: {
       readonly plan: string;
       readonly setup: readonly string[];
       readonly rootfs: ContainerRootfs | undefined;
+      readonly privileges: readonly string[];
+      readonly seccomp: Uint8Array | undefined;
+      readonly kept: Readonly<Record<string, string>>;
     },
   ): void {
     const folder = this.folderOf(containerId);
@@ -76,6 +100,11 @@ export class KeeperRecords {
     });
     for (const name of ["note", "outcome"]) writeFileSync(join(folder, name), BLANKS);
     writeFileSync(join(this.exitsFolder, containerId), BLANKS);
+    writeFileSync(join(folder, "confinement"), privileges.join("\0"));
+    if (seccomp !== undefined) writeFileSync(join(folder, SECCOMP), seccomp, { mode: 0o600 });
+    for (const [name, text] of Object.entries(kept)) {
+      writeFileSync(join(folder, `kept-${name}`), text);
+    }
     if (rootfs === undefined) return;
     const { path, sandboxPath, workingDirectory } = rootfs;
     writeFileSync(join(folder, "rootfs"), [path, workingDirectory ?? sandboxPath].join("\0"));
@@ -86,6 +115,27 @@ export class KeeperRecords {
     const [path, sandboxPath] =
       readText(join(this.folderOf(containerId), "rootfs"))?.split("\0") ?? [];
     return path === undefined || sandboxPath === undefined ? undefined : { path, sandboxPath };
+  }
+
+  confinementOf(containerId: ContainerId): Confinement {
+    const folder = this.folderOf(containerId);
+    const text = readText(join(folder, "confinement")) ?? "";
+    const seccompPath = join(folder, SECCOMP);
+    return {
+      privileges: text === "" ? [] : text.split("\0"),
+      seccompPath: existsSync(seccompPath) ? seccompPath : undefined,
+    };
+  }
+
+  /** What an isolator wanted to be kept of the container; undefined when it did not. */
+  keptOf(containerId: ContainerId, name: string): string | undefined {
+    return readText(join(this.folderOf(containerId), `kept-${name}`));
+  }
+
+  /** In place of what was kept before; a container that is gone needs nothing. */
+  keep(containerId: ContainerId, name: string, text: string): void {
+    const folder = this.folderOf(containerId);
+    if (existsSync(folder)) writeFileSync(join(folder, `kept-${name}`), text);
   }
 
   /** The command runs: its plan, with whatever secrets, is no longer needed. */

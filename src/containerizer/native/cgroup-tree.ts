@@ -44,7 +44,8 @@ const TASKS_UNIT = /^allot\b.*\.(?:service|slice)$/;
 
 export class CgroupTree {
   readonly #options: CgroupTreeOptions;
-  readonly #folder: string;
+  /** The agent's own part of the tree; it exists once it is opened. */
+  readonly folder: string;
   #isOpen = false;
   /** Folders of nested containers. */
   readonly #nested = new Map<ContainerId, string>();
@@ -53,15 +54,15 @@ export class CgroupTree {
 
   constructor(options: CgroupTreeOptions) {
     this.#options = options;
-    this.#folder = join(options.hierarchy, options.root, options.mark);
+    this.folder = join(options.hierarchy, options.root, options.mark);
   }
 
   get keepers(): string {
-    return join(this.#folder, KEEPERS);
+    return join(this.folder, KEEPERS);
   }
 
   folderOf(containerId: ContainerId): string {
-    return this.#nested.get(containerId) ?? join(this.#folder, containerId);
+    return this.#nested.get(containerId) ?? join(this.folder, containerId);
   }
 
   leafOf(containerId: ContainerId): string {
@@ -75,7 +76,7 @@ export class CgroupTree {
   open(): void {
     if (exists(this.keepers) && this.#isOpen) return;
     this.#isOpen = true;
-    this.#findNested(this.#folder);
+    this.#findNested(this.folder);
     const { hierarchy, root, mark } = this.#options;
     const components = root.split("/").filter((part) => part !== "");
     const ownFrom = components.findLastIndex((part) => UNIT_NAME.test(part)) + 1;
@@ -140,7 +141,7 @@ export class CgroupTree {
 
   /** Containers that have a cgroup. */
   list(): ContainerId[] {
-    const folders = foldersIn(this.#folder).filter((name) => name !== KEEPERS);
+    const folders = foldersIn(this.folder).filter((name) => name !== KEEPERS);
     return [...folders.map((name) => brand<ContainerId>(name)), ...this.#nested.keys()];
   }
 
@@ -224,7 +225,7 @@ export class CgroupTree {
   /** Removes what holds nothing any more; another agent may live beside. */
   close(): void {
     if (this.list().length > 0) return;
-    for (const folder of [this.keepers, this.#folder]) {
+    for (const folder of [this.keepers, this.folder]) {
       try {
         rmdirSync(folder);
       } catch (error) {
@@ -238,7 +239,7 @@ export class CgroupTree {
   /** Several agents may share all but the last of these folders. */
   #sumUp(): void {
     const total = [...this.#protected.values()].reduce((sum, bytes) => sum + bytes, 0);
-    this.#tryWrite(this.#folder, "memory.low", String(total));
+    this.#tryWrite(this.folder, "memory.low", String(total));
     const components = this.#options.root.split("/").filter((part) => part !== "");
     for (let depth = components.length; depth > 0; depth--) {
       const name = components[depth - 1] ?? "";

@@ -10,11 +10,14 @@ const ISOLATIONS = [
   "cgroups/mem",
   "cgroups/pids",
   "cgroups/blkio",
+  "cgroups/devices",
   "disk/du",
   "docker/runtime",
   "filesystem/posix",
   "filesystem/linux",
+  "gpu/nvidia",
   "linux/capabilities",
+  "linux/devices",
   "linux/nnp",
   "namespaces/ipc",
   "namespaces/pid",
@@ -29,7 +32,10 @@ export type Isolation = (typeof ISOLATIONS)[number];
 
 /** Other names for the same, and names for several. */
 const OTHER_NAMES: ReadonlyMap<string, readonly Isolation[]> = new Map([
-  ["cgroups/all", ["cgroups/cpu", "cgroups/mem", "cgroups/pids", "cgroups/blkio"]],
+  [
+    "cgroups/all",
+    ["cgroups/cpu", "cgroups/mem", "cgroups/pids", "cgroups/blkio", "cgroups/devices"],
+  ],
   ["posix/disk", ["disk/du"]],
 ]);
 
@@ -37,7 +43,7 @@ const OTHER_NAMES: ReadonlyMap<string, readonly Isolation[]> = new Map([
 export const NATIVE_ISOLATION: ReadonlySet<Isolation> = new Set(
   ISOLATIONS.filter(
     (name) =>
-      name !== "linux/nnp" && name !== "filesystem/posix" && !/^posix\/(?:cpu|mem)$/.test(name),
+      !["linux/nnp", "gpu/nvidia", "filesystem/posix", "posix/cpu", "posix/mem"].includes(name),
   ),
 );
 

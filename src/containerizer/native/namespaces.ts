@@ -21,6 +21,9 @@ export interface NamespaceSettings {
   readonly shmBytes: number | undefined;
 }
 
+/** Isolators that do something in a container's own mount namespace. */
+const MOUNTING: readonly Isolation[] = ["filesystem/linux", "linux/devices", "cgroups/devices"];
+
 /**
  * Which the container gets. What a nested one shares is its parent's, which is no business of the
  * agent's. Errors: `ContainerizerError` for sharing that the agent forbids.
@@ -41,6 +44,6 @@ export function namespacesOf(
   }
   const pid = isolation.has("namespaces/pid") && !isPidShared ? "own" : "shared";
   const ipc = isolation.has("namespaces/ipc") && !isIpcShared ? "own" : "shared";
-  const isMountOwn = pid === "own" || ipc === "own" || isolation.has("filesystem/linux");
+  const isMountOwn = pid === "own" || ipc === "own" || MOUNTING.some((name) => isolation.has(name));
   return { pid, ipc, mount: isMountOwn ? "own" : "shared" };
 }

@@ -10,10 +10,17 @@ import process from "node:process";
 import type { Clock, Log, OpenTerminal } from "../../base/ports.ts";
 import type { Containerizer, ContainerSpec, Isolator } from "../containerizer.ts";
 import { innerToolsFolder } from "../keeper/inner-tools.ts";
+import { KeeperRecords } from "../keeper/records.ts";
 import { agentMark, MesosContainerizer } from "../mesos-containerizer.ts";
 import { CgroupTree } from "./cgroup-tree.ts";
 import { CpuIsolator } from "./cpu-isolator.ts";
+import { type DevTemplate, devTemplate } from "./dev-template.ts";
+import { DeviceGrants } from "./device-grants.ts";
+import { DeviceFilterIsolator, DeviceIsolator } from "./device-isolators.ts";
+import type { GrantedDevice } from "./device-rules.ts";
 import { DiskIsolator, type DiskSettings } from "./disk-isolator.ts";
+import { GpuIsolator } from "./gpu-isolator.ts";
+import type { Gpu } from "./gpu-pool.ts";
 import { IoIsolator } from "./io-isolator.ts";
 import type { Isolation } from "./isolation.ts";
 import { LinuxLauncher } from "./linux-launcher.ts";
@@ -45,6 +52,7 @@ export interface NativeContainerizerOptions {
   readonly volumes: VolumeSettings;
   readonly disk: DiskSettings;
   readonly ports: PortSettings;
+  readonly devices: DeviceSettings;
   /** Further isolators, run after those of `isolation`. */
   readonly isolators?: readonly Isolator[] | undefined;
   readonly openTerminal?: OpenTerminal | undefined;
@@ -71,15 +79,18 @@ export interface VolumeSettings {
   readonly madeBelow: readonly string[];
 }
 
+export interface DeviceSettings {
+  /** `--allowed_devices` */
+  readonly allowed: readonly GrantedDevice[];
+  /** Those of the agent, where the isolator `gpu/nvidia` is asked for. */
+  readonly gpus: readonly Gpu[];
+}
+
 /** Containers of one agent. Needs what `nativeObstacle` looks for. */
 export function nativeContainerizer(options: NativeContainerizerOptions): Containerizer {
   const { workDir, runtimeDir, clock, log, isolation } = options;
-  const cgroups = new CgroupTree({
-    ...options.cgroups,
-    mark: agentMark(workDir),
-    clock,
-    log,
-  });
+  const mark = agentMark(workDir);
+  const cgroups = new CgroupTree({ ...options.cgroups, mark, clock, log });
   return new MesosContainerizer({
     workDir,
     runtimeDir,
@@ -104,10 +115,12 @@ export function nativeContainerizer(options: NativeContainerizerOptions): Contai
 
 function isolatorsOf(options: NativeContainerizerOptions, cgroups: CgroupTree): Isolator[] {
   const { isolation } = options;
+  const grants = new DeviceGrants(options.devices.allowed);
   return [
     ...cgroupIsolators(options, cgroups),
     new PressureIsolator(cgroups),
-    ...mountIsolators(options),
+    ...deviceIsolators(options, cgroups, grants),
+    ...mountIsolators(options, grants),
     ...privilegeIsolators(options),
     ...(isolation.has("disk/du") ? [new DiskIsolator({ ...options, ...options.disk })] : []),
     ...(isolation.has("network/ports")
@@ -139,10 +152,38 @@ function cgroupIsolators(
   return isolators;
 }
 
-function mountIsolators(options: NativeContainerizerOptions): Isolator[] {
+/** Gpus come first: what a container gets of them is a part of its /dev and of its filter. */
+function deviceIsolators(
+  { isolation, workDir, runtimeDir, devices, log }: NativeContainerizerOptions,
+  cgroups: CgroupTree,
+  grants: DeviceGrants,
+): Isolator[] {
+  const records = new KeeperRecords(resolve(runtimeDir), agentMark(workDir));
+  const filter = isolation.has("cgroups/devices")
+    ? new DeviceFilterIsolator({ cgroups, grants, runtimeDir })
+    : undefined;
+  const gpus = new GpuIsolator({
+    gpus: devices.gpus,
+    grants,
+    log,
+    keptOf: (containerId, name) => records.keptOf(containerId, name),
+    keep: (containerId, name, text) => records.keep(containerId, name, text),
+    refresh: async (containerId) => await filter?.refresh(containerId),
+    pidsOf: (containerId) => cgroups.pidsOf(containerId),
+  });
+  return [
+    ...(isolation.has("gpu/nvidia") ? [gpus] : []),
+    ...(filter === undefined ? [] : [filter]),
+  ];
+}
+
+function mountIsolators(options: NativeContainerizerOptions, grants: DeviceGrants): Isolator[] {
   const { isolation, runtimeDir } = options;
   const mount = findPrograms().mount;
   if (mount === undefined) return [];
+  const template = (): Promise<DevTemplate> => devTemplate(runtimeDir);
+  const toolsFolder = (): Promise<string> => innerToolsFolder(runtimeDir);
+  const rootfs = new RootfsIsolator({ mount, toolsFolder, template, grants });
   const volumes = new VolumeIsolator({
     isolation,
     mount,
@@ -152,7 +193,8 @@ function mountIsolators(options: NativeContainerizerOptions): Isolator[] {
   const shm = new ShmIsolator(mount, options.namespaces.shmBytes);
   const hasFiles = isolation.has("filesystem/linux");
   return [
-    ...(hasFiles ? [new RootfsIsolator(mount, () => innerToolsFolder(runtimeDir))] : []),
+    ...(hasFiles ? [rootfs] : []),
+    ...(isolation.has("linux/devices") ? [new DeviceIsolator({ mount, grants, template })] : []),
     ...(isolation.has("namespaces/ipc") ? [shm] : []),
     // The sandbox comes last, with whatever is mounted in it.
     ...(hasFiles ? [volumes, new SandboxIsolator(mount)] : []),
@@ -161,7 +203,9 @@ function mountIsolators(options: NativeContainerizerOptions): Isolator[] {
 
 function privilegeIsolators({ isolation, capabilities }: NativeContainerizerOptions): Isolator[] {
   return [
-    ...(isolation.has("linux/capabilities") ? [new CapabilityIsolator(capabilities)] : []),
+    ...(isolation.has("linux/capabilities")
+      ? [new CapabilityIsolator(capabilities, isolation.has("linux/devices"))]
+      : []),
     ...(isolation.has("linux/nnp") ? [new NoNewPrivilegesIsolator()] : []),
     ...(isolation.has("posix/rlimits") ? [new RlimitIsolator(findPrograms().prlimit)] : []),
   ];

@@ -28,10 +28,13 @@ export interface CapabilitySettings {
 export class CapabilityIsolator extends IsolatorBase {
   readonly name = "linux/capabilities";
   readonly #settings: CapabilitySettings;
+  readonly #isMknodDropped: boolean;
 
-  constructor(settings: CapabilitySettings) {
+  /** `isMknodDropped`: nobody makes nodes of devices who did not ask for that. */
+  constructor(settings: CapabilitySettings, isMknodDropped: boolean) {
     super();
     this.#settings = settings;
+    this.#isMknodDropped = isMknodDropped;
   }
 
   prepare({ container }: ContainerSpec, user: HostUser | undefined): Promise<Preparation> {
@@ -46,10 +49,10 @@ export class CapabilityIsolator extends IsolatorBase {
     }
     checkWithin(effective, bounding, "the container's bounding capabilities");
     const isRoot = user === undefined || user.uid === 0;
-    return Promise.resolve({
-      environment: {},
-      privileges: capabilityOptions(effective, bounding, isRoot),
-    });
+    const options = capabilityOptions(effective, bounding, isRoot);
+    const isDropped = bounding === undefined && this.#isMknodDropped;
+    const privileges = isDropped ? [...options, "--bounding-set=-mknod"] : options;
+    return Promise.resolve({ environment: {}, privileges });
   }
 }
 

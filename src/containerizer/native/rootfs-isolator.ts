@@ -10,34 +10,41 @@ import type { ContainerRootfs, ContainerSpec, Preparation } from "../containeriz
 import { INNER_FOLDER } from "../keeper/inner-tools.ts";
 import { quote } from "../keeper/launch-plan.ts";
 import { targetInside } from "../posix/safe-path.ts";
+import { ownDevLines } from "./dev-folder.ts";
+import type { DevTemplate } from "./dev-template.ts";
+import type { DeviceGrants } from "./device-grants.ts";
 import { IsolatorBase, NO_PREPARATION } from "./isolator-base.ts";
 
-/** What every program may expect in /dev. */
-const DEVICES = ["null", "zero", "full", "random", "urandom", "tty"];
 /** What is the host's, as the network is. */
 const HOST_FILES = ["hosts", "hostname", "resolv.conf"];
 
+export interface RootfsIsolatorOptions {
+  /** Path of the program. */
+  readonly mount: string;
+  /** Where the copies for inside are. */
+  readonly toolsFolder: () => Promise<string>;
+  readonly template: () => Promise<DevTemplate>;
+  readonly grants: DeviceGrants;
+}
+
 export class RootfsIsolator extends IsolatorBase {
   readonly name = "filesystem/linux";
-  readonly #mount: string;
-  readonly #toolsFolder: () => Promise<string>;
-  #tools: Promise<string> | undefined;
+  readonly #options: RootfsIsolatorOptions;
+  #parts: Promise<readonly [tools: string, template: DevTemplate]> | undefined;
 
-  /** `mount`: path of the program; `toolsFolder`: where the copies for inside are. */
-  constructor(mount: string, toolsFolder: () => Promise<string>) {
+  constructor(options: RootfsIsolatorOptions) {
     super();
-    this.#mount = mount;
-    this.#toolsFolder = toolsFolder;
+    this.#options = options;
   }
 
-  async prepare({ rootfs }: ContainerSpec): Promise<Preparation> {
+  async prepare(spec: ContainerSpec): Promise<Preparation> {
+    const { rootfs } = spec;
     if (rootfs === undefined) return NO_PREPARATION;
-    this.#tools ??= this.#toolsFolder();
-    const tools = await this.#tools;
+    const { mount, toolsFolder, template: makeTemplate, grants } = this.#options;
+    this.#parts ??= Promise.all([toolsFolder(), makeTemplate()]);
+    const [tools, template] = await this.#parts;
     const { path } = rootfs;
     const folder = (name: string): string => quote(folderIn(path, name));
-    const mount = this.#mount;
-    const dev = folder("dev");
     const inner = folder(INNER_FOLDER.slice(1));
     return {
       environment: {},
@@ -46,15 +53,7 @@ export class RootfsIsolator extends IsolatorBase {
         `${mount} -t proc -o nosuid,nodev,noexec proc ${folder("proc")}`,
         `${mount} -t sysfs -o ro,nosuid,nodev,noexec sysfs ${folder("sys")}`,
         `${mount} -t cgroup2 -o ro,nosuid,nodev,noexec cgroup2 ${quote(join(path, "sys/fs/cgroup"))}`,
-        `${mount} -t tmpfs -o nosuid,noexec,mode=0755,size=64k tmpfs ${dev}`,
-        `cp -a ${DEVICES.map((name) => `/dev/${name}`).join(" ")} ${dev}/`,
-        `mkdir ${dev}/pts ${dev}/shm`,
-        `ln -s pts/ptmx /proc/self/fd ${dev}/`,
-        ...["stdin", "stdout", "stderr"].map(
-          (name, number) => `ln -s /proc/self/fd/${number} ${dev}/${name}`,
-        ),
-        `${mount} -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts ${dev}/pts`,
-        `${mount} -t tmpfs -o nosuid,nodev,noexec,mode=1777 tmpfs ${dev}/shm`,
+        ...ownDevLines({ mount, template, devices: grants.of(spec) }, folderIn(path, "dev")),
         ...readOnly(mount, tools, inner),
         ...HOST_FILES.filter((name) => existsSync(`/etc/${name}`)).flatMap((name) =>
           readOnly(mount, `/etc/${name}`, quote(fileIn(path, name))),

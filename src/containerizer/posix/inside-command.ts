@@ -23,6 +23,8 @@ export interface InsideHost {
   readonly clock: Clock;
   /** Words in front, which lead to where the container's processes are. */
   readonly words: readonly string[];
+  /** Options of setpriv that the container's own command has, beside those for its user. */
+  readonly privileges: readonly string[];
 }
 
 /** Runs the command and resolves with its end. Errors: `ContainerizerError` when it cannot start. */
@@ -35,7 +37,7 @@ export function runSibling(
   const plan = planText({ ...spec, tools });
   const [program = tools.shell, ...args] = [
     ...host.words,
-    ...switchWords(user, tools),
+    ...switchWords(user, tools, host.privileges),
     ...tools.prefix,
     tools.shell,
   ];

@@ -67,21 +67,20 @@ function openTerminal(
 }
 
 function startChild(
-  { tools, mark, words }: InteractiveHost,
+  { tools, mark, words, privileges }: InteractiveHost,
   spec: InteractiveSpec,
   user: HostUser | undefined,
   terminal: Terminal | undefined,
 ): ChildProcess {
   // A leader of a session without a terminal gets the first one that it opens; inside namespaces
   // the shell leads none and has to be made one.
-  const isLed = terminal !== undefined && words.length > 0;
-  const leaders = isLed ? [...tools.prefix, tools.setsid, "--ctty"] : [];
-  // A root of its own has its own terminals, so that this one is brought along.
-  const isBrought = terminal !== undefined && tools.prefix.length > 0;
+  // A /dev of its own has its own terminals, so that this one is brought along.
+  const isBrought = terminal !== undefined && words.length > 0;
+  const leaders = isBrought ? [...tools.prefix, tools.setsid, "--ctty"] : [];
   const opened = isBrought ? openSync(terminal.path, files.O_RDWR | files.O_NOCTTY) : -1;
   const redirections = redirectionsOf(terminal, isBrought);
   const plan = planText({ ...spec, tools, redirections, leaders });
-  const all = [...words, ...switchWords(user, tools), ...tools.prefix, tools.shell];
+  const all = [...words, ...switchWords(user, tools, privileges), ...tools.prefix, tools.shell];
   const [program = tools.shell, ...args] = all;
   const pipes = terminal === undefined ? (["pipe", "pipe", "pipe"] as const) : [];
   const others = isBrought ? [opened] : pipes;

@@ -97,6 +97,7 @@ describe("--isolation [semantics 7.10]", () => {
       "cgroups/mem",
       "cgroups/pids",
       "cgroups/blkio",
+      "cgroups/devices",
       "disk/du",
     ]);
   });

@@ -82,6 +82,7 @@ export function nativeIn(
     capabilities: { effective: undefined, bounding: undefined },
     volumes: { madeBelow: [] },
     disk: { intervalMs: 15_000, isEnforced: false },
+    devices: { allowed: [], gpus: [] },
     ports: { intervalMs: 30_000, isEnforced: false, looked: undefined },
     ...options,
     cgroups: {

@@ -1,0 +1,25 @@
+/**
+ * What perl does for us: the few system calls for which the host has no program. It is the smallest
+ * program that makes any call, and a part of every Debian, Ubuntu and most other distributions.
+ */
+import process from "node:process";
+import { findProgram } from "./host-tools.ts";
+
+/** Numbers of the system calls that are made, by what Node calls the processor. */
+const NUMBERS: Readonly<Record<string, { readonly bpf: number; readonly seccomp: number }>> = {
+  x64: { bpf: 321, seccomp: 317 },
+  arm64: { bpf: 280, seccomp: 277 },
+};
+
+export interface Perl {
+  readonly path: string;
+  readonly bpf: number;
+  readonly seccomp: number;
+}
+
+/** Undefined where the host has no perl, or a processor whose calls have unknown numbers. */
+export function findPerl(): Perl | undefined {
+  const path = findProgram("perl");
+  const numbers = NUMBERS[process.arch];
+  return path === undefined || numbers === undefined ? undefined : { path, ...numbers };
+}
