@@ -308,6 +308,7 @@ export class MesosContainerizer implements Containerizer {
     }
     mkdirSync(records.containersFolder, { recursive: true, mode: 0o755 });
     mkdirSync(records.exitsFolder, { recursive: true, mode: 0o755 });
+    records.sweep();
     const stopWatching = watchExits({
       folder: records.exitsFolder,
       clock,

@@ -1,10 +1,19 @@
 /**
  * What is written down of a running container, so that a restarted agent knows it even while the
- * Engine does not answer: `<runtime_dir>/docker/<container>/{record,position}`.
+ * Engine does not answer: `<runtime_dir>/docker/<mark of the agent>/<container>/{record,position}`.
  */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { ContainerId } from "../../base/ids.ts";
+import { isAbsence } from "../system-errors.ts";
 import { Answer } from "./answer.ts";
 
 export interface ContainerRecord {
@@ -17,8 +26,9 @@ export interface ContainerRecord {
 export class ContainerRecords {
   readonly #folder: string;
 
-  constructor(runtimeDir: string) {
-    this.#folder = join(runtimeDir, "docker");
+  /** `mark` names the agent: several may share a runtime folder. */
+  constructor(runtimeDir: string, mark: string) {
+    this.#folder = join(runtimeDir, "docker", mark);
   }
 
   /** Where the position of its output is kept. */
@@ -37,23 +47,41 @@ export class ContainerRecords {
     renameSync(`${path}.new`, path);
   }
 
-  /** Undefined when the container was never seen running. */
+  /** Undefined when the container was never seen running. Throws when that cannot be known. */
   read(containerId: ContainerId): ContainerRecord | undefined {
+    const text = readText(join(this.#folder, containerId, "record"));
+    if (text === undefined) return undefined;
     try {
-      const path = join(this.#folder, containerId, "record");
-      const answer = new Answer(JSON.parse(readFileSync(path, "utf8")));
+      const answer = new Answer(JSON.parse(text));
       const engineId = answer.at("engineId").text();
       const pid = answer.at("pid").number();
       if (engineId === undefined || pid === undefined) return undefined;
       const stopSignal = answer.at("stopSignal").text() ?? "SIGTERM";
       return { engineId, pid, startedAtMs: answer.at("startedAtMs").number(), stopSignal };
     } catch {
-      // No record: it was not running yet, or is gone.
+      // A host that lost power may have kept half of it.
       return undefined;
     }
   }
 
   remove(containerId: ContainerId): void {
     rmSync(join(this.#folder, containerId), { recursive: true, force: true });
+  }
+
+  /** Removes all but these: an agent may die between forgetting a container and this. */
+  keepOnly(known: ReadonlySet<string>): void {
+    if (!existsSync(this.#folder)) return;
+    for (const name of readdirSync(this.#folder)) {
+      if (!known.has(name)) rmSync(join(this.#folder, name), { recursive: true, force: true });
+    }
+  }
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (isAbsence(error)) return undefined;
+    throw error;
   }
 }

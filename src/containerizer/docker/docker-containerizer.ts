@@ -4,7 +4,6 @@
  * there is no keeper. Whatever the Engine does not answer is asked again; nothing else waits for it.
  * Source: DESIGN §7, §9; semantics 7.15.
  */
-import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { resolve } from "node:path";
@@ -28,6 +27,7 @@ import {
   type ResourceLimits,
 } from "../containerizer.ts";
 import { findHostTools } from "../keeper/host-tools.ts";
+import { agentMark } from "../mesos-containerizer.ts";
 import { HostUsers } from "../posix/host-users.ts";
 import { giveSandbox, makeSandbox } from "../posix/sandbox.ts";
 import { TurnQueue } from "../turn-queue.ts";
@@ -41,6 +41,7 @@ import { EngineWatch } from "./engine-watch.ts";
 import { ImagePuller } from "./image-puller.ts";
 import { runInside } from "./inside.ts";
 import { runInteractive } from "./interactive.ts";
+import { kernelTellsOfKill } from "./kernel-log.ts";
 import { limitSettings } from "./limit-options.ts";
 import {
   ENGINE_WAIT_MS,
@@ -125,7 +126,7 @@ export class DockerContainerizer implements Containerizer {
   constructor(options: DockerContainerizerOptions) {
     const { clock, log, socketPath } = options;
     this.#options = options;
-    this.#mark = createHash("sha256").update(resolve(options.workDir)).digest("hex").slice(0, 16);
+    this.#mark = agentMark(options.workDir);
     const client = new EngineClient({ socketPath, clock });
     this.#engine = new Engine(client);
     const engine = this.#engine;
@@ -153,7 +154,7 @@ export class DockerContainerizer implements Containerizer {
       dockerConfig: options.dockerConfig,
     });
     this.#removals = new Removals({ engine, clock, log });
-    this.#records = new ContainerRecords(resolve(options.runtimeDir));
+    this.#records = new ContainerRecords(resolve(options.runtimeDir), this.#mark);
   }
 
   health(): readonly ContainerizerHealth[] {
@@ -255,6 +256,7 @@ export class DockerContainerizer implements Containerizer {
     >();
     const ended = new Map<ContainerId, ContainerResult>();
     const lookups = new TurnQueue(LOOKUPS_AT_ONCE);
+    this.#records.keepOnly(new Set(known.map(({ containerId }) => containerId)));
     const found = await this.#listOurs(RECOVERY_PING_DEADLINE_MS);
     await Promise.all(
       known.map(async (one) => {
@@ -452,7 +454,21 @@ export class DockerContainerizer implements Containerizer {
     else await container.output?.finish();
     if (this.#closing.signal.aborted) return;
     container.phase = "ended";
-    container.resolve(resultOf(facts));
+    container.resolve(resultOf(this.#withKernelsWord(container, facts)));
+  }
+
+  /** A failure that the Engine knows no reason for, though the kernel may. */
+  #withKernelsWord(
+    { pid }: Container,
+    facts: ContainerFacts | undefined,
+  ): ContainerFacts | undefined {
+    if (facts === undefined || facts.isOomKilled) return facts;
+    if (facts.exitCode === 0 || facts.memoryBytes === 0 || facts.startedAtMs === undefined) {
+      return facts;
+    }
+    const ageMs = this.#options.clock.wallMs() - facts.startedAtMs;
+    const { engineId } = facts;
+    return { ...facts, isOomKilled: kernelTellsOfKill({ engineId, pid }, ageMs) };
   }
 
   #reconcileSoon(delayMs: number): void {

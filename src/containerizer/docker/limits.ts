@@ -62,6 +62,10 @@ export const LOOKUPS_AT_ONCE = 16;
 /** What is left of an ended container's output is there at once; a broken log must not hold the end. */
 export const LAST_OUTPUT_DEADLINE_MS = 30_000;
 
+/** Longest record of the kernel's log, and more of them than its buffer of a few megabytes holds. */
+export const KERNEL_RECORD_BYTES_MAX = 8192;
+export const KERNEL_LOG_RECORDS_MAX = 50_000;
+
 /** Smallest memory of a container (semantics 7.15). */
 export const MEMORY_BYTES_MIN: number = 32 * 1024 * 1024;
 

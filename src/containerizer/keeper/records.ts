@@ -10,6 +10,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -72,7 +73,10 @@ export class KeeperRecords {
     return join(this.containersFolder, containerId);
   }
 
-  /** Makes the folder of a container, with all that its keeper and init need. */
+  /**
+   * Makes the folder of a container, with all that its keeper and init need. It is there with our mark
+   * in it or not at all, whenever the agent dies.
+   */
   create(
     containerId: ContainerId,
     {
@@ -91,7 +95,8 @@ export class KeeperRecords {
       readonly kept: Readonly<Record<string, string>>;
     },
   ): void {
-    const folder = this.folderOf(containerId);
+    const folder = this.#hiddenFolderOf(containerId);
+    rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     writeFileSync(join(folder, "agent"), this.#mark);
     writeFileSync(join(folder, "plan"), plan, { mode: 0o600 });
@@ -99,15 +104,17 @@ export class KeeperRecords {
       mode: 0o600,
     });
     for (const name of ["note", "outcome"]) writeFileSync(join(folder, name), BLANKS);
-    writeFileSync(join(this.exitsFolder, containerId), BLANKS);
     writeFileSync(join(folder, "confinement"), privileges.join("\0"));
     if (seccomp !== undefined) writeFileSync(join(folder, SECCOMP), seccomp, { mode: 0o600 });
     for (const [name, text] of Object.entries(kept)) {
       writeFileSync(join(folder, `kept-${name}`), text);
     }
-    if (rootfs === undefined) return;
-    const { path, sandboxPath, workingDirectory } = rootfs;
-    writeFileSync(join(folder, "rootfs"), [path, workingDirectory ?? sandboxPath].join("\0"));
+    if (rootfs !== undefined) {
+      const { path, sandboxPath, workingDirectory } = rootfs;
+      writeFileSync(join(folder, "rootfs"), [path, workingDirectory ?? sandboxPath].join("\0"));
+    }
+    renameSync(folder, this.folderOf(containerId));
+    writeFileSync(join(this.exitsFolder, containerId), BLANKS);
   }
 
   /** The root of its own that a container was given; its working folder stands for the sandbox. */
@@ -170,10 +177,29 @@ export class KeeperRecords {
     return text === undefined ? undefined : parseEnd(text);
   }
 
-  /** The folder goes last: as long as it is there, a recovery finds what is left. */
+  /** The folder goes last, and in one stroke: as long as it is there, a recovery finds what is left. */
   remove(containerId: ContainerId): void {
     rmSync(join(this.exitsFolder, containerId), { force: true });
-    rmSync(this.folderOf(containerId), { recursive: true, force: true });
+    const hidden = this.#hiddenFolderOf(containerId);
+    try {
+      renameSync(this.folderOf(containerId), hidden);
+    } catch (error) {
+      if (!isAbsence(error)) throw error;
+    }
+    rmSync(hidden, { recursive: true, force: true });
+  }
+
+  /** Removes folders that an agent was making or removing when it died. */
+  sweep(): void {
+    for (const name of namesIn(this.containersFolder)) {
+      if (!name.startsWith(`.${this.#mark}-`)) continue;
+      rmSync(join(this.containersFolder, name), { recursive: true, force: true });
+    }
+  }
+
+  /** Its name has the mark, and no container has such an id. */
+  #hiddenFolderOf(containerId: ContainerId): string {
+    return join(this.containersFolder, `.${this.#mark}-${containerId}`);
   }
 }
 

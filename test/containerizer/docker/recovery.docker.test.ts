@@ -3,6 +3,7 @@ import { afterAll, afterEach, describe, expect, setDefaultTimeout, test } from "
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ContainerSpec } from "../../../src/containerizer/containerizer.ts";
+import { agentMark } from "../../../src/containerizer/mesos-containerizer.ts";
 import { docker, findEngine } from "../../harness/docker-engine.ts";
 import { PATIENCE_MS, until } from "../../harness/wait.ts";
 import { outputOf } from "../containers.ts";
@@ -21,7 +22,7 @@ describe.skipIf(engine === undefined)("after a restart of the agent", () => {
   const counted = Array.from({ length: 400 }, (_, index) => `${index + 1}\n`).join("");
   const known = (...specs: readonly ContainerSpec[]): readonly ContainerSpec[] => specs;
   const positionOf = (root: string, spec: ContainerSpec): string =>
-    join(root, "run", "docker", spec.containerId, "position");
+    join(root, "run", "docker", agentMark(join(root, "work")), spec.containerId, "position");
 
   test("what runs is taken back, with pid, start and every line of its output [DESIGN 7]", async () => {
     const first = scene.open();
