@@ -6,16 +6,39 @@
 
 /** Values of one generation: several times the variety that is in use at one time. */
 const GENERATION_SIZE = 4096;
+/** Values that are found by identity: those of one task, which the next one has as well. */
+const RECENT_SIZE = 4;
+
+interface Recent {
+  readonly purpose: string;
+  readonly value: object;
+  readonly result: object;
+}
 
 export class SharedValues {
+  /** Asked for last; the place at `#nextRecent` is the oldest. */
+  readonly #recent: Recent[] = [];
+  #nextRecent = 0;
   #young = new Map<string, object>();
   #old = new Map<string, object>();
 
   /** An equal value that was seen before, or this one. Neither may be changed from here on. */
   share<Value extends object>(value: Value): Value {
-    const key = JSON.stringify(value);
-    // JSON shows all infinite numbers as null, which equal messages have nowhere else.
-    return key.includes("null") ? value : this.memo(key, () => value);
+    return this.#byIdentity("", value, () => {
+      const key = JSON.stringify(value);
+      // JSON shows all infinite numbers as null, which equal messages have nowhere else.
+      return key.includes("null") ? value : this.memo(key, () => value);
+    });
+  }
+
+  /**
+   * What `make` gave the last time that it was called for an equal value and this purpose. Neither
+   * value nor result may be changed from here on.
+   */
+  memoOf<Result extends object>(purpose: string, value: object, make: () => Result): Result {
+    return this.#byIdentity(purpose, value, () =>
+      this.memo(`${purpose}\n${JSON.stringify(value)}`, make),
+    );
   }
 
   /** What `make` gave the last time that it was called for this key. The key says all that counts. */
@@ -29,5 +52,15 @@ export class SharedValues {
     }
     this.#young.set(key, value);
     return value as Value;
+  }
+
+  #byIdentity<Result extends object>(purpose: string, value: object, find: () => Result): Result {
+    for (const recent of this.#recent) {
+      if (recent.value === value && recent.purpose === purpose) return recent.result as Result;
+    }
+    const result = find();
+    this.#recent[this.#nextRecent] = { purpose, value, result };
+    this.#nextRecent = (this.#nextRecent + 1) % RECENT_SIZE;
+    return result;
   }
 }

@@ -15,14 +15,29 @@ import { MAX_LINK_ARRAY, MAX_LINK_DEPTH, MAX_LINK_VALUES } from "./link-limits.t
 const CACHED_TEXT_BYTES = 64;
 /** Bytes of a text that tell where it is looked for. */
 const HASHED_BYTES = 16;
+/** Bytes of a list that is looked for among those seen lately; resources of a task take some 150. */
+const RECENT_LIST_BYTES = 512;
+/** Keys under which lists are remembered: those of v1 messages that come in great numbers. */
+const RECENT_LISTS = 64;
 /** Powers of two: well above the number of field names in use, and of texts in a few packets. */
 const CACHED_KEYS = 1024;
 const CACHED_VALUES = 8192;
 
-/** Reads packets one after the other; keeps nothing between two but the texts seen lately. */
+/** A list that was read, and the bytes that it was read from. */
+interface RecentList {
+  readonly bytes: Uint8Array;
+  readonly items: readonly unknown[];
+}
+
+/**
+ * Reads packets one after the other; keeps nothing between two but what was seen lately. What it
+ * gives back may hold one list in several places: nobody changes it.
+ */
 export class CborReader {
   readonly #keys: (string | undefined)[] = Array.from({ length: CACHED_KEYS });
   readonly #values: (string | undefined)[] = Array.from({ length: CACHED_VALUES });
+  /** The last list under each key: tasks of one kind have equal resources, one after the other. */
+  readonly #lists = new Map<string, RecentList>();
   #bytes: Uint8Array = new Uint8Array(0);
   #view: DataView = new DataView(new ArrayBuffer(0));
   #position = 0;
@@ -143,13 +158,43 @@ export class CborReader {
     const map: Record<string, unknown> = {};
     for (let index = 0; index < length; index++) {
       const key = this.#key();
-      const value = this.#value();
+      const value = this.#isListNext() ? this.#listOf(key) : this.#value();
       // A plain assignment would set the prototype.
       if (key === "__proto__") Object.defineProperty(map, key, { ...PLAIN_PROPERTY, value });
       else map[key] = value;
     }
     this.#depth -= 1;
     return map;
+  }
+
+  #isListNext(): boolean {
+    return (this.#bytes[this.#position] ?? 0) >> 5 === 4;
+  }
+
+  /** The list under that key: the last one there when the bytes are the same. */
+  #listOf(key: string): unknown {
+    const recent = this.#lists.get(key);
+    if (recent !== undefined && this.#isNext(recent.bytes)) {
+      this.#position += recent.bytes.length;
+      return recent.items;
+    }
+    const start = this.#position;
+    const items = this.#value();
+    const length = this.#position - start;
+    const isKept = length <= RECENT_LIST_BYTES && length > 1 && Array.isArray(items);
+    if (isKept && (recent !== undefined || this.#lists.size < RECENT_LISTS)) {
+      this.#lists.set(key, { bytes: this.#bytes.slice(start, this.#position), items });
+    }
+    return items;
+  }
+
+  #isNext(bytes: Uint8Array): boolean {
+    const end = this.#position + bytes.length;
+    if (end > this.#bytes.length) return false;
+    for (let index = bytes.length - 1; index >= 0; index--) {
+      if (bytes[index] !== this.#bytes[this.#position + index]) return false;
+    }
+    return true;
   }
 
   #key(): string {

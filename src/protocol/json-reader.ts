@@ -14,15 +14,26 @@ type JsonObject = Record<string, unknown>;
 
 const NUMBER_TEXT = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
-/** Reads one message; not for use a second time, as it counts what it has read. */
+/** The last list that was read for a field, before and after. */
+export type RecentLists = Map<
+  Field,
+  { readonly input: readonly unknown[]; readonly output: unknown[] | undefined }
+>;
+
+/**
+ * Reads one message; not for use a second time, as it counts what it has read. With `recent`, a list
+ * that is the same object as the last one there gives the same result, without being read again.
+ */
 export class JsonReader {
   readonly #limits: CodecLimits;
+  readonly #recent: RecentLists | undefined;
   readonly #path: PathSegment[] = [];
   #messageDepth = 0;
   #valueCount = 0;
 
-  constructor(limits: CodecLimits) {
+  constructor(limits: CodecLimits, recent?: RecentLists) {
     this.#limits = limits;
+    this.#recent = recent;
   }
 
   /** The message in `value`, or a thrown `BadMessage`. */
@@ -69,6 +80,14 @@ export class JsonReader {
 
   #readRepeated(field: Field, value: unknown): unknown[] | undefined {
     const input: readonly unknown[] = Array.isArray(value) ? value : [value];
+    const known = this.#recent?.get(field);
+    if (known?.input === input) return known.output;
+    const output = this.#readElements(field, input);
+    this.#recent?.set(field, { input, output });
+    return output;
+  }
+
+  #readElements(field: Field, input: readonly unknown[]): unknown[] | undefined {
     this.#checkRepeatedCount(input.length);
     const output: unknown[] = [];
     for (let index = 0; index < input.length; index++) {

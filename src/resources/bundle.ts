@@ -153,6 +153,12 @@ export class Bundle {
     for (const entry of this.#content.entries) yield entry.kind;
   }
 
+  /** Whether a kind that is present satisfies `predicate`. */
+  has(predicate: (kind: ResourceKind) => boolean): boolean {
+    for (const { kind } of this.#content.entries) if (predicate(kind)) return true;
+    return false;
+  }
+
   /** How much there is of a kind: thousandths, or copies where the kind is counted. */
   amountOf(kind: ResourceKind): number {
     return this.#content.entries.find((entry) => entry.kind === kind)?.amount ?? 0;

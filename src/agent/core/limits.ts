@@ -30,8 +30,12 @@ export const REMEMBERED_ACKNOWLEDGEMENTS = 16;
 /** States kept in a task's history; equal neighbours are one, so real tasks need fewer than ten. */
 export const STATUSES_PER_TASK = 32;
 
-/** Registration is repeated after this, doubling (semantics 2.3). */
-export const REGISTER_RETRY_MS_MIN = 2_000;
+/**
+ * Registration is repeated after this, doubling. Differs from semantics 2.3, which begins with 2 s:
+ * a link loses nothing as long as it is up, and a master that all its agents have come back to must
+ * not get all that they hold a second time while it is busy with the first.
+ */
+export const REGISTER_RETRY_MS_MIN = 15_000;
 /** The doubling registration delay stops here (semantics 2.3). */
 export const REGISTER_RETRY_MS_MAX = 60_000;
 

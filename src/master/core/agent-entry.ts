@@ -4,6 +4,7 @@ import { FewMap, FewSet } from "../../base/few.ts";
 import { type AgentId, brand } from "../../base/ids.ts";
 import type { AgentToMaster, RegisterMessage } from "../../protocol/link-frames.ts";
 import type { AgentInfo, AgentInfoCapabilityType } from "../../protocol/v1/types.ts";
+import type { Bundle } from "../../resources/bundle.ts";
 import { addAgentEntry, changeAgent } from "./agent-changes.ts";
 import { adoptOperations, adoptReports } from "./agent-reports.ts";
 import {
@@ -12,7 +13,6 @@ import {
   lastCommandOf,
   lastingPart,
   oversubscribedOf,
-  reportedUse,
   revocablePart,
   totalOf,
   usedOn,
@@ -72,12 +72,16 @@ export function oversubscribedChanged(
   ctx.allocator.updateAgent(agent.id, agent.info, total.clone());
 }
 
-/** Builds the agent with all it reports. Afterwards it is in memory and in the allocator. */
+/**
+ * Builds the agent with all it reports, of which `used` is held by tasks and executors. Afterwards it
+ * is in memory and in the allocator.
+ */
 export function addAgent(
   ctx: MasterContext,
   link: LinkEntry,
   message: RegisterMessage,
   info: AgentInfo,
+  used: Bundle,
 ): AgentEntry {
   const { state } = ctx;
   const id = brand<AgentId>(must(info.id, "id of an agent").value);
@@ -112,7 +116,7 @@ export function addAgent(
   };
   agent.unavailability = machineOfAgent(ctx, agent)?.unavailability;
   const { oversubscribedResources = [] } = message;
-  agent.total.add(oversubscribedOf(ctx, oversubscribedResources, reportedUse(ctx, message)));
+  agent.total.add(oversubscribedOf(ctx, oversubscribedResources, used));
   link.agentId = id;
   state.recoveredAgents.delete(id);
   state.unreachableAgents.delete(id);
@@ -120,10 +124,10 @@ export function addAgent(
   rememberAddress(state, agent);
   adoptReports(ctx, agent, message);
   adoptOperations(ctx, agent, message);
-  const used = new Map(
+  const allocated = new Map(
     [...agent.used].map(([frameworkId, bundle]) => [frameworkId, bundle.clone()]),
   );
-  ctx.allocator.addAgent(id, info, agent.total.clone(), used, capabilitiesOf(ctx, agent));
+  ctx.allocator.addAgent(id, info, agent.total.clone(), allocated, capabilitiesOf(ctx, agent));
   if (isDeactivated) ctx.allocator.deactivateAgent(id);
   return agent;
 }

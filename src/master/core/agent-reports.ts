@@ -69,6 +69,7 @@ export function adoptOperations(
   agent: AgentEntry,
   message: RegisterMessage,
 ): void {
+  if (agent.operations.size === 0 && message.operations.length === 0) return;
   const awaited = new Set<string>();
   for (const order of agent.commands.pending.values()) {
     if (order.kind === "applyOperation") awaited.add(order.operation.uuid);
@@ -95,7 +96,7 @@ export function reconcileKnown(
   agent: AgentEntry,
   message: RegisterMessage,
 ): void {
-  const reported = new Set(message.tasks.map(({ task }) => keyOf(task.framework_id, task.task_id)));
+  const reported = reportedTasks(message);
   const pending = pendingLaunches(agent);
   const missing = [...agent.tasks].filter((task) => {
     const key = `${task.frameworkId}\n${task.id}`;
@@ -186,11 +187,12 @@ export function settleUnreported(
   agent: AgentEntry,
   message: RegisterMessage,
 ): void {
-  const reported = new Set(message.tasks.map(({ task }) => keyOf(task.framework_id, task.task_id)));
+  let reported: Set<string> | undefined;
   const tasks: { frameworkId: string; taskId: string; isPartitionAware: boolean }[] = [];
   for (const framework of ctx.state.frameworks.values()) {
     for (const task of framework.unreachableTasks.values()) {
       if (task.agentId !== agent.id || isTerminal(task.state)) continue;
+      reported ??= reportedTasks(message);
       if (reported.has(`${framework.id}\n${task.id}`)) continue;
       tasks.push({
         frameworkId: framework.id,
@@ -227,6 +229,10 @@ function isUpdatePending(agent: AgentEntry, frameworkId: FrameworkId): boolean {
     agent,
     (order) => order.kind === "updateFramework" && order.framework.id?.value === frameworkId,
   );
+}
+
+function reportedTasks(message: RegisterMessage): Set<string> {
+  return new Set(message.tasks.map(({ task }) => keyOf(task.framework_id, task.task_id)));
 }
 
 function keyOf(

@@ -90,14 +90,14 @@ export function returnStranger(
   const agentId = brand<AgentId>(must(info.id, "id of a returning agent").value);
   const { state } = ctx;
   const total = totalOf(ctx, info.resources ?? [], message.checkpointedResources);
-  const used = lastingPart(reportedUse(ctx, message));
-  if (!total.contains(used)) {
+  const used = reportedUse(ctx, message);
+  if (!total.contains(lastingPart(used))) {
     refuse(ctx, link, `Agent ${agentId} has less than its tasks use; give it back what it had`);
     return;
   }
   const isRecovered = state.recoveredAgents.has(agentId);
   const wasUnreachable = state.unreachableAgents.has(agentId);
-  const agent = addAgent(ctx, link, message, info);
+  const agent = addAgent(ctx, link, message, info, used);
   welcome(ctx, agent, { isReregistration: true });
   settleFrameworks(ctx, agent, message);
   settleUnreported(ctx, agent, message);

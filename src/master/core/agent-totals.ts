@@ -10,7 +10,12 @@ import type { Bundle } from "../../resources/bundle.ts";
 import { withCheckpointed } from "../../resources/conversion.ts";
 import type { MasterContext } from "./context.ts";
 import { bundlesOf } from "./operations.ts";
-import { faultOfResources, resourceBundle, takenTogether } from "./resource-forms.ts";
+import {
+  faultOfResources,
+  resourceBundle,
+  takenTogether,
+  unallocatedResources,
+} from "./resource-forms.ts";
 import type { AgentEntry } from "./state.ts";
 import { isTerminal } from "./tasks.ts";
 
@@ -23,6 +28,7 @@ export function faultOfReport(
 ): string | undefined {
   const fault = faultOfResources(base);
   if (fault !== undefined) return `'agentInfo.resources' are not valid: ${fault}`;
+  if (checkpointed.length === 0) return faultOfOversubscribed(oversubscribed);
   const later = faultOfResources(checkpointed);
   if (later !== undefined) return `'checkpointedResources' are not valid: ${later}`;
   const total = withCheckpointed(ctx.kinds, base, checkpointed);
@@ -45,6 +51,11 @@ export function totalOf(
   base: readonly Resource[],
   checkpointed: readonly Resource[],
 ): Bundle {
+  if (checkpointed.length === 0) {
+    return ctx.shared
+      .memoOf("total", base, () => resourceBundle(ctx.kinds, base).interned())
+      .clone();
+  }
   const total = withCheckpointed(ctx.kinds, base, checkpointed);
   assert(total.ok, "an agent has what was reserved on it");
   // Agents of one make have the same; so they share it.
@@ -111,16 +122,16 @@ export function usedOn(ctx: MasterContext, agent: AgentEntry): Bundle {
 /** What the tasks and executors of a report hold, unallocated form. */
 export function reportedUse(ctx: MasterContext, message: RegisterMessage): Bundle {
   const isOver = (id: string): boolean => ctx.state.completedFrameworks.has(brand(id));
-  const tasks = message.tasks.filter(
-    ({ task }) => !isTerminal(task.state) && !isOver(task.framework_id.value),
-  );
-  const executors = message.executors.filter(({ frameworkId }) => !isOver(frameworkId));
-  const held = [
-    ...tasks.map(({ task }) => task.resources),
-    ...executors.map(({ executorInfo }) => executorInfo.resources),
-  ];
-  return takenTogether(
-    ctx.kinds,
-    held.map((resources) => resourceBundle(ctx.kinds, resources ?? [])),
-  );
+  const held: Bundle[] = [];
+  for (const { task } of message.tasks) {
+    const { resources, state, framework_id } = task;
+    if (resources === undefined || isTerminal(state) || isOver(framework_id.value)) continue;
+    held.push(unallocatedResources(ctx, resources));
+  }
+  for (const { frameworkId, executorInfo } of message.executors) {
+    const { resources } = executorInfo;
+    if (resources === undefined || isOver(frameworkId)) continue;
+    held.push(unallocatedResources(ctx, resources));
+  }
+  return takenTogether(ctx.kinds, held);
 }

@@ -19,6 +19,7 @@ import { keptAgentInfo } from "./kept-messages.ts";
 import { machineOf } from "./operator/machines.ts";
 import { startPinging } from "./pings.ts";
 import { refuse, shutDown, welcome } from "./registration-answers.ts";
+import { emptyBundle } from "./resource-forms.ts";
 import { addressOf, type LinkEntry, type PendingCommit } from "./state.ts";
 import { staysReachable } from "./unreachable.ts";
 
@@ -69,7 +70,7 @@ export function admissionCommitted(
     operations: [],
     checkpointedResources: [],
   };
-  const agent = addAgent(ctx, link, message, pending.info);
+  const agent = addAgent(ctx, link, message, pending.info, emptyBundle(ctx.kinds));
   agent.reregisteredMs = undefined;
   tellAgentAdded(ctx, agent);
   welcome(ctx, agent, { isReregistration: false });

@@ -43,7 +43,7 @@ export function allocatedResources(
   resources: readonly Resource[],
   role: string,
 ): AllocatedResources {
-  return ctx.shared.memo(`allocated ${role}\n${JSON.stringify(resources)}`, () => {
+  return ctx.shared.memoOf(`allocated ${role}`, resources, () => {
     const bundle = Bundle.from(ctx.kinds, resources).withAllocation(role);
     return { bundle, messages: bundle.toResources() };
   });
@@ -59,7 +59,7 @@ export function reportedResources(
   framework: FrameworkEntry,
 ): Bundle {
   const role = framework.roles[0] ?? "*";
-  return ctx.shared.memo(`reported ${role}\n${JSON.stringify(resources)}`, () => {
+  return ctx.shared.memoOf(`reported ${role}`, resources, () => {
     const allocated = resources.map((resource) =>
       resource.allocation_info?.role === undefined
         ? { ...resource, allocation_info: { role } }
@@ -67,6 +67,11 @@ export function reportedResources(
     );
     return Bundle.from(ctx.kinds, allocated);
   });
+}
+
+/** As `reportedResources`, allocated to nobody. */
+export function unallocatedResources(ctx: MasterContext, resources: readonly Resource[]): Bundle {
+  return ctx.shared.memoOf("unallocated", resources, () => resourceBundle(ctx.kinds, resources));
 }
 
 /** What an agent has, allocated to nobody. */
@@ -78,7 +83,9 @@ export function resourceBundle(kinds: ResourceKinds, resources: readonly Resourc
 export function takenTogether(kinds: ResourceKinds, bundles: Iterable<Bundle>): Bundle {
   const sum = emptyBundle(kinds);
   for (const bundle of bundles) {
-    for (const part of partsToAdd(sum, bundle.withoutAllocation())) sum.add(part);
+    const taken = bundle.withoutAllocation();
+    if (!taken.has(({ isShared }) => isShared)) sum.add(taken);
+    else for (const part of partsToAdd(sum, taken)) sum.add(part);
   }
   return sum;
 }
