@@ -207,7 +207,9 @@ export class LinkClient {
         this.#lose(`the master sent a message this agent cannot read: ${checked.error.message}`);
         return;
       }
-      this.#options.onMessage(checked.value);
+      const { value } = checked;
+      if (value.kind === "ping") this.#spreadMs = value.reconnectSpreadMs ?? this.#spreadMs;
+      this.#options.onMessage(value);
     }
   }
 

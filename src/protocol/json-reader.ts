@@ -10,6 +10,9 @@ import { type CodecLimits, NUMERIC_STRING_LENGTH } from "./limits.ts";
 import { type IntegerKind, toInteger } from "./ranges.ts";
 import type { Field, MessageType } from "./v1/schema.ts";
 
+/** Longer lists are not remembered: they are seldom the same, and would be held for long. */
+const RECENT_ELEMENTS = 16;
+
 type JsonObject = Record<string, unknown>;
 
 const NUMBER_TEXT = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
@@ -83,7 +86,7 @@ export class JsonReader {
     const known = this.#recent?.get(field);
     if (known?.input === input) return known.output;
     const output = this.#readElements(field, input);
-    this.#recent?.set(field, { input, output });
+    if (input.length <= RECENT_ELEMENTS) this.#recent?.set(field, { input, output });
     return output;
   }
 

@@ -190,7 +190,13 @@ export type MasterToAgent =
     }
   | { readonly kind: "command"; readonly number: number; readonly command: AgentCommand }
   /** `connected` false tells a running agent that the master does not count it as registered. */
-  | { readonly kind: "ping"; readonly number: number; readonly connected: boolean }
+  | {
+      readonly kind: "ping";
+      readonly number: number;
+      readonly connected: boolean;
+      /** As in the welcome, which came when there were fewer agents or more. */
+      readonly reconnectSpreadMs?: number | undefined;
+    }
   /** The agent must end all executors and itself (gone, or refused for good). */
   | { readonly kind: "shutdown"; readonly message: string }
   /** Registration is not possible now; try again after the link's back-off. */

@@ -235,7 +235,7 @@ const COMMAND = union<AgentCommand["kind"]>({
 const MASTER_MESSAGE = union<MasterToAgent["kind"]>({
   registered: { agentId: text, totalPingTimeoutMs: count, isReregistration: flag },
   command: { number: count, command: COMMAND },
-  ping: { number: count, connected: flag },
+  ping: { number: count, connected: flag, reconnectSpreadMs: optional(count) },
   shutdown: { message: text },
   refused: { message: text },
 });

@@ -31,3 +31,20 @@ test("what is made for a key is made once", () => {
   expect(shared.memo("key", make)).toBe(shared.memo("key", make));
   expect(count).toBe(1);
 });
+
+test("the same object is known by itself, for each purpose apart, until others took its place", () => {
+  const shared = new SharedValues();
+  const value = [{ name: "cpus", scalar: { value: 1 } }];
+  const made: string[] = [];
+  const of = (purpose: string, asked: object): object =>
+    shared.memoOf(purpose, asked, () => {
+      made.push(purpose);
+      return { purpose };
+    });
+  const [first, second] = [of("a", value), of("b", value)];
+  expect(second).not.toBe(first);
+  for (let index = 0; index < 10; index++) of("c", { index });
+  expect(of("a", structuredClone(value))).toBe(first);
+  expect(of("b", value)).toBe(second);
+  expect(made.filter((purpose) => purpose !== "c")).toEqual(["a", "b"]);
+});

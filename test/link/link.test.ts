@@ -434,6 +434,17 @@ describe("loss and return", () => {
     expect(delays).toEqual(Array.from({ length: 20 }, (_, index) => (index + 0.5) * 2000));
   });
 
+  test("the newest word on the spread counts: agents may have become many since the welcome", async () => {
+    const clock = new FakeClock();
+    const master = await startMaster({ spreadMs: 1000 });
+    const agent = startAgent(master.port, { clock, rng: { next: () => 0.5, uuid: () => "" } });
+    await until(() => agent.events.length === 1, "the link");
+    master.link().send({ ...ping(1), reconnectSpreadMs: 40_000 });
+    await until(() => agent.received.length === 1, "the ping");
+    agent.client.reconnect("test");
+    expect(clock.nextDelayMs).toBe(20_000);
+  });
+
   test("a link that breaks again and again is retried ever more slowly", async () => {
     const clock = new FakeClock();
     const master = await startMaster({ heartbeatMs: 60_000 });

@@ -236,6 +236,21 @@ describe("a malformed message is refused with the path to blame", () => {
   });
 });
 
+test("equal lists that follow one another are one object, others keep their own value", () => {
+  const withCpus = (...amounts: number[]) => ({
+    task: {
+      ...task,
+      resources: amounts.map((value) => ({ name: "cpus", type: "SCALAR", scalar: { value } })),
+    },
+  });
+  const tasks = [withCpus(1, 2), withCpus(1, 2), withCpus(1), withCpus(1, 2, 3), withCpus(1, 2)];
+  const checked = checkAgentMessage(acrossTheWire({ ...AGENT_SAMPLES.register, tasks }), codec);
+  if (!checked.ok || checked.value.kind !== "register") throw new Error("it was refused");
+  const lists = checked.value.tasks.map((reported) => reported.task.resources);
+  expect(lists).toEqual(tasks.map((sent) => sent.task.resources) as typeof lists);
+  expect(lists[1]).toBe(lists[0]);
+});
+
 test("a registration of 10,000 tasks is checked within a second", () => {
   const tasks = Array.from({ length: 10_000 }, () => ({ task }));
   const decoded = acrossTheWire({ ...AGENT_SAMPLES.register, tasks });

@@ -73,6 +73,12 @@ export const RECONCILED_PER_STEP_MAX = 1000;
 /** Tasks that may wait for such an answer; beyond them a call is answered whole, at its own cost. */
 export const RECONCILED_WAITING_MAX = 1_000_000;
 
+/** Agents that may come back per second after a failover: as fast as a master can take them. */
+export const RECONNECTIONS_PER_SECOND = 4000;
+
+/** Longest time over which agents come back, however many there are. */
+export const RECONNECT_SPREAD_MS_MAX = 60_000;
+
 /**
  * Agents looked at for inverse offers in one step, about 5 ms of work; an inverse offer that is made
  * or withdrawn counts as much as `INVERSE_OFFER_LOOKS` of them.

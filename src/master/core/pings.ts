@@ -6,9 +6,15 @@
  */
 import { must } from "../../base/assert.ts";
 import { type MasterContext, setTimer } from "./context.ts";
-import { PINGS_PER_STEP_MAX } from "./limits.ts";
-import type { AgentEntry } from "./state.ts";
+import { PINGS_PER_STEP_MAX, RECONNECT_SPREAD_MS_MAX, RECONNECTIONS_PER_SECOND } from "./limits.ts";
+import type { AgentEntry, MasterState } from "./state.ts";
 import { becomeUnreachable, staysReachable } from "./unreachable.ts";
+
+/** Over how long the agents come back when all lose their links at once. Source: DESIGN §6. */
+export function reconnectSpreadMs({ agents, recoveredAgents }: MasterState): number {
+  const count = agents.size + recoveredAgents.size;
+  return Math.min(RECONNECT_SPREAD_MS_MAX, Math.ceil((count / RECONNECTIONS_PER_SECOND) * 1000));
+}
 
 /** First ping of a registered agent; the others follow by timer. */
 export function startPinging(ctx: MasterContext, agent: AgentEntry): void {
@@ -50,7 +56,12 @@ function ping(ctx: MasterContext, agent: AgentEntry): void {
     ctx.effects.push({
       kind: "send",
       linkId: agent.linkId,
-      message: { kind: "ping", number: agent.pingNumber, connected: true },
+      message: {
+        kind: "ping",
+        number: agent.pingNumber,
+        connected: true,
+        reconnectSpreadMs: reconnectSpreadMs(ctx.state),
+      },
     });
   }
   ctx.state.pings.delete(agent.id);

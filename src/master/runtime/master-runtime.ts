@@ -21,6 +21,7 @@ import type {
 import type { MasterEffect } from "../core/effects.ts";
 import type { MasterInput, MasterTimer } from "../core/inputs.ts";
 import type { MasterCore } from "../core/master-core.ts";
+import { reconnectSpreadMs } from "../core/pings.ts";
 import type { MasterState } from "../core/state.ts";
 import type { WhySources } from "../core/views/why.ts";
 import { OperatorStreams } from "./operator-streams.ts";
@@ -30,8 +31,6 @@ import type { AgentLink, EventSink, OperatorSink, PacketReceiver, RegistryStore 
 const TURN_MS = 10;
 /** Under load an agent or a framework is written to so often; a lone message is not held up. */
 const WRITE_PAUSE_MS = 2;
-/** Registrations a master takes per second; a failover's reconnections are spread accordingly. */
-const REGISTRATIONS_PER_SECOND = 4000;
 
 export interface MasterRuntimeOptions {
   readonly core: MasterCore;
@@ -231,8 +230,7 @@ export class MasterRuntime {
 
   /** Up to a minute, growing with the number of agents that would come back at once. */
   reconnectSpreadMs(): number {
-    const { agents } = this.#options.core.state;
-    return Math.min(60_000, Math.ceil((agents.size / REGISTRATIONS_PER_SECOND) * 1000));
+    return reconnectSpreadMs(this.#options.core.state);
   }
 
   /**
