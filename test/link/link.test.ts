@@ -439,7 +439,7 @@ describe("loss and return", () => {
     const master = await startMaster({ spreadMs: 1000 });
     const agent = startAgent(master.port, { clock, rng: { next: () => 0.5, uuid: () => "" } });
     await until(() => agent.events.length === 1, "the link");
-    master.link().send({ ...ping(1), reconnectSpreadMs: 40_000 });
+    master.link().send({ kind: "ping", number: 1, connected: true, reconnectSpreadMs: 40_000 });
     await until(() => agent.received.length === 1, "the ping");
     agent.client.reconnect("test");
     expect(clock.nextDelayMs).toBe(20_000);
