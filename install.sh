@@ -200,6 +200,9 @@ uninstall_all() {
   fi
   say "removed program and units"
   if [ "$purge" = yes ]; then
+    # Networks of tasks that the agent did not see end are held by mounts.
+    sed -n "s|^[^ ]* [^ ]* [^ ]* [^ ]* \($root$data/[^ ]*\) .*|\1|p" /proc/self/mountinfo |
+      sort -r | while read -r mounted; do umount -l "$mounted"; done
     rm -rf "$root${config%/*}" "$root${data:?}"
     say "removed $root${config%/*} and $root$data"
   else

@@ -88,7 +88,8 @@ async function runRoles(flags: ParsedFlags): Promise<number> {
     workDir: workDirOf(flags),
     fetchHelper: helperOf(FETCH_HELPER),
     imageHelper: helperOf(IMAGE_HELPER),
-    probeHelper: [PROGRAM_FILE, ...sourceArguments(), PROBE_HELPER],
+    // Another program starts it, whose `self` would be that one.
+    probeHelper: [`/proc/${process.pid}/exe`, ...sourceArguments(), PROBE_HELPER],
     clock: systemClock,
     rng: systemRng,
     log,

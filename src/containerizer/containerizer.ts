@@ -56,6 +56,8 @@ export interface ContainerSpec {
    * cgroups of its own (`share_cgroups` false).
    */
   readonly parentId?: ContainerId | undefined;
+  /** Set for a container that shares a network with others, unless it lists networks of its own. */
+  readonly group?: ContainerGroup | undefined;
   /** The root that the command sees; undefined for the host's. */
   readonly rootfs?: ContainerRootfs | undefined;
   /** Whose container it is, for people who find it elsewhere. */
@@ -72,6 +74,13 @@ export interface ContainerRootfs {
   readonly sandboxPath: string;
   /** Working folder of the command in it; the sandbox when left out. */
   readonly workingDirectory?: string | undefined;
+}
+
+/** Containers around which there is one that has no process, as the tasks of a default executor. */
+export interface ContainerGroup {
+  readonly groupId: ContainerId;
+  /** What is said of the one around them. */
+  readonly container: ContainerInfo | undefined;
 }
 
 export interface ContainerOrigin {
@@ -288,6 +297,10 @@ export interface Isolator {
   watch(containerId: ContainerId, onLimitation: (limitation: Limitation) => void): () => void;
   /** Asked when everything in the container has ended: was it because of this isolator? */
   limitationOf?(containerId: ContainerId): Limitation | undefined;
+  /** What frameworks are told of the container that only this isolator knows. */
+  statusOf?(containerId: ContainerId): ContainerStatus;
+  /** The agent ends; containers keep running. */
+  close?(): void;
 }
 
 /** A container could not be started, found or signalled. `message` is shown to frameworks. */

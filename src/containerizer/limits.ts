@@ -58,3 +58,15 @@ export const SECRET_BYTES_MAX = 65_536;
 export const WALKS_AT_ONCE = 1;
 /** After each walk, so that a thousand sandboxes take no more than 20 processes a second. */
 export const WALK_PAUSE_MS = 50;
+
+/** A plugin that asks a server for an address waits for seconds; a longer one hangs. */
+export const CNI_DEADLINE_MS = 60_000;
+/** A network that could not be left is tried again after this, then after twice as long each time. */
+export const CNI_RETRY_MS_MIN = 5_000;
+export const CNI_RETRY_MS_MAX = 600_000;
+/** Networks of one container, and plugins of one network: each is a process at start and end. */
+export const CNI_NETWORKS_MAX = 16;
+export const CNI_PLUGINS_MAX = 16;
+/** A configuration is a page or two, and answers are shorter. */
+export const CNI_CONFIG_BYTES_MAX = 1_048_576;
+export const CNI_OUTPUT_CHARACTERS = 262_144;

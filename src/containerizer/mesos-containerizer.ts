@@ -25,6 +25,7 @@ import {
   type InteractiveSpec,
   type Isolator,
   type KnownContainer,
+  type LaunchedContainer,
   type Limitation,
   type Preparation,
   type RecoveredContainers,
@@ -42,6 +43,7 @@ import {
 } from "./keeper/records.ts";
 import type { Launcher, LauncherContext } from "./launcher.ts";
 import { ADOPTION_PAUSE_MS, LAUNCH_DEADLINE_MS, LAUNCHES_AT_ONCE } from "./limits.ts";
+import { namedNetworks } from "./named-networks.ts";
 import { HostUsers } from "./posix/host-users.ts";
 import { type InsideHost, runSibling } from "./posix/inside-command.ts";
 import { runConnected } from "./posix/interactive-command.ts";
@@ -135,7 +137,7 @@ export class MesosContainerizer implements Containerizer {
     ];
   }
 
-  async launch(spec: ContainerSpec): Promise<{ readonly pid: number }> {
+  async launch(spec: ContainerSpec): Promise<LaunchedContainer> {
     const { containerId } = spec;
     checkId(containerId);
     if (this.#containers.has(containerId)) {
@@ -149,7 +151,8 @@ export class MesosContainerizer implements Containerizer {
       () => undefined,
     );
     try {
-      return await launch;
+      const { pid } = await launch;
+      return { pid, ...this.#toldOf(containerId) };
     } catch (cause) {
       await this.#undoLaunch(container);
       if (cause instanceof ContainerizerError) throw cause;
@@ -207,6 +210,7 @@ export class MesosContainerizer implements Containerizer {
     return {
       container_id: { value: containerId },
       ...(task === undefined ? {} : { executor_pid: task.pid }),
+      ...this.#toldOf(containerId).status,
     };
   }
 
@@ -222,7 +226,7 @@ export class MesosContainerizer implements Containerizer {
   async recover(known: readonly KnownContainer[]): Promise<RecoveredContainers> {
     const { bootId } = await this.#open();
     const knownIds = new Set(known.map(({ containerId }) => containerId));
-    const alive = new Map<ContainerId, { readonly pid: number; readonly startedAtMs?: number }>();
+    const alive = new Map<ContainerId, LaunchedContainer & { readonly startedAtMs?: number }>();
     const ended = new Map<ContainerId, ContainerResult>();
     const adopted = await Promise.all(
       known.map(({ containerId }) => this.#adopt(containerId, bootId)),
@@ -233,6 +237,7 @@ export class MesosContainerizer implements Containerizer {
         alive.set(container.containerId, {
           pid: container.task.pid,
           ...(record.startedAtMs === undefined ? {} : { startedAtMs: record.startedAtMs }),
+          ...this.#toldOf(container.containerId),
         });
         this.#watchLimits(container);
         continue;
@@ -264,6 +269,7 @@ export class MesosContainerizer implements Containerizer {
     const parts = await this.#parts?.catch(() => undefined);
     parts?.stopWatching();
     for (const container of this.#containers.values()) stopWatchingLimits(container);
+    for (const isolator of this.#isolators) isolator.close?.();
     if (parts !== undefined) await this.#launcher.close();
   }
 
@@ -455,6 +461,15 @@ export class MesosContainerizer implements Containerizer {
     return undefined;
   }
 
+  /** What isolators have to tell of a container; nothing for most. */
+  #toldOf(containerId: ContainerId): Pick<LaunchedContainer, "status"> {
+    const status: ContainerStatus = Object.assign(
+      {},
+      ...this.#isolators.map((isolator) => isolator.statusOf?.(containerId)),
+    );
+    return Object.keys(status).length === 0 ? {} : { status };
+  }
+
   *#tracked(): Generator<TrackedContainer> {
     for (const { containerId, keeper, task, phase } of this.#containers.values()) {
       const isWatched = phase === "running" || phase === "ending";
@@ -596,8 +611,12 @@ function lossMessage(record: KeeperRecord, isThisBoot: boolean): string {
 }
 
 /** What this containerizer cannot give; saying so beats running the command wrongly. */
-function posixRefusal({ container }: ContainerSpec): string | undefined {
+function posixRefusal({ container, group }: ContainerSpec): string | undefined {
   if (container?.type === "DOCKER") return "this agent runs no DOCKER containers";
+  const [named] = [container, group?.container].flatMap((one) => namedNetworks(one));
+  if (named !== undefined) {
+    return `this agent joins no networks: leave out network_infos, or the name ${named.name} in it`;
+  }
   if (container?.mesos?.image !== undefined) return "this agent provides no container images";
   if ((container?.volumes ?? []).length > 0) return "this agent mounts no volumes";
   return undefined;

@@ -340,12 +340,13 @@ export class CommandExecutor {
     };
   }
 
-  /** The addresses, which some frameworks look for under a label. */
+  /** The addresses, which frameworks look for under a label where Docker gave them. */
   #containerFields(): Pick<TaskStatus, "container_status" | "labels"> {
     const status = this.#containerStatus;
     if (status === undefined) return {};
     const [address] = (status.network_infos ?? []).flatMap((info) => info.ip_addresses ?? []);
-    if (address?.ip_address === undefined) return { container_status: status };
+    const isDocker = this.#options.task.container?.type === "DOCKER";
+    if (!isDocker || address?.ip_address === undefined) return { container_status: status };
     const label = { key: "Docker.NetworkSettings.IPAddress", value: address.ip_address };
     return { container_status: status, labels: { labels: [label] } };
   }

@@ -12,7 +12,6 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
-  readFileSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -21,6 +20,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { findProgram } from "../containerizer/keeper/host-tools.ts";
 import { quote } from "../containerizer/keeper/launch-plan.ts";
+import { mountsBelow } from "../containerizer/posix/mounts.ts";
 import type { UnpackedLayer } from "./helper-jobs.ts";
 import { ImageError, reasonOf } from "./image-error.ts";
 import { PROGRAM_DEADLINE_MS } from "./limits.ts";
@@ -147,16 +147,6 @@ function namesIn(root: string, path: string): string[] {
     if (lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
   }
   return readdirSync(folder);
-}
-
-function mountsBelow(path: string): string[] {
-  return readFileSync("/proc/self/mountinfo", "utf8")
-    .split("\n")
-    .map((line) => line.split(" ")[4] ?? "")
-    .map((target) =>
-      target.replace(/\\(\d{3})/g, (_, digits) => String.fromCharCode(Number.parseInt(digits, 8))),
-    )
-    .filter((target) => target === path || target.startsWith(`${path}/`));
 }
 
 function complaintOf(error: unknown): string {

@@ -26,6 +26,7 @@ import type { ImageCollector } from "../images/image-collector.ts";
 import type { CapabilityInfo } from "../protocol/v1/types.ts";
 import { deviceFlags } from "./device-flags.ts";
 import { openImages } from "./image-flags.ts";
+import { networkFlags } from "./network-flags.ts";
 import type { RoleContext } from "./role-context.ts";
 
 export interface ChosenContainerizer {
@@ -64,7 +65,7 @@ export async function chooseContainerizer(
   const wanted = launcher === "linux" ? choice.value.isolation : undefined;
   const devices = await deviceFlags(context, wanted, runtimeDir);
   if (!devices.ok) return devices;
-  const isolation = wanted === undefined ? choice.value.isolation : devices.value.isolation;
+  const asked = wanted === undefined ? choice.value.isolation : devices.value.isolation;
   const missing = launcher === "linux" ? missingControllers(hierarchy) : [];
   const shortfall = missing.length === 0 ? degradation : `no controllers for ${missing.join(", ")}`;
   if (shortfall !== undefined) {
@@ -77,6 +78,9 @@ export async function chooseContainerizer(
   if (!bounding.ok) return bounding;
   const looked = portsFlag(flags);
   if (!looked.ok) return looked;
+  const networks = networkFlags(context, launcher, asked);
+  if (!networks.ok) return networks;
+  const { isolation } = networks.value;
   const images = await openImages(context, launcher === "linux" ? isolation : undefined);
   if (!images.ok) return images;
   const disk = {
@@ -125,6 +129,7 @@ export async function chooseContainerizer(
             isEnforced: flags.boolean("enforce_container_ports"),
             looked: looked.value,
           },
+          networks: networks.value.settings,
         });
   const areLimitsWanted = isolation.has("cgroups/cpu") && isolation.has("cgroups/mem");
   return ok({

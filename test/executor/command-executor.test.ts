@@ -43,7 +43,8 @@ describe("running", () => {
     const network_infos = [
       { name: "n", ip_addresses: [{ protocol: "IPv4", ip_address: "10.0.0.9" }] },
     ] as const;
-    const executor = newExecutor();
+    const container = { type: "DOCKER", docker: { image: "i" } } as const;
+    const executor = newExecutor({ task: { container } });
     const launched = { kind: "launched", pid: 7, status: { network_infos }, data: "[{}]" } as const;
     const [starting, running] = statusesIn(executor.step(launched, 0));
     expect(starting?.data).toBeUndefined();
@@ -55,6 +56,8 @@ describe("running", () => {
         { key: "Docker.NetworkSettings.IPAddress", value: "10.0.0.9" },
       ]);
     }
+    const [native] = statusesIn(newExecutor().step(launched, 0));
+    expect([native?.container_status, native?.labels]).toEqual([{ network_infos }, undefined]);
   });
 
   test("status 0 is FINISHED, any other status or a signal FAILED, with the end as message [semantics 6.6]", () => {

@@ -24,7 +24,7 @@ export interface StartOptions {
 /** A started process whose banner has been seen. */
 export interface AllotProcess {
   readonly pid: number;
-  /** `http://127.0.0.1:PORT` of the role, in role both of the master. */
+  /** `http://127.0.0.1:PORT`, or the other address asked for, of the role, in role both of the master. */
   readonly url: string;
   /** In role both only. */
   readonly agentUrl: string | undefined;
@@ -46,16 +46,19 @@ export function makeWorkDir(): string {
 /** Errors: the process ended or said nothing for a minute; its stderr is in the message. */
 export async function startAllot(options: StartOptions): Promise<AllotProcess> {
   const [program, ...args] = options.command ?? [BINARY];
-  const port = options.role === "both" ? ["--port=0", "--agent_port=0"] : ["--port=0"];
+  const defaults = [
+    "--ip=127.0.0.1",
+    "--port=0",
+    ...(options.role === "both" ? ["--agent_port=0"] : []),
+  ];
   const startedMs = performance.now();
   const child = spawn(
     program,
     [
       ...args,
       `--role=${options.role}`,
-      "--ip=127.0.0.1",
       `--work_dir=${options.workDir}`,
-      ...withoutRepeated(port, options.flags ?? []),
+      ...withoutRepeated(defaults, options.flags ?? []),
       ...(options.flags ?? []),
     ],
     { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...options.env } },

@@ -123,7 +123,7 @@ function receive(step: Step, input: AgentInput): void {
       break;
     case "containerLaunched":
       if (apiContainerLaunched(step, input.containerId)) break;
-      containerLaunched(step, input.containerId, input.pid);
+      containerLaunched(step, input);
       break;
     case "containerLaunchFailed":
       if (apiContainerLaunchFailed(step, input.containerId, input.message)) break;

@@ -35,8 +35,11 @@ export interface ContainerLaunch {
   readonly resources: readonly Resource[];
   /** Sandbox, absolute; made by the containerizer. */
   readonly directory: string;
-  /** True for a task of a default executor, whose sandbox lies in that of its executor. */
-  readonly isMember: boolean;
+  /**
+   * Set for a task of a default executor: the container without a process that it is nested in, whose
+   * sandbox its own lies in and whose network it shares.
+   */
+  readonly groupId: ContainerId | undefined;
   /** User to run as; undefined when the agent does not switch users. */
   readonly user: string | undefined;
 }

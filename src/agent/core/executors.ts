@@ -35,10 +35,14 @@ import { type AgentReport, checkpointTask, droppedState, goneState, reportTask }
 import { acknowledgeUpdate, dropStream } from "./updates.ts";
 
 /** The container's first process runs. */
-export function containerLaunched(step: Step, containerId: ContainerId, pid: number): void {
+export function containerLaunched(
+  step: Step,
+  { containerId, pid, networkInfos }: Extract<AgentInput, { kind: "containerLaunched" }>,
+): void {
   const executor = step.state.containers.get(containerId);
   if (executor === undefined || executor.phase === "terminated") return;
   executor.pid = pid;
+  executor.networkInfos = networkInfos;
   // Tasks may have come or gone while the container was being made.
   if (executor.tasks.size > 1) updateContainer(step, executor);
   if (executor.phase === "terminating") {
@@ -252,7 +256,7 @@ export function launchOf(
     commandTask,
     resources: resourcesOf(executor),
     directory: executor.directory,
-    isMember: isGroupMember(executor),
+    groupId: executor.parentId,
     user: step.options.isUserSwitched ? user : undefined,
   };
 }

@@ -4,7 +4,7 @@
  */
 import type { ContainerId } from "../../base/ids.ts";
 import type { MasterToAgent } from "../../protocol/link-frames.ts";
-import type { ExecutorCall, Resource, TaskState } from "../../protocol/v1/types.ts";
+import type { ExecutorCall, NetworkInfo, Resource, TaskState } from "../../protocol/v1/types.ts";
 import type { CheckpointState } from "./checkpoint-state.ts";
 import type { ContainerTermination } from "./container-termination.ts";
 import type { ContainerCall, ContainerCaller } from "./containers/container-calls.ts";
@@ -30,7 +30,13 @@ export type AgentInput =
   | { readonly kind: "linkUp"; readonly epoch: string }
   | { readonly kind: "linkDown" }
   | { readonly kind: "masterMessage"; readonly message: MasterToAgent }
-  | { readonly kind: "containerLaunched"; readonly containerId: ContainerId; readonly pid: number }
+  | {
+      readonly kind: "containerLaunched";
+      readonly containerId: ContainerId;
+      readonly pid: number;
+      /** Left out for a container on the agent's own network. */
+      readonly networkInfos?: readonly NetworkInfo[] | undefined;
+    }
   | {
       readonly kind: "containerLaunchFailed";
       readonly containerId: ContainerId;

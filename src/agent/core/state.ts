@@ -16,6 +16,7 @@ import type {
   DrainConfig,
   ExecutorInfo,
   FrameworkInfo,
+  NetworkInfo,
   Resource,
   Task,
   TaskGroupInfo,
@@ -117,6 +118,8 @@ export interface ExecutorState {
   /** It was given a task at least once. */
   hasHadTask: boolean;
   pid: number | undefined;
+  /** Of a container that is not on the agent's own network, once it runs. */
+  networkInfos?: readonly NetworkInfo[] | undefined;
   /** Decided before the container is over: what its live tasks will end as. */
   pendingEnd: PendingEnd | undefined;
   readonly tasks: Map<string, TaskRecord>;

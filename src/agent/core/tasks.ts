@@ -173,13 +173,13 @@ export function goneState(info: FrameworkInfo): TaskState {
   return isPartitionAware(info) ? "TASK_GONE" : "TASK_LOST";
 }
 
-/** The container as frameworks see it: its id, pid, and the agent's address on the host network. */
+/** The container as frameworks see it: its id, pid, and its addresses or, on the host's network, the agent's. */
 function containerStatusOf(step: Step, executor: ExecutorState): ContainerStatus {
+  const { ip } = step.options;
+  const hostInfos = [{ ip_addresses: [{ protocol: protocolOf(ip), ip_address: ip }] }];
   return {
     container_id: containerIdOf(executor),
-    network_infos: [
-      { ip_addresses: [{ protocol: protocolOf(step.options.ip), ip_address: step.options.ip }] },
-    ],
+    network_infos: executor.networkInfos ?? hostInfos,
     ...(executor.pid === undefined ? {} : { executor_pid: executor.pid }),
   };
 }

@@ -13,6 +13,7 @@ import {
   type LaunchedContainer,
   UnsupportedContainerError,
 } from "../../containerizer/containerizer.ts";
+import { namedNetworks } from "../../containerizer/named-networks.ts";
 import {
   CommandExecutor,
   type CommandExecutorEffect,
@@ -21,7 +22,12 @@ import {
 import { executorEnvironment, taskEnvironment } from "../../executor/executor-environment.ts";
 import type { DueProbe } from "../../executor/task-checks.ts";
 import { uuidToBase64 } from "../../protocol/base64.ts";
-import type { ContainerStatus, ExecutorEvent, Resource } from "../../protocol/v1/types.ts";
+import type {
+  ContainerInfo,
+  ContainerStatus,
+  ExecutorEvent,
+  Resource,
+} from "../../protocol/v1/types.ts";
 import type { AgentOptions } from "../core/agent-options.ts";
 import type { CheckpointedContainer } from "../core/checkpoint-state.ts";
 import type { AgentEffect, ContainerLaunch } from "../core/effects.ts";
@@ -150,7 +156,12 @@ export class ContainerHost {
     const { kill, isRunningReported, checked } = effect;
     const { containerId } = effect.launch;
     container.pid = survivor.pid;
-    this.#deps.input({ kind: "containerLaunched", containerId, pid: survivor.pid });
+    this.#deps.input({
+      kind: "containerLaunched",
+      containerId,
+      pid: survivor.pid,
+      networkInfos: survivor.status?.network_infos,
+    });
     this.#drive(container, {
       kind: "adopted",
       pid: survivor.pid,
@@ -271,7 +282,12 @@ export class ContainerHost {
       return;
     }
     container.pid = launched.pid;
-    this.#deps.input({ kind: "containerLaunched", containerId, pid: launched.pid });
+    this.#deps.input({
+      kind: "containerLaunched",
+      containerId,
+      pid: launched.pid,
+      networkInfos: launched.status?.network_infos,
+    });
     this.#drive(container, { kind: "launched", ...launched });
     this.#watch(container);
   }
@@ -281,13 +297,13 @@ export class ContainerHost {
     if (fault !== undefined) throw new Error(fault);
     const command = launch.commandTask?.command ?? launch.executor.command;
     if (command === undefined) throw new Error("the executor has no command");
-    const { resources, isMember, directory, containerId, user } = launch;
+    const { resources, groupId, directory, containerId, user } = launch;
     const request = { containerId, uris: command.uris, directory, user };
     await fetchUris(this.#deps.fetcher, request, unwanted.signal);
-    const parentDirectory = isMember ? runFolderOf(directory) : undefined;
-    const asked = launch.commandTask?.container ?? launch.executor.container;
+    const parentDirectory = groupId === undefined ? undefined : runFolderOf(directory);
+    const asked = launch.commandTask?.container ?? commonContainer(launch);
     const { volumes, container } = splitSandboxVolumes(asked, { directory, parentDirectory });
-    if (isMember) linkMember(directory, launch.commandTask?.task_id.value ?? "");
+    if (groupId !== undefined) linkMember(directory, launch.commandTask?.task_id.value ?? "");
     makeSandboxVolumes(volumes);
     return this.#deps.containerizer.launch({
       containerId: launch.containerId,
@@ -298,6 +314,7 @@ export class ContainerHost {
       resources,
       limits: launch.commandTask?.limits,
       container,
+      group: groupId === undefined ? undefined : { groupId, container: launch.executor.container },
       volumes: [...volumesIn(this.#deps.options.workDir, resources), ...volumes],
       origin: {
         frameworkId: launch.frameworkId,
@@ -410,10 +427,8 @@ export class ContainerHost {
     const { containerizer, clock, probeHelper: helper } = this.#deps;
     const { containerId, directory, user } = launch;
     const environment = this.#environmentOf(launch);
-    const isDocker = launch.commandTask?.container?.type === "DOCKER";
     const place = { containerizer, clock, containerId, environment, directory, user, helper };
-    // Natively there is but the host's network.
-    const network = { pid: isDocker ? pid : undefined };
+    const network = { pid: isOnHostNetwork(launch) ? undefined : pid };
     const result = await runProbe(due, { ...place, ...network }, unwanted.signal);
     this.#drive(container, { kind: "probed", which: due.which, result });
   }
@@ -427,6 +442,20 @@ export class ContainerHost {
       .finally(() => this.#background.delete(promise));
     this.#background.add(promise);
   }
+}
+
+/** What the executor says about its container; where tasks are nested in that, its network is theirs. */
+function commonContainer({ executor, groupId }: ContainerLaunch): ContainerInfo | undefined {
+  if (executor.container === undefined || groupId === undefined) return executor.container;
+  return { ...executor.container, network_infos: undefined };
+}
+
+/** Whether the container is on the agent's own network for certain. */
+function isOnHostNetwork({ commandTask, executor, groupId }: ContainerLaunch): boolean {
+  const own = commandTask?.container;
+  if (own?.type === "DOCKER") return false;
+  const around = groupId === undefined ? undefined : executor.container;
+  return [own, around].every((container) => namedNetworks(container).length === 0);
 }
 
 /** What the launch asks for that this agent cannot give; saying so beats running it wrongly. */

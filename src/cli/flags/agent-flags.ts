@@ -338,9 +338,24 @@ export const AGENT_FLAGS: readonly Flag[] = [
     ),
     acts("enforce_container_ports", "boolean", "false", "network/ports: kill offenders"),
     acts("container_ports_isolated_range", "string", undefined, "network/ports: only these ports"),
-    later("network_cni_plugins_dir", "path", undefined, "CNI plugin search path"),
-    later("network_cni_config_dir", "path", undefined, "CNI network configs"),
-    later("network_cni_root_dir_persist", "boolean", "false", "keep CNI state over reboot"),
+    acts(
+      "network_cni_plugins_dir",
+      "string",
+      undefined,
+      "folders with CNI plugins, separated by colons",
+    ),
+    acts(
+      "network_cni_config_dir",
+      "path",
+      undefined,
+      "folder with the CNI networks that tasks may join by name",
+    ),
+    acts(
+      "network_cni_root_dir_persist",
+      "boolean",
+      "false",
+      "keep CNI state below --work_dir, over a restart of the host too",
+    ),
     later("network_cni_metrics", "boolean", "true", "export CNI isolator metrics"),
   ]),
   ...group("Security of the agent", [

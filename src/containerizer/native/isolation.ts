@@ -21,6 +21,7 @@ const ISOLATIONS = [
   "linux/nnp",
   "namespaces/ipc",
   "namespaces/pid",
+  "network/cni",
   "network/ports",
   "volume/host_path",
   "volume/sandbox_path",

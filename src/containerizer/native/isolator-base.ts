@@ -1,5 +1,6 @@
 /** An isolator that does nothing: what each real one changes is what it is about. */
 import type { ContainerId } from "../../base/ids.ts";
+import type { ContainerStatus } from "../../protocol/v1/types.ts";
 import type { ContainerUsage, Isolator, Preparation } from "../containerizer.ts";
 
 export const NO_PREPARATION: Preparation = { environment: {} };
@@ -31,5 +32,13 @@ export abstract class IsolatorBase implements Isolator {
 
   watch(..._args: Parameters<Isolator["watch"]>): () => void {
     return () => undefined;
+  }
+
+  statusOf(_containerId: ContainerId): ContainerStatus {
+    return {};
+  }
+
+  close(): void {
+    // Most hold nothing.
   }
 }

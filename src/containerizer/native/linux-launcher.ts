@@ -18,6 +18,8 @@ export interface LinuxLauncherOptions {
   readonly cgroups: CgroupTree;
   /** Errors: `ContainerizerError` for a wish that cannot be granted. */
   readonly namespacesOf: (spec: ContainerSpec) => Namespaces;
+  /** File of the network namespace to be in; undefined for the agent's. */
+  readonly networkOf: (spec: ContainerSpec) => string | undefined;
 }
 
 export class LinuxLauncher implements Launcher {
@@ -39,7 +41,12 @@ export class LinuxLauncher implements Launcher {
 
   prepare(spec: ContainerSpec): Promise<Placement> {
     const { cgroups } = this.#options;
-    const namespaces = this.#options.namespacesOf(spec);
+    const network = this.#options.networkOf(spec);
+    const namespaces: Namespaces = {
+      ...this.#options.namespacesOf(spec),
+      // Files that tell of the network are mounted.
+      ...(network === undefined ? {} : { mount: "own" }),
+    };
     const { containerId, parentId } = spec;
     const isSharing = spec.container?.linux_info?.share_cgroups !== false;
     const parent = parentId === undefined ? undefined : { id: parentId, isSharing };
@@ -49,7 +56,7 @@ export class LinuxLauncher implements Launcher {
       keeperWords: this.#keeperWords(namespaces, parentPid),
       keeperCgroup: cgroups.keepers,
       cgroup: cgroups.leafOf(containerId),
-      namespaceWords: this.#namespaceWords(namespaces, parentPid),
+      namespaceWords: this.#namespaceWords(namespaces, parentPid, network),
     });
   }
 
@@ -83,7 +90,7 @@ export class LinuxLauncher implements Launcher {
     return [
       ...["/bin/sh", "-c", enter, cgroups.leafOf(containerId)],
       ...[this.#nsenter(), `--target=${pid}`, "--mount", "--ipc", "--pid", "--cgroup"],
-      ...[`--wdns=${directory}`, "--"],
+      ...["--net", "--uts", `--wdns=${directory}`, "--"],
     ];
   }
 
@@ -115,15 +122,20 @@ export class LinuxLauncher implements Launcher {
   }
 
   /** Mounts made in a container stay there; those made on the host later are seen in it. */
-  #namespaceWords({ mount, pid, ipc }: Namespaces, parentPid: number | undefined): string[] {
+  #namespaceWords(
+    { mount, pid, ipc }: Namespaces,
+    parentPid: number | undefined,
+    network: string | undefined,
+  ): string[] {
     if (mount === "shared") return [];
-    const enter =
-      ipc === "shared" && parentPid !== undefined
-        ? [this.#nsenter(), `--target=${parentPid}`, "--ipc", "--"]
-        : [];
+    const entered = [
+      ...(network === undefined ? [] : [`--net=${network}`]),
+      ...(ipc === "shared" && parentPid !== undefined ? [`--target=${parentPid}`, "--ipc"] : []),
+    ];
     return [
-      ...enter,
+      ...(entered.length === 0 ? [] : [this.#nsenter(), ...entered, "--"]),
       ...[this.#unshare(), "--mount", "--propagation=slave", "--cgroup"],
+      ...(network === undefined ? [] : ["--uts"]),
       ...(ipc === "own" ? ["--ipc"] : []),
       ...(pid === "own" || parentPid !== undefined ? ["--mount-proc"] : []),
       "--",

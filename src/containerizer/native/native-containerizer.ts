@@ -7,11 +7,13 @@ import { accessSync, constants, readFileSync, statfsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
+import type { ContainerId } from "../../base/ids.ts";
 import type { Clock, Log, OpenTerminal } from "../../base/ports.ts";
 import type { Containerizer, ContainerSpec, Isolator } from "../containerizer.ts";
 import { innerToolsFolder } from "../keeper/inner-tools.ts";
 import { KeeperRecords } from "../keeper/records.ts";
 import { agentMark, MesosContainerizer } from "../mesos-containerizer.ts";
+import { namedNetworks } from "../named-networks.ts";
 import { CgroupTree } from "./cgroup-tree.ts";
 import { CpuIsolator } from "./cpu-isolator.ts";
 import { type DevTemplate, devTemplate } from "./dev-template.ts";
@@ -26,6 +28,9 @@ import type { Isolation } from "./isolation.ts";
 import { LinuxLauncher } from "./linux-launcher.ts";
 import { MemoryIsolator } from "./memory-isolator.ts";
 import { type NamespaceSettings, namespacesOf } from "./namespaces.ts";
+import { CniCatalog, type CniCatalogOptions } from "./network/cni-catalog.ts";
+import { ContainerNetworks } from "./network/container-networks.ts";
+import { NetworkIsolator } from "./network/network-isolator.ts";
 import { PidsIsolator } from "./pids-isolator.ts";
 import { PortIsolator, type PortSettings } from "./port-isolator.ts";
 import { PressureIsolator } from "./pressure-isolator.ts";
@@ -53,6 +58,7 @@ export interface NativeContainerizerOptions {
   readonly disk: DiskSettings;
   readonly ports: PortSettings;
   readonly devices: DeviceSettings;
+  readonly networks: NetworkSettings;
   /** Further isolators, run after those of `isolation`. */
   readonly isolators?: readonly Isolator[] | undefined;
   readonly openTerminal?: OpenTerminal | undefined;
@@ -86,11 +92,24 @@ export interface DeviceSettings {
   readonly gpus: readonly Gpu[];
 }
 
+export interface NetworkSettings extends CniCatalogOptions {
+  /** `--network_cni_root_dir_persist`: what is known of networks outlives the runtime folder. */
+  readonly isPersistent: boolean;
+}
+
 /** Containers of one agent. Needs what `nativeObstacle` looks for. */
 export function nativeContainerizer(options: NativeContainerizerOptions): Containerizer {
   const { workDir, runtimeDir, clock, log, isolation } = options;
   const mark = agentMark(workDir);
   const cgroups = new CgroupTree({ ...options.cgroups, mark, clock, log });
+  const networks = new ContainerNetworks({
+    folder: options.networks.isPersistent
+      ? resolve(workDir, "isolators/network/cni")
+      : resolve(runtimeDir, "networks", mark),
+    catalog: new CniCatalog(options.networks),
+    clock,
+    log,
+  });
   return new MesosContainerizer({
     workDir,
     runtimeDir,
@@ -102,30 +121,41 @@ export function nativeContainerizer(options: NativeContainerizerOptions): Contai
     isolation: missingControllers(options.cgroups.hierarchy).includes("memory")
       ? ["posix/mem"]
       : [],
-    isolators: [...isolatorsOf(options, cgroups), ...(options.isolators ?? [])],
+    isolators: [...isolatorsOf(options, cgroups, networks), ...(options.isolators ?? [])],
     refusalOf: (spec) => refusalOf(spec, isolation),
     launcher: (context) =>
       new LinuxLauncher({
         context,
         cgroups,
         namespacesOf: (spec) => namespacesOf(spec, isolation, options.namespaces),
+        networkOf: (spec) => networks.namespaceFor(spec),
       }),
   });
 }
 
-function isolatorsOf(options: NativeContainerizerOptions, cgroups: CgroupTree): Isolator[] {
+function isolatorsOf(
+  options: NativeContainerizerOptions,
+  cgroups: CgroupTree,
+  networks: ContainerNetworks,
+): Isolator[] {
   const { isolation } = options;
   const grants = new DeviceGrants(options.devices.allowed);
+  const ports = {
+    pidsOf: (id: ContainerId) => cgroups.pidsOf(id),
+    isOnHost: (id: ContainerId) => !networks.has(id),
+  };
   return [
     ...cgroupIsolators(options, cgroups),
     new PressureIsolator(cgroups),
     ...deviceIsolators(options, cgroups, grants),
-    ...mountIsolators(options, grants),
+    ...mountIsolators(options, grants, networks),
     ...privilegeIsolators(options),
     ...(isolation.has("disk/du") ? [new DiskIsolator({ ...options, ...options.disk })] : []),
     ...(isolation.has("network/ports")
-      ? [new PortIsolator({ ...options, ...options.ports, pidsOf: (id) => cgroups.pidsOf(id) })]
+      ? [new PortIsolator({ ...options, ...options.ports, ...ports })]
       : []),
+    // Plugins cost most, and are called when nothing else can be refused any more.
+    ...networkIsolators(networks),
   ];
 }
 
@@ -177,13 +207,23 @@ function deviceIsolators(
   ];
 }
 
-function mountIsolators(options: NativeContainerizerOptions, grants: DeviceGrants): Isolator[] {
+/** There whatever is asked for: what an earlier agent has made has to go. */
+function networkIsolators(networks: ContainerNetworks): Isolator[] {
+  const { mount } = findPrograms();
+  return mount === undefined ? [] : [new NetworkIsolator(networks, mount)];
+}
+
+function mountIsolators(
+  options: NativeContainerizerOptions,
+  grants: DeviceGrants,
+  networks: ContainerNetworks,
+): Isolator[] {
   const { isolation, runtimeDir } = options;
   const mount = findPrograms().mount;
   if (mount === undefined) return [];
   const template = (): Promise<DevTemplate> => devTemplate(runtimeDir);
   const toolsFolder = (): Promise<string> => innerToolsFolder(runtimeDir);
-  const rootfs = new RootfsIsolator({ mount, toolsFolder, template, grants });
+  const rootfs = new RootfsIsolator({ mount, toolsFolder, template, grants, networks });
   const volumes = new VolumeIsolator({
     isolation,
     mount,
@@ -213,7 +253,7 @@ function privilegeIsolators({ isolation, capabilities }: NativeContainerizerOpti
 
 /** What a container asks for that nothing here gives; saying so beats running it wrongly. */
 function refusalOf(
-  { container, rootfs }: ContainerSpec,
+  { container, group, rootfs }: ContainerSpec,
   isolation: ReadonlySet<Isolation>,
 ): string | undefined {
   if (container?.type === "DOCKER") return "this agent runs no DOCKER containers";
@@ -226,6 +266,7 @@ function refusalOf(
   }
   const wishes: readonly (readonly [Isolation, boolean])[] = [
     ["filesystem/linux", (container?.volumes ?? []).length > 0 || rootfs !== undefined],
+    ["network/cni", [container, group?.container].some((one) => namedNetworks(one).length > 0)],
     ["namespaces/ipc", linux?.ipc_mode === "PRIVATE" || linux?.shm_size !== undefined],
     ["posix/rlimits", (container?.rlimit_info?.rlimits ?? []).length > 0],
     [

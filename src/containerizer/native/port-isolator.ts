@@ -1,6 +1,7 @@
 /**
  * The isolator `network/ports`: tasks share the host's network, and one that listens on ports it was
- * not given is told of in the log or, if told to, ended. Source: semantics 7.16.
+ * not given is told of in the log or, if told to, ended. In a network of its own a task may listen
+ * where it likes. Source: semantics 7.16.
  */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import type { ContainerId } from "../../base/ids.ts";
@@ -28,6 +29,8 @@ export interface PortIsolatorOptions extends PortSettings {
   readonly clock: Clock;
   readonly log: Log;
   readonly pidsOf: (containerId: ContainerId) => readonly number[];
+  /** False for a container in a network of its own. */
+  readonly isOnHost: (containerId: ContainerId) => boolean;
 }
 
 export class PortIsolator extends IsolatorBase {
@@ -93,7 +96,7 @@ export class PortIsolator extends IsolatorBase {
     for (const containerId of [...this.#watched.keys()]) {
       if (slices.isOver) await slices.next();
       const allowed = this.#allowed.get(containerId);
-      if (allowed === undefined) continue;
+      if (allowed === undefined || !this.#options.isOnHost(containerId)) continue;
       const held = this.#options.pidsOf(containerId).flatMap((pid) => socketsOf(pid));
       const listened = new Set(held.flatMap((inode) => ports.get(inode) ?? []));
       this.#judge(

@@ -14,9 +14,8 @@ import { ownDevLines } from "./dev-folder.ts";
 import type { DevTemplate } from "./dev-template.ts";
 import type { DeviceGrants } from "./device-grants.ts";
 import { IsolatorBase, NO_PREPARATION } from "./isolator-base.ts";
-
-/** What is the host's, as the network is. */
-const HOST_FILES = ["hosts", "hostname", "resolv.conf"];
+import type { ContainerNetworks } from "./network/container-networks.ts";
+import { NETWORK_FILES } from "./network/network-files.ts";
 
 export interface RootfsIsolatorOptions {
   /** Path of the program. */
@@ -25,6 +24,8 @@ export interface RootfsIsolatorOptions {
   readonly toolsFolder: () => Promise<string>;
   readonly template: () => Promise<DevTemplate>;
   readonly grants: DeviceGrants;
+  /** Whose files a container has that is not on the host's network. */
+  readonly networks: Pick<ContainerNetworks, "fileFor">;
 }
 
 export class RootfsIsolator extends IsolatorBase {
@@ -40,7 +41,7 @@ export class RootfsIsolator extends IsolatorBase {
   async prepare(spec: ContainerSpec): Promise<Preparation> {
     const { rootfs } = spec;
     if (rootfs === undefined) return NO_PREPARATION;
-    const { mount, toolsFolder, template: makeTemplate, grants } = this.#options;
+    const { mount, toolsFolder, template: makeTemplate, grants, networks } = this.#options;
     this.#parts ??= Promise.all([toolsFolder(), makeTemplate()]);
     const [tools, template] = await this.#parts;
     const { path } = rootfs;
@@ -55,9 +56,12 @@ export class RootfsIsolator extends IsolatorBase {
         `${mount} -t cgroup2 -o ro,nosuid,nodev,noexec cgroup2 ${quote(join(path, "sys/fs/cgroup"))}`,
         ...ownDevLines({ mount, template, devices: grants.of(spec) }, folderIn(path, "dev")),
         ...readOnly(mount, tools, inner),
-        ...HOST_FILES.filter((name) => existsSync(`/etc/${name}`)).flatMap((name) =>
-          readOnly(mount, `/etc/${name}`, quote(fileIn(path, name))),
-        ),
+        ...NETWORK_FILES.flatMap((name) => {
+          const target = (): string => quote(fileIn(path, name));
+          const own = networks.fileFor(spec, name);
+          if (own !== undefined) return [`${mount} --bind -- ${quote(own)} ${target()}`];
+          return existsSync(`/etc/${name}`) ? readOnly(mount, `/etc/${name}`, target()) : [];
+        }),
       ],
     };
   }

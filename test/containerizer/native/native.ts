@@ -84,6 +84,7 @@ export function nativeIn(
     disk: { intervalMs: 15_000, isEnforced: false },
     devices: { allowed: [], gpus: [] },
     ports: { intervalMs: 30_000, isEnforced: false, looked: undefined },
+    networks: { configDir: undefined, pluginDirs: [], isPersistent: false },
     ...options,
     cgroups: {
       hierarchy: HIERARCHY,
