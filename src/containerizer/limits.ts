@@ -70,3 +70,6 @@ export const CNI_PLUGINS_MAX = 16;
 /** A configuration is a page or two, and answers are shorter. */
 export const CNI_CONFIG_BYTES_MAX = 1_048_576;
 export const CNI_OUTPUT_CHARACTERS = 262_144;
+
+/** Seccomp programs that are remembered: a few profiles with a few sets of capabilities each. */
+export const REMEMBERED_PROFILES = 100;

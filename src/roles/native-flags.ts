@@ -28,6 +28,7 @@ import { deviceFlags } from "./device-flags.ts";
 import { openImages } from "./image-flags.ts";
 import { networkFlags } from "./network-flags.ts";
 import type { RoleContext } from "./role-context.ts";
+import { seccompFlags } from "./seccomp-flags.ts";
 
 export interface ChosenContainerizer {
   readonly containerizer: Containerizer;
@@ -65,7 +66,6 @@ export async function chooseContainerizer(
   const wanted = launcher === "linux" ? choice.value.isolation : undefined;
   const devices = await deviceFlags(context, wanted, runtimeDir);
   if (!devices.ok) return devices;
-  const asked = wanted === undefined ? choice.value.isolation : devices.value.isolation;
   const missing = launcher === "linux" ? missingControllers(hierarchy) : [];
   const shortfall = missing.length === 0 ? degradation : `no controllers for ${missing.join(", ")}`;
   if (shortfall !== undefined) {
@@ -76,6 +76,10 @@ export async function chooseContainerizer(
   if (!effective.ok) return effective;
   const bounding = capabilitiesFlag(flags, codec, "bounding_capabilities");
   if (!bounding.ok) return bounding;
+  const native = wanted === undefined ? undefined : devices.value.isolation;
+  const seccomp = seccompFlags(flags, native, bounding.value);
+  if (!seccomp.ok) return seccomp;
+  const asked = native === undefined ? choice.value.isolation : seccomp.value.isolation;
   const looked = portsFlag(flags);
   if (!looked.ok) return looked;
   const networks = networkFlags(context, launcher, asked);
@@ -117,6 +121,7 @@ export async function chooseContainerizer(
             shmBytes: flags.sizeBytes("default_container_shm_size"),
           },
           capabilities: { effective: effective.value, bounding: bounding.value },
+          seccomp: seccomp.value.settings,
           volumes: {
             madeBelow: (flags.string("host_path_volume_force_creation") ?? "")
               .split(":")

@@ -262,8 +262,18 @@ export const AGENT_FLAGS: readonly Flag[] = [
     acts("default_container_shm_size", "size", undefined, "default private /dev/shm size"),
     acts("disallow_sharing_agent_ipc_namespace", "boolean", "false", "forbid agent IPC namespace"),
     acts("disallow_sharing_agent_pid_namespace", "boolean", "false", "forbid agent PID namespace"),
-    later("seccomp_config_dir", "path", undefined, "seccomp profile directory"),
-    later("seccomp_profile_name", "string", undefined, "default seccomp profile"),
+    acts(
+      "seccomp_config_dir",
+      "path",
+      undefined,
+      "folder of seccomp profiles in Docker's format; adds linux/seccomp where --isolation is not given",
+    ),
+    acts(
+      "seccomp_profile_name",
+      "string",
+      undefined,
+      "seccomp profile of containers that name none",
+    ),
   ]),
   ...group("Images and Docker", [
     acts("containerizers", "string", "mesos", "mesos and/or docker, in order"),

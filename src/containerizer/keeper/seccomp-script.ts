@@ -40,4 +40,4 @@ export function seccompWords(
 }
 
 /** Why no profile can be loaded. */
-const PERL_MISSING = `Seccomp profiles are loaded by perl, which is not in ${HELPER_PATH}: install it (perl-base on Debian)`;
+export const PERL_MISSING: string = `Seccomp profiles are loaded by perl, which is not in ${HELPER_PATH}: install it (perl-base on Debian)`;

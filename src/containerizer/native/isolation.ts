@@ -19,6 +19,7 @@ const ISOLATIONS = [
   "linux/capabilities",
   "linux/devices",
   "linux/nnp",
+  "linux/seccomp",
   "namespaces/ipc",
   "namespaces/pid",
   "network/cni",
@@ -44,7 +45,14 @@ const OTHER_NAMES: ReadonlyMap<string, readonly Isolation[]> = new Map([
 export const NATIVE_ISOLATION: ReadonlySet<Isolation> = new Set(
   ISOLATIONS.filter(
     (name) =>
-      !["linux/nnp", "gpu/nvidia", "filesystem/posix", "posix/cpu", "posix/mem"].includes(name),
+      ![
+        "linux/nnp",
+        "linux/seccomp",
+        "gpu/nvidia",
+        "filesystem/posix",
+        "posix/cpu",
+        "posix/mem",
+      ].includes(name),
   ),
 );
 

@@ -42,6 +42,7 @@ import {
 } from "./privilege-isolators.ts";
 import { findPrograms } from "./programs.ts";
 import { RootfsIsolator, SandboxIsolator } from "./rootfs-isolator.ts";
+import { SeccompIsolator, type SeccompSettings } from "./seccomp/seccomp-isolator.ts";
 import { ShmIsolator } from "./shm-isolator.ts";
 import { VolumeIsolator } from "./volume-isolator.ts";
 
@@ -54,6 +55,7 @@ export interface NativeContainerizerOptions {
   readonly cgroups: CgroupSettings;
   readonly namespaces: NamespaceSettings;
   readonly capabilities: CapabilitySettings;
+  readonly seccomp: SeccompSettings;
   readonly volumes: VolumeSettings;
   readonly disk: DiskSettings;
   readonly ports: PortSettings;
@@ -241,11 +243,16 @@ function mountIsolators(
   ];
 }
 
-function privilegeIsolators({ isolation, capabilities }: NativeContainerizerOptions): Isolator[] {
+function privilegeIsolators({
+  isolation,
+  capabilities,
+  seccomp,
+}: NativeContainerizerOptions): Isolator[] {
   return [
     ...(isolation.has("linux/capabilities")
       ? [new CapabilityIsolator(capabilities, isolation.has("linux/devices"))]
       : []),
+    ...(isolation.has("linux/seccomp") ? [new SeccompIsolator(seccomp, capabilities)] : []),
     ...(isolation.has("linux/nnp") ? [new NoNewPrivilegesIsolator()] : []),
     ...(isolation.has("posix/rlimits") ? [new RlimitIsolator(findPrograms().prlimit)] : []),
   ];
@@ -261,13 +268,11 @@ function refusalOf(
     return "this agent provides no container images";
   }
   const linux = container?.linux_info;
-  if (linux?.seccomp?.profile_name !== undefined) {
-    return "this agent has no means to load a seccomp profile; leave out linux_info.seccomp";
-  }
   const wishes: readonly (readonly [Isolation, boolean])[] = [
     ["filesystem/linux", (container?.volumes ?? []).length > 0 || rootfs !== undefined],
     ["network/cni", [container, group?.container].some((one) => namedNetworks(one).length > 0)],
     ["namespaces/ipc", linux?.ipc_mode === "PRIVATE" || linux?.shm_size !== undefined],
+    ["linux/seccomp", linux?.seccomp?.profile_name !== undefined],
     ["posix/rlimits", (container?.rlimit_info?.rlimits ?? []).length > 0],
     [
       "linux/capabilities",

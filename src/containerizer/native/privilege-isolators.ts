@@ -42,8 +42,7 @@ export class CapabilityIsolator extends IsolatorBase {
     const asked = listOf(linux?.effective_capabilities ?? linux?.capability_info);
     const ceiling = listOf(this.#settings.bounding);
     const effective = asked ?? listOf(this.#settings.effective);
-    const bounding =
-      listOf(linux?.bounding_capabilities) ?? (asked === undefined ? ceiling : asked);
+    const bounding = boundingSet({ container }, this.#settings);
     for (const wanted of [asked, listOf(linux?.bounding_capabilities)]) {
       checkWithin(wanted, ceiling, "the agent's --bounding_capabilities");
     }
@@ -54,6 +53,16 @@ export class CapabilityIsolator extends IsolatorBase {
     const privileges = isDropped ? [...options, "--bounding-set=-mknod"] : options;
     return Promise.resolve({ environment: {}, privileges });
   }
+}
+
+/** What a container can get at most; undefined where nothing is said about that. */
+export function boundingSet(
+  { container }: Pick<ContainerSpec, "container">,
+  settings: CapabilitySettings,
+): Capabilities | undefined {
+  const linux = container?.linux_info;
+  const asked = listOf(linux?.effective_capabilities ?? linux?.capability_info);
+  return listOf(linux?.bounding_capabilities) ?? asked ?? listOf(settings.bounding);
 }
 
 /** Options of setpriv. Undefined sets stay as they are. */

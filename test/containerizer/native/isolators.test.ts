@@ -177,7 +177,7 @@ describe.skipIf(OBSTACLE !== undefined)(`privileges of native containers${reason
       [
         "seccomp",
         { type: "MESOS", linux_info: { seccomp: { profile_name: "x" } } },
-        "seccomp profile",
+        "needs the isolator linux/seccomp",
       ],
       ["shm", { type: "MESOS", linux_info: { shm_size: 5 } }, "ipc_mode PRIVATE"],
       [

@@ -80,6 +80,7 @@ export function nativeIn(
     isolation: NATIVE_ISOLATION,
     namespaces: { isPidSharingForbidden: false, isIpcSharingForbidden: false, shmBytes: undefined },
     capabilities: { effective: undefined, bounding: undefined },
+    seccomp: { folder: undefined, defaultName: undefined },
     volumes: { madeBelow: [] },
     disk: { intervalMs: 15_000, isEnforced: false },
     devices: { allowed: [], gpus: [] },

@@ -1,0 +1,152 @@
+/**
+ * Devices, gpus and seccomp profiles by the flags of the compiled program. Needs root and cgroups v2;
+ * gpus are stood in for by nodes of a harmless device.
+ */
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { seccompObstacle } from "../../src/containerizer/native/seccomp/seccomp-isolator.ts";
+import { newCgroupRoot, OBSTACLE, removeCgroupRoots } from "../containerizer/native/native.ts";
+import {
+  type AllotProcess,
+  BINARY,
+  makeWorkDir,
+  removeWorkDir,
+  startAllot,
+} from "../harness/allot-process.ts";
+import { runProgram } from "../harness/run-program.ts";
+import { PATIENCE_MS } from "../harness/wait.ts";
+import { nativeFlags } from "./native-scene.ts";
+
+setDefaultTimeout(PATIENCE_MS * 4);
+
+const folders: string[] = [];
+const processes: AllotProcess[] = [];
+const nodes: string[] = [];
+
+afterEach(async () => {
+  for (const running of processes.splice(0)) await running.end("SIGKILL");
+  for (const folder of folders.splice(0)) await removeWorkDir(folder);
+  for (const node of nodes.splice(0)) rmSync(node, { force: true });
+  await removeCgroupRoots();
+});
+
+const reason = OBSTACLE === undefined ? "" : ` (skipped: ${OBSTACLE})`;
+const SECCOMP_OBSTACLE = seccompObstacle();
+
+describe.skipIf(OBSTACLE !== undefined)(`isolators by flags${reason}`, () => {
+  test("gpus are offered, given whole to a task that asks and to no other [semantics 7.16]", async () => {
+    const { master, start, execute } = await machine();
+    standIn("/dev/nvidia94", 5);
+    standIn("/dev/nvidia95", 5);
+    const agent = await start("--nvidia_gpu_devices=94,95");
+    expect(await resourcesOf(agent)).toMatchObject({ gpus: 2 });
+    const look = "ls /dev | grep nvidia9 | tr '\\n' ' '";
+    const one = await execute(look, "cpus:0.1;mem:32;gpus:1");
+    expect(one.stdout).toContain("nvidia94 ");
+    expect(one.stdout).not.toContain("nvidia95");
+    const none = await execute(`${look}; echo none`, "cpus:0.1;mem:32", "GPU_RESOURCES");
+    expect(none.stdout).not.toContain("nvidia9");
+    expect(none.stdout).toContain("none\n");
+    expect(master.isRunning()).toBe(true);
+  });
+
+  test("devices that are allowed are there and those that are not are not [semantics 7.11]", async () => {
+    const { start, execute } = await machine();
+    standIn("/dev/allot-e2e", 5);
+    const access = { read: true, write: true };
+    const allowed = { allowed_devices: [{ device: { path: "/dev/allot-e2e" }, access }] };
+    await start(`--allowed_devices=${JSON.stringify(allowed)}`);
+    const result = await execute(
+      "head -c1 /dev/allot-e2e | od -An -tu1; ls -d /dev/loop* /dev/vd* /dev/sd* /dev/kmsg; true",
+    );
+    expect(result.stdout.trim()).toEndWith("0");
+    expect(result.code).toBe(0);
+  });
+
+  test.skipIf(SECCOMP_OBSTACLE !== undefined)(
+    `the agent's seccomp profile is that of its tasks${SECCOMP_OBSTACLE === undefined ? "" : ` (skipped: ${SECCOMP_OBSTACLE})`} [semantics 7.16]`,
+    async () => {
+      const { folder, start, execute } = await machine();
+      const profiles = join(folder, "profiles");
+      mkdirSync(profiles);
+      const rule = { names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO" };
+      const profile = { defaultAction: "SCMP_ACT_ALLOW", syscalls: [rule] };
+      writeFileSync(join(profiles, "default.json"), JSON.stringify(profile));
+      await start(`--seccomp_config_dir=${profiles}`, "--seccomp_profile_name=default.json");
+      const result = await execute("mkdir made || exit 7");
+      expect(result.code).toBe(7);
+    },
+  );
+
+  test("flags that cannot be meant are refused with the reason [DESIGN 11]", async () => {
+    const { folder, start } = await machine();
+    const cases: readonly (readonly [readonly string[], string])[] = [
+      [["--nvidia_gpu_devices=97"], "there is no gpu /dev/nvidia97 on this host"],
+      [["--isolation=posix/cpu,gpu/nvidia"], "needs cgroups/devices or linux/devices too"],
+      [['--allowed_devices={"allowed_devices":[{}]}'], "--allowed_devices: "],
+      [
+        [
+          '--allowed_devices={"allowed_devices":[{"device":{"path":"/etc"},"access":{"read":true}}]}',
+        ],
+        "/etc is no plain path below /dev",
+      ],
+      [["--seccomp_profile_name=default.json"], "seccomp profiles need --seccomp_config_dir"],
+      [
+        [`--seccomp_config_dir=${folder}`, "--seccomp_profile_name=none.json"],
+        "the profile none.json cannot be read",
+      ],
+    ];
+    for (const [flags, message] of cases) {
+      const failure = await start(...flags).then(
+        () => "it started",
+        (error: unknown) => String(error),
+      );
+      expect(failure).toContain(message);
+    }
+  });
+});
+
+function standIn(path: string, minor: number): void {
+  rmSync(path, { force: true });
+  execFileSync("mknod", ["-m", "0666", path, "c", "1", String(minor)]);
+  nodes.push(path);
+}
+
+async function resourcesOf(agent: AllotProcess): Promise<unknown> {
+  const state = (await (await fetch(`${agent.url}/state`)).json()) as { resources: unknown };
+  return state.resources;
+}
+
+async function machine(): Promise<{
+  readonly master: AllotProcess;
+  readonly folder: string;
+  start(...flags: string[]): Promise<AllotProcess>;
+  execute(command: string, resources?: string, capability?: string): ReturnType<typeof runProgram>;
+}> {
+  const [masterDir, agentDir] = [makeWorkDir(), makeWorkDir()];
+  folders.push(masterDir, agentDir);
+  const cgroupRoot = newCgroupRoot();
+  const master = await startAllot({ role: "master", workDir: masterDir });
+  processes.push(master);
+  return {
+    master,
+    folder: masterDir,
+    start: async (...flags) => {
+      const all = [...nativeFlags(master, cgroupRoot), ...flags];
+      const agent = await startAllot({ role: "agent", workDir: agentDir, flags: all });
+      processes.push(agent);
+      return agent;
+    },
+    execute: (command, resources = "cpus:0.1;mem:32", capability) =>
+      runProgram(BINARY, [
+        "execute",
+        `--master=${new URL(master.url).host}`,
+        "--name=task",
+        `--resources=${resources}`,
+        `--command=${command}`,
+        ...(capability === undefined ? [] : [`--framework_capabilities=${capability}`]),
+      ]),
+  };
+}
