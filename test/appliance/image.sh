@@ -6,76 +6,13 @@ set -euo pipefail
 
 # Where images are kept. One holds 700 MB and 100 MB go through the network to make it.
 cache=$1
-suite=bookworm
 # A sparse file: what the machine writes lands elsewhere.
 disk_size=16G
-apt_seconds_max=600
-bootstrap_seconds_max=900
-lock_seconds_max=1200
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=test/appliance/debian.sh
+. "$here/debian.sh"
 mapfile -t packages < <(sed 's/#.*//; s/[[:space:]]*$//; /^$/d' "$here/packages")
-
-say() { printf '     %s\n' "$*" >&2; }
-fail() {
-  printf 'image.sh: %s\n' "$*" >&2
-  exit 1
-}
-
-stamp=$(cat "$here/image.sh" "$here/packages" "$here"/guest/* | sha256sum | cut -c1-12)
-image=$cache/image-$stamp
-
-answer_if_made() {
-  [ -e "$image/made" ] || return 0
-  printf '%s\n' "$image"
-  exit 0
-}
-
-# obtain PACKAGE…: what of them this machine lacks; the lists are fetched when they do not do.
-obtain() {
-  local apt=(timeout --kill-after=10 "$apt_seconds_max" apt-get -q -o DPkg::Lock::Timeout=120)
-  export DEBIAN_FRONTEND=noninteractive
-  dpkg-query --show --showformat='${db:Status-Status}\n' "$@" 2>/dev/null |
-    grep -cx installed | grep -qx "$#" && return
-  say "installing $*"
-  "${apt[@]}" install -y --no-install-recommends "$@" >"$draft/log" 2>&1 && return
-  { "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends "$@"; } >"$draft/log" 2>&1 && return
-  tail -n 5 "$draft/log" >&2
-  fail "apt-get cannot install $*"
-}
-
-# One line for each Debian source of this machine that has our suite; others are passed over.
-sources() {
-  # shellcheck disable=SC2016 # apt's own $(NAME)
-  apt-get indextargets --format '$(ORIGIN) $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
-    awk -v suite="$suite" '$1 == "Debian" && index($3, suite) == 1 { print "deb", $2, $3, $4 }'
-}
-
-bootstrap() {
-  local root=$draft/root proxies=()
-  obtain mmdebstrap e2fsprogs
-  sources >"$draft/sources"
-  if ! grep -q " $suite " "$draft/sources"; then
-    timeout "$apt_seconds_max" apt-get -q update >"$draft/log" 2>&1 || true
-    sources >"$draft/sources"
-  fi
-  grep -q " $suite " "$draft/sources" || fail "apt has no source of Debian $suite on this machine"
-  mapfile -t proxies < <(apt-config dump | sed -n 's/^Acquire::https\?::Proxy/--aptopt=&/Ip')
-
-  say "making the disk of the test machine, which takes some minutes once"
-  # shellcheck disable=SC2016 # $1 is mmdebstrap's
-  timeout --kill-after=10 "$bootstrap_seconds_max" mmdebstrap --quiet --mode=root --variant=minbase \
-    --aptopt='APT::Install-Recommends "false"' "${proxies[@]}" \
-    --dpkgopt=force-unsafe-io \
-    --dpkgopt='path-exclude=/usr/share/doc/*' \
-    --dpkgopt='path-exclude=/usr/share/man/*' \
-    --dpkgopt='path-include=/usr/share/man/man[1-9]' \
-    --dpkgopt='path-exclude=/usr/share/locale/*' \
-    --essential-hook='mkdir -p "$1/usr/share/man/man1"' \
-    --include="$(IFS=,; printf '%s' "${packages[*]}")" \
-    "$suite" "$root" "$draft/sources" >"$draft/log" 2>&1 ||
-    { tail -n 20 "$draft/log" >&2 && fail "mmdebstrap did not end well"; }
-}
 
 # Nothing runs in the machine but systemd's own services, Docker's socket and what tests start.
 furnish() {
@@ -125,23 +62,11 @@ busybox_archive() {
   tar -C "$draft/busybox" -cf "$root/usr/share/appliance/busybox.tar" .
 }
 
-answer_if_made
-[ "$(id -u)" -eq 0 ] || fail "making the test machine needs root"
-command -v apt-get >/dev/null || fail "making the test machine needs apt"
-mkdir -p "$cache"
-exec 9>"$cache/lock"
-flock --wait "$lock_seconds_max" 9 || fail "somebody has held $cache/lock for $lock_seconds_max s"
-answer_if_made
-
-draft=$(mktemp -d "$cache/draft.XXXXXX")
-trap 'rm -rf --one-file-system "$draft"' EXIT
-bootstrap
+cached "$cache" "image-$(cat "$here"/{image.sh,debian.sh,packages} "$here"/guest/* | sha256sum | cut -c1-12)"
+say "making the disk of the test machine, which takes some minutes once"
+bootstrap "$draft/root" minbase "${packages[@]}"
 furnish
 busybox_archive
 truncate --size="$disk_size" "$draft/disk"
 mke2fs -q -t ext4 -O ^has_journal -E lazy_itable_init=1 -d "$draft/root" "$draft/disk"
-rm -rf --one-file-system "$image"
-mkdir "$image"
-mv "$draft/disk" "$draft/linux" "$image/"
-: >"$image/made"
-printf '%s\n' "$image"
+keep "$draft/disk" "$draft/linux"

@@ -8,7 +8,8 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import process from "node:process";
 import { ROOT } from "../../build/tools.mjs";
-import { COMMAND_SECONDS_MAX, FILE_SECONDS_MAX, IMAGE_MS_MAX, MEMORY_MIB } from "./limits.ts";
+import { makeImage } from "./images.ts";
+import { COMMAND_SECONDS_MAX, FILE_SECONDS_MAX, MEMORY_MIB } from "./limits.ts";
 import { JOB, type Outcome, runInMachine, SOURCE, whyNoMachine } from "./machine.ts";
 import { mergeReports } from "./reports.ts";
 
@@ -74,16 +75,14 @@ async function run(
 ): Promise<Outcome> {
   const reason = whyNoMachine();
   if (reason !== undefined) return { kind: "no machine", message: reason };
-  const cache = process.env["APPLIANCE_CACHE"] ?? "/var/cache/allot-appliance";
-  const made = spawnSync(join(import.meta.dir, "image.sh"), [cache], {
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "pipe"],
-    timeout: IMAGE_MS_MAX,
-  });
-  process.stderr.write(made.stderr ?? "");
-  if (made.status !== 0) return { kind: "no machine", message: "its image cannot be made" };
+  let image: string;
+  try {
+    image = makeImage("image.sh");
+  } catch {
+    return { kind: "no machine", message: "its image cannot be made" };
+  }
   return await runInMachine({
-    image: made.stdout.trim(),
+    image,
     command: `export IN_APPLIANCE=1\n${command}\n`,
     source: ROOT,
     mode: settings.mode,

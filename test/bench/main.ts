@@ -26,6 +26,7 @@ import { registryBench } from "./registry.ts";
 import { scaleBench } from "./scale.ts";
 import { startBench } from "./start.ts";
 import { stepsBench } from "./steps.ts";
+import { tenantsBench } from "./tenants.ts";
 import { throughputBench } from "./throughput.ts";
 
 const BENCHES: readonly Bench[] = [
@@ -35,6 +36,7 @@ const BENCHES: readonly Bench[] = [
   footprintBench,
   containersBench,
   dockerBench,
+  tenantsBench,
   throughputBench,
   protocolBench,
   registryBench,

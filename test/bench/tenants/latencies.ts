@@ -1,0 +1,9 @@
+/** What the experiment with tenants measures. */
+
+/** In the order in which they are told. */
+export const PHASES = ["alone", "together", "hog", "plain"] as const;
+
+export type Phase = (typeof PHASES)[number];
+
+/** Milliseconds of each request, run by run. */
+export type Latencies = Readonly<Record<Phase, readonly (readonly number[])[]>>;
