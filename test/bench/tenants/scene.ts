@@ -92,6 +92,7 @@ async function install(): Promise<void> {
   mkdirSync("/etc/docker", { recursive: true });
   const docker = { iptables: false, ip6tables: false, bridge: "none" };
   writeFileSync("/etc/docker/daemon.json", JSON.stringify(docker));
+  await must("systemctl", "start", "docker.socket");
   mkdirSync("/etc/allot", { recursive: true });
   writeFileSync("/etc/allot/allot.conf", `${settings.join("\n")}\n`);
   await must("sh", "/src/install.sh", "--binary", "/src/allot");
