@@ -60,6 +60,8 @@ export interface ContainerSpec {
   readonly group?: ContainerGroup | undefined;
   /** The root that the command sees; undefined for the host's. */
   readonly rootfs?: ContainerRootfs | undefined;
+  /** What those of `container.volumes` hold that are images, by their places in that list. */
+  readonly imageVolumes?: ReadonlyMap<number, ImageVolume> | undefined;
   /** Whose container it is, for people who find it elsewhere. */
   readonly origin?: ContainerOrigin | undefined;
 }
@@ -82,6 +84,9 @@ export interface ContainerGroup {
   /** What is said of the one around them. */
   readonly container: ContainerInfo | undefined;
 }
+
+/** Files of an image, which may be written to and belong to one container alone. */
+export type ImageVolume = Pick<ContainerRootfs, "path" | "setup">;
 
 export interface ContainerOrigin {
   readonly frameworkId: string;

@@ -1,6 +1,7 @@
 /**
  * Containers with images for a containerizer that can give them a root of their own: gets the image,
- * makes the root, and says what the command is in it; everything else is that containerizer's.
+ * makes the root, and says what the command is in it; likewise for volumes that are images. Everything
+ * else is that containerizer's.
  * Source: semantics 7.10 (PROVISIONING), 7.16; Mesos docs/container-image.md.
  */
 import type { ContainerId } from "../base/ids.ts";
@@ -13,6 +14,7 @@ import {
   type ContainerSignal,
   type ContainerSpec,
   type ContainerUsage,
+  type ImageVolume,
   type InsideEnd,
   type InsideSpec,
   type Interaction,
@@ -67,16 +69,16 @@ export class ImageContainerizer implements Containerizer {
   }
 
   async launch(spec: ContainerSpec): Promise<LaunchedContainer> {
-    const image = spec.container?.mesos?.image;
-    if (image === undefined || spec.container?.type === "DOCKER") {
-      return await this.#inner.launch(spec);
-    }
-    const { containerId } = spec;
+    const { containerId, container } = spec;
+    const hasImage =
+      container?.mesos?.image !== undefined ||
+      (container?.volumes ?? []).some((volume) => volume.image !== undefined);
+    if (!hasImage || container?.type === "DOCKER") return await this.#inner.launch(spec);
     if (this.#provisioning.has(containerId)) {
       throw new ContainerizerError(`Container ${containerId} exists already`);
     }
     const abort = new AbortController();
-    const provisioned = this.#provision(spec, image, abort.signal);
+    const provisioned = this.#provision(spec, abort.signal);
     const done = provisioned.then(
       () => undefined,
       () => undefined,
@@ -148,20 +150,44 @@ export class ImageContainerizer implements Containerizer {
     await this.#inner.close();
   }
 
-  async #provision(spec: ContainerSpec, image: Image, signal: AbortSignal): Promise<ContainerSpec> {
-    const { puller, provisioner, sandboxPath, isRuntimeHonoured } = this.#options;
+  /** Volumes come first: where one cannot be had, no root is mounted on the host. */
+  async #provision(spec: ContainerSpec, signal: AbortSignal): Promise<ContainerSpec> {
+    const { containerId, container } = spec;
+    const { provisioner } = this.#options;
+    const imageVolumes = new Map<number, ImageVolume>();
+    for (const [index, { image }] of (container?.volumes ?? []).entries()) {
+      if (image === undefined) continue;
+      const held = await this.#pull(image, signal);
+      try {
+        const root = await provisioner.provisionVolume(containerId, index, held, signal);
+        imageVolumes.set(index, root);
+      } finally {
+        // From now on the container's own record keeps the layers.
+        held.release();
+      }
+    }
+    const ready = { ...spec, imageVolumes };
+    const image = container?.mesos?.image;
+    return image === undefined ? ready : await this.#provisionRoot(ready, image, signal);
+  }
+
+  async #pull(image: Image, signal: AbortSignal): Promise<HeldImage> {
     const name = image.docker?.name;
     if (image.type !== "DOCKER" || name === undefined) {
       throw new ImageError("This agent has no Appc images: use an image of type DOCKER");
     }
-    const held: HeldImage = await puller.ensure(
-      {
-        image: name,
-        isCached: image.cached ?? true,
-        dockerConfig: configOf(image.docker?.config),
-      },
-      signal,
-    );
+    const isCached = image.cached ?? true;
+    const dockerConfig = configOf(image.docker?.config);
+    return await this.#options.puller.ensure({ image: name, isCached, dockerConfig }, signal);
+  }
+
+  async #provisionRoot(
+    spec: ContainerSpec,
+    image: Image,
+    signal: AbortSignal,
+  ): Promise<ContainerSpec> {
+    const { provisioner, sandboxPath, isRuntimeHonoured } = this.#options;
+    const held = await this.#pull(image, signal);
     try {
       const root = await provisioner.provision(spec.containerId, held, signal);
       const { workingDirectory } = held.runtime;
@@ -182,7 +208,6 @@ export class ImageContainerizer implements Containerizer {
         },
       };
     } finally {
-      // From now on the container's own record keeps the layers.
       held.release();
     }
   }

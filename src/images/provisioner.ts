@@ -1,6 +1,7 @@
 /**
  * A root for each container, made of the layers of its image: `<folder>/<container>` with what the
- * container writes, and `image.json`, which says whose layers it needs. Source: Mesos
+ * container writes, and `image.json`, which says whose layers it needs; `<container>@<n>` is the same
+ * for a volume of it that is an image. Source: Mesos
  * docs/container-image.md, "Provisioner Backends".
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -12,7 +13,7 @@ import type { CopyJob, UnpackedLayer } from "./helper-jobs.ts";
 import { ImageError } from "./image-error.ts";
 import type { ImageHelper } from "./image-puller.ts";
 import type { ImageStore, StoredImage } from "./image-store.ts";
-import { mountHere, prepareOverlay, unmountHere } from "./overlay.ts";
+import { mountHere, type Overlay, prepareOverlay, unmountHere } from "./overlay.ts";
 
 export type Backend = "overlay" | "copy";
 
@@ -32,6 +33,8 @@ export interface ProvisionedRoot {
 }
 
 const RECORD = "image.json";
+/** Between a container's id, which never holds it, and the place of a volume among its volumes. */
+const VOLUME_MARK = "@";
 
 export class Provisioner {
   readonly #options: ProvisionerOptions;
@@ -48,8 +51,31 @@ export class Provisioner {
     image: StoredImage,
     signal: AbortSignal,
   ): Promise<ProvisionedRoot> {
+    const { path, overlay } = await this.#make(containerId, image, signal);
+    if (overlay === undefined) return { path, setup: [] };
+    await mountHere(overlay);
+    return { path, setup: [overlay.line] };
+  }
+
+  /** The same for a volume of the container, which nobody looks into on the host. */
+  async provisionVolume(
+    containerId: string,
+    index: number,
+    image: StoredImage,
+    signal: AbortSignal,
+  ): Promise<ProvisionedRoot> {
+    const name = `${containerId}${VOLUME_MARK}${index}`;
+    const { path, overlay } = await this.#make(name, image, signal);
+    return { path, setup: overlay === undefined ? [] : [overlay.line] };
+  }
+
+  async #make(
+    name: string,
+    image: StoredImage,
+    signal: AbortSignal,
+  ): Promise<{ readonly path: string; readonly overlay: Overlay | undefined }> {
     const { backend } = this.#options;
-    const folder = this.#folderOf(containerId);
+    const folder = this.#folderOf(name);
     mkdirSync(folder, { mode: 0o700 });
     const record = JSON.stringify({ image: image.name, layers: image.layers });
     writeFileSync(join(folder, RECORD), record, { mode: 0o600 });
@@ -58,11 +84,10 @@ export class Provisioner {
       const path = join(folder, "root");
       mkdirSync(path, { mode: 0o755 });
       await this.#copy({ kind: "copy", folder: path, layers }, signal);
-      return { path, setup: [] };
+      return { path, overlay: undefined };
     }
     const overlay = await prepareOverlay(folder, layers);
-    await mountHere(overlay);
-    return { path: overlay.root, setup: [overlay.line] };
+    return { path: overlay.root, overlay };
   }
 
   /** Nothing more has to be done in the root from the host. Safe to repeat. */
@@ -74,14 +99,17 @@ export class Provisioner {
   /** Removes all of a container that has ended. Safe to repeat. */
   async remove(containerId: string): Promise<void> {
     await this.settle(containerId);
-    await rm(this.#folderOf(containerId), { recursive: true, force: true });
+    for (const name of readdirSync(this.#options.folder)) {
+      if (ownerOf(name) !== containerId) continue;
+      await rm(this.#folderOf(name), { recursive: true, force: true });
+    }
   }
 
   /** Removes what belongs to no container of these. */
   async recover(known: ReadonlySet<string>): Promise<void> {
     await unmountHere(this.#options.folder);
     for (const name of readdirSync(this.#options.folder)) {
-      if (!known.has(name)) await this.remove(name);
+      if (!known.has(ownerOf(name))) await this.remove(ownerOf(name));
     }
   }
 
@@ -124,4 +152,8 @@ export class Provisioner {
   #folderOf(containerId: string): string {
     return join(this.#options.folder, containerId);
   }
+}
+
+function ownerOf(name: string): string {
+  return name.split(VOLUME_MARK)[0] ?? name;
 }

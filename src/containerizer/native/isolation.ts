@@ -25,6 +25,7 @@ const ISOLATIONS = [
   "network/cni",
   "network/ports",
   "volume/host_path",
+  "volume/image",
   "volume/sandbox_path",
   "volume/secret",
   "environment_secret",

@@ -1,7 +1,8 @@
 /**
- * Volumes of native containers: folders of the host and of sandboxes, secrets, persistent volumes,
- * all mounted in the container's own mount namespace, so that they end with it. The isolators
- * `volume/host_path`, `volume/sandbox_path` and `volume/secret`. Source: semantics 7.14, 7.16.
+ * Volumes of native containers: folders of the host and of sandboxes, images, secrets, persistent
+ * volumes, all mounted in the container's own mount namespace, so that they end with it. The isolators
+ * `volume/host_path`, `volume/sandbox_path`, `volume/image` and `volume/secret`. Source: semantics
+ * 7.14, 7.16.
  */
 import { mkdirSync } from "node:fs";
 import { isAbsolute, normalize, relative } from "node:path";
@@ -73,11 +74,17 @@ export class VolumeIsolator extends IsolatorBase {
   }
 
   #volume(volume: Volume, index: number, where: Where): string[] {
-    if (volume.image !== undefined) {
-      throw new ContainerizerError(`${where.field}.image: this agent mounts no images as volumes`);
-    }
     const { source } = volume;
     const isReadOnly = volume.mode === "RO";
+    if (volume.image !== undefined) {
+      this.#need("volume/image", where.field);
+      const image = where.spec.imageVolumes?.get(index);
+      if (image === undefined) {
+        throw new ContainerizerError(`${where.field}.image: this agent provides no images`);
+      }
+      const target = this.#targetOf(volume, "folder", where);
+      return [...(image.setup ?? []), ...this.#bind(image.path, target, isReadOnly)];
+    }
     if (source?.type === "SECRET") return this.#secret(volume, index, where);
     const path = this.#sourceOf(volume, where);
     const target = this.#targetOf(volume, kindOf(path, `${where.field}.host_path`), where);
