@@ -73,3 +73,6 @@ export const CNI_OUTPUT_CHARACTERS = 262_144;
 
 /** Seccomp programs that are remembered: a few profiles with a few sets of capabilities each. */
 export const REMEMBERED_PROFILES = 100;
+
+/** Project ids that one call of xfs_quota releases: its arguments have bounds, and it walks none. */
+export const RELEASED_AT_ONCE = 500;

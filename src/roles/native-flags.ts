@@ -6,7 +6,6 @@
 import { ok, type Result, refuse } from "../base/result.ts";
 import type { Containerizer } from "../containerizer/containerizer.ts";
 import { MesosContainerizer } from "../containerizer/mesos-containerizer.ts";
-import { DiskIsolator } from "../containerizer/native/disk-isolator.ts";
 import {
   type Isolation,
   NATIVE_ISOLATION,
@@ -25,6 +24,7 @@ import { findPrograms } from "../containerizer/native/programs.ts";
 import type { ImageCollector } from "../images/image-collector.ts";
 import type { CapabilityInfo } from "../protocol/v1/types.ts";
 import { deviceFlags } from "./device-flags.ts";
+import { diskIsolators } from "./disk-flags.ts";
 import { openImages } from "./image-flags.ts";
 import { networkFlags } from "./network-flags.ts";
 import type { RoleContext } from "./role-context.ts";
@@ -87,10 +87,8 @@ export async function chooseContainerizer(
   const { isolation } = networks.value;
   const images = await openImages(context, launcher === "linux" ? isolation : undefined);
   if (!images.ok) return images;
-  const disk = {
-    intervalMs: flags.durationMs("container_disk_watch_interval") ?? 15_000,
-    isEnforced: flags.boolean("enforce_container_disk_quota"),
-  };
+  const disk = diskIsolators(context, isolation);
+  if (!disk.ok) return disk;
   const parts = { workDir, runtimeDir, clock, log, openTerminal };
   const containerizer =
     launcher === "posix"
@@ -98,14 +96,14 @@ export async function chooseContainerizer(
           ...parts,
           isolation: ["posix/cpu", "posix/mem"],
           isolators: [
-            ...(isolation.has("disk/du") ? [new DiskIsolator({ ...disk, clock, log })] : []),
+            ...disk.value,
             ...(isolation.has("posix/rlimits") ? [new RlimitIsolator(findPrograms().prlimit)] : []),
           ],
         })
       : nativeContainerizer({
           ...parts,
           isolation,
-          isolators: images.value?.isolators,
+          isolators: [...disk.value, ...(images.value?.isolators ?? [])],
           cgroups: {
             hierarchy,
             root: flags.string("cgroups_root") ?? "allot",
@@ -127,7 +125,6 @@ export async function chooseContainerizer(
               .split(":")
               .filter((folder) => folder !== ""),
           },
-          disk,
           devices: devices.value.settings,
           ports: {
             intervalMs: flags.durationMs("container_ports_watch_interval") ?? 30_000,

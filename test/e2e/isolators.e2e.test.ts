@@ -92,6 +92,10 @@ describe.skipIf(OBSTACLE !== undefined)(`isolators by flags${reason}`, () => {
         ],
         "/etc is no plain path below /dev",
       ],
+      [["--xfs_project_range=[9-5]"], "is no range of project ids such as [5000-10000]"],
+      [["--xfs_kill_containers"], "needs disk/xfs in --isolation"],
+      [["--isolation=disk/du,disk/xfs"], "disk/xfs and disk/du do the same; list one"],
+      [["--isolation=posix/cpu,disk/xfs"], "--isolation=disk/xfs: "],
       [["--seccomp_profile_name=default.json"], "seccomp profiles need --seccomp_config_dir"],
       [
         [`--seccomp_config_dir=${folder}`, "--seccomp_profile_name=none.json"],

@@ -6,6 +6,7 @@
  */
 import { type Test, test } from "bun:test";
 import { existsSync, readFileSync, statSync } from "node:fs";
+import { mountXfs } from "./xfs.ts";
 
 interface Requirement {
   /** Completes "skipped: needs …". */
@@ -25,7 +26,8 @@ export type Need =
   | "cgroups2"
   | "docker"
   | "overlay"
-  | "pressure";
+  | "pressure"
+  | "xfs";
 
 const REQUIREMENTS: Readonly<Record<Need, Requirement>> = {
   appliance: {
@@ -62,6 +64,11 @@ const REQUIREMENTS: Readonly<Record<Need, Requirement>> = {
     isMet: () => existsSync("/proc/pressure/cpu"),
     isPromised: false,
   },
+  xfs: {
+    text: "root, xfsprogs and a kernel with project quotas of XFS",
+    isMet: canMountXfs,
+    isPromised: true,
+  },
 };
 
 /** Bun's `test`, or its skipping form with a line that says why. */
@@ -75,6 +82,16 @@ export function testNeeding(...needs: readonly Need[]): Test<[]> {
   if (first === undefined) return test;
   console.log(`skipped: needs ${first.text}; npm run appliance has a machine for it`);
   return test.skip;
+}
+
+/** Only the attempt tells. */
+function canMountXfs(): boolean {
+  try {
+    mountXfs().remove();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function textOf(path: string): string {

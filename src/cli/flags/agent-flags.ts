@@ -202,9 +202,9 @@ export const AGENT_FLAGS: readonly Flag[] = [
     never("hadoop_home", "path", undefined, "Hadoop install for fetching", {
       note: "Hadoop is not used to fetch",
     }),
-    later("xfs_project_range", "string", "[5000-10000]", "XFS project id range"),
-    later("xfs_kill_containers", "boolean", "false", "kill over-quota containers (disk/xfs)"),
-    later("xfs_quota_headroom", "size", "10MB", "hard quota above limit"),
+    acts("xfs_project_range", "string", "[5000-10000]", "XFS project id range"),
+    acts("xfs_kill_containers", "boolean", "false", "kill over-quota containers (disk/xfs)"),
+    acts("xfs_quota_headroom", "size", "10MB", "hard quota above limit"),
     later("volume_gid_range", "string", undefined, "gids for shared volumes of non-root tasks"),
     acts(
       "host_path_volume_force_creation",

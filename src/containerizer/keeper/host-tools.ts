@@ -55,9 +55,13 @@ export async function findHostTools(shell?: string): Promise<HostTools> {
 }
 
 /** Runs a helper; resolves to its output, or undefined when it failed or took too long. */
-export function runHelper(file: string, args: readonly string[]): Promise<string | undefined> {
+export function runHelper(
+  file: string,
+  args: readonly string[],
+  folder: string = "/",
+): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const options = { timeout: HELPER_DEADLINE_MS, env: { PATH: HELPER_PATH }, cwd: "/" };
+    const options = { timeout: HELPER_DEADLINE_MS, env: { PATH: HELPER_PATH }, cwd: folder };
     execFile(file, [...args], options, (error, stdout) => {
       resolve(error === null ? String(stdout) : undefined);
     });

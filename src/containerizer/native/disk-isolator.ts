@@ -19,14 +19,11 @@ import { TurnQueue } from "../turn-queue.ts";
 import { IsolatorBase, NO_PREPARATION } from "./isolator-base.ts";
 import { findPrograms } from "./programs.ts";
 
-export interface DiskSettings {
+export interface DiskIsolatorOptions {
   /** `--container_disk_watch_interval` */
   readonly intervalMs: number;
   /** `--enforce_container_disk_quota` */
   readonly isEnforced: boolean;
-}
-
-export interface DiskIsolatorOptions extends DiskSettings {
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -120,11 +117,7 @@ export class DiskIsolator extends IsolatorBase {
     measured.usedBytes = used;
     const quota = quotaBytes(measured.resources);
     if (quota === undefined || used <= quota) return undefined;
-    return {
-      reason: "REASON_CONTAINER_LIMITATION_DISK",
-      message: `Disk usage (${megabytes(used)}MB) exceeds quota (${megabytes(quota)}MB)`,
-      resources: [{ name: "disk", type: "SCALAR", scalar: { value: megabytes(used) } }],
-    };
+    return diskExceeded(used, quota);
   }
 
   /** Bytes on this file system below the folder; what is mounted in it counts elsewhere. */
@@ -141,8 +134,17 @@ export class DiskIsolator extends IsolatorBase {
   }
 }
 
+/** Both in bytes. */
+export function diskExceeded(used: number, quota: number): Limitation {
+  return {
+    reason: "REASON_CONTAINER_LIMITATION_DISK",
+    message: `Disk usage (${megabytes(used)}MB) exceeds quota (${megabytes(quota)}MB)`,
+    resources: [{ name: "disk", type: "SCALAR", scalar: { value: megabytes(used) } }],
+  };
+}
+
 /** Disk of the sandbox: what is neither a volume nor on a disk of its own. */
-function quotaBytes(resources: readonly Resource[]): number | undefined {
+export function quotaBytes(resources: readonly Resource[]): number | undefined {
   const own = resources.filter(({ name, disk }) => {
     return name === "disk" && disk?.persistence === undefined && disk?.source === undefined;
   });

@@ -12,6 +12,7 @@ const ISOLATIONS = [
   "cgroups/blkio",
   "cgroups/devices",
   "disk/du",
+  "disk/xfs",
   "docker/runtime",
   "filesystem/posix",
   "filesystem/linux",
@@ -47,6 +48,7 @@ export const NATIVE_ISOLATION: ReadonlySet<Isolation> = new Set(
   ISOLATIONS.filter(
     (name) =>
       ![
+        "disk/xfs",
         "linux/nnp",
         "linux/seccomp",
         "gpu/nvidia",
@@ -81,6 +83,7 @@ const ANYWHERE: ReadonlySet<Isolation> = new Set([
   "filesystem/posix",
   "posix/rlimits",
   "disk/du",
+  "disk/xfs",
   "environment_secret",
 ]);
 

@@ -20,7 +20,6 @@ import { type DevTemplate, devTemplate } from "./dev-template.ts";
 import { DeviceGrants } from "./device-grants.ts";
 import { DeviceFilterIsolator, DeviceIsolator } from "./device-isolators.ts";
 import type { GrantedDevice } from "./device-rules.ts";
-import { DiskIsolator, type DiskSettings } from "./disk-isolator.ts";
 import { GpuIsolator } from "./gpu-isolator.ts";
 import type { Gpu } from "./gpu-pool.ts";
 import { IoIsolator } from "./io-isolator.ts";
@@ -57,7 +56,6 @@ export interface NativeContainerizerOptions {
   readonly capabilities: CapabilitySettings;
   readonly seccomp: SeccompSettings;
   readonly volumes: VolumeSettings;
-  readonly disk: DiskSettings;
   readonly ports: PortSettings;
   readonly devices: DeviceSettings;
   readonly networks: NetworkSettings;
@@ -152,7 +150,6 @@ function isolatorsOf(
     ...deviceIsolators(options, cgroups, grants),
     ...mountIsolators(options, grants, networks),
     ...privilegeIsolators(options),
-    ...(isolation.has("disk/du") ? [new DiskIsolator({ ...options, ...options.disk })] : []),
     ...(isolation.has("network/ports")
       ? [new PortIsolator({ ...options, ...options.ports, ...ports })]
       : []),

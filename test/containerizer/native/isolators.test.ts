@@ -13,11 +13,21 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import type { Containerizer, ContainerSpec } from "../../../src/containerizer/containerizer.ts";
+import { DiskIsolator } from "../../../src/containerizer/native/disk-isolator.ts";
 import { type Isolation, NATIVE_ISOLATION } from "../../../src/containerizer/native/isolation.ts";
 import { listeningPorts } from "../../../src/containerizer/native/port-isolator.ts";
+import { systemClock } from "../../../src/platform/system.ts";
 import type { ContainerInfo, Volume } from "../../../src/protocol/v1/types.ts";
 import { freePort } from "../../harness/free-port.ts";
-import { failureOf, newRoot, outputOf, removeRoots, specIn, until } from "../containers.ts";
+import {
+  failureOf,
+  newRoot,
+  outputOf,
+  removeRoots,
+  silentLog,
+  specIn,
+  until,
+} from "../containers.ts";
 import { nativeIn, newCgroupRoot, OBSTACLE, removeCgroupRoots } from "./native.ts";
 
 const opened: Containerizer[] = [];
@@ -218,7 +228,11 @@ describe.skipIf(OBSTACLE !== undefined)(`watches over native containers${reason}
   const fill = "head -c 5000000 /dev/zero >big; exec sleep 100";
 
   test("a task that holds more disk than it asked for is ended where that is enforced [semantics 7.14]", async () => {
-    const { containerizer, root } = open({ disk: { intervalMs: 50, isEnforced: true } });
+    const { containerizer, root } = open({
+      isolators: [
+        new DiskIsolator({ intervalMs: 50, isEnforced: true, clock: systemClock, log: silentLog }),
+      ],
+    });
     const spec = specIn(root, "full", fill, { resources: disk });
     await containerizer.launch(spec);
     const { limitation, exit } = await containerizer.wait(spec.containerId);

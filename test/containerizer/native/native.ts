@@ -82,7 +82,6 @@ export function nativeIn(
     capabilities: { effective: undefined, bounding: undefined },
     seccomp: { folder: undefined, defaultName: undefined },
     volumes: { madeBelow: [] },
-    disk: { intervalMs: 15_000, isEnforced: false },
     devices: { allowed: [], gpus: [] },
     ports: { intervalMs: 30_000, isEnforced: false, looked: undefined },
     networks: { configDir: undefined, pluginDirs: [], isPersistent: false },
