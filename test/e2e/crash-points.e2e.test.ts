@@ -87,6 +87,9 @@ const COMMANDS: Readonly<Record<TaskName, string>> = {
   drained: "exec sleep 1000",
 };
 
+/** Of an ACCEPT; with an id its outcome is told. */
+type Operation = Readonly<Record<string, unknown>> & { readonly id?: { readonly value: string } };
+
 /** Which of the agent's processes dies. */
 type Victim = "first" | "second";
 
@@ -161,6 +164,10 @@ class Life {
   #framework: TestFramework | undefined;
   #operator: OperatorClient | undefined;
   readonly #acknowledged = new Set<string>();
+  readonly #operations: string[] = [];
+  /** To which the first offer belonged. */
+  #agentId: string | undefined;
+  #isReplaced = false;
 
   constructor(victim: Victim, point: number | undefined) {
     this.#victim = victim;
@@ -351,7 +358,7 @@ class Life {
     expect(existsSync(join(this.#workDir, "volumes", "roles", ROLE, "data"))).toBe(hasVolume);
   }
 
-  async #launch(names: readonly TaskName[], before: readonly object[]): Promise<void> {
+  async #launch(names: readonly TaskName[], before: readonly Operation[]): Promise<void> {
     const offer = await this.#offer((one) =>
       one.resources.some(({ name, scalar }) => name === "mem" && (scalar?.value ?? 0) > 1000),
     );
@@ -370,7 +377,9 @@ class Life {
     await this.#accept(offer, [...before, { type: "LAUNCH", launch: { task_infos } }]);
   }
 
-  async #accept(offer: Offer, operations: readonly object[]): Promise<void> {
+  async #accept(offer: Offer, operations: readonly Operation[]): Promise<void> {
+    this.#agentId ??= offer.agent_id.value;
+    this.#operations.push(...operations.flatMap(({ id }) => id?.value ?? []));
     const filters = { refuse_seconds: 0 };
     const accept = { offer_ids: [offer.id], operations, filters };
     await this.framework.send("ACCEPT", { accept });
@@ -417,10 +426,27 @@ class Life {
           .filter((name) => this.framework.states(name).length > 0 && !this.#isOver(name))
           .map((name) => ({ task_id: { value: name } }));
         if (tasks.length > 0) await this.framework.send("RECONCILE", { reconcile: { tasks } });
+        await this.#askForOperations();
       }
       await sleep(LOOK_EVERY_MS);
       return false;
     });
+  }
+
+  /**
+   * An agent that died before it had written down who it is comes back as another one; of what the
+   * first was to do nobody knows but who asks (semantics, RECONCILE_OPERATIONS).
+   */
+  async #askForOperations(): Promise<void> {
+    if (this.#agentId === undefined) return;
+    const now = (await this.#registered())?.["agent_info"].id.value;
+    this.#isReplaced ||= now !== undefined && now !== this.#agentId;
+    if (!this.#isReplaced) return;
+    const operations = this.#operations
+      .filter((id) => this.#outcome(id) === undefined)
+      .map((id) => ({ operation_id: { value: id }, agent_id: { value: this.#agentId } }));
+    if (operations.length === 0) return;
+    await this.framework.send("RECONCILE_OPERATIONS", { reconcile_operations: { operations } });
   }
 
   async #acknowledgeOperations(): Promise<void> {
@@ -443,7 +469,10 @@ class Life {
       const status = update_operation_status?.status;
       return status?.operation_id?.value === id ? [String(status["state"])] : [];
     });
-    return states.findLast((state) => !/PENDING|RECOVERING|UNREACHABLE|UNKNOWN/.test(state));
+    const isOpen = this.#isReplaced
+      ? /PENDING|RECOVERING|UNREACHABLE/
+      : /PENDING|RECOVERING|UNREACHABLE|UNKNOWN/;
+    return states.findLast((state) => !isOpen.test(state));
   }
 
   /** What a task has to say for itself. */
