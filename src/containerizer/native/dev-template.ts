@@ -3,9 +3,11 @@
  * are copied at once, and the table of what is mounted, so that a container costs few processes.
  */
 import {
+  chmodSync,
   existsSync,
   lstatSync,
   mkdirSync,
+  mkdtempSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -45,22 +47,31 @@ export async function devTemplate(runtimeDir: string): Promise<DevTemplate> {
     place: join(folder, "place"),
   };
   if (existsSync(folder)) return template;
-  const fresh = `${folder}.new`;
+  mkdirSync(resolve(runtimeDir), { recursive: true });
+  // Of its own, as agents may share a runtime folder.
+  const fresh = mkdtempSync(`${folder}.new-`);
   const nodes = join(fresh, "nodes");
-  rmSync(fresh, { recursive: true, force: true });
+  chmodSync(fresh, 0o755);
   for (const name of ["place", "nodes/pts", "nodes/shm"]) {
     mkdirSync(join(fresh, name), { recursive: true, mode: 0o755 });
   }
   const cp = findProgram("cp");
   const sources = COMMON_NODES.map((name) => `/dev/${name}`);
   if (cp === undefined || (await runHelper(cp, ["-a", "--", ...sources, nodes])) === undefined) {
+    rmSync(fresh, { recursive: true, force: true });
     throw new ContainerizerError(
       `Devices could not be made in ${nodes}: see that cp is in ${HELPER_PATH} and choose a --runtime_dir that takes them`,
     );
   }
   for (const [name, target] of LINKS) symlinkSync(target, join(nodes, name));
   writeFileSync(join(fresh, "table"), tableText(template.place));
-  renameSync(fresh, folder);
+  try {
+    renameSync(fresh, folder);
+  } catch (error) {
+    rmSync(fresh, { recursive: true, force: true });
+    // Another agent has just made it.
+    if (!existsSync(folder)) throw error;
+  }
   return template;
 }
 

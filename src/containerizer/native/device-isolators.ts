@@ -142,7 +142,11 @@ export class DeviceIsolator extends IsolatorBase {
   async prepare(spec: ContainerSpec): Promise<Preparation> {
     if (spec.rootfs !== undefined) return NO_PREPARATION;
     const { mount, grants } = this.#options;
-    this.#template ??= this.#options.template();
+    this.#template ??= this.#options.template().catch((error: unknown) => {
+      // The next launch tries again.
+      this.#template = undefined;
+      throw error;
+    });
     const template = await this.#template;
     const setup = hostDevLines({ mount, template, devices: grants.of(spec) });
     return { environment: {}, setup };

@@ -42,7 +42,11 @@ export class RootfsIsolator extends IsolatorBase {
     const { rootfs } = spec;
     if (rootfs === undefined) return NO_PREPARATION;
     const { mount, toolsFolder, template: makeTemplate, grants, networks } = this.#options;
-    this.#parts ??= Promise.all([toolsFolder(), makeTemplate()]);
+    this.#parts ??= Promise.all([toolsFolder(), makeTemplate()]).catch((error: unknown) => {
+      // The next launch tries again.
+      this.#parts = undefined;
+      throw error;
+    });
     const [tools, template] = await this.#parts;
     const { path } = rootfs;
     const folder = (name: string): string => quote(folderIn(path, name));

@@ -2,7 +2,7 @@
  * Devices and gpus of native containers. Needs root and cgroups v2; filters need perl and a kernel
  * that takes them, and gpus are stood in for by nodes of harmless devices.
  */
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,8 +14,11 @@ import { deviceAt } from "../../../src/containerizer/native/device-nodes.ts";
 import { FULL_ACCESS, type GrantedDevice } from "../../../src/containerizer/native/device-rules.ts";
 import { type Isolation, NATIVE_ISOLATION } from "../../../src/containerizer/native/isolation.ts";
 import { loadTerminals } from "../../../src/platform/terminal.ts";
+import { PATIENCE_MS } from "../../harness/wait.ts";
 import { failureOf, newRoot, outputOf, removeRoots, specIn, until } from "../containers.ts";
 import { nativeIn, newCgroupRoot, OBSTACLE, removeCgroupRoots } from "./native.ts";
+
+setDefaultTimeout(PATIENCE_MS);
 
 const opened: Containerizer[] = [];
 const nodes: string[] = [];

@@ -2,7 +2,7 @@
  * Project quotas of XFS: what is read and written down, and with the file system itself where this
  * machine has one.
  */
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { ContainerSpec } from "../../../src/containerizer/containerizer.ts";
@@ -19,6 +19,7 @@ import { systemClock } from "../../../src/platform/system.ts";
 import type { Resource } from "../../../src/protocol/v1/types.ts";
 import { FakeClock } from "../../base/fake-clock.ts";
 import { testNeeding } from "../../harness/needs.ts";
+import { PATIENCE_MS } from "../../harness/wait.ts";
 import { type MountedXfs, mountXfs } from "../../harness/xfs.ts";
 import {
   failureOf,
@@ -29,6 +30,8 @@ import {
   silentLog,
   specIn,
 } from "../containers.ts";
+
+setDefaultTimeout(PATIENCE_MS);
 
 const MEGABYTE = 1024 * 1024;
 const RANGE = { begin: 5000, end: 5002 };

@@ -1,5 +1,5 @@
 /** Seccomp profiles of native containers. Needs root, cgroups v2, perl and a kernel with seccomp. */
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Containerizer, ContainerSpec } from "../../../../src/containerizer/containerizer.ts";
@@ -13,8 +13,11 @@ import {
 } from "../../../../src/containerizer/native/seccomp/seccomp-isolator.ts";
 import type { SeccompInfo } from "../../../../src/protocol/v1/types.ts";
 import { BUSYBOX_OBSTACLE, BUSYBOX_PATH } from "../../../harness/static-busybox.ts";
+import { PATIENCE_MS } from "../../../harness/wait.ts";
 import { failureOf, newRoot, outputOf, removeRoots, specIn } from "../../containers.ts";
 import { nativeIn, newCgroupRoot, OBSTACLE, removeCgroupRoots } from "../native.ts";
+
+setDefaultTimeout(PATIENCE_MS);
 
 const opened: Containerizer[] = [];
 
