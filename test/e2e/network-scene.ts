@@ -57,11 +57,14 @@ export interface NetworkScene {
   agent(): AllotProcess;
   startAgent(): Promise<void>;
   info(offer: Offer, task: NetworkTask): object;
-  launch(tasks: readonly NetworkTask[]): Promise<void>;
+  /** On the oldest offer unless told. */
+  launch(tasks: readonly NetworkTask[], offer?: Offer): Promise<void>;
   /** Told with TASK_RUNNING, which is waited for. */
   addressOf(id: string): Promise<string>;
   /** As the status of the task has it. */
   containerIdOf(id: string): Promise<object>;
+  /** Without waiting for anything. */
+  orderKill(id: string): Promise<void>;
   kill(id: string): Promise<void>;
   /** From the agent's host. */
   get(url: string): Promise<string>;
@@ -183,8 +186,8 @@ export async function networkScene(): Promise<NetworkScene> {
       kill_policy: { grace_period: { nanoseconds: 0.1e9 } },
       ...checks,
     }),
-    launch: async (tasks) => {
-      const offer = await framework.offer();
+    launch: async (tasks, given) => {
+      const offer = given ?? (await framework.offer());
       await framework.call("ACCEPT", {
         accept: {
           offer_ids: [offer.id],
@@ -204,8 +207,11 @@ export async function networkScene(): Promise<NetworkScene> {
       return info?.ip_addresses[0]?.ip_address ?? "";
     },
     containerIdOf: async (id) => (await runningStatus(framework, id)).container_id,
+    orderKill: async (id) => {
+      await framework.send("KILL", { kill: { task_id: { value: id } } });
+    },
     kill: async (id) => {
-      await framework.call("KILL", { kill: { task_id: { value: id } } });
+      await scene.orderKill(id);
       await framework.status(id, "TASK_KILLED");
     },
     get: (url) =>

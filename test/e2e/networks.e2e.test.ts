@@ -13,6 +13,7 @@ import { CNI_PLUGINS } from "../harness/host-network.ts";
 import { runProgram } from "../harness/run-program.ts";
 import { PATIENCE_MS, until } from "../harness/wait.ts";
 import { JSON_WIRE } from "../harness/wire.ts";
+import { roomyOffer } from "./native-scene.ts";
 import {
   BUSYBOX,
   bridgeOf,
@@ -34,6 +35,8 @@ const CHECK_TIMES = {
   grace_period_seconds: 0,
   consecutive_failures: 50,
 };
+const ROUNDS = Number(process.env["KILLS"] ?? 5);
+const seed = Number(process.env["KILLS_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const scenes: NetworkScene[] = [];
 
 afterEach(async () => {
@@ -85,6 +88,16 @@ describe.skipIf(NETWORK_OBSTACLE !== undefined)(
         `${ip} some.name\nsome.name\nsearch example.test\nnameserver 10.97.0.1\n`,
       );
       expect(output).toEndWith(`some.name\n${ip} 0.0.0.0\n`);
+      // What it holds of offers, execute waits for.
+      await scene.framework.teardown();
+      const executed = await runProgram(BINARY, [
+        "execute",
+        `--master=${new URL(scene.master.url).host}`,
+        "--networks=web",
+        "--resources=cpus:0.1;mem:32",
+        "--command=echo $MESOS_CONTAINER_IP",
+      ]);
+      expect(executed.stdout).toMatch(/^10\.97\.0\.\d+\n$/);
       await scene.expectNothingLeft();
     });
 
@@ -131,9 +144,47 @@ exit $status`,
       expect(scene.leases()).toHaveLength(1);
       await scene.agent().end("SIGKILL");
       await scene.startAgent();
-      await until("the task to be over", () =>
-        /FAILED|LOST|DROPPED|GONE/.test(scene.framework.states("caught").at(-1) ?? ""),
-      );
+      await until("the task to be over", () => scene.framework.states("caught").some(isOver));
+      await scene.expectNothingLeft();
+    });
+
+    test(`${ROUNDS} kills of the agent while networks are made and taken away leave nothing (seed ${seed}) [issue 4]`, async () => {
+      const roll = dice();
+      const scene = await open();
+      const ids: string[] = [];
+      for (let round = 0; round < ROUNDS; round += 1) {
+        const mapping = { host_port: 31100 + round, container_port: 80 };
+        const tasks = [
+          { id: `short-${round}`, command: "sleep 0.1" },
+          { id: `killed-${round}`, command: "sleep 1000" },
+          { id: `mapped-${round}`, command: server("x"), ports: [mapping.host_port] },
+        ];
+        const offer = await roomyOffer(scene.framework);
+        await scene.launch(
+          tasks.map((task) => {
+            const port_mappings = task.ports === undefined ? [] : [mapping];
+            return { ...task, networks: [{ name: "web", port_mappings }] };
+          }),
+          offer,
+        );
+        ids.push(...tasks.map(({ id }) => id));
+        await Bun.sleep(roll() * 2000);
+        if (round > 0) await scene.orderKill(`killed-${round - 1}`);
+        await Bun.sleep(roll() * 150);
+        await scene.agent().end("SIGKILL");
+        await Bun.sleep(roll() * 100);
+        await scene.startAgent();
+      }
+      for (const id of ids) {
+        await until(`${id} to be over`, async () => {
+          if (scene.framework.states(id).some(isOver)) return true;
+          await scene.orderKill(id);
+          const tasks = [{ task_id: { value: id } }];
+          await scene.framework.send("RECONCILE", { reconcile: { tasks } });
+          await Bun.sleep(200);
+          return false;
+        });
+      }
       await scene.expectNothingLeft();
     });
 
@@ -245,6 +296,19 @@ exit $status`,
     });
   },
 );
+
+function isOver(state: string): boolean {
+  return /FINISHED|FAILED|KILLED|LOST|DROPPED|GONE/.test(state);
+}
+
+/** Numbers in [0, 1) that follow from the seed. */
+function dice(): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+    return state / 2 ** 32;
+  };
+}
 
 async function open(): Promise<NetworkScene> {
   const scene = await networkScene();

@@ -77,7 +77,7 @@ describe.skipIf(OBSTACLE !== undefined)(`networks of native containers${reason}`
       environment: { PATH: "/usr/bin:/bin" },
       directory: spec.directory,
       user: undefined,
-      timeoutMs: 10_000,
+      timeoutMs: 30_000,
     });
     expect(inside).toEqual({ kind: "exited", code: 0 });
     await containerizer.destroy(spec.containerId);
@@ -159,6 +159,7 @@ describe.skipIf(OBSTACLE !== undefined)(`networks of native containers${reason}`
     await scene.containerizer.close();
     // Another agent process knows of it, with other plugins or none.
     const next = scene.open({
+      clock: impatientClock,
       networks: { configDir: undefined, pluginDirs: [], isPersistent: false },
     });
     expect((await next.recover([])).orphans).toEqual([]);
@@ -394,7 +395,6 @@ function open(): Scene {
   const networks = join(root, "run/networks");
   const openOne: Scene["open"] = (options) => {
     const containerizer = nativeIn(root, {
-      clock: impatientClock,
       networks: { configDir: configs, pluginDirs: [plugins], isPersistent: false },
       ...options,
       cgroups: { root: cgroupRoot },
