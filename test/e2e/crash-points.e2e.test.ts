@@ -3,15 +3,16 @@
  * life (files, SQLite's pages, processes, signals, what is sent), then kills the agent in place of
  * the Nth, for each N. Started again, it has to report each task once, as what it was, and each
  * operation as what became of it, and leave nothing. A page that is not written is a transaction that
- * is torn there. Two lives: from nothing to nothing, and the recovery of running tasks with other
- * settings. `CRASH_POINTS` says how many N of each are tried ("all" for all of them), `CRASH_SEED`
+ * is torn there. Three lives: from nothing to nothing, natively and in Docker, and the recovery of
+ * running tasks with other settings. `CRASH_POINTS` says how many N of each are tried ("all" for all of them), `CRASH_SEED`
  * which. Source: issue 4.
  */
-import { afterEach, expect, test } from "bun:test";
+import { afterAll, afterEach, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Checkpoint } from "../../src/agent/checkpoint/checkpoint.ts";
+import { agentMark } from "../../src/containerizer/mesos-containerizer.ts";
 import { loadSqlite } from "../../src/platform/sqlite.ts";
 import { silentLog } from "../containerizer/containers.ts";
 import {
@@ -28,6 +29,7 @@ import {
   removeWorkDir,
   startAllot,
 } from "../harness/allot-process.ts";
+import { BUSYBOX, docker, findPrivateEngine } from "../harness/docker-engine.ts";
 import { freePort } from "../harness/free-port.ts";
 import { type Message, OperatorClient } from "../harness/operator-client.ts";
 import { type Offer, TestFramework } from "../harness/test-framework.ts";
@@ -76,7 +78,10 @@ const VOLUME = {
 
 /** How each task ends that has begun. */
 const ENDS = {
-  ends: { state: "TASK_FAILED", message: "Command exited with status 3" },
+  ends: {
+    state: "TASK_FAILED",
+    message: expect.stringMatching(/^(?:Command|Container) exited with status 3$/),
+  },
   lasts: { state: "TASK_KILLED", message: expect.any(String) },
   drained: { state: "TASK_KILLED", message: expect.any(String) },
 } as const;
@@ -90,29 +95,43 @@ const COMMANDS: Readonly<Record<TaskName, string>> = {
 /** Of an ACCEPT; with an id its outcome is told. */
 type Operation = Readonly<Record<string, unknown>> & { readonly id?: { readonly value: string } };
 
-/** Which of the agent's processes dies. */
-type Victim = "first" | "second";
+interface Scene {
+  /** Which of the agent's processes dies. */
+  readonly victim: "first" | "second";
+  readonly where: "native" | "docker";
+}
+const SCENES: readonly Scene[] = [
+  { victim: "first", where: "native" },
+  { victim: "second", where: "native" },
+  { victim: "first", where: "docker" },
+];
 
-const lives: Life[] = [];
+const lives = new Set<Life>();
 afterEach(async () => {
-  for (const life of lives.splice(0)) await life.dispose();
+  for (const life of lives) await life.dispose();
+  lives.clear();
   await removeCgroupRoots();
 });
 
-const obstacle =
-  OBSTACLE ?? (STRACE === undefined ? "strace is missing: install strace" : undefined);
-const reason = obstacle === undefined ? "" : ` (skipped: ${obstacle})`;
+const engine = await findPrivateEngine("crashes of an agent of Docker");
+afterAll(() => engine?.stop());
 
-for (const victim of ["first", "second"] as const) {
+const lack = STRACE === undefined ? "strace is missing: install strace" : OBSTACLE;
+const obstacleOf = ({ where }: Scene): string | undefined =>
+  lack ?? (where === "docker" && engine === undefined ? "there is no Docker Engine" : undefined);
+
+for (const scene of SCENES) {
+  const obstacle = obstacleOf(scene);
+  const reason = obstacle === undefined ? "" : ` (skipped: ${obstacle})`;
   test.skipIf(obstacle !== undefined)(
-    `death of the agent's ${victim} process at ${WISH} of its write points (seed ${SEED}) [issue 4]${reason}`,
+    `death of the ${scene.where} agent's ${scene.victim} process at ${WISH} of its write points (seed ${SEED}) [issue 4]${reason}`,
     async () => {
-      const total = await liveOnce(victim, undefined);
+      const total = await liveOnce(scene, undefined);
       expect(total).toBeGreaterThan(100);
       const faults: string[] = [];
       for (const point of pointsOf(total)) {
         try {
-          await liveOnce(victim, point);
+          await liveOnce(scene, point);
         } catch (error) {
           faults.push(`write point ${point} of ${total}: ${String(error)}`);
         }
@@ -134,25 +153,27 @@ function pointsOf(total: number): number[] {
 }
 
 /** A whole life; the calls that were counted. Errors: what a judge has to say. */
-async function liveOnce(victim: Victim, point: number | undefined): Promise<number> {
-  const life = new Life(victim, point);
-  lives.push(life);
-  await life.begin();
-  await life.launchAndReserve();
-  if (victim === "second") await life.restart();
-  await life.kill();
-  await life.drain();
-  await life.giveBack();
-  await life.end();
-  const count = life.countCalls();
-  await life.dispose();
-  lives.splice(lives.indexOf(life), 1);
-  return count;
+async function liveOnce(scene: Scene, point: number | undefined): Promise<number> {
+  const life = new Life(scene, point);
+  lives.add(life);
+  try {
+    await life.begin();
+    await life.launchAndReserve();
+    if (scene.victim === "second") await life.restart();
+    await life.kill();
+    await life.drain();
+    await life.giveBack();
+    await life.end();
+    return life.countCalls();
+  } finally {
+    await life.dispose();
+    lives.delete(life);
+  }
 }
 
 /** A cluster with one agent, which dies once and is started again whenever it is found dead. */
 class Life {
-  readonly #victim: Victim;
+  readonly #scene: Scene;
   readonly #point: number | undefined;
   readonly #workDir = makeWorkDir();
   readonly #masterDir = makeWorkDir();
@@ -169,8 +190,8 @@ class Life {
   #agentId: string | undefined;
   #isReplaced = false;
 
-  constructor(victim: Victim, point: number | undefined) {
-    this.#victim = victim;
+  constructor(scene: Scene, point: number | undefined) {
+    this.#scene = scene;
     this.#point = point;
   }
 
@@ -191,8 +212,15 @@ class Life {
       `--cgroups_root=${this.#cgroupRoot}`,
       "--reconfiguration_policy=fitting",
       "--executor_shutdown_grace_period=100ms",
+      ...(this.#scene.where === "docker"
+        ? [
+            "--containerizers=mesos,docker",
+            `--docker_socket=${engine?.socketPath}`,
+            "--docker_remove_delay=0ns",
+          ]
+        : []),
     ];
-    await this.#start(this.#victim === "first");
+    await this.#start(this.#scene.victim === "first");
     this.#framework = await TestFramework.subscribe({ master: this.#master.url, info: INFO });
   }
 
@@ -284,11 +312,17 @@ class Life {
     await this.#until("no cgroup to be left", () => cgroupsIn(this.#cgroupRoot).length === 0);
     await this.framework.teardown();
     await this.#until("no keeper to be left", () => this.#keepers().length === 0);
-    await this.#until("no record of a keeper to be left", () =>
-      ["containers", "exits"].every((name) => {
-        return readdirSync(join(this.#workDir, "runtime", name)).length === 0;
+    await this.#until("no record of a container to be left", () =>
+      ["containers", "exits", join("docker", agentMark(this.#workDir))].every((name) => {
+        const folder = join(this.#workDir, "runtime", name);
+        return !existsSync(folder) || readdirSync(folder).length === 0;
       }),
     );
+    if (this.#scene.where === "docker") {
+      await this.#until("no container of Docker to be left", async () => {
+        return (await docker(engine?.socketPath ?? "", "ps", "-aq")) === "";
+      });
+    }
     await this.#signalAgent("SIGTERM");
     // Death may have been waiting for the very end.
     if (this.#isTraced()) {
@@ -371,7 +405,8 @@ class Life {
       task_id: { value: name },
       agent_id: offer.agent_id,
       resources: [scalar("cpus", 0.1), scalar("mem", 32)],
-      command: { value: `echo x >>${this.#note(name)}; ${COMMANDS[name]}` },
+      command: { value: `echo x >>${this.#notePathIn(name)}; ${COMMANDS[name]}` },
+      ...(this.#scene.where === "docker" && { container: this.#containerOfDocker() }),
       kill_policy: { grace_period: { nanoseconds: 0.1e9 } },
     }));
     await this.#accept(offer, [...before, { type: "LAUNCH", launch: { task_infos } }]);
@@ -473,6 +508,16 @@ class Life {
       ? /PENDING|RECOVERING|UNREACHABLE/
       : /PENDING|RECOVERING|UNREACHABLE|UNKNOWN/;
     return states.findLast((state) => !isOpen.test(state));
+  }
+
+  #notePathIn(name: TaskName): string {
+    return this.#scene.where === "docker" ? `/notes/${name}` : this.#note(name);
+  }
+
+  #containerOfDocker(): object {
+    const docker = { image: BUSYBOX, network: "HOST" };
+    const volume = { container_path: "/notes", host_path: this.#notes, mode: "RW" };
+    return { type: "DOCKER", docker, volumes: [volume] };
   }
 
   /** What a task has to say for itself. */
