@@ -3,6 +3,9 @@
 /** Keepers being started at one time: more only queue for the processors and hold three pipes each. */
 export const LAUNCHES_AT_ONCE = 32;
 
+/** Containers whose records are being removed at one time, by threads of which there are few. */
+export const CLEANUPS_AT_ONCE = 8;
+
 /**
  * A keeper starts in a few milliseconds; on a host that needs this long nothing else works either. As
  * long waits an agent that was restarted for one that is starting.

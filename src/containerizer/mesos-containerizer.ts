@@ -42,7 +42,12 @@ import {
   type ProcessIdentity,
 } from "./keeper/records.ts";
 import type { Launcher, LauncherContext } from "./launcher.ts";
-import { ADOPTION_PAUSE_MS, LAUNCH_DEADLINE_MS, LAUNCHES_AT_ONCE } from "./limits.ts";
+import {
+  ADOPTION_PAUSE_MS,
+  CLEANUPS_AT_ONCE,
+  LAUNCH_DEADLINE_MS,
+  LAUNCHES_AT_ONCE,
+} from "./limits.ts";
 import { namedNetworks } from "./named-networks.ts";
 import { HostUsers } from "./posix/host-users.ts";
 import { type InsideHost, runSibling } from "./posix/inside-command.ts";
@@ -111,11 +116,14 @@ export class MesosContainerizer implements Containerizer {
   readonly #containers = new Map<ContainerId, Container>();
   readonly #launches = new TurnQueue(LAUNCHES_AT_ONCE);
   readonly #insides = new TurnQueue(1);
+  readonly #cleanups = new TurnQueue(CLEANUPS_AT_ONCE);
+  readonly #slices: Slices;
   #parts: Promise<Parts> | undefined;
 
   constructor(options: MesosContainerizerOptions) {
     const { clock } = options;
     this.#options = options;
+    this.#slices = new Slices(clock);
     this.#mark = agentMark(options.workDir);
     this.#records = new KeeperRecords(resolve(options.runtimeDir), this.#mark);
     const context: LauncherContext = {
@@ -256,11 +264,15 @@ export class MesosContainerizer implements Containerizer {
       throw new ContainerizerError(`Container ${containerId} still runs; destroy it first`);
     }
     checkId(containerId);
-    await this.#despiteShortage(async () => {
-      for (const isolator of this.#isolators) await isolator.cleanup(containerId);
-      await this.#launcher.remove(containerId);
-      this.#records.remove(containerId);
-    });
+    // A thousand may be over at once, and nothing else waits for their remains to go.
+    await this.#cleanups.run(() =>
+      this.#despiteShortage(async () => {
+        if (this.#slices.isOver) await this.#slices.next();
+        for (const isolator of this.#isolators) await isolator.cleanup(containerId);
+        await this.#launcher.remove(containerId);
+        await this.#records.remove(containerId);
+      }),
+    );
     this.#containers.delete(containerId);
   }
 

@@ -15,6 +15,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ContainerId } from "../../base/ids.ts";
 import { brand } from "../../base/ids.ts";
@@ -178,7 +179,7 @@ export class KeeperRecords {
   }
 
   /** The folder goes last, and in one stroke: as long as it is there, a recovery finds what is left. */
-  remove(containerId: ContainerId): void {
+  async remove(containerId: ContainerId): Promise<void> {
     rmSync(join(this.exitsFolder, containerId), { force: true });
     const hidden = this.#hiddenFolderOf(containerId);
     try {
@@ -186,7 +187,8 @@ export class KeeperRecords {
     } catch (error) {
       if (!isAbsence(error)) throw error;
     }
-    rmSync(hidden, { recursive: true, force: true });
+    // Most of the work, which other threads do.
+    await rm(hidden, { recursive: true, force: true });
   }
 
   /** Removes folders that an agent was making or removing when it died. */

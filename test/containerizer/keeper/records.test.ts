@@ -58,7 +58,7 @@ test("who a keeper and its command are is known whole or not at all [issue 4]", 
   expect(records.read(ID)).toMatchObject({ keeper: identity, bootId: "f00d-boot" });
 });
 
-test("what an agent was making or removing is swept, and only its own [issue 4]", () => {
+test("what an agent was making or removing is swept, and only its own [issue 4]", async () => {
   const root = newRoot();
   const [ours, theirs] = [recordsIn(root, "ours"), recordsIn(root, "theirs")];
   const other = brand<ContainerId>("other");
@@ -70,18 +70,18 @@ test("what an agent was making or removing is swept, and only its own [issue 4]"
   expect(ours.list()).toEqual([ID]);
   ours.sweep();
   expect(readdirSync(ours.containersFolder).sort()).toEqual([".theirs-half", "one", "other"]);
-  ours.remove(ID);
-  ours.remove(ID);
+  await ours.remove(ID);
+  await ours.remove(ID);
   expect(readdirSync(ours.containersFolder).sort()).toEqual([".theirs-half", "other"]);
   expect(readdirSync(ours.exitsFolder)).toEqual(["other"]);
 });
 
-test("a container that is removed only in part is still found [issue 4]", () => {
+test("a container that is removed only in part is still found [issue 4]", async () => {
   const records = recordsIn(newRoot(), "mark");
   records.create(ID, MADE);
   rmSync(join(records.exitsFolder, ID));
   expect(records.list()).toEqual([ID]);
-  records.remove(ID);
+  await records.remove(ID);
   expect(existsSync(records.folderOf(ID))).toBe(false);
 });
 
