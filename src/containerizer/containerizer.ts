@@ -283,6 +283,11 @@ export interface HostUser {
 export interface Isolator {
   readonly name: string;
   /**
+   * Before the launch takes its turn among others: what programs of others do, which may take long
+   * or hang. Errors: as those of `prepare`.
+   */
+  precede?(spec: ContainerSpec): Promise<void>;
+  /**
    * Before the process exists: make what it will live in. `user` is whom it runs as, undefined for
    * the agent's own user. Errors: `ContainerizerError` for what cannot be had.
    */

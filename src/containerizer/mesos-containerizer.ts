@@ -153,7 +153,9 @@ export class MesosContainerizer implements Containerizer {
     }
     const container = newContainer(containerId, "launching");
     this.#containers.set(containerId, container);
-    const launch = this.#launches.run(() => this.#launch(spec, container));
+    const launch = this.#precede(spec).then(() =>
+      this.#launches.run(() => this.#launch(spec, container)),
+    );
     container.launch = launch.then(
       () => undefined,
       () => undefined,
@@ -344,9 +346,15 @@ export class MesosContainerizer implements Containerizer {
     };
   }
 
-  async #launch(spec: ContainerSpec, container: Container): Promise<{ readonly pid: number }> {
+  /** What others may take long for, and what needs no turn. */
+  async #precede(spec: ContainerSpec): Promise<void> {
     const refusal = (this.#options.refusalOf ?? posixRefusal)(spec);
     if (refusal !== undefined) throw new ContainerizerError(refusal);
+    for (const isolator of this.#isolators) await isolator.precede?.(spec);
+  }
+
+  async #launch(spec: ContainerSpec, container: Container): Promise<{ readonly pid: number }> {
+    assertWanted(container);
     const { keepers, users } = await this.#open();
     const user = spec.user === undefined ? undefined : await users.resolve(spec.user);
     makeSandbox(spec.directory);

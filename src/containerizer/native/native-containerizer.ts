@@ -153,7 +153,6 @@ function isolatorsOf(
     ...(isolation.has("network/ports")
       ? [new PortIsolator({ ...options, ...options.ports, ...ports })]
       : []),
-    // Plugins cost most, and are called when nothing else can be refused any more.
     ...networkIsolators(networks),
   ];
 }

@@ -98,14 +98,14 @@ export class ContainerNetworks {
   }
 
   /**
-   * Puts the container into its network, which is made where it is not there. False for the host's.
-   * Errors: `ContainerizerError`; then nothing of a network that was to be made is left.
+   * Puts the container into its network, which is made where it is not there; does nothing for one
+   * on the host's. Errors: `ContainerizerError`; then nothing of a network that was to be made is
+   * left.
    */
-  async join(spec: ContainerSpec): Promise<boolean> {
+  async join(spec: ContainerSpec): Promise<void> {
     const wish = this.#wishOf(spec);
-    if (wish === undefined) return false;
+    if (wish === undefined) return;
     await this.#inTurn(wish.ownerId, () => this.#join(spec.containerId, wish));
-    return true;
   }
 
   /** Takes the container out, and the network away when it was the last. Safe to repeat. */

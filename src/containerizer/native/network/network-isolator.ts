@@ -24,10 +24,14 @@ export class NetworkIsolator extends IsolatorBase {
     this.#mount = mount;
   }
 
-  async prepare(spec: ContainerSpec): Promise<Preparation> {
+  async precede(spec: ContainerSpec): Promise<void> {
+    await this.#networks.join(spec);
+  }
+
+  prepare(spec: ContainerSpec): Promise<Preparation> {
     const networks = this.#networks;
-    if (!(await networks.join(spec))) return NO_PREPARATION;
     const { containerId } = spec;
+    if (!networks.has(containerId)) return Promise.resolve(NO_PREPARATION);
     const files = NETWORK_FILES.flatMap((name) => {
       const source = networks.fileFor(spec, name);
       const target = `/etc/${name}`;
@@ -36,10 +40,10 @@ export class NetworkIsolator extends IsolatorBase {
       return [`${this.#mount} --bind -- ${quote(source)} ${target}`];
     });
     const name = networks.hostnameOf(containerId) ?? containerId;
-    return {
+    return Promise.resolve({
       environment: this.#environmentOf(spec),
       setup: [`echo ${quote(name)} >/proc/sys/kernel/hostname`, ...files],
-    };
+    });
   }
 
   override statusOf(containerId: ContainerId): ContainerStatus {

@@ -21,7 +21,7 @@ import { join } from "node:path";
 import { brand, type ContainerId } from "../../../../src/base/ids.ts";
 import type { Clock } from "../../../../src/base/ports.ts";
 import type { Containerizer, ContainerSpec } from "../../../../src/containerizer/containerizer.ts";
-import { CNI_RETRY_MS_MIN } from "../../../../src/containerizer/limits.ts";
+import { CNI_RETRY_MS_MIN, LAUNCHES_AT_ONCE } from "../../../../src/containerizer/limits.ts";
 import { systemClock } from "../../../../src/platform/system.ts";
 import type { ContainerInfo, NetworkInfo } from "../../../../src/protocol/v1/types.ts";
 import { BUSYBOX_OBSTACLE, BUSYBOX_PATH } from "../../../harness/static-busybox.ts";
@@ -145,6 +145,28 @@ describe.skipIf(OBSTACLE !== undefined)(`networks of native containers${reason}`
       "DEL first eth1",
       "DEL first eth0",
     ]);
+    expect(scene.left()).toEqual([]);
+  });
+
+  test("plugins that hang hold up nobody else [issue 4]", async () => {
+    const scene = open();
+    const { containerizer } = scene;
+    const hang = join(scene.root, "hang");
+    writeFileSync(hang, "");
+    const hanging = Array.from({ length: LAUNCHES_AT_ONCE + 1 }, (_, index) =>
+      scene.spec(`hanging-${index}`, "true", listing({ name: "single" })),
+    );
+    const launches = hanging.map((spec) => containerizer.launch(spec));
+    const other = specIn(scene.root, "other", "exit 7");
+    await containerizer.launch(other);
+    const { exit } = await containerizer.wait(other.containerId);
+    expect([exit, existsSync(hang)]).toEqual([{ kind: "exited", code: 7 }, true]);
+    rmSync(hang);
+    await Promise.all(launches);
+    for (const { containerId } of [other, ...hanging]) {
+      await containerizer.wait(containerId);
+      await containerizer.cleanup(containerId);
+    }
     expect(scene.left()).toEqual([]);
   });
 
@@ -433,6 +455,7 @@ held=false
 [ "$(stat -f -c %T "$CNI_NETNS" 2>/dev/null)" != nsfs ] || held=true
 printf '{"plugin":"${name}","command":"%s","id":"%s","ifname":"%s","netns":"%s","path":"%s","isHeld":%s,"input":%s}\\n' \\
   "$CNI_COMMAND" "$CNI_CONTAINERID" "$CNI_IFNAME" "$CNI_NETNS" "$CNI_PATH" "$held" "$(cat)" >>${root}/calls
+while [ -e "${root}/hang" ]; do sleep 0.05; done
 if [ -e "${root}/fail-${name}-$CNI_COMMAND" ]; then
   echo '{"code": 100, "msg": "told to fail", "details": "as it was"}'
   exit 1
