@@ -2,7 +2,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { until } from "../platform/portable-case.ts";
 import { TestAgent, TestMaster } from "./link-pair.ts";
-import { TcpProxy } from "./tcp-proxy.ts";
+import { TcpProxy } from "../harness/tcp-proxy.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {

@@ -5,8 +5,10 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 export class TcpProxy {
   readonly #server: Server;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
-  /** Bytes towards the master after which the connection is cut, in the middle of what it carries. */
+  /** Bytes towards the server after which the connection is cut, in the middle of what it carries. */
   cutAfterBytes: number = Number.POSITIVE_INFINITY;
+  /** As `cutAfterBytes`, of the next bytes towards the client, on any connection; used up by a cut. */
+  cutAnswersAfterBytes: number = Number.POSITIVE_INFINITY;
   #isFrozen = false;
 
   private constructor(targetPort: number) {
@@ -33,13 +35,18 @@ export class TcpProxy {
     this.#isFrozen = false;
   }
 
-  stop(): void {
-    this.#server.close();
+  /** Ends all connections; new ones are taken. */
+  cut(): void {
     for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
   }
 
-  #join(client: Socket, master: Socket): void {
-    const pair = [client, master] as const;
+  stop(): void {
+    this.#server.close();
+    this.cut();
+  }
+
+  #join(client: Socket, server: Socket): void {
+    const pair = [client, server] as const;
     this.#pairs.add(pair);
     let passed = 0;
     const end = (): void => {
@@ -50,15 +57,22 @@ export class TcpProxy {
       socket.on("error", end);
       socket.on("close", end);
     }
-    master.on("data", (chunk: Uint8Array) => {
-      if (!this.#isFrozen) client.write(chunk);
+    server.on("data", (chunk: Uint8Array) => {
+      if (this.#isFrozen) return;
+      const left = this.cutAnswersAfterBytes;
+      this.cutAnswersAfterBytes -= chunk.length;
+      if (chunk.length < left) client.write(chunk);
+      else {
+        this.cutAnswersAfterBytes = Number.POSITIVE_INFINITY;
+        client.write(chunk.subarray(0, left), end);
+      }
     });
     client.on("data", (chunk: Uint8Array) => {
       if (this.#isFrozen) return;
       const left = this.cutAfterBytes - passed;
       passed += chunk.length;
-      if (chunk.length < left) master.write(chunk);
-      else master.write(chunk.subarray(0, left), end);
+      if (chunk.length < left) server.write(chunk);
+      else server.write(chunk.subarray(0, left), end);
     });
   }
 }

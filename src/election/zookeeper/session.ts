@@ -1,0 +1,356 @@
+/**
+ * One ZooKeeper session, which tells when it can be relied on. The client library notices neither a
+ * silent server nor the end of a session that it cannot reach, and carries out late what was asked
+ * while there was no connection (reference/stack.md §4); all of that is mended here:
+ *
+ * - the session counts as proven until one timeout after the last request was *sent* that was
+ *   answered, and is over, for us, some time before that;
+ * - a server that says nothing is left for another one;
+ * - without a connection a request is refused at once, and what was under way when it broke fails as
+ *   `unknown`: it may have been carried out or not;
+ * - a version of 0 is a version.
+ */
+import { Buffer } from "node:buffer";
+import {
+  ACL,
+  type Client,
+  CreateMode,
+  createClient,
+  Exception,
+  Id,
+  Permission,
+  State,
+} from "node-zookeeper-client";
+import type { Clock } from "../../base/ports.ts";
+import { ok, type Result } from "../../base/result.ts";
+import { ClientInternals, setLastVersion } from "./client-internals.ts";
+import { CLOSE_MS_MAX, LEASE_MARGIN, PROVES_PER_TIMEOUT, SILENCE_SHARE } from "./limits.ts";
+
+export type SessionErrorCode =
+  | "noNode"
+  | "nodeExists"
+  | "badVersion"
+  | "notEmpty"
+  | "forbidden"
+  /** Nothing was sent. */
+  | "notConnected"
+  /** Sent, and perhaps carried out. */
+  | "unknown"
+  | "failed";
+
+export interface SessionError {
+  readonly code: SessionErrorCode;
+  readonly message: string;
+}
+
+export type SessionResult<T> = Result<T, SessionError>;
+
+export interface SessionOptions {
+  /** `host:port`, tried in random order. */
+  readonly servers: readonly string[];
+  readonly timeoutMs: number;
+  /** `user:password` of the digest scheme. */
+  readonly credentials: string | undefined;
+  readonly clock: Clock;
+  /** Connected, new or again. */
+  onConnected(): void;
+  onDisconnected(): void;
+  /** Called once; the session must not be used from here on. */
+  onOver(reason: string): void;
+}
+
+export interface NodeData {
+  readonly data: Uint8Array;
+  readonly version: number;
+  /** Whether this session holds the ephemeral node. */
+  readonly isOwn: boolean;
+}
+
+/** One write of several that are carried out together or not at all. */
+export type Write =
+  | { readonly kind: "create"; readonly path: string; readonly data: Uint8Array }
+  | {
+      readonly kind: "set";
+      readonly path: string;
+      readonly data: Uint8Array;
+      readonly version: number;
+    }
+  | { readonly kind: "check"; readonly path: string; readonly version: number }
+  | { readonly kind: "remove"; readonly path: string; readonly version: number };
+
+/** Whatever version the node has. */
+const ANY_VERSION = -1;
+
+type Callback<T> = (error: Error | Exception | null, value: T) => void;
+
+const EMPTY_NODE: NodeData = { data: new Uint8Array(0), version: 0, isOwn: false };
+
+export class ZooKeeperSession {
+  readonly #options: SessionOptions;
+  readonly #client: Client;
+  readonly #internals: ClientInternals;
+  /** Requests under way: each fails as `unknown` when the connection breaks. */
+  readonly #pending = new Set<() => void>();
+  #phase: "connecting" | "proving" | "connected" | "over" = "connecting";
+  #timeoutMs: number;
+  /** The session cannot have expired before, by the monotonic clock. */
+  #provenUntilMs: number;
+  /** When the server was asked the question that it has not answered yet. */
+  #askedMs: number | undefined;
+  #phaseSinceMs: number;
+  #cancelTick: () => void = () => undefined;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#timeoutMs = options.timeoutMs;
+    this.#phaseSinceMs = options.clock.monotonicMs();
+    this.#provenUntilMs = this.#phaseSinceMs + options.timeoutMs;
+    this.#client = createClient(options.servers.join(","), {
+      sessionTimeout: options.timeoutMs,
+      spinDelay: Math.min(1000, options.timeoutMs / 4),
+      retries: 0,
+    });
+    this.#internals = new ClientInternals(this.#client);
+    if (options.credentials !== undefined) {
+      this.#client.addAuthInfo("digest", Buffer.from(options.credentials));
+    }
+    this.#client.on("state", (state) => this.#stateChanged(state));
+    this.#client.connect();
+    this.#tick();
+  }
+
+  /** What the servers agreed to, milliseconds. */
+  get timeoutMs(): number {
+    return this.#timeoutMs;
+  }
+
+  get isConnected(): boolean {
+    return this.#phase === "connected";
+  }
+
+  /**
+   * Until when what relies on the session may be done, by the monotonic clock. To be compared before
+   * each act: after a pause of the whole process, timers are late.
+   */
+  get reliedOnUntilMs(): number {
+    return this.#phase === "over"
+      ? Number.NEGATIVE_INFINITY
+      : this.#provenUntilMs - this.#timeoutMs * LEASE_MARGIN;
+  }
+
+  /** The path of the new node, with its number where it is sequential. */
+  create(
+    path: string,
+    data: Uint8Array,
+    mode: "persistent" | "sequential" | "ephemeralSequential" = "persistent",
+  ): Promise<SessionResult<string>> {
+    const modes = {
+      persistent: CreateMode.PERSISTENT,
+      sequential: CreateMode.PERSISTENT_SEQUENTIAL,
+      ephemeralSequential: CreateMode.EPHEMERAL_SEQUENTIAL,
+    };
+    return this.#ask((done: Callback<string>) =>
+      this.#client.create(path, Buffer.from(data), this.#acls(), modes[mode], done),
+    );
+  }
+
+  /** Makes the node and those above it, where they are not there yet. */
+  async ensure(path: string): Promise<SessionResult<void>> {
+    let made = "";
+    for (const part of path.split("/").filter((name) => name !== "")) {
+      made += `/${part}`;
+      const created = await this.create(made, new Uint8Array(0));
+      if (!created.ok && created.error.code !== "nodeExists") return created;
+    }
+    return ok(undefined);
+  }
+
+  /** Names of the children; `onChange` is called once when they are others, or the node is gone. */
+  children(path: string, onChange: () => void): Promise<SessionResult<readonly string[]>> {
+    return this.#ask((done: Callback<string[]>) =>
+      this.#client.getChildren(path, () => this.#phase !== "over" && onChange(), done),
+    );
+  }
+
+  read(path: string): Promise<SessionResult<NodeData>> {
+    const own = this.#client.getSessionId();
+    return this.#ask((done: Callback<NodeData>) =>
+      this.#client.getData(path, (error, data, stat) => {
+        if (error !== null && error !== undefined) done(error, EMPTY_NODE);
+        else {
+          const isOwn = own.equals(stat.ephemeralOwner);
+          done(null, { data: new Uint8Array(data ?? []), version: stat.version, isOwn });
+        }
+      }),
+    );
+  }
+
+  remove(path: string, version: number = ANY_VERSION): Promise<SessionResult<void>> {
+    return this.#ask((done: Callback<void>) =>
+      this.#client.remove(path, version, (error) => done(error, undefined)),
+    );
+  }
+
+  /** Carries out all or none. Errors: of the first that cannot be. */
+  async write(writes: readonly Write[]): Promise<SessionResult<void>> {
+    return this.#ask((done: Callback<void>) => {
+      const transaction = this.#client.transaction();
+      for (const write of writes) {
+        if (write.kind === "create") {
+          transaction.create(
+            write.path,
+            Buffer.from(write.data),
+            this.#acls(),
+            CreateMode.PERSISTENT,
+          );
+        } else if (write.kind === "set") {
+          transaction.setData(write.path, Buffer.from(write.data), write.version);
+        } else if (write.kind === "check") transaction.check(write.path, write.version);
+        else transaction.remove(write.path, write.version);
+        if (write.kind !== "create") setLastVersion(transaction, write.version);
+      }
+      transaction.commit((error) => done(error, undefined));
+    });
+  }
+
+  /** Ends the session at the server too, so that its ephemeral nodes go at once. `onOver` is not called. */
+  close(): void {
+    if (this.#phase === "over") return;
+    const hasConnection = this.#phase !== "connecting";
+    this.#leave();
+    if (!hasConnection) {
+      this.#internals.abandon();
+      return;
+    }
+    this.#client.close();
+    const cancel = this.#options.clock.schedule(CLOSE_MS_MAX, () => this.#internals.abandon());
+    this.#client.once("disconnected", cancel);
+  }
+
+  #ask<T>(send: (done: Callback<T>) => void): Promise<SessionResult<T>> {
+    if (this.#phase !== "connected" && this.#phase !== "proving") {
+      const message = "there is no connection to ZooKeeper";
+      return Promise.resolve({ ok: false, error: { code: "notConnected", message } });
+    }
+    const askedMs = this.#options.clock.monotonicMs();
+    return new Promise((resolve) => {
+      const fail = (): void => {
+        this.#pending.delete(fail);
+        const message = "the connection to ZooKeeper broke before the answer came";
+        resolve({ ok: false, error: { code: "unknown", message } });
+      };
+      this.#pending.add(fail);
+      send((error, value) => {
+        // Late answers are of a connection that was given up.
+        if (!this.#pending.delete(fail)) return;
+        if (!isLoss(error)) this.#proven(askedMs);
+        resolve(
+          error === null || error === undefined ? ok(value) : { ok: false, error: errorOf(error) },
+        );
+      });
+    });
+  }
+
+  #stateChanged(state: State): void {
+    if (this.#phase === "over") return;
+    if (state === State.SYNC_CONNECTED) {
+      this.#enter("proving");
+      this.#timeoutMs = this.#client.getSessionTimeout();
+      void this.#prove();
+    } else if (state === State.EXPIRED) this.#over("the ZooKeeper session has expired");
+    else if (state === State.AUTH_FAILED) this.#over("ZooKeeper refuses the credentials");
+    else if (state === State.DISCONNECTED) this.#disconnected();
+  }
+
+  #disconnected(): void {
+    const wasConnected = this.#phase === "connected";
+    this.#enter("connecting");
+    this.#internals.dropQueue();
+    for (const fail of [...this.#pending]) fail();
+    if (wasConnected) this.#options.onDisconnected();
+  }
+
+  #enter(phase: "connecting" | "proving" | "connected"): void {
+    this.#phase = phase;
+    this.#phaseSinceMs = this.#options.clock.monotonicMs();
+    this.#askedMs = undefined;
+  }
+
+  /** Asks something cheap; the answer says that the session lived when it was asked. */
+  async #prove(): Promise<void> {
+    if (this.#askedMs !== undefined) return;
+    this.#askedMs = this.#options.clock.monotonicMs();
+    await this.#ask((done: Callback<unknown>) => this.#client.exists("/", done));
+  }
+
+  #proven(askedMs: number): void {
+    if (this.#phase === "over") return;
+    this.#provenUntilMs = Math.max(this.#provenUntilMs, askedMs + this.#timeoutMs);
+    this.#askedMs = undefined;
+    if (this.#phase !== "proving") return;
+    this.#enter("connected");
+    this.#options.onConnected();
+  }
+
+  /** Some times each timeout: is the session over, is the server silent, shall it be asked again? */
+  #tick(): void {
+    if (this.#phase === "over") return;
+    const { clock } = this.#options;
+    const nowMs = clock.monotonicMs();
+    if (nowMs >= this.reliedOnUntilMs) {
+      this.#over(`ZooKeeper has not answered for ${Math.round(this.#timeoutMs)} ms`);
+      return;
+    }
+    const silenceMs = this.#timeoutMs * SILENCE_SHARE;
+    const sinceMs = this.#phase === "connecting" ? this.#phaseSinceMs : this.#askedMs;
+    if (sinceMs !== undefined && nowMs - sinceMs >= silenceMs) {
+      this.#phaseSinceMs = nowMs;
+      this.#internals.dropConnection();
+    } else if (this.#phase === "connected") void this.#prove();
+    this.#cancelTick = clock.schedule(this.#timeoutMs / PROVES_PER_TIMEOUT, () => this.#tick());
+  }
+
+  #over(reason: string): void {
+    this.#leave();
+    this.#internals.abandon();
+    this.#options.onOver(reason);
+  }
+
+  #leave(): void {
+    this.#cancelTick();
+    this.#phase = "over";
+    for (const fail of [...this.#pending]) fail();
+  }
+
+  /** As Mesos: with credentials all may read, the creator may do everything. */
+  #acls(): ACL[] {
+    if (this.#options.credentials === undefined) {
+      return [new ACL(Permission.ALL, new Id("world", "anyone"))];
+    }
+    return [
+      new ACL(Permission.READ, new Id("world", "anyone")),
+      new ACL(Permission.ALL, new Id("auth", "")),
+    ];
+  }
+}
+
+const CODES: ReadonlyMap<number, SessionErrorCode> = new Map([
+  [Exception.NO_NODE, "noNode"],
+  [Exception.NODE_EXISTS, "nodeExists"],
+  [Exception.BAD_VERSION, "badVersion"],
+  [Exception.NOT_EMPTY, "notEmpty"],
+  [Exception.NO_AUTH, "forbidden"],
+  [Exception.AUTH_FAILED, "forbidden"],
+  [Exception.CONNECTION_LOSS, "unknown"],
+  [Exception.SESSION_EXPIRED, "unknown"],
+]);
+
+function errorOf(error: Error | Exception): SessionError {
+  const code = "code" in error ? CODES.get(error.code) : undefined;
+  return { code: code ?? "failed", message: `ZooKeeper: ${error}` };
+}
+
+/** The library's own word for no answer, which proves nothing. */
+function isLoss(error: Error | Exception | null | undefined): boolean {
+  return error !== null && error !== undefined && errorOf(error).code === "unknown";
+}

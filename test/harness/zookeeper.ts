@@ -1,0 +1,139 @@
+/** Real ZooKeeper servers on loopback, from Debian's package: one alone, or an ensemble. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePort } from "./free-port.ts";
+import { until } from "./wait.ts";
+
+const JAR = "/usr/share/java/zookeeper.jar";
+const JAVA = "/usr/bin/java";
+const MAIN = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
+/** Small and quick to start; a test has a few thousand nodes at most. */
+const JAVA_OPTIONS = ["-Xmx96m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"];
+/** Session timeouts may be two to twenty of these. */
+const TICK_MS = 250;
+const START_MS_MAX = 60_000;
+
+/** One server, which may be stopped, paused and started again. */
+export class ZooKeeperServer {
+  readonly port: number;
+  readonly #config: string;
+  #process: ChildProcess | undefined;
+
+  constructor(port: number, config: string) {
+    this.port = port;
+    this.#config = config;
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  start(): void {
+    const args = [...JAVA_OPTIONS, "-cp", JAR, MAIN, this.#config];
+    this.#process = spawn(JAVA, args, { stdio: "ignore" });
+  }
+
+  /** Ends it as a crash does. */
+  async kill(): Promise<void> {
+    const running = this.#process;
+    this.#process = undefined;
+    if (running === undefined || running.exitCode !== null) return;
+    const ended = new Promise((resolve) => running.once("exit", resolve));
+    running.kill("SIGKILL");
+    await ended;
+  }
+
+  /** It keeps its connections and says nothing. */
+  pause(): void {
+    this.#process?.kill("SIGSTOP");
+  }
+
+  resume(): void {
+    this.#process?.kill("SIGCONT");
+  }
+
+  /** Waits until it answers clients, which in an ensemble takes a quorum. */
+  async untilServing(): Promise<void> {
+    await until(
+      `ZooKeeper at ${this.address} serves`,
+      async () => (await this.#say("srvr")).includes("Mode:"),
+      START_MS_MAX,
+    );
+  }
+
+  async isLeader(): Promise<boolean> {
+    return (await this.#say("srvr")).includes("Mode: leader");
+  }
+
+  /** The answer to one of the four-letter words; empty when there is none. */
+  #say(word: string): Promise<string> {
+    return new Promise((resolve) => {
+      let text = "";
+      const socket = connect(this.port, "127.0.0.1", () => socket.write(word));
+      socket.setTimeout(1000, () => socket.destroy());
+      socket.on("data", (data) => {
+        text += data;
+      });
+      socket.on("error", () => undefined);
+      socket.on("close", () => resolve(text));
+    });
+  }
+}
+
+export interface Ensemble {
+  readonly servers: readonly ZooKeeperServer[];
+  /** `zk://…` of all servers, with that path. */
+  url(path: string): string;
+  stop(): Promise<void>;
+}
+
+/** False, with the reason printed, where ZooKeeper is not installed. */
+export function hasZooKeeper(what: string): boolean {
+  if (existsSync(JAR) && existsSync(JAVA)) return true;
+  console.warn(`skipped: ${what} (ZooKeeper is not installed; Debian's package is zookeeper)`);
+  return false;
+}
+
+/** One server alone, or an ensemble; serving when this returns. */
+export async function startZooKeeper(size: 1 | 3): Promise<Ensemble> {
+  const folder = mkdtempSync(join(tmpdir(), "allot-zookeeper-"));
+  const ports = await Promise.all(Array.from({ length: size * 3 }, () => freePort()));
+  const portOf = (index: number, kind: number): number => ports[index * 3 + kind] ?? 0;
+  const peers = Array.from(
+    { length: size },
+    (_, index) => `server.${index + 1}=127.0.0.1:${portOf(index, 1)}:${portOf(index, 2)}`,
+  );
+  const servers = peers.map((_, index) => {
+    const data = join(folder, `${index + 1}`);
+    mkdirSync(data);
+    writeFileSync(join(data, "myid"), `${index + 1}\n`);
+    const config = join(folder, `${index + 1}.cfg`);
+    const lines = [
+      `tickTime=${TICK_MS}`,
+      "initLimit=40",
+      "syncLimit=20",
+      `dataDir=${data}`,
+      `clientPort=${portOf(index, 0)}`,
+      "clientPortAddress=127.0.0.1",
+      "admin.enableServer=false",
+      "4lw.commands.whitelist=srvr",
+      "maxClientCnxns=0",
+      ...(size > 1 ? peers : []),
+    ];
+    writeFileSync(config, `${lines.join("\n")}\n`);
+    return new ZooKeeperServer(portOf(index, 0), config);
+  });
+  for (const server of servers) server.start();
+  await Promise.all(servers.map((server) => server.untilServing()));
+  return {
+    servers,
+    url: (path) => `zk://${servers.map(({ address }) => address).join(",")}${path}`,
+    stop: async () => {
+      await Promise.all(servers.map((server) => server.kill()));
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
