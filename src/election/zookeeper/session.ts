@@ -91,6 +91,7 @@ export class ZooKeeperSession {
   readonly #internals: ClientInternals;
   /** Requests under way: each fails as `unknown` when the connection breaks. */
   readonly #pending = new Set<() => void>();
+  #waiting: ((isConnected: boolean) => void)[] = [];
   #phase: "connecting" | "proving" | "connected" | "over" = "connecting";
   #timeoutMs: number;
   /** The session cannot have expired before, by the monotonic clock. */
@@ -136,6 +137,16 @@ export class ZooKeeperSession {
     return this.#phase === "over"
       ? Number.NEGATIVE_INFINITY
       : this.#provenUntilMs - this.#timeoutMs * LEASE_MARGIN;
+  }
+
+  /** Resolves at once or when there is a connection again; false when the session is over. */
+  untilConnected(): Promise<boolean> {
+    if (this.#phase === "connected" || this.#phase === "over") {
+      return Promise.resolve(this.#phase === "connected");
+    }
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+    });
   }
 
   /** The path of the new node, with its number where it is sequential. */
@@ -289,6 +300,7 @@ export class ZooKeeperSession {
     this.#askedMs = undefined;
     if (this.#phase !== "proving") return;
     this.#enter("connected");
+    this.#tellWaiting(true);
     this.#options.onConnected();
   }
 
@@ -320,6 +332,11 @@ export class ZooKeeperSession {
     this.#cancelTick();
     this.#phase = "over";
     for (const fail of [...this.#pending]) fail();
+    this.#tellWaiting(false);
+  }
+
+  #tellWaiting(isConnected: boolean): void {
+    for (const tell of this.#waiting.splice(0)) tell(isConnected);
   }
 
   /** As Mesos: with credentials all may read, the creator may do everything. */

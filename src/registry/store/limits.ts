@@ -17,3 +17,9 @@ export const MASTERS_MAX = 100;
 
 /** Longest pause after a transaction; a disk that takes longer is slow enough as it is. */
 export const FLUSH_PAUSE_MS_MAX = 50;
+
+/** Operations in one entry of the shared log, unless one submission is longer: some 200 KB of 1 MB. */
+export const ENTRY_OPERATIONS_MAX = 300;
+
+/** Entries after which a snapshot saves a master that comes anew from reading more. */
+export const ENTRIES_PER_SNAPSHOT = 1000;

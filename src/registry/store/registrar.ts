@@ -8,7 +8,6 @@ import { assert } from "../../base/assert.ts";
 import { Durations } from "../../base/durations.ts";
 import type { Clock, Log, SqlOpen } from "../../base/ports.ts";
 import type { Result } from "../../base/result.ts";
-import { type Database, openDatabase } from "../../database/database.ts";
 import { DatabaseError } from "../../database/database-error.ts";
 import type { MasterInfo } from "../../protocol/v1/types.ts";
 import { applyOperation } from "../core/registry-operations.ts";
@@ -22,9 +21,8 @@ import {
   PENDING_OPERATIONS_MAX,
   TRANSACTION_OPERATIONS_MAX,
 } from "./limits.ts";
-import { RegistryRows } from "./registry-rows.ts";
+import { RegistryFile } from "./registry-file.ts";
 import type { RegistryStore, RegistryStoreStats } from "./registry-store.ts";
-import { REGISTRY_MIGRATIONS, type RegistrySchema } from "./schema.ts";
 
 export interface RegistrarOptions {
   /** The file, in a folder of its own. */
@@ -36,12 +34,9 @@ export interface RegistrarOptions {
 
 /** See `RegistryStore` for the contract. */
 export class Registrar implements RegistryStore {
-  readonly #database: Database<RegistrySchema>;
-  readonly #rows: RegistryRows;
+  readonly #file: RegistryFile;
   readonly #clock: Clock;
   readonly #log: Log;
-  /** Equal to the file whenever no transaction runs. */
-  readonly #state: RegistryState;
   readonly #pending: Submission[] = [];
   #queuedOperations = 0;
   #isFlushDue = false;
@@ -57,33 +52,20 @@ export class Registrar implements RegistryStore {
 
   /** Opens or creates the file and reads it. Rejects with `DatabaseError`, as `openDatabase`. */
   static async open(options: RegistrarOptions): Promise<Registrar> {
-    const database = await openDatabase<RegistrySchema>({
-      path: options.path,
-      open: options.open,
-      migrations: REGISTRY_MIGRATIONS,
-      log: options.log,
-      name: "registry",
-    });
-    try {
-      return new Registrar(database, options.clock, options.log);
-    } catch (error) {
-      database.close();
-      throw error;
-    }
+    const startMs = options.clock.monotonicMs();
+    const file = await RegistryFile.open(options);
+    return new Registrar(file, options, options.clock.monotonicMs() - startMs);
   }
 
-  private constructor(database: Database<RegistrySchema>, clock: Clock, log: Log) {
-    this.#database = database;
+  private constructor(file: RegistryFile, { clock, log }: RegistrarOptions, fetchMs: number) {
+    this.#file = file;
     this.#clock = clock;
     this.#log = log;
-    const startMs = clock.monotonicMs();
-    this.#rows = new RegistryRows(database);
-    this.#state = this.#rows.readState();
-    this.#fetchMs = clock.monotonicMs() - startMs;
+    this.#fetchMs = fetchMs;
   }
 
   load(): RegistryState {
-    return copyRegistry(this.#state);
+    return copyRegistry(this.#file.state);
   }
 
   commit(operations: readonly RegistryOperation[]): Promise<readonly Result<boolean>[]> {
@@ -99,7 +81,7 @@ export class Registrar implements RegistryStore {
   }
 
   masters(): readonly MasterInfo[] {
-    return this.#rows.readMasters();
+    return this.#file.masters();
   }
 
   stats(): RegistryStoreStats {
@@ -110,14 +92,14 @@ export class Registrar implements RegistryStore {
       lastCommitMs: this.#lastCommitMs,
       longestCommitMs: this.#longestCommitMs,
       fetchMs: this.#fetchMs,
-      bytes: this.#database.fileBytes(),
+      bytes: this.#file.bytes(),
     };
   }
 
   metrics(): Readonly<Record<string, number>> {
     return {
       "registrar/queued_operations": this.#queuedOperations,
-      "registrar/registry_size_bytes": this.#database.fileBytes(),
+      "registrar/registry_size_bytes": this.#file.bytes(),
       "registrar/state_fetch_ms": this.#fetchMs,
       ...this.#commitMs.metrics("registrar/state_store_ms"),
       // A master that acts alone is its own quorum, and has its registry once it is open.
@@ -128,8 +110,8 @@ export class Registrar implements RegistryStore {
 
   async close(): Promise<void> {
     while (this.#pending.length > 0) this.#flush();
-    this.#failure ??= new DatabaseError("closed", `${this.#database.path} is closed`);
-    this.#database.close();
+    this.#failure ??= new DatabaseError("closed", `${this.#file.path} is closed`);
+    this.#file.close();
   }
 
   #submit(submission: Submission): void {
@@ -197,10 +179,7 @@ export class Registrar implements RegistryStore {
     }));
     const masters = batch.flatMap(({ master }) => (master === undefined ? [] : [master]));
     if (mutations.length > 0 || masters.length > 0) {
-      this.#database.transaction(() => {
-        this.#rows.writeTouched(this.#state, mutations);
-        for (const master of masters) this.#rows.writeMaster(master);
-      });
+      this.#file.write(mutations, { masters });
       this.#measure(startMs);
     }
     for (const { operations } of batch) this.#completedOperations += operations.length;
@@ -208,7 +187,7 @@ export class Registrar implements RegistryStore {
   }
 
   #apply(operation: RegistryOperation, mutations: RegistryOperation[]): Result<boolean> {
-    const result = applyOperation(this.#state, operation);
+    const result = applyOperation(this.#file.state, operation);
     if (result.ok && result.value) mutations.push(operation);
     return result;
   }
@@ -233,7 +212,7 @@ export class Registrar implements RegistryStore {
   #overloaded(): DatabaseError {
     return new DatabaseError(
       "overloaded",
-      `${this.#database.path}: ${this.#queuedOperations} registry operations already wait to be written; try again later`,
+      `${this.#file.path}: ${this.#queuedOperations} registry operations already wait to be written; try again later`,
     );
   }
 }

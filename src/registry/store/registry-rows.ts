@@ -25,6 +25,7 @@ export class RegistryRows {
   readonly #insertAgent: SqlStatement;
   readonly #updateAgent: SqlStatement;
   readonly #deleteAgent: SqlStatement;
+  readonly #deleteAgents: SqlStatement;
   readonly #settings: SettingRows;
   readonly #putMaster: SqlStatement;
   readonly #pruneMasters: SqlStatement;
@@ -36,6 +37,7 @@ export class RegistryRows {
     this.#insertAgent = database.prepare(INSERT_AGENT);
     this.#updateAgent = database.prepare(UPDATE_AGENT);
     this.#deleteAgent = database.prepare("DELETE FROM agent WHERE id = ?");
+    this.#deleteAgents = database.prepare("DELETE FROM agent");
     this.#settings = new SettingRows(database);
     this.#putMaster = database.prepare(PUT_MASTER);
     this.#pruneMasters = database.prepare(
@@ -66,6 +68,15 @@ export class RegistryRows {
       this.#writeAgent(state, agentId, position);
     }
     this.#settings.writeTouched(state, operations);
+  }
+
+  /** This state in place of whatever there is. */
+  writeAll(state: RegistryState): void {
+    this.#deleteAgents.run([]);
+    for (const list of [state.admitted, state.unreachable, state.gone]) {
+      for (const agentId of list.keys()) this.#writeAgent(state, agentId, this.#nextPosition++);
+    }
+    this.#settings.writeAll(state);
   }
 
   /** Adds a master, or moves it to the end; the oldest ones beyond the limit go. */

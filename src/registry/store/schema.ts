@@ -31,6 +31,12 @@ export interface RegistrySchema {
     /** JSON. */
     readonly value: string;
   };
+  /** At most one row: how far the log that several masters share is in this file. */
+  readonly log_mark: {
+    readonly only: number;
+    readonly position: number;
+    readonly hash: string;
+  };
   readonly master: {
     readonly position: number;
     readonly id: string;
@@ -88,6 +94,19 @@ export const REGISTRY_MIGRATIONS: readonly Migration[] = [
       await sql`DELETE FROM setting WHERE kind = 'machine' AND value ->> 'mode' <> 'DOWN'`.execute(
         database,
       );
+    },
+  },
+  {
+    name: "mark of the shared log",
+    up: async (database) => {
+      await database.schema
+        .createTable("log_mark")
+        .addColumn("only", "integer", (column) => column.primaryKey())
+        .addColumn("position", "integer", (column) => column.notNull())
+        .addColumn("hash", "text", (column) => column.notNull())
+        .addCheckConstraint("only_one", sql`only = 1`)
+        .modifyEnd(sql`strict`)
+        .execute();
     },
   },
 ];

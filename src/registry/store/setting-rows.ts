@@ -17,6 +17,7 @@ export class SettingRows {
   readonly #database: Database<RegistrySchema>;
   readonly #put: SqlStatement;
   readonly #delete: SqlStatement;
+  readonly #deleteAll: SqlStatement;
 
   constructor(database: Database<RegistrySchema>) {
     this.#database = database;
@@ -24,6 +25,7 @@ export class SettingRows {
       `INSERT INTO setting (kind, key, value) VALUES (?, ?, ?)
        ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value`,
     );
+    this.#deleteAll = database.prepare("DELETE FROM setting");
     this.#delete = database.prepare("DELETE FROM setting WHERE kind = ? AND key = ?");
   }
 
@@ -52,6 +54,17 @@ export class SettingRows {
       const { kind, key } = touched;
       this.#write(kind, key, settingOf(state, kind, key));
     }
+  }
+
+  /** These settings in place of whatever there is. */
+  writeAll(state: RegistryState): void {
+    this.#deleteAll.run([]);
+    for (const [role, weight] of state.weights) this.#write("weight", role, weight);
+    for (const [role, quota] of state.quotas) this.#write("quota", role, quota);
+    for (const key of state.machines.keys()) {
+      this.#write("machine", key, settingOf(state, "machine", key));
+    }
+    this.#write("schedule", SCHEDULE_KEY, state.schedule);
   }
 
   #readMachines(state: RegistryState, down: ReadonlySet<string>): void {

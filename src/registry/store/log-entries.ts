@@ -1,0 +1,147 @@
+/**
+ * Entries and snapshots of the log that several masters share, as bytes. Each entry carries a hash
+ * over itself and all before it, so that a registry that differs is found at the next entry.
+ */
+import { createHash } from "node:crypto";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { ok, type Result, refuse } from "../../base/result.ts";
+import { decodeUtf8, encodeUtf8 } from "../../base/text.ts";
+import type { MasterInfo } from "../../protocol/v1/types.ts";
+import type { RegistryOperation, RegistryState } from "../core/registry-state.ts";
+import type { LogMark } from "./registry-file.ts";
+
+/** What one batch of the leader changed. */
+export interface LogEntry {
+  readonly operations: readonly RegistryOperation[];
+  /** Masters that took office. */
+  readonly masters: readonly MasterInfo[];
+}
+
+export interface Snapshot {
+  readonly state: RegistryState;
+  readonly mark: LogMark;
+}
+
+/** Longer ones are zipped. */
+const PLAIN_BYTES_MAX = 4096;
+/** Of a snapshot of 1,000,000 agents, about. */
+const UNPACKED_BYTES_MAX = 1024 * 1024 * 1024;
+
+/** Of the forms below; a master reads what it knows and refuses what is newer. */
+const FORMAT = 1;
+
+/** The entry that follows `before`, and the mark of a registry that has it. */
+export function encodeEntry(
+  before: LogMark,
+  entry: LogEntry,
+): { readonly bytes: Uint8Array; readonly mark: LogMark } {
+  const content = JSON.stringify([entry.operations, entry.masters]);
+  const hash = hashOf(before.hash, content);
+  const bytes = packed(`{"format":${FORMAT},"hash":"${hash}","content":${content}}`);
+  return { bytes, mark: { position: before.position + 1, hash } };
+}
+
+/** Errors: `invalid`, it is no entry; `conflict`, it does not follow a registry with that mark. */
+export function decodeEntry(
+  before: LogMark,
+  bytes: Uint8Array,
+): Result<LogEntry & { readonly mark: LogMark }> {
+  const what = `entry ${before.position + 1} of the registry's log`;
+  const parsed = parse(what, bytes);
+  if (!parsed.ok) return parsed;
+  const { hash, content } = parsed.value;
+  if (!Array.isArray(content) || !Array.isArray(content[0]) || !Array.isArray(content[1])) {
+    return refuse("invalid", `${what} has no operations`);
+  }
+  if (hash !== hashOf(before.hash, JSON.stringify(content))) {
+    return refuse("conflict", `${what} does not follow what this master has`);
+  }
+  const [operations, masters] = content as [RegistryOperation[], MasterInfo[]];
+  return ok({ operations, masters, mark: { position: before.position + 1, hash } });
+}
+
+/** The hash that an entry says it has; undefined when it is none. */
+export function hashOfEntry(bytes: Uint8Array): string | undefined {
+  const parsed = parse("an entry", bytes);
+  return parsed.ok ? parsed.value.hash : undefined;
+}
+
+export function encodeSnapshot({ state, mark }: Snapshot): Uint8Array {
+  const { admitted, unreachable, gone, weights, quotas, machines, schedule } = state;
+  const content = {
+    position: mark.position,
+    admitted: [...admitted],
+    unreachable: [...unreachable],
+    gone: [...gone],
+    weights: [...weights],
+    quotas: [...quotas],
+    machines: [...machines],
+    schedule,
+  };
+  return packed(JSON.stringify({ format: FORMAT, hash: mark.hash, content }));
+}
+
+/** Errors: `invalid`. */
+export function decodeSnapshot(bytes: Uint8Array): Result<Snapshot> {
+  const parsed = parse("the registry's snapshot", bytes);
+  if (!parsed.ok) return parsed;
+  const content = parsed.value.content as Readonly<Record<string, unknown>>;
+  const map = <Value>(name: string): Map<string, Value> =>
+    new Map(content[name] as [string, Value][]);
+  const { position, schedule } = content;
+  if (typeof position !== "number") return refuse("invalid", "the snapshot has no position");
+  return ok({
+    mark: { position, hash: parsed.value.hash },
+    state: {
+      admitted: map("admitted"),
+      unreachable: map("unreachable"),
+      gone: map("gone"),
+      weights: map("weights"),
+      quotas: map("quotas"),
+      machines: map("machines"),
+      schedule: schedule as RegistryState["schedule"],
+    },
+  });
+}
+
+/** Of what one master brings along when the log is empty. */
+export function hashOfSeed(state: RegistryState): string {
+  const seed = encodeSnapshot({ state, mark: { position: 0, hash: "" } });
+  return createHash("sha256").update(seed).digest("base64");
+}
+
+function hashOf(before: string, content: string): string {
+  return createHash("sha256").update(`${before}\n${content}`).digest("base64");
+}
+
+/** Names of agents and machines are much alike; what is short is left as people can read it. */
+function packed(text: string): Uint8Array {
+  const bytes = encodeUtf8(text);
+  return bytes.length < PLAIN_BYTES_MAX ? bytes : new Uint8Array(gzipSync(bytes));
+}
+
+function unpacked(bytes: Uint8Array): string {
+  const isZipped = bytes[0] === 0x1f && bytes[1] === 0x8b;
+  const plain = isZipped ? gunzipSync(bytes, { maxOutputLength: UNPACKED_BYTES_MAX }) : bytes;
+  return decodeUtf8(plain) ?? "";
+}
+
+function parse(
+  what: string,
+  bytes: Uint8Array,
+): Result<{ readonly hash: string; readonly content: unknown }> {
+  try {
+    const value: unknown = JSON.parse(unpacked(bytes));
+    if (typeof value === "object" && value !== null && "format" in value) {
+      if (value.format !== FORMAT) {
+        return refuse("invalid", `${what} is of a newer version; bring this master to the same`);
+      }
+      if ("hash" in value && typeof value.hash === "string" && "content" in value) {
+        return ok({ hash: value.hash, content: value.content });
+      }
+    }
+  } catch {
+    // Below: no JSON is no entry either.
+  }
+  return refuse("invalid", `${what} cannot be read`);
+}

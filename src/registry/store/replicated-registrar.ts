@@ -1,0 +1,360 @@
+/**
+ * The registry of several masters: the log that they share is where a batch is committed, the
+ * SQLite file of each is a copy that follows it. Whoever leads appends; the others apply what comes,
+ * so that a new leader has next to nothing to read. A copy that is lost, old or different is made
+ * anew of a snapshot and the log. Source: DESIGN §5.
+ */
+import { assert } from "../../base/assert.ts";
+import { Durations } from "../../base/durations.ts";
+import type { Clock, Log } from "../../base/ports.ts";
+import type { Result } from "../../base/result.ts";
+import { DatabaseError } from "../../database/database-error.ts";
+import type { MasterInfo } from "../../protocol/v1/types.ts";
+import { applyOperation } from "../core/registry-operations.ts";
+import {
+  copyRegistry,
+  emptyRegistry,
+  type RegistryOperation,
+  type RegistryState,
+} from "../core/registry-state.ts";
+import { ENTRIES_PER_SNAPSHOT, ENTRY_OPERATIONS_MAX, PENDING_OPERATIONS_MAX } from "./limits.ts";
+import {
+  decodeEntry,
+  decodeSnapshot,
+  encodeEntry,
+  encodeSnapshot,
+  hashOfEntry,
+  hashOfSeed,
+} from "./log-entries.ts";
+import type { LogMark, RegistryFile } from "./registry-file.ts";
+import type { RegistryStore, RegistryStoreStats } from "./registry-store.ts";
+import type { SharedLog, WriteOutcome } from "./shared-log.ts";
+
+export interface ReplicatedRegistrarOptions {
+  readonly file: RegistryFile;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Entries after which a leader writes a snapshot. */
+  readonly entriesPerSnapshot?: number;
+}
+
+interface Submission {
+  readonly operations: readonly RegistryOperation[];
+  readonly masters: readonly MasterInfo[];
+  resolve(results: readonly Result<boolean>[]): void;
+  reject(error: unknown): void;
+}
+
+export class ReplicatedRegistrar implements RegistryStore {
+  readonly #file: RegistryFile;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #entriesPerSnapshot: number;
+  /** Of the present session; undefined without one. */
+  #shared: SharedLog | undefined;
+  #isLeading = false;
+  #isCatchingUp = false;
+  #reading: Promise<boolean> = Promise.resolve(true);
+  #isBehind = false;
+  readonly #pending: Submission[] = [];
+  #isAppending = false;
+  #queuedOperations = 0;
+  #completedOperations = 0;
+  #entries = 0;
+  #snapshotPosition = 0;
+  #fetchMs = 0;
+  #lastCommitMs = 0;
+  #longestCommitMs = 0;
+  readonly #commitMs = new Durations();
+
+  constructor({ file, clock, log, entriesPerSnapshot }: ReplicatedRegistrarOptions) {
+    this.#entriesPerSnapshot = entriesPerSnapshot ?? ENTRIES_PER_SNAPSHOT;
+    this.#file = file;
+    this.#clock = clock;
+    this.#log = log;
+    this.#snapshotPosition = file.mark.position;
+  }
+
+  /** How far this copy is. */
+  get mark(): LogMark {
+    return this.#file.mark;
+  }
+
+  /** Follows that log from here on, in place of any other. */
+  follow(shared: SharedLog): void {
+    this.#shared = shared;
+    shared.watch(() => void this.#catchUp(shared));
+    void this.#catchUp(shared);
+  }
+
+  /** The session of the log is over; what this copy has stays. */
+  unfollow(): void {
+    this.#shared = undefined;
+    this.#endReign("this master does not lead any more");
+  }
+
+  /**
+   * Takes the log over and reads what is missing; commits are taken once this is `done`. An empty
+   * log begins with what this master has.
+   */
+  async lead(shared: SharedLog): Promise<WriteOutcome> {
+    const startMs = this.#clock.monotonicMs();
+    const claimed = await shared.claim();
+    if (claimed !== "done") return claimed;
+    this.#shared = shared;
+    if (!(await this.#readAll(shared))) return "lost";
+    const seeded = this.#file.mark.position === 0 ? await this.#seed(shared) : "done";
+    if (seeded !== "done" || this.#shared !== shared) return seeded === "done" ? "lost" : seeded;
+    this.#fetchMs = this.#clock.monotonicMs() - startMs;
+    this.#isLeading = true;
+    return "done";
+  }
+
+  load(): RegistryState {
+    return copyRegistry(this.#file.state);
+  }
+
+  commit(operations: readonly RegistryOperation[]): Promise<readonly Result<boolean>[]> {
+    return this.#submit(operations, []);
+  }
+
+  async putMaster(master: MasterInfo): Promise<void> {
+    await this.#submit([], [master]);
+  }
+
+  masters(): readonly MasterInfo[] {
+    return this.#file.masters();
+  }
+
+  stats(): RegistryStoreStats {
+    return {
+      queuedOperations: this.#queuedOperations,
+      completedOperations: this.#completedOperations,
+      transactions: this.#entries,
+      lastCommitMs: this.#lastCommitMs,
+      longestCommitMs: this.#longestCommitMs,
+      fetchMs: this.#fetchMs,
+      bytes: this.#file.bytes(),
+    };
+  }
+
+  metrics(): Readonly<Record<string, number>> {
+    return {
+      "registrar/queued_operations": this.#queuedOperations,
+      "registrar/registry_size_bytes": this.#file.bytes(),
+      "registrar/state_fetch_ms": this.#fetchMs,
+      ...this.#commitMs.metrics("registrar/state_store_ms"),
+      "registrar/log/recovered": this.#isLeading ? 1 : 0,
+    };
+  }
+
+  async close(): Promise<void> {
+    this.unfollow();
+    this.#file.close();
+  }
+
+  #submit(
+    operations: readonly RegistryOperation[],
+    masters: readonly MasterInfo[],
+  ): Promise<readonly Result<boolean>[]> {
+    return new Promise((resolve, reject) => {
+      if (!this.#isLeading) {
+        reject(new DatabaseError("closed", "this master does not lead"));
+        return;
+      }
+      if (this.#queuedOperations + operations.length > PENDING_OPERATIONS_MAX) {
+        const why = `${this.#queuedOperations} registry operations already wait; try again later`;
+        reject(new DatabaseError("overloaded", why));
+        return;
+      }
+      this.#pending.push({ operations, masters, resolve, reject });
+      this.#queuedOperations += operations.length;
+      // What is asked for in the same turn shares the entry.
+      if (!this.#isAppending) queueMicrotask(() => void this.#appendPending());
+    });
+  }
+
+  /** One entry at a time: the next one holds all that came meanwhile. */
+  async #appendPending(): Promise<void> {
+    if (this.#isAppending) return;
+    this.#isAppending = true;
+    while (this.#isLeading && this.#pending.length > 0) await this.#appendBatch();
+    this.#isAppending = false;
+  }
+
+  async #appendBatch(): Promise<void> {
+    const shared = this.#shared;
+    const batch = this.#takeBatch();
+    assert(shared !== undefined, "a leader has a log");
+    const startMs = this.#clock.monotonicMs();
+    const mutations: RegistryOperation[] = [];
+    const outcomes = batch.map(({ operations }) =>
+      operations.map((operation) => this.#apply(operation, mutations)),
+    );
+    const masters = batch.flatMap((submission) => submission.masters);
+    if (mutations.length > 0 || masters.length > 0) {
+      const entry = { operations: mutations, masters };
+      const { bytes, mark } = encodeEntry(this.#file.mark, entry);
+      const outcome = await shared.append(mark.position, bytes);
+      if (outcome !== "done" || shared !== this.#shared) {
+        const why =
+          outcome === "fenced" ? "another master leads" : "ZooKeeper could not be reached";
+        for (const { reject } of batch) reject(new DatabaseError("closed", why));
+        this.#endReign(why);
+        return;
+      }
+      this.#file.write(mutations, { masters, mark });
+      this.#measure(startMs);
+    }
+    for (const [index, { operations, resolve }] of batch.entries()) {
+      this.#completedOperations += operations.length;
+      resolve(outcomes[index] ?? []);
+    }
+    await this.#snapshotIfDue(shared);
+  }
+
+  #takeBatch(): Submission[] {
+    let operationCount = 0;
+    let count = 0;
+    for (const { operations } of this.#pending) {
+      operationCount += operations.length;
+      if (count > 0 && operationCount > ENTRY_OPERATIONS_MAX) break;
+      count += 1;
+    }
+    const batch = this.#pending.splice(0, count);
+    for (const { operations } of batch) this.#queuedOperations -= operations.length;
+    return batch;
+  }
+
+  #apply(operation: RegistryOperation, mutations: RegistryOperation[]): Result<boolean> {
+    const result = applyOperation(this.#file.state, operation);
+    if (result.ok && result.value) mutations.push(operation);
+    return result;
+  }
+
+  /** What was not committed is forgotten here too: the log knows best, and is read again. */
+  #endReign(why: string): void {
+    if (!this.#isLeading) return;
+    this.#isLeading = false;
+    for (const { reject } of this.#pending.splice(0)) reject(new DatabaseError("closed", why));
+    this.#queuedOperations = 0;
+    this.#file.reload();
+    this.#snapshotPosition = this.#file.mark.position;
+  }
+
+  async #snapshotIfDue(shared: SharedLog): Promise<void> {
+    const { position } = this.#file.mark;
+    if (position - this.#snapshotPosition < this.#entriesPerSnapshot) return;
+    const { state, mark } = this.#file;
+    const outcome = await shared.putSnapshot(position, encodeSnapshot({ state, mark }));
+    if (outcome === "done") this.#snapshotPosition = position;
+    else if (shared === this.#shared)
+      this.#endReign("the registry's snapshot could not be written");
+  }
+
+  /** The log begins with what this master has. */
+  async #seed(shared: SharedLog): Promise<WriteOutcome> {
+    const { state } = this.#file;
+    const mark = { position: 1, hash: hashOfSeed(state) };
+    const outcome = await shared.putSnapshot(1, encodeSnapshot({ state, mark }));
+    if (outcome === "done") {
+      this.#file.write([], { mark });
+      this.#snapshotPosition = 1;
+    }
+    return outcome;
+  }
+
+  /** A follower reads on; once at a time, and again when something came meanwhile. */
+  async #catchUp(shared: SharedLog): Promise<void> {
+    this.#isBehind = true;
+    if (this.#isCatchingUp) return;
+    this.#isCatchingUp = true;
+    while (this.#isBehind && shared === this.#shared && !this.#isLeading) {
+      this.#isBehind = false;
+      await this.#readAll(shared);
+    }
+    this.#isCatchingUp = false;
+  }
+
+  /** True when this copy has all that the log had. One read at a time. */
+  #readAll(shared: SharedLog): Promise<boolean> {
+    this.#reading = this.#reading.then(() => this.#readNow(shared));
+    return this.#reading;
+  }
+
+  async #readNow(shared: SharedLog): Promise<boolean> {
+    const content = await shared.read(this.#file.mark.position);
+    if (content === undefined || shared !== this.#shared || this.#isLeading) return false;
+    const { snapshot, entries } = content;
+    if (snapshot !== undefined) return this.#rebuild(snapshot, entries);
+    const { position, hash } = this.#file.mark;
+    const own = entries.find((entry) => entry.position === position);
+    const isSame = position === 0 || (own !== undefined && hashOfEntry(own.bytes) === hash);
+    const later = entries.filter((entry) => entry.position > position);
+    if (isSame && this.#applyEntries(later)) return true;
+    return this.#rebuildFrom(shared);
+  }
+
+  /** This copy is another than the log's: it is made anew, whatever it holds. */
+  async #rebuildFrom(shared: SharedLog): Promise<boolean> {
+    const { position } = this.#file.mark;
+    this.#log.write("error", "this master's registry differs from the shared one and is replaced", {
+      position,
+    });
+    const content = await shared.read(0);
+    if (content === undefined || shared !== this.#shared) return false;
+    return this.#rebuild(content.snapshot, content.entries);
+  }
+
+  #rebuild(bytes: Uint8Array | undefined, entries: readonly Entry[]): boolean {
+    let snapshot = { state: emptyRegistry(), mark: { position: 0, hash: "" } };
+    if (bytes !== undefined) {
+      const decoded = decodeSnapshot(bytes);
+      if (!decoded.ok) {
+        this.#log.write("error", "the shared registry cannot be read", {
+          why: decoded.error.message,
+        });
+        return false;
+      }
+      snapshot = decoded.value;
+    }
+    this.#file.replace(snapshot.state, snapshot.mark);
+    this.#snapshotPosition = snapshot.mark.position;
+    return this.#applyEntries(entries.filter(({ position }) => position > snapshot.mark.position));
+  }
+
+  /** False at the first entry that does not follow; those before it are kept. */
+  #applyEntries(entries: readonly Entry[]): boolean {
+    const operations: RegistryOperation[] = [];
+    const masters: MasterInfo[] = [];
+    let { mark } = this.#file;
+    for (const { position, bytes } of entries) {
+      const entry = position === mark.position + 1 ? decodeEntry(mark, bytes) : undefined;
+      const isApplied =
+        entry?.ok === true &&
+        entry.value.operations.every((operation) => applyOperation(this.#file.state, operation).ok);
+      if (entry?.ok !== true || !isApplied) {
+        this.#file.reload();
+        return false;
+      }
+      operations.push(...entry.value.operations);
+      masters.push(...entry.value.masters);
+      mark = entry.value.mark;
+    }
+    if (mark !== this.#file.mark) this.#file.write(operations, { masters, mark });
+    return true;
+  }
+
+  #measure(startMs: number): void {
+    const commitMs = this.#clock.monotonicMs() - startMs;
+    this.#entries += 1;
+    this.#lastCommitMs = commitMs;
+    this.#commitMs.add(commitMs);
+    this.#longestCommitMs = Math.max(this.#longestCommitMs, commitMs);
+  }
+}
+
+interface Entry {
+  readonly position: number;
+  readonly bytes: Uint8Array;
+}

@@ -1,0 +1,250 @@
+/**
+ * The registry's log in ZooKeeper, below the node where the masters are elected:
+ *
+ *     allot_registry                  {"format":1,"snapshot":"0000001000-7","chunks":3}
+ *     allot_registry/epoch            who leads; its version fences those before
+ *     allot_registry/log/0000001001   one entry
+ *     allot_registry/snapshots/0000001000-7/0000  a piece of a snapshot: position and epoch
+ *
+ * Every write is one transaction with a check of the epoch's version. Source: DESIGN §5.
+ */
+import { assert } from "../../base/assert.ts";
+import { decodeUtf8, encodeUtf8 } from "../../base/text.ts";
+import type {
+  SessionErrorCode,
+  SessionResult,
+  Write,
+  ZooKeeperSession,
+} from "../../election/zookeeper/session.ts";
+import type { LogContent, SharedLog, WriteOutcome } from "../store/shared-log.ts";
+import {
+  CHUNK_BYTES,
+  ENTRIES_KEPT,
+  READ_ATTEMPTS,
+  READS_AT_ONCE,
+  REMOVES_AT_ONCE,
+} from "./limits.ts";
+
+/** No candidate, whatever reads the children of the masters' node: its last part is no number. */
+const FOLDER = "allot_registry";
+const DIGITS = 10;
+
+interface Root {
+  /** Name of the newest whole snapshot. */
+  readonly snapshot: string | undefined;
+  readonly chunks: number;
+}
+
+export class ZooKeeperLog implements SharedLog {
+  readonly #root: string;
+  readonly #session: ZooKeeperSession;
+  readonly #leader: string;
+  /** Version of the epoch's node since it was claimed. */
+  #epochVersion: number | undefined;
+  #onChange: (() => void) | undefined;
+
+  /** `path` is where masters are elected; `leader` stands in the epoch for people to read. */
+  constructor(session: ZooKeeperSession, path: string, leader: string) {
+    this.#session = session;
+    this.#root = path === "/" ? `/${FOLDER}` : `${path}/${FOLDER}`;
+    this.#leader = leader;
+  }
+
+  async read(position: number): Promise<LogContent | undefined> {
+    for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
+      const content = await this.#readOnce(position);
+      // Entries and snapshots that are trimmed meanwhile are looked for anew.
+      if (content !== "changed") return content;
+    }
+    return undefined;
+  }
+
+  watch(onChange: () => void): void {
+    this.#onChange = onChange;
+  }
+
+  async claim(): Promise<WriteOutcome> {
+    for (const path of [`${this.#root}/epoch`, this.#path("log"), this.#path("snapshots")]) {
+      if (!(await this.#surely(() => this.#session.ensure(path))).ok) return "lost";
+    }
+    for (;;) {
+      const epoch = await this.#surely(() => this.#session.read(`${this.#root}/epoch`));
+      if (!epoch.ok) return "lost";
+      const { version } = epoch.value;
+      const data = encodeUtf8(this.#leader);
+      const set = { kind: "set", path: `${this.#root}/epoch`, data, version } as const;
+      const claimed = await this.#session.write([set]);
+      if (claimed.ok) {
+        this.#epochVersion = version + 1;
+        return "done";
+      }
+      // Somebody else was quicker, or the answer got lost: a version more does no harm.
+      const isWorthTrying = CLAIM_AGAIN.has(claimed.error.code);
+      if (!isWorthTrying || !(await this.#session.untilConnected())) return "lost";
+    }
+  }
+
+  async append(position: number, bytes: Uint8Array): Promise<WriteOutcome> {
+    const path = this.#entryPath(position);
+    const outcome = await this.#guarded([{ kind: "create", path, data: bytes }]);
+    if (outcome !== "exists") return outcome;
+    // An attempt whose answer was lost was carried out; nobody else can have written here since.
+    const there = await this.#surely(() => this.#session.read(path));
+    if (!there.ok) return "lost";
+    return isSame(there.value.data, bytes) ? "done" : "fenced";
+  }
+
+  async putSnapshot(position: number, bytes: Uint8Array): Promise<WriteOutcome> {
+    assert(this.#epochVersion !== undefined, "the log was claimed before it is written");
+    const name = `${digits(position)}-${this.#epochVersion}`;
+    const folder = `${this.#path("snapshots")}/${name}`;
+    const made = await this.#guarded([{ kind: "create", path: folder, data: new Uint8Array(0) }]);
+    if (made !== "done" && made !== "exists") return made;
+    let chunks = 0;
+    for (let start = 0; start < bytes.length; start += CHUNK_BYTES) {
+      const data = bytes.slice(start, start + CHUNK_BYTES);
+      const path = chunkPath(folder, chunks++);
+      const written = await this.#guarded([{ kind: "create", path, data }]);
+      if (written === "fenced" || written === "lost") return written;
+    }
+    const root = encodeUtf8(JSON.stringify({ format: 1, snapshot: name, chunks }));
+    const set = { kind: "set", path: this.#root, data: root, version: ANY_VERSION } as const;
+    const kept = await this.#guarded([set]);
+    if (kept === "fenced" || kept === "lost") return kept;
+    return this.#trim(position, name);
+  }
+
+  /** Removes what no reader needs. Cut short it is done by the next snapshot. */
+  async #trim(position: number, snapshot: string): Promise<WriteOutcome> {
+    const log = await this.#names("log");
+    const old = log.filter((name) => Number(name) <= position - ENTRIES_KEPT);
+    const paths = old.map((name) => `${this.#path("log")}/${name}`);
+    for (const name of await this.#names("snapshots")) {
+      if (name === snapshot) continue;
+      const folder = `${this.#path("snapshots")}/${name}`;
+      const chunks = await this.#session.children(folder, () => undefined);
+      for (const chunk of chunks.ok ? chunks.value : []) paths.push(`${folder}/${chunk}`);
+      paths.push(folder);
+    }
+    for (let start = 0; start < paths.length; start += REMOVES_AT_ONCE) {
+      const some = paths.slice(start, start + REMOVES_AT_ONCE);
+      const outcome = await this.#guarded(
+        some.map((path) => ({ kind: "remove", path, version: ANY_VERSION })),
+      );
+      if (outcome === "fenced" || outcome === "lost") return outcome;
+    }
+    return "done";
+  }
+
+  async #readOnce(position: number): Promise<LogContent | "changed" | undefined> {
+    const rootNode = await this.#session.read(this.#root);
+    if (!rootNode.ok) return rootNode.error.code === "noNode" ? EMPTY : undefined;
+    const names = await this.#session.children(this.#path("log"), () => this.#onChange?.());
+    if (!names.ok) return names.error.code === "noNode" ? EMPTY : undefined;
+    const positions = names.value.map(Number).toSorted((left, right) => left - right);
+    const root = parseRoot(rootNode.value.data);
+    const first = positions[0] ?? Number.POSITIVE_INFINITY;
+    const snapshotPosition = Number(root.snapshot?.slice(0, DIGITS) ?? 0);
+    const isBehind = position === 0 || first > position;
+    const needsSnapshot = root.snapshot !== undefined && isBehind;
+    const from = needsSnapshot ? snapshotPosition + 1 : position;
+    const snapshot = needsSnapshot ? await this.#readSnapshot(root) : undefined;
+    if (needsSnapshot && snapshot === undefined) return "changed";
+    const wanted = positions.filter((one) => one >= from);
+    const entries: { position: number; bytes: Uint8Array }[] = [];
+    for (let start = 0; start < wanted.length; start += READS_AT_ONCE) {
+      const some = wanted.slice(start, start + READS_AT_ONCE);
+      const read = await Promise.all(some.map((one) => this.#session.read(this.#entryPath(one))));
+      for (const [index, node] of read.entries()) {
+        if (!node.ok) return node.error.code === "noNode" ? "changed" : undefined;
+        entries.push({ position: some[index] ?? 0, bytes: node.value.data });
+      }
+    }
+    return { snapshot, entries };
+  }
+
+  async #readSnapshot({ snapshot, chunks }: Root): Promise<Uint8Array | undefined> {
+    const folder = `${this.#path("snapshots")}/${snapshot}`;
+    const parts: Uint8Array[] = [];
+    for (let index = 0; index < chunks; index++) {
+      const chunk = await this.#session.read(chunkPath(folder, index));
+      if (!chunk.ok) return undefined;
+      parts.push(chunk.value.data);
+    }
+    const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+    let end = 0;
+    for (const part of parts) {
+      whole.set(part, end);
+      end += part.length;
+    }
+    return whole;
+  }
+
+  /** All of these or none, and none once another master leads; again until there is an answer. */
+  async #guarded(writes: readonly Write[]): Promise<WriteOutcome | "exists"> {
+    assert(this.#epochVersion !== undefined, "the log was claimed before it is written");
+    const epoch = {
+      kind: "check",
+      path: `${this.#root}/epoch`,
+      version: this.#epochVersion,
+    } as const;
+    const result = await this.#surely(() => this.#session.write([epoch, ...writes]));
+    if (result.ok) return "done";
+    if (result.error.code === "badVersion") return "fenced";
+    // Removing what is gone, creating what is there: an earlier attempt of ours did it.
+    return result.error.code === "nodeExists" || result.error.code === "noNode" ? "exists" : "lost";
+  }
+
+  /** Asks again as long as the connection, and not the answer, is what fails. */
+  async #surely<T>(ask: () => Promise<SessionResult<T>>): Promise<SessionResult<T>> {
+    for (;;) {
+      const result = await ask();
+      const isAnswered =
+        result.ok || (result.error.code !== "unknown" && result.error.code !== "notConnected");
+      if (isAnswered || !(await this.#session.untilConnected())) return result;
+    }
+  }
+
+  async #names(folder: "log" | "snapshots"): Promise<readonly string[]> {
+    const names = await this.#surely(() =>
+      this.#session.children(this.#path(folder), () => undefined),
+    );
+    return names.ok ? names.value : [];
+  }
+
+  #path(folder: "log" | "snapshots"): string {
+    return `${this.#root}/${folder}`;
+  }
+
+  #entryPath(position: number): string {
+    return `${this.#path("log")}/${digits(position)}`;
+  }
+}
+
+const CLAIM_AGAIN: ReadonlySet<SessionErrorCode> = new Set([
+  "badVersion",
+  "unknown",
+  "notConnected",
+]);
+const EMPTY: LogContent = { entries: [] };
+/** Whatever version the node has: the epoch is what guards it. */
+const ANY_VERSION = -1;
+
+function digits(position: number): string {
+  return String(position).padStart(DIGITS, "0");
+}
+
+function chunkPath(folder: string, index: number): string {
+  return `${folder}/${String(index).padStart(4, "0")}`;
+}
+
+function parseRoot(data: Uint8Array): Root {
+  const text = decodeUtf8(data) ?? "";
+  if (text === "") return { snapshot: undefined, chunks: 0 };
+  const value = JSON.parse(text) as { readonly snapshot: string; readonly chunks: number };
+  return { snapshot: value.snapshot, chunks: value.chunks };
+}
+
+function isSame(left: Uint8Array, right: Uint8Array): boolean {
+  return left.length === right.length && left.every((byte, index) => byte === right[index]);
+}

@@ -1,0 +1,238 @@
+/** Registries of several masters on one log in a real ZooKeeper: commits, fences, copies made anew. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ZooKeeperSession } from "../../../src/election/zookeeper/session.ts";
+import { loadSqlite } from "../../../src/platform/sqlite.ts";
+import { systemClock } from "../../../src/platform/system.ts";
+import type {
+  RegistryOperation,
+  RegistryState,
+} from "../../../src/registry/core/registry-state.ts";
+import { RegistryFile } from "../../../src/registry/store/registry-file.ts";
+import { ReplicatedRegistrar } from "../../../src/registry/store/replicated-registrar.ts";
+import { ZooKeeperLog } from "../../../src/registry/zookeeper/zookeeper-log.ts";
+import { TcpProxy } from "../../harness/tcp-proxy.ts";
+import { until } from "../../harness/wait.ts";
+import { type Ensemble, hasZooKeeper, startZooKeeper } from "../../harness/zookeeper.ts";
+
+const sqliteOpen = await loadSqlite();
+const isThere = hasZooKeeper("registries in ZooKeeper");
+const TIMEOUT_MS = 3000;
+const PER_SNAPSHOT = 20;
+
+let zookeeper: Ensemble | undefined;
+beforeAll(async () => {
+  if (isThere) zookeeper = await startZooKeeper(1);
+});
+afterAll(() => zookeeper?.stop());
+
+let folder = "";
+let path = "";
+let count = 0;
+const running: { stop(): void }[] = [];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "allot-replicas-"));
+  path = `/registry${count++}`;
+});
+afterEach(() => {
+  for (const one of running.splice(0).reverse()) one.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const admit = (number: number): RegistryOperation => ({
+  kind: "admitAgent",
+  info: { id: { value: `S${number}` }, hostname: `host${number}` },
+});
+
+/** One master's copy, on a session of its own. */
+class Replica {
+  readonly registrar: ReplicatedRegistrar;
+  readonly name: string;
+  readonly log: string[] = [];
+  session: ZooKeeperSession | undefined;
+  shared: ZooKeeperLog | undefined;
+
+  private constructor(name: string, file: RegistryFile) {
+    this.name = name;
+    this.registrar = new ReplicatedRegistrar({
+      file,
+      clock: systemClock,
+      log: { write: (level, message) => this.log.push(`${level} ${message}`) },
+      entriesPerSnapshot: PER_SNAPSHOT,
+    });
+    running.push({ stop: () => void this.registrar.close() });
+  }
+
+  static async open(name: string): Promise<Replica> {
+    const file = await RegistryFile.open({
+      path: join(folder, name, "registry.db"),
+      open: sqliteOpen,
+      log: { write: () => undefined },
+    });
+    return new Replica(name, file);
+  }
+
+  async connect(port: number = zookeeper?.servers[0]?.port ?? 0): Promise<this> {
+    const connected = Promise.withResolvers<void>();
+    const session = new ZooKeeperSession({
+      servers: [`127.0.0.1:${port}`],
+      timeoutMs: TIMEOUT_MS,
+      credentials: undefined,
+      clock: systemClock,
+      onConnected: connected.resolve,
+      onDisconnected: () => undefined,
+      onOver: () => this.registrar.unfollow(),
+    });
+    running.push({ stop: () => session.close() });
+    await connected.promise;
+    this.session = session;
+    this.shared = new ZooKeeperLog(session, path, this.name);
+    this.registrar.follow(this.shared);
+    return this;
+  }
+
+  async lead(): Promise<this> {
+    if (this.shared === undefined) throw new Error("not connected");
+    expect(await this.registrar.lead(this.shared)).toBe("done");
+    return this;
+  }
+}
+
+async function leading(name: string): Promise<Replica> {
+  return (await (await Replica.open(name)).connect()).lead();
+}
+
+/** Insertion order included. */
+const lists = ({ admitted, unreachable, gone, ...rest }: RegistryState): unknown[] => [
+  [...admitted],
+  [...unreachable],
+  [...gone],
+  rest,
+];
+
+async function untilSame(one: Replica, other: Replica): Promise<void> {
+  await until(`${other.name} is as ${one.name}`, () => {
+    const { position, hash } = other.registrar.mark;
+    return position === one.registrar.mark.position && hash === one.registrar.mark.hash;
+  });
+  expect(lists(other.registrar.load())).toEqual(lists(one.registrar.load()));
+}
+
+describe.skipIf(!isThere)("the registry of several masters", () => {
+  test("followers have what the leader committed, and one that leads later goes on from there", async () => {
+    const a = await leading("a");
+    const b = await (await Replica.open("b")).connect();
+    const results = await a.registrar.commit([admit(1), admit(1), admit(2)]);
+    expect(results.map(({ ok }) => ok)).toEqual([true, false, true]);
+    await untilSame(a, b);
+    await a.registrar.putMaster({ id: "a", ip: 1, port: 5050 });
+    await untilSame(a, b);
+    expect(b.registrar.masters().map(({ id }) => id)).toEqual(["a"]);
+    await b.lead();
+    await b.registrar.commit([admit(3)]);
+    expect([...b.registrar.load().admitted.keys()]).toEqual(["S1", "S2", "S3"]);
+  });
+
+  test("who was fenced commits nothing, and forgets what it had begun", async () => {
+    const a = await leading("a");
+    await a.registrar.commit([admit(1)]);
+    const b = await (await Replica.open("b")).connect();
+    await b.lead();
+    const rejected = a.registrar.commit([admit(2)]);
+    expect(rejected).rejects.toThrow("another master leads");
+    await rejected.catch(() => undefined);
+    expect([...a.registrar.load().admitted.keys()]).toEqual(["S1"]);
+    expect(a.registrar.commit([admit(2)])).rejects.toThrow("does not lead");
+    await b.registrar.commit([admit(7)]);
+    if (a.shared !== undefined) a.registrar.follow(a.shared);
+    await untilSame(b, a);
+  });
+
+  test("commits of one turn share an entry", async () => {
+    const a = await leading("a");
+    const before = a.registrar.mark.position;
+    await Promise.all(Array.from({ length: 50 }, (_, index) => a.registrar.commit([admit(index)])));
+    expect(a.registrar.mark.position).toBe(before + 1);
+  });
+
+  test("an answer that is lost costs nothing: the entry is there once", async () => {
+    const proxy = await TcpProxy.start(zookeeper?.servers[0]?.port ?? 0);
+    running.push(proxy);
+    const a = await (await (await Replica.open("a")).connect(proxy.port)).lead();
+    const b = await (await Replica.open("b")).connect();
+    for (let number = 0; number < 10; number++) {
+      proxy.cutAnswersAfterBytes = number % 2 === 0 ? 3 : Number.POSITIVE_INFINITY;
+      const [result] = await a.registrar.commit([admit(number)]);
+      expect(result).toEqual({ ok: true, value: true });
+    }
+    await untilSame(a, b);
+    expect(b.registrar.load().admitted.size).toBe(10);
+  });
+
+  test("a master that comes anew reads the newest snapshot and what follows; old entries are gone", async () => {
+    const a = await leading("a");
+    for (let number = 0; number < 250; number++) await a.registrar.commit([admit(number)]);
+    const entries = await a.session?.children(`${path}/allot_registry/log`, () => undefined);
+    expect(entries?.ok === true && entries.value.length < 245).toBe(true);
+    const snapshots = await a.session?.children(
+      `${path}/allot_registry/snapshots`,
+      () => undefined,
+    );
+    expect(snapshots?.ok === true && snapshots.value.length).toBe(1);
+    const b = await (await Replica.open("b")).connect();
+    await untilSame(a, b);
+    await a.registrar.commit([admit(1000)]);
+    await untilSame(a, b);
+  });
+
+  test("a copy that differs is replaced, whatever it holds", async () => {
+    const other = await leading("other");
+    for (let number = 0; number < 3; number++) await other.registrar.commit([admit(100 + number)]);
+    await other.registrar.close();
+    other.session?.close();
+    path += "b";
+    const a = await leading("a");
+    for (let number = 0; number < 5; number++) await a.registrar.commit([admit(number)]);
+    const b = await (await Replica.open("other")).connect();
+    await untilSame(a, b);
+    expect(b.log).toContain(
+      "error this master's registry differs from the shared one and is replaced",
+    );
+  });
+
+  test("a copy of long ago catches up", async () => {
+    const a = await leading("a");
+    await a.registrar.commit([admit(1)]);
+    const b = await (await Replica.open("b")).connect();
+    await untilSame(a, b);
+    b.session?.close();
+    await b.registrar.close();
+    for (let number = 2; number < 240; number++) await a.registrar.commit([admit(number)]);
+    const again = await (await Replica.open("b")).connect();
+    await untilSame(a, again);
+    expect(again.log).toEqual([]);
+  });
+
+  test("an empty log begins with what its first leader has: a single master becomes one of several", async () => {
+    const single = await leading("single");
+    await single.registrar.commit([admit(1), admit(2)]);
+    await single.registrar.close();
+    single.session?.close();
+    copyFileSync(join(folder, "single/registry.db"), join(folder, "kept.db"));
+    path += "b";
+    const file = await RegistryFile.open({
+      path: join(folder, "kept.db"),
+      open: sqliteOpen,
+      log: { write: () => undefined },
+    });
+    file.write([], { mark: { position: 0, hash: "" } });
+    file.close();
+    copyFileSync(join(folder, "kept.db"), join(folder, "single/registry.db"));
+    const a = await leading("single");
+    const b = await (await Replica.open("b")).connect();
+    await untilSame(a, b);
+    expect([...b.registrar.load().admitted.keys()]).toEqual(["S1", "S2"]);
+  });
+});
