@@ -35,6 +35,8 @@ export interface EndpointsAppOptions {
   /** Answers in place of any endpoint but the excepted ones; undefined: go on. */
   readonly gate?: () => Response | undefined;
   readonly ungatedPaths?: readonly string[];
+  /** Answers where there is no endpoint; 404 when left out. */
+  readonly elsewhere?: (request: Request) => Response;
 }
 
 /** Answers requests by the longest endpoint that fits. */
@@ -46,7 +48,11 @@ export function createEndpointsApp(
   const longestFirst = [...endpoints].sort((a, b) => b.path.length - a.path.length);
   for (const endpoint of longestFirst) add(app, endpoint, options);
   app.all("/help/*", (context) => helpPage(actor, endpoints, context.req.path));
-  app.notFound(() => textResponse(404, "404 Not Found. /help lists what there is\n"));
+  app.notFound(
+    ({ req }) =>
+      options.elsewhere?.(req.raw) ??
+      textResponse(404, "404 Not Found. /help lists what there is\n"),
+  );
   app.onError((error) => textResponse(500, error.message));
   return (request) => app.fetch(request);
 }

@@ -27,6 +27,7 @@ import type { Acls } from "../security/acls.ts";
 import { type RoleAddress, roleAddress } from "./address.ts";
 import { agentInfo } from "./agent-info.ts";
 import { openContainerizers } from "./containerizers.ts";
+import type { MasterSource } from "./master-source.ts";
 import { chooseContainerizer } from "./native-flags.ts";
 import { oversubscriptionFlags } from "./oversubscription-flags.ts";
 import {
@@ -42,14 +43,15 @@ import {
   executorTokens,
   firewallFlag,
 } from "./security-flags.ts";
+import { withoutPasswords } from "./zookeeper-flags.ts";
 
 const DEFAULT_PORT = 5051;
 
 export interface AgentRoleOptions {
   /** Port to listen on. */
   readonly port: number | undefined;
-  /** `host:port` of the leading master as far as known. */
-  masterAddress(): string | undefined;
+  /** Who leads, and when that is another one. */
+  readonly master: Pick<MasterSource, "leaderAddress" | "onLeaderChange">;
   /** The agent has to end: the master shut it down, or it may not join. */
   onExit(reason: string): void;
 }
@@ -170,7 +172,7 @@ export async function startAgent(
     rng: context.rng,
     log,
     streams: sandboxStreams(runtime),
-    masterAddress: role.masterAddress,
+    masterAddress: role.master.leaderAddress,
     agentId: () => runtime.state.info.id?.value,
     login: login.value,
     onRefused: role.onExit,
@@ -201,6 +203,14 @@ export async function startAgent(
   facts.live.start();
   await runtime.start();
   link.start();
+  let leader = role.master.leaderAddress();
+  role.master.onLeaderChange(() => {
+    const known = role.master.leaderAddress();
+    // Without a known leader the link, where there is one, may be as good as ever.
+    if (known === undefined || known === leader) return;
+    leader = known;
+    link.reconnect(`${known} leads`);
+  });
   return ok({
     url: `http://${address.ip}:${server.port}`,
     port: server.port,
@@ -305,7 +315,7 @@ function agentFacts(
   return {
     acls,
     version: versionInfo(context, startedMs),
-    flags: { ...context.flags.toFlagStrings(), ...flags },
+    flags: { ...withoutPasswords(context.flags.toFlagStrings()), ...flags },
     loggingLevel: context.loggingLevel,
     live: new LiveMetrics(context.clock),
     files: withLogFile("/slave/log", context.logFile, runtime.files),

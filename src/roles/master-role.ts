@@ -1,38 +1,47 @@
 /** Joins the parts of a master: registry, core, runtime, link server and HTTP on one port. */
 import { readFile } from "node:fs/promises";
 import { posix as paths } from "node:path";
-import { DrfAllocator } from "../allocator/drf-allocator.ts";
 import { ok, type Result } from "../base/result.ts";
 import { withLogFile } from "../http/file-source.ts";
-import { createMasterApp } from "../http/master/master-app.ts";
 import { LiveMetrics } from "../http/metrics/live-metrics.ts";
 import { PacedReads } from "../http/paced-reads.ts";
 import { type ProcessFacts, sortedMetrics, systemMetrics } from "../http/process-facts.ts";
 import { textResponse } from "../http/responses.ts";
-import { LINK_PATH, LinkServer } from "../link/server.ts";
-import { MasterCore } from "../master/core/master-core.ts";
-import type { MasterOptions } from "../master/core/master-options.ts";
-import { MasterRuntime } from "../master/runtime/master-runtime.ts";
+import { LINK_PATH } from "../link/server.ts";
+import type { MasterRuntime } from "../master/runtime/master-runtime.ts";
 import { watchWhitelist } from "../master/runtime/whitelist.ts";
+import type { ServerSocket, SocketHandler } from "../platform/server-types.ts";
 import { CODEC_LIMITS } from "../protocol/limits.ts";
 import { MAX_PACKET_BYTES } from "../protocol/link-limits.ts";
 import type { DomainInfo, MasterInfo } from "../protocol/v1/types.ts";
 import { Registrar } from "../registry/store/registrar.ts";
-import { ResourceKinds } from "../resources/kinds.ts";
+import { RegistryFile } from "../registry/store/registry-file.ts";
+import { ReplicatedRegistrar } from "../registry/store/replicated-registrar.ts";
 import type { Acls } from "../security/acls.ts";
 import { ipNumber, type RoleAddress, roleAddress } from "./address.ts";
 import { masterOptions } from "./master-options.ts";
+import { aloneInOffice, candidateForOffice, type Office } from "./office.ts";
 import { domainFlag } from "./policy-flags.ts";
+import type { ReignSettings } from "./reign.ts";
 import {
   MESOS_API_VERSION,
   type RoleContext,
   type RunningRole,
   versionInfo,
 } from "./role-context.ts";
-import { agentAdmission, firewallFlag, masterAuthentication } from "./security-flags.ts";
+import { firewallFlag, masterAuthentication } from "./security-flags.ts";
+import { withoutPasswords, zooKeeperFlag } from "./zookeeper-flags.ts";
+
+/** A started master: itself alone, or one of several. */
+export interface RunningMaster extends RunningRole {
+  /** `host:port` of who leads, as far as is known. */
+  leaderAddress(): string | undefined;
+  /** Calls back whenever another one leads. */
+  onLeaderChange(callback: () => void): void;
+}
 
 /** Starts a master. Errors: a refusal for bad flags; rejects when disk or port cannot be had. */
-export async function startMaster(context: RoleContext): Promise<Result<RunningRole>> {
+export async function startMaster(context: RoleContext): Promise<Result<RunningMaster>> {
   const { flags, clock, codec } = context;
   const startedMs = clock.wallMs();
   const address = roleAddress(flags);
@@ -40,63 +49,61 @@ export async function startMaster(context: RoleContext): Promise<Result<RunningR
   if (!options.ok) return options;
   const domain = domainFlag(flags, codec);
   if (!domain.ok) return domain;
+  const zooKeeper = zooKeeperFlag(flags, "zk");
+  if (!zooKeeper.ok) return zooKeeper;
   const authentication = masterAuthentication(flags, context.log);
   if (!authentication.ok) return authentication;
   const disabledPaths = firewallFlag(flags);
   if (!disabledPaths.ok) return disabledPaths;
-  let runtime: MasterRuntime | undefined;
-  const whitelist = await startWhitelist(context, (hostnames) => runtime?.setWhitelist(hostnames));
-  if (!whitelist.ok) return whitelist;
-  const registry = await Registrar.open({
-    path: paths.join(context.workDir, "master", "registry.db"),
-    open: context.openSql,
-    clock,
-    log: context.log,
+  let office: Office | undefined;
+  let hostnames: ReadonlySet<string> | undefined;
+  const whitelist = await startWhitelist(context, (list) => {
+    hostnames = list;
+    office?.reign()?.runtime.setWhitelist(list);
   });
-  let handle = (_request: Request): Response | Promise<Response> =>
-    textResponse(503, "Master has not finished recovery");
-  let links: LinkServer | undefined;
+  if (!whitelist.ok) return whitelist;
+  hostnames = whitelist.value.hostnames;
+  const registry = await openRegistry(context, zooKeeper.value !== undefined);
   const server = await context.serve({
     ip: address.listenIp,
     port: flags.integer("port") ?? 5050,
     maxBodyBytes: CODEC_LIMITS.bodyBytes,
     maxSocketMessageBytes: MAX_PACKET_BYTES,
-    fetch: (request) => handle(request),
+    fetch: (request) =>
+      office?.handle(request) ?? textResponse(503, "Master has not finished recovery"),
     webSocket: {
       path: LINK_PATH,
-      accept: (socket) => {
-        if (runtime === undefined || links === undefined) {
-          throw new Error("a link was opened before the master started");
-        }
-        return runtime.paced(links.accept(socket));
-      },
+      accept: (socket) => office?.reign()?.accept(socket) ?? refuseSocket(socket),
     },
   });
-  const info = masterInfo(context, address, server.port, domain.value);
-  runtime = makeRuntime(context, { ...options.value, info }, registry);
-  const { linkCodec, log } = context;
-  const { writes } = runtime;
-  const refusalOf = agentAdmission(flags, authentication.value, options.value.acls);
-  links = new LinkServer({ host: runtime, codec, linkCodec, clock, log, writes, refusalOf });
-  runtime.start();
-  if (whitelist.value.hostnames !== undefined) runtime.setWhitelist(whitelist.value.hostnames);
   const reads = PacedReads.on(clock);
-  const facts = masterFacts(context, runtime, { startedMs, acls: options.value.acls, reads });
-  facts.live.start();
-  handle = createMasterApp({
-    runtime,
-    codec,
-    facts,
-    authentication: authentication.value,
-    disabledPaths: disabledPaths.value,
-    cluster: flags.string("cluster"),
+  const facts = masterFacts(context, () => office?.reign()?.runtime, {
+    startedMs,
+    acls: options.value.acls,
     reads,
   });
-  await registry.putMaster(info);
-  const running = runtime;
+  facts.live.start();
+  const settings: ReignSettings = {
+    context,
+    options: options.value,
+    registry,
+    authentication: authentication.value,
+    disabledPaths: disabledPaths.value,
+    reads,
+    facts,
+    hostnames: () => hostnames,
+  };
+  const nextInfo = (): MasterInfo => masterInfo(context, address, server.port, domain.value);
+  office =
+    registry instanceof ReplicatedRegistrar && zooKeeper.value !== undefined
+      ? candidateForOffice(settings, registry, { url: zooKeeper.value, nextInfo })
+      : await aloneInOffice(settings, registry, nextInfo());
+  const running = office;
   return ok({
     url: `http://${address.ip}:${server.port}`,
     port: server.port,
+    leaderAddress: running.leaderAddress,
+    onLeaderChange: running.onLeaderChange,
     stop: async () => {
       whitelist.value.stop();
       facts.live.stop();
@@ -105,6 +112,28 @@ export async function startMaster(context: RoleContext): Promise<Result<RunningR
       await registry.close();
     },
   });
+}
+
+type OwnRegistry = Registrar | ReplicatedRegistrar;
+
+/** Several masters keep their copies of one registry in the same kind of file. */
+async function openRegistry(context: RoleContext, isShared: boolean): Promise<OwnRegistry> {
+  const { clock, log } = context;
+  const options = {
+    path: paths.join(context.workDir, "master", "registry.db"),
+    open: context.openSql,
+    clock,
+    log,
+  };
+  if (!isShared) return Registrar.open(options);
+  return new ReplicatedRegistrar({ file: await RegistryFile.open(options), clock, log });
+}
+
+/** An agent that comes to a master which does not lead looks again. */
+function refuseSocket(socket: ServerSocket): SocketHandler {
+  socket.close(1013, "this master does not lead");
+  const nothing = (): void => undefined;
+  return { message: nothing, drained: nothing, closed: nothing };
 }
 
 /** The list as it is now, if there is one; later ones go to `onList`. */
@@ -148,45 +177,24 @@ function masterInfo(
   };
 }
 
-function makeRuntime(
-  context: RoleContext,
-  options: MasterOptions,
-  registry: Registrar,
-): MasterRuntime {
-  const kinds = new ResourceKinds();
-  const allocator = new DrfAllocator(kinds, {
-    ...options,
-    masterRegion: options.info.domain?.fault_domain?.region.name,
-  });
-  return new MasterRuntime({
-    core: new MasterCore({ options, allocator, kinds }),
-    info: options.info,
-    version: context.allotVersion,
-    heartbeatMs: options.agentPingTimeoutMs,
-    registry,
-    clock: context.clock,
-    rng: context.rng,
-    log: context.log,
-    onFatal: context.onFatal,
-  });
-}
-
 function masterFacts(
   context: RoleContext,
-  runtime: MasterRuntime,
+  runtime: () => MasterRuntime | undefined,
   parts: { readonly startedMs: number; readonly acls: Acls; readonly reads: PacedReads },
 ): ProcessFacts {
   const { startedMs, acls, reads } = parts;
   return {
     acls,
     version: versionInfo(context, startedMs),
-    flags: context.flags.toFlagStrings(),
+    flags: withoutPasswords(context.flags.toFlagStrings()),
     loggingLevel: context.loggingLevel,
     live: new LiveMetrics(context.clock),
     files: withLogFile("/master/log", context.logFile),
     metrics: () =>
-      sortedMetrics(systemMetrics(), runtime.metrics(), {
+      sortedMetrics(systemMetrics(), runtime()?.metrics() ?? NOT_LEADING, {
         "master/http_cache_hits": reads.sharedCount,
       }),
   };
 }
+
+const NOT_LEADING: Readonly<Record<string, number>> = { "master/elected": 0 };

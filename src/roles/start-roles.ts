@@ -2,6 +2,7 @@
 import { ok, type Result, refuse } from "../base/result.ts";
 import { startAgent } from "./agent-role.ts";
 import { startMaster } from "./master-role.ts";
+import { type MasterSource, masterSource } from "./master-source.ts";
 import type { RoleContext, RunningRole } from "./role-context.ts";
 
 export interface StartedRoles {
@@ -23,31 +24,42 @@ export async function startRoles(
   const stop = async (): Promise<void> => {
     for (const started of running.reverse()) await started.stop();
   };
-  let masterAddress = role === "agent" ? context.flags.string("master") : undefined;
-  if (role !== "agent") {
-    const master = await startMaster(context);
-    if (!master.ok) return master;
-    running.push(master.value);
-    masterAddress = new URL(master.value.url).host;
+  let master: MasterSource;
+  if (role === "agent") {
+    const source = masterSource(context);
+    if (!source.ok) return source;
+    master = source.value;
+  } else {
+    const started = await startMaster(context);
+    if (!started.ok) return started;
+    running.push(started.value);
+    master = { ...started.value, stop: () => undefined };
   }
   if (role !== "master") {
-    if (masterAddress === undefined) {
-      return refuse("invalid", "an agent needs --master=HOST:PORT to find its master", "master");
-    }
-    const address = masterAddress;
     const { flags } = context;
     const agent = await startAgent(context, {
       port: flags.integer(role === "both" ? "agent_port" : "port"),
-      masterAddress: () => address,
+      master,
       onExit,
     });
     if (!agent.ok) {
+      master.stop();
       await stop();
       return agent;
     }
     running.push(agent.value);
   }
-  return ok({ banner: bannerOf(context, running, masterAddress ?? ""), stop });
+  const end = async (): Promise<void> => {
+    master.stop();
+    await stop();
+  };
+  return ok({ banner: bannerOf(context, running, bannerAddress(context, running)), stop: end });
+}
+
+/** What a person gives as `--master`: what an agent was given, or where this master is. */
+function bannerAddress({ flags }: RoleContext, [first]: readonly RunningRole[]): string {
+  if (flags.string("role") === "agent") return flags.string("master") ?? "";
+  return flags.string("zk") ?? new URL(first?.url ?? "").host;
 }
 
 function bannerOf(

@@ -80,6 +80,13 @@ export const LAYERS: readonly Layer[] = [
     mayImport: ["base", "protocol", "agent/core", "database"],
     packages: ["kysely"],
   },
+  // The log of several masters, on a session of the election's.
+  {
+    ...edge,
+    folder: "registry/zookeeper",
+    rank: 6,
+    mayImport: ["base", "election/zookeeper", "registry/store"],
+  },
   { ...edge, folder: "containerizer", rank: 5, mayImport: ["base", "protocol", "resources"] },
   // Beside the containerizers, since it makes the sandbox that they then take over.
   { ...edge, folder: "fetcher", rank: 6, mayImport: ["base", "protocol", "containerizer"] },
@@ -148,7 +155,11 @@ export const LAYERS: readonly Layer[] = [
       ...MASTER_CORE_IMPORTS,
       "master/core",
       "agent/core",
+      "database",
+      "election/core",
+      "election/zookeeper",
       "registry/store",
+      "registry/zookeeper",
       "agent/checkpoint",
       "containerizer",
       "fetcher",

@@ -168,9 +168,15 @@ export const MASTER_FLAGS: readonly Flag[] = [
       "initialise an empty replicated log by itself",
       { note: "there is no replicated log" },
     ),
-    later("zk", "string", undefined, "ZooKeeper URL or file of one", {
-      note: "there can be one master only",
-    }),
+    acts(
+      "zk",
+      "string",
+      undefined,
+      "where several masters meet: zk://host:port,…/path, or file://",
+      {
+        note: "several masters elect a leader and share its registry through ZooKeeper",
+      },
+    ),
     never(
       "master_contender",
       "string",

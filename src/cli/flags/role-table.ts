@@ -106,7 +106,7 @@ function addressRows(role: Role | undefined): Rows {
       : []),
     ...(isAgent || role === undefined
       ? [
-          acts("master", "string", undefined, "the master's address as HOST:PORT", {
+          acts("master", "string", undefined, "the master's address as HOST:PORT, or zk://HOST:PORT,…/PATH to find it", {
             isRequired: isAgent,
           }),
         ]

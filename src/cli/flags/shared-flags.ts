@@ -51,7 +51,7 @@ export const SHARED_FLAGS: readonly Flag[] = [
       note: "give --ip",
     }),
     acts("domain", "json", undefined, "fault domain JSON", { isPathRead: true }),
-    later("zk_session_timeout", "duration", "10secs", "ZooKeeper session timeout"),
+    acts("zk_session_timeout", "duration", "10secs", "ZooKeeper session timeout"),
     never("modules", "json", undefined, "module list JSON or file", {
       isPathRead: true,
       note: "there are no loadable modules",

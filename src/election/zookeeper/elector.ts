@@ -21,6 +21,8 @@ export interface ElectorOptions {
   readonly rng: Rng;
   readonly log: Log;
   onLeader(leader: Leader | undefined): void;
+  /** There is a session, or none any more; called before what follows from it. */
+  onSession?(session: ZooKeeperSession | undefined): void;
   onElected?(id: string, sequence: number): void;
   /** What it led must be ended before this returns. */
   onDeposed?(id: string, reason: string): void;
@@ -203,6 +205,7 @@ export class Elector {
         // Refused at once, it would be refused again and again.
         const pauseMs = Math.max(0, openedMs + REOPEN_MS - clock.monotonicMs());
         this.#session = undefined;
+        if (this.#election.hasSession) this.#options.onSession?.(undefined);
         if (!this.#election.hasSession && pauseMs > 0) {
           this.#cancelTimer = clock.schedule(pauseMs, () => this.#openSession());
         } else this.#input({ kind: "sessionOver", reason });
@@ -213,7 +216,10 @@ export class Elector {
 
   #sessionInput(session: ZooKeeperSession, input: ElectionInput): void {
     if (session !== this.#session) return;
-    if (input.kind === "sessionConnected") this.#lastProblem = "";
+    if (input.kind === "sessionConnected") {
+      this.#lastProblem = "";
+      if (!this.#election.hasSession) this.#options.onSession?.(session);
+    }
     this.#input(input);
   }
 

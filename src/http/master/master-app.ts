@@ -11,6 +11,7 @@ import type { PacedReads } from "../paced-reads.ts";
 import { processEndpoints } from "../process-endpoints.ts";
 import type { ProcessFacts } from "../process-facts.ts";
 import { handleFollow, handleKill } from "./allot-api.ts";
+import { toMaster } from "./follower-app.ts";
 import { listingEndpoints } from "./listing-endpoints.ts";
 import { handleMasterCall } from "./operator-api.ts";
 import { readEndpoints } from "./read-endpoints.ts";
@@ -64,7 +65,7 @@ function masterEndpoints({
       realm: "open",
       isPrefix: false,
       help: "leads a browser to the leading master",
-      answer: () => redirect(runtime),
+      answer: () => toMaster(runtime.info, ""),
     },
     ...readEndpoints(runtime, endpointFacts, { reads, acls: facts.acls }),
     ...writeEndpoints(runtime, codec, facts.acls),
@@ -92,10 +93,4 @@ function allotEndpoints(runtime: MasterRuntime, acls: Acls): readonly Endpoint[]
         handleFollow(runtime, c.req.param("id") ?? "", c.req.raw, { acls, caller }),
     },
   ];
-}
-
-function redirect(runtime: MasterRuntime): Response {
-  const { hostname, port } = runtime.info;
-  const headers = { Location: `//${hostname ?? ""}:${port}`, "Content-Length": "0" };
-  return new Response(null, { status: 307, headers });
 }

@@ -42,6 +42,8 @@ export interface MasterRuntimeOptions {
   readonly rng: Rng;
   readonly log: Log;
   /** The master cannot go on (registry failed, invariant broken): end the process loudly. */
+  /** False once another master may lead; what comes in then is not acted on any more. */
+  readonly mayAct?: (() => boolean) | undefined;
   onFatal(error: unknown): void;
 }
 
@@ -97,6 +99,7 @@ export class MasterRuntime {
   /** From the time a run was due until it began. */
   readonly #allocationDelayMs = new Durations();
   #allocationDueMs = 0;
+  #isOver = false;
   #nextRequest = 1;
   #nextLink = 1;
 
@@ -267,6 +270,7 @@ export class MasterRuntime {
 
   /** Stops timers and closes every stream and link; nothing is sent any more. */
   stop(): void {
+    this.#isOver = true;
     this.#timers.cancelAll();
     for (const sink of this.#streams.values()) sink.close();
     this.#operators.closeAll();
@@ -284,6 +288,7 @@ export class MasterRuntime {
   }
 
   #step(input: MasterInput): void {
+    if (this.#isOver || this.#options.mayAct?.() === false) return;
     const isAllocation = input.kind === "timer" && input.timer.kind === "allocate";
     const startMs = this.#now();
     if (isAllocation) this.#allocationDelayMs.add(Math.max(0, startMs - this.#allocationDueMs));
@@ -353,7 +358,9 @@ export class MasterRuntime {
   #commit(effect: Extract<MasterEffect, { kind: "commit" }>): void {
     this.#options.registry.commit(effect.operations).then(
       (results) => this.#queue.push({ kind: "registryCommitted", token: effect.token, results }),
-      (error: unknown) => this.#options.onFatal(error),
+      (error: unknown) => {
+        if (!this.#isOver) this.#options.onFatal(error);
+      },
     );
   }
 }

@@ -1,0 +1,163 @@
+/**
+ * A master among several: it follows until it is elected, leads as long as its lease holds, and
+ * steps down in place, to stand again as another. Source: DESIGN §5, semantics 1.3.
+ */
+import type { Log } from "../base/ports.ts";
+import { DatabaseError } from "../database/database-error.ts";
+import type { ZooKeeperUrl } from "../election/core/zookeeper-url.ts";
+import { Elector } from "../election/zookeeper/elector.ts";
+import type { ZooKeeperSession } from "../election/zookeeper/session.ts";
+import type { Codec } from "../protocol/codec.ts";
+import type { MasterInfo } from "../protocol/v1/types.ts";
+import type { ReplicatedRegistrar } from "../registry/store/replicated-registrar.ts";
+import { ZooKeeperLog } from "../registry/zookeeper/zookeeper-log.ts";
+import type { Reign, ReignOptions } from "./reign.ts";
+import type { RoleContext } from "./role-context.ts";
+import { sessionTimeoutMs } from "./zookeeper-flags.ts";
+
+/** After a reign that could not begin. */
+const STAND_AGAIN_MS = 1000;
+
+export interface CandidateOptions {
+  readonly context: RoleContext;
+  readonly url: ZooKeeperUrl;
+  readonly registrar: ReplicatedRegistrar;
+  /** Who it is in its next candidacy; each has an id of its own. */
+  nextInfo(): MasterInfo;
+  beginReign(options: ReignOptions): Reign;
+  /** Who leads by now: this one, another one, or nobody known. */
+  onLeader(leader: MasterInfo | undefined): void;
+}
+
+export class Candidate {
+  readonly #options: CandidateOptions;
+  readonly #elector: Elector;
+  readonly #log: Log;
+  #info: MasterInfo;
+  #session: ZooKeeperSession | undefined;
+  #reign: Reign | undefined;
+  #isStopped = false;
+  #cancelTimer: () => void = () => undefined;
+
+  constructor(options: CandidateOptions) {
+    const { context, url } = options;
+    this.#options = options;
+    this.#log = context.log;
+    this.#info = options.nextInfo();
+    this.#elector = new Elector({
+      url,
+      sessionTimeoutMs: sessionTimeoutMs(context.flags),
+      clock: context.clock,
+      rng: context.rng,
+      log: context.log,
+      onSession: (session) => this.#sessionChanged(session),
+      onLeader: (leader) => options.onLeader(leader && masterOf(context.codec, leader.data)),
+      onElected: (id) => void this.#elected(id),
+      onDeposed: (_, reason) => {
+        this.#endReign(reason);
+        this.#standAgain();
+      },
+    });
+  }
+
+  /** The present reign; undefined while it follows. */
+  get reign(): Reign | undefined {
+    return this.#reign;
+  }
+
+  /** Whether that is this very candidacy. */
+  isOwn(master: MasterInfo | undefined): boolean {
+    return master?.id === this.#info.id;
+  }
+
+  start(): void {
+    this.#elector.start();
+    this.#stand();
+  }
+
+  /** Ends its session, so that another one is elected at once. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancelTimer();
+    this.#reign?.end();
+    this.#reign = undefined;
+    this.#elector.stop();
+  }
+
+  #stand(): void {
+    if (!this.#isStopped) this.#elector.stand(this.#info.id, encode(this.#info));
+  }
+
+  #sessionChanged(session: ZooKeeperSession | undefined): void {
+    this.#session = session;
+    if (session === undefined) {
+      this.#endReign("the ZooKeeper session is over");
+      this.#options.registrar.unfollow();
+    } else this.#options.registrar.follow(this.#logOf(session));
+  }
+
+  #logOf(session: ZooKeeperSession): ZooKeeperLog {
+    return new ZooKeeperLog(session, this.#options.url.path, this.#info.id);
+  }
+
+  async #elected(id: string): Promise<void> {
+    const { registrar, beginReign } = this.#options;
+    const session = this.#session;
+    if (session === undefined || id !== this.#info.id) return;
+    this.#log.write("info", "elected as the leading master", { id });
+    const outcome = await registrar.lead(this.#logOf(session));
+    // Deposed meanwhile: the next candidacy is under way.
+    if (this.#isStopped || id !== this.#info.id || !this.#elector.isLeaseValid()) return;
+    if (outcome !== "done") {
+      this.#stepDown("its registry could not be taken over");
+      return;
+    }
+    this.#reign = beginReign({
+      info: this.#info,
+      mayAct: () => this.#elector.isLeaseValid(),
+      onFatal: (error) => this.#failed(id, error),
+    });
+    this.#options.onLeader(this.#info);
+    await registrar.putMaster(this.#info).catch((error) => this.#failed(id, error));
+  }
+
+  /** A registry that refuses to be written says that another master leads. */
+  #failed(id: string, error: unknown): void {
+    if (id !== this.#info.id) return;
+    if (error instanceof DatabaseError && error.code === "closed") this.#stepDown(error.message);
+    else this.#options.context.onFatal(error);
+  }
+
+  #stepDown(reason: string): void {
+    this.#endReign(reason);
+    this.#elector.withdraw();
+    this.#standAgain();
+  }
+
+  #endReign(reason: string): void {
+    if (this.#reign === undefined) return;
+    this.#log.write("warning", "does not lead any more", { reason });
+    this.#reign.end();
+    this.#reign = undefined;
+  }
+
+  /** As another, after a while; until then what it wrote last is read back. */
+  #standAgain(): void {
+    const { registrar, nextInfo, context } = this.#options;
+    this.#info = nextInfo();
+    registrar.unfollow();
+    if (this.#session !== undefined) registrar.follow(this.#logOf(this.#session));
+    this.#cancelTimer();
+    this.#cancelTimer = context.clock.schedule(STAND_AGAIN_MS, () => this.#stand());
+  }
+}
+
+/** What stands in a candidate's node; undefined when it cannot be read. */
+export function masterOf(codec: Codec, data: Uint8Array): MasterInfo | undefined {
+  const parsed = codec.decode("mesos.v1.MasterInfo", "application/json", data);
+  return parsed.ok ? parsed.value : undefined;
+}
+
+function encode(info: MasterInfo): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(info));
+}
