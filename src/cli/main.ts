@@ -2,6 +2,7 @@
  * The client verbs: finds the verb, reads its flags, runs it and turns what goes wrong into one
  * line and an exit status (0 done, 1 refused or failed, 2 wrong use).
  */
+import type { Result } from "../base/result.ts";
 import { ClientError } from "./client/client-error.ts";
 import { loginOf } from "./client/login.ts";
 import { DEFAULT_MASTER, parseMasterAddress } from "./client/master-address.ts";
@@ -63,10 +64,14 @@ const COMMANDS: readonly Command[] = [
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+/** The address behind a `--master`, which may have to be looked for. */
+export type FindLeader = (text: string) => Promise<Result<string>>;
+
 /** Runs `allot VERB …`; resolves with the exit status. */
 export async function runCommand(
   argv: readonly string[],
   environment: Environment,
+  findLeader: FindLeader,
 ): Promise<number> {
   const console = processConsole();
   const [verb = "", ...rest] = argv;
@@ -76,7 +81,7 @@ export async function runCommand(
   }
   if (verb === "completion") return await printCompletion(console, rest);
   const command = COMMANDS.find(({ name }) => name === verb);
-  if (command !== undefined) return await run(command, rest, environment, console);
+  if (command !== undefined) return await run(command, rest, { environment, console, findLeader });
   const near = nearestName(verb, [...COMMANDS.map(({ name }) => name), "completion", "help"]);
   const hint = near === undefined ? "`allot help` lists the verbs" : `did you mean ${near}?`;
   await console.error(`allot: there is no verb ${verb}; ${hint}\n`);
@@ -86,8 +91,15 @@ export async function runCommand(
 async function run(
   command: Command,
   argv: readonly string[],
-  environment: Environment,
-  console: Console,
+  {
+    environment,
+    console,
+    findLeader,
+  }: {
+    readonly environment: Environment;
+    readonly console: Console;
+    readonly findLeader: FindLeader;
+  },
 ): Promise<number> {
   const complain = async (message: string, status: number): Promise<number> => {
     await console.error(`allot ${command.name}: ${message}\n`);
@@ -103,7 +115,9 @@ async function run(
   if (!parsed.ok) return await complain(parsed.error.message, EXIT_USAGE);
   const fault = wordFault(command, parsed.value);
   if (fault !== undefined) return await complain(fault, EXIT_USAGE);
-  const root = parseMasterAddress(parsed.value.string("master") ?? DEFAULT_MASTER);
+  const address = await findLeader(parsed.value.string("master") ?? DEFAULT_MASTER);
+  if (!address.ok) return await complain(address.error.message, EXIT_FAILED);
+  const root = parseMasterAddress(address.value);
   if (!root.ok) return await complain(root.error.message, EXIT_USAGE);
   const { words, trailing } = parsed.value;
   const login = loginOf(parsed.value);

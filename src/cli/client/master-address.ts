@@ -12,15 +12,15 @@ export const DEFAULT_MASTER = "127.0.0.1:5050";
  * Errors: invalid.
  */
 export function parseMasterAddress(text: string): Result<URL> {
-  if (text.startsWith("zk://") || text.startsWith("file://")) {
-    return refuse("invalid", `--master=${excerpt(text)}: give the address of a master, HOST:PORT`);
-  }
   const hasScheme = /^https?:\/\//.test(text);
   const url = URL.parse(hasScheme ? text : `http://${text}`);
   const isPlain =
     url !== null && (url.pathname === "/" || url.pathname === "") && url.search === "";
   if (url === null || !isPlain || url.hostname === "" || url.username !== "") {
-    return refuse("invalid", `--master=${excerpt(text)} is not an address; write HOST:PORT`);
+    return refuse(
+      "invalid",
+      `--master=${excerpt(text)} is not an address; write HOST:PORT or zk://HOST:PORT/PATH`,
+    );
   }
   if (url.port === "" && !hasScheme && !text.endsWith(":80")) url.port = MASTER_PORT;
   return ok(url);

@@ -106,9 +106,15 @@ function addressRows(role: Role | undefined): Rows {
       : []),
     ...(isAgent || role === undefined
       ? [
-          acts("master", "string", undefined, "the master's address as HOST:PORT, or zk://HOST:PORT,…/PATH to find it", {
-            isRequired: isAgent,
-          }),
+          acts(
+            "master",
+            "string",
+            undefined,
+            "the master's address as HOST:PORT, or zk://HOST:PORT,…/PATH to find it",
+            {
+              isRequired: isAgent,
+            },
+          ),
         ]
       : []),
     acts("hostname", "string", undefined, "host name told to others"),

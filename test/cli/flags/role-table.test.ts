@@ -182,13 +182,12 @@ test("what the verbs log in with may stay in the environment of a role [semantic
 
 test("a flag without effect and an old name each cause one warning line [issue 2 item 8]", () => {
   const { flags } = good({
-    argv: ["--role=master", "--slave_ping_timeout=20secs", "--zk=zk://a/b", "--quorum=2"],
+    argv: ["--role=master", "--slave_ping_timeout=20secs", "--quorum=2"],
     environment: { ALLOT_AUTHENTICATE: "true", ALLOT_REGISTRY_STORE_TIMEOUT: "20000ms" },
   });
   expect(flags.warnings).toEqual([
     "--slave_ping_timeout is an old name; use --agent_ping_timeout (from the command line)",
     "--quorum has no effect: a single master needs none; several agree through ZooKeeper (from the command line)",
-    "--zk has no effect yet: there can be one master only (from the command line)",
     "--authenticate is an old name; use --authenticate_frameworks (from ALLOT_AUTHENTICATE)",
     "--authenticate_frameworks has no effect: there are no v0 frameworks; --authenticate_http_frameworks is for those there are (from ALLOT_AUTHENTICATE)",
   ]);
