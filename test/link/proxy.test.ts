@@ -1,8 +1,8 @@
 /** The link over a network that cuts in the middle of a frame, or swallows everything. */
 import { afterEach, expect, test } from "bun:test";
+import { TcpProxy } from "../harness/tcp-proxy.ts";
 import { until } from "../platform/portable-case.ts";
 import { TestAgent, TestMaster } from "./link-pair.ts";
-import { TcpProxy } from "../harness/tcp-proxy.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {

@@ -56,6 +56,7 @@ export class ReplicatedRegistrar implements RegistryStore {
   #isCatchingUp = false;
   #reading: Promise<boolean> = Promise.resolve(true);
   #isBehind = false;
+  #isLogEmpty = false;
   readonly #pending: Submission[] = [];
   #isAppending = false;
   #queuedOperations = 0;
@@ -103,7 +104,7 @@ export class ReplicatedRegistrar implements RegistryStore {
     if (claimed !== "done") return claimed;
     this.#shared = shared;
     if (!(await this.#readAll(shared))) return "lost";
-    const seeded = this.#file.mark.position === 0 ? await this.#seed(shared) : "done";
+    const seeded = this.#isLogEmpty ? await this.#seed(shared) : "done";
     if (seeded !== "done" || this.#shared !== shared) return seeded === "done" ? "lost" : seeded;
     this.#fetchMs = this.#clock.monotonicMs() - startMs;
     this.#isLeading = true;
@@ -255,11 +256,11 @@ export class ReplicatedRegistrar implements RegistryStore {
   /** The log begins with what this master has. */
   async #seed(shared: SharedLog): Promise<WriteOutcome> {
     const { state } = this.#file;
-    const mark = { position: 1, hash: hashOfSeed(state) };
-    const outcome = await shared.putSnapshot(1, encodeSnapshot({ state, mark }));
+    const mark = { position: this.#file.mark.position + 1, hash: hashOfSeed(state) };
+    const outcome = await shared.putSnapshot(mark.position, encodeSnapshot({ state, mark }));
     if (outcome === "done") {
       this.#file.write([], { mark });
-      this.#snapshotPosition = 1;
+      this.#snapshotPosition = mark.position;
     }
     return outcome;
   }
@@ -286,6 +287,9 @@ export class ReplicatedRegistrar implements RegistryStore {
     const content = await shared.read(this.#file.mark.position);
     if (content === undefined || shared !== this.#shared || this.#isLeading) return false;
     const { snapshot, entries } = content;
+    // Of a new ensemble, or one that lost everything: what this copy has is all there is.
+    this.#isLogEmpty = snapshot === undefined && entries.length === 0;
+    if (this.#isLogEmpty) return true;
     if (snapshot !== undefined) return this.#rebuild(snapshot, entries);
     const { position, hash } = this.#file.mark;
     const own = entries.find((entry) => entry.position === position);

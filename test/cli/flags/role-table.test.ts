@@ -124,7 +124,10 @@ test.each([
     ["--role=master", "--agent_ping_timeout=1secs", "--slave_ping_timeout=1secs"],
     "--slave_ping_timeout and --agent_ping_timeout are the same flag; give one (from the command line)",
   ],
-  [["--role=agent"], "--master is required: the master's address as HOST:PORT"],
+  [
+    ["--role=agent"],
+    "--master is required: the master's address as HOST:PORT, or zk://HOST:PORT,…/PATH to find it",
+  ],
   [
     ["--role=agent", "--master=m:1", "--cluster=c"],
     "--cluster belongs to role master (from the command line)",
