@@ -4,7 +4,7 @@
  */
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { seccompObstacle } from "../../src/containerizer/native/seccomp/seccomp-isolator.ts";
 import { newCgroupRoot, OBSTACLE, removeCgroupRoots } from "../containerizer/native/native.ts";
@@ -15,8 +15,10 @@ import {
   removeWorkDir,
   startAllot,
 } from "../harness/allot-process.ts";
+import { testNeeding } from "../harness/needs.ts";
 import { runProgram } from "../harness/run-program.ts";
 import { PATIENCE_MS } from "../harness/wait.ts";
+import { mountXfs } from "../harness/xfs.ts";
 import { nativeFlags } from "./native-scene.ts";
 
 setDefaultTimeout(PATIENCE_MS * 4);
@@ -26,7 +28,9 @@ const processes: AllotProcess[] = [];
 const nodes: string[] = [];
 
 afterEach(async () => {
-  for (const running of processes.splice(0)) await running.end("SIGKILL");
+  for (const running of processes.splice(0)) {
+    if (running.isRunning()) await running.end("SIGKILL");
+  }
   for (const folder of folders.splice(0)) await removeWorkDir(folder);
   for (const node of nodes.splice(0)) rmSync(node, { force: true });
   await removeCgroupRoots();
@@ -110,6 +114,47 @@ describe.skipIf(OBSTACLE !== undefined)(`isolators by flags${reason}`, () => {
       expect(failure).toContain(message);
     }
   });
+});
+
+describe("disk/xfs by flags", () => {
+  testNeeding("xfs")(
+    "the file system takes no more than a task asked for, also after a restart of the agent [semantics 7.14]",
+    async () => {
+      const mounted = mountXfs();
+      try {
+        const { master, folder, execute } = await machine();
+        const start = async (): Promise<AllotProcess> => {
+          const agent = await startAllot({
+            role: "agent",
+            workDir: join(mounted.path, "work"),
+            flags: [
+              `--master=${new URL(master.url).host}`,
+              `--runtime_dir=${join(folder, "run")}`,
+              "--resources=cpus:4;mem:1000;disk:300",
+              "--launcher=posix",
+              "--isolation=posix/cpu,posix/mem,disk/xfs",
+              "--enforce_container_disk_quota",
+            ],
+          });
+          processes.push(agent);
+          return agent;
+        };
+        const fill = "head -c 20000000 /dev/zero >big || exit 7";
+        const agent = await start();
+        expect((await execute(fill, "cpus:0.1;mem:32;disk:8")).code).toBe(7);
+        expect((await execute(fill, "cpus:0.1;mem:32;disk:40")).code).toBe(0);
+        await agent.end("SIGKILL");
+        const again = await start();
+        expect((await execute(fill, "cpus:0.1;mem:32;disk:8")).code).toBe(7);
+        await again.end("SIGKILL");
+        const ids = join(mounted.path, "work/agent/xfs-projects");
+        expect(readdirSync(ids).sort()).toEqual(["5000", "5001", "5002"]);
+      } finally {
+        for (const running of processes) if (running.isRunning()) await running.end("SIGKILL");
+        mounted.remove();
+      }
+    },
+  );
 });
 
 function standIn(path: string, minor: number): void {
