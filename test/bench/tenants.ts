@@ -1,7 +1,8 @@
 /**
  * What a CI job out of hand does to the answers of a memcached on the same agent, with a Rails
- * application and its PostgreSQL beside them: alone, with its neighbours, with the job as a task too,
- * and, for contrast, with the same job and memcached as plain processes.
+ * application and its PostgreSQL beside them: alone, with these neighbours, with the job as a task whose
+ * limit is what it asked for, as a task without a limit, and, for contrast, with the same job and
+ * memcached as plain processes.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -27,17 +28,18 @@ const PERCENTS = [50, 99, 99.9];
 const NAMES: Readonly<Record<Phase, string>> = {
   alone: "alone",
   together: "with Rails and PostgreSQL",
-  hog: "and a CI job out of hand",
-  plain: "the same without allot",
+  limited: "and the job, with a limit",
+  weighted: "and the job, by weight alone",
+  plain: "and the job, without allot",
 };
 
 export const tenantsBench: Bench = {
   name: "tenants",
   summary: "answers of memcached beside Rails, PostgreSQL and a CI job out of hand",
   needsBinary: true,
-  defaultRuns: 5,
+  defaultRuns: 3,
   run: async ({ runs, size, progress }) => {
-    const latencies = await measure(runs, size(5, 2), progress);
+    const latencies = await measure(runs, size(4, 2), progress);
     const set = new FigureSet();
     for (const phase of PHASES) {
       for (const run of latencies[phase]) {

@@ -58,13 +58,10 @@ export const SHOP: TaskOptions = {
   },
 };
 
-/** `script`: where the host has ci-job.pl. */
-export function ciJob(script: string, id: string): TaskOptions {
-  return {
-    id,
-    command: `exec perl ${script} 0`,
-    extra: resources({ cpus: 0.1, mem: 512 }),
-  };
+/** `script`: where the host has ci-job.pl. `limits`: those of TaskInfo. */
+export function ciJob(script: string, id: string, limits: object = {}): TaskOptions {
+  const command = `exec perl ${script} 0`;
+  return { id, command, extra: { ...resources({ cpus: 0.1, mem: 512 }), limits } };
 }
 
 const MEMORY_HOG: TaskOptions = {

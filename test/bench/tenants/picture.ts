@@ -11,7 +11,8 @@ const BOTTOM = 50;
 const COLOURS: Readonly<Record<Phase, string>> = {
   alone: "#6b7280",
   together: "#2563eb",
-  hog: "#059669",
+  limited: "#059669",
+  weighted: "#d97706",
   plain: "#dc2626",
 };
 const PERCENTS = [0, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.9];

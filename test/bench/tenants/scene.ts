@@ -5,6 +5,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
@@ -27,18 +28,31 @@ import { until } from "../../harness/wait.ts";
 import type { Latencies, Phase } from "./latencies.ts";
 
 const JOB = "/src/ci-job.pl";
+/** How the job is held. */
+const JOBS = [
+  ["limited", { cpus: { value: 0.1 } }],
+  ["weighted", undefined],
+] as const;
 const CGROUPS = "/sys/fs/cgroup/allot.slice/allot-tasks.service";
 const MASTER = "http://127.0.0.1:5050";
 const PIDS_MAX = 128;
 /** A memcached of its own beside the plain job: what is without isolation has no agent either. */
 const PLAIN_PORT = 11_212;
+const DATABASE_PORT = 5432;
 const REQUESTS_PER_SECOND = 200;
 const SHOP_EVERY_MS = 250;
 const PATIENCE_MS = 600_000;
+const LOOK_EVERY_MS = 200;
 const SETTLE_MS = 1000;
 
 async function main(rounds: number, seconds: number): Promise<void> {
-  const latencies: Record<Phase, number[][]> = { alone: [], together: [], hog: [], plain: [] };
+  const latencies: Record<Phase, number[][]> = {
+    alone: [],
+    together: [],
+    limited: [],
+    weighted: [],
+    plain: [],
+  };
   const measure = async (phase: Phase, port = CACHE_PORT): Promise<void> => {
     await sleep(SETTLE_MS);
     latencies[phase].push(await load(port, seconds));
@@ -48,23 +62,27 @@ async function main(rounds: number, seconds: number): Promise<void> {
   await install();
   const framework = await TestFramework.subscribe({ master: MASTER });
   await launch(framework, CACHE);
-  await until("the cache to answer", () => askCache("version"), PATIENCE_MS);
+  await answers(framework, CACHE.id, () => askCache("version"));
   for (let round = 0; round < rounds; round += 1) await measure("alone");
 
   await must("docker", "load", "--input", "/src/postgres.tar");
+  console.log("Docker has its image");
   await launch(framework, DATABASE);
-  await framework.status(DATABASE.id, "TASK_RUNNING", PATIENCE_MS);
+  await answers(framework, DATABASE.id, isDatabaseUp);
+  console.log("the database answers");
   await launch(framework, SHOP);
-  await until("the shop to take an order", order, PATIENCE_MS);
-  console.log("all tenants answer");
+  await answers(framework, SHOP.id, order);
+  console.log("the shop answers");
   const customers = shopping();
   for (let round = 0; round < rounds; round += 1) {
     await measure("together");
-    const id = `ci-${round}`;
-    await launch(framework, ciJob(JOB, id));
-    await hitsPidsMax(CGROUPS);
-    await measure("hog");
-    await kill(framework, id);
+    for (const [phase, limits] of JOBS) {
+      const id = `${phase}-${round}`;
+      await launch(framework, ciJob(JOB, id, limits));
+      await hitsPidsMax(CGROUPS);
+      await measure(phase);
+      await kill(framework, id);
+    }
     const plain = await startPlain();
     await measure("plain", PLAIN_PORT);
     plain();
@@ -113,6 +131,21 @@ async function load(port: number, seconds: number): Promise<number[]> {
   return JSON.parse(stdout) as number[];
 }
 
+/** Waits for a task's service. Errors: the task has ended. */
+async function answers(
+  framework: TestFramework,
+  id: string,
+  look: () => Promise<unknown>,
+): Promise<void> {
+  for (let waitedMs = 0; waitedMs < PATIENCE_MS; waitedMs += LOOK_EVERY_MS) {
+    if (await look()) return;
+    const last = framework.updates.findLast(({ task_id }) => task_id.value === id);
+    if (/FAILED|ERROR|DROPPED|LOST/.test(last?.state ?? "")) throw new Error(JSON.stringify(last));
+    await sleep(LOOK_EVERY_MS);
+  }
+  throw new Error(`${id} does not answer`);
+}
+
 async function order(): Promise<boolean> {
   const response = await fetch(SHOP_URL, {
     method: "POST",
@@ -144,6 +177,14 @@ function shopping(): { stop(): Promise<void> } {
       if (failures > 0) throw new Error(`the shop left ${failures} customers without an answer`);
     },
   };
+}
+
+/** Its greeting would need a client; that somebody listens is enough here, as the shop asks more. */
+function isDatabaseUp(): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(DATABASE_PORT, "127.0.0.1", () => resolve(true));
+    socket.once("error", () => resolve(false)).once("connect", () => socket.destroy());
+  });
 }
 
 /** A memcached and the same job with as many processes, without allot; returns their end. */
