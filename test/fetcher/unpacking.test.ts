@@ -43,7 +43,8 @@ describe("honest archives", () => {
     paxOf({ path: "app/grün ✓", mtime: "1000.5" }),
     { path: "short", content: "g" },
     { path: "././@LongLink", type: "L", content: `${"long/".repeat(40)}name\0` },
-    { path: "cut", content: "l" },
+    // As GNU tar cuts it off: this looks like a folder and is none.
+    { path: "long/".repeat(20), content: "l" },
     { path: "app/run", content: "#!/bin/sh\necho\n", mode: 0o755 },
   ];
 

@@ -8,7 +8,10 @@ export const BLOCK_BYTES = 512;
 
 export interface TarHeader {
   readonly path: string;
-  /** The type flag as it stands; a v7 folder has been told by its name. */
+  /**
+   * The type flag, "0" for every kind of file. A v7 folder is a file whose name ends with a slash, its
+   * whole name: this one may be cut off where another header has the rest.
+   */
   readonly type: string;
   readonly mode: number;
   readonly uid: number;
@@ -44,7 +47,7 @@ export function parseTarHeader(block: Uint8Array): TarHeader | undefined {
   const isFile = flag === "\0" || flag === "0" || flag === "7";
   return {
     path,
-    type: isFile ? (path.endsWith("/") ? "5" : "0") : flag,
+    type: isFile ? "0" : flag,
     mode: numberIn(block, "mode"),
     uid: numberIn(block, "uid"),
     gid: numberIn(block, "gid"),
