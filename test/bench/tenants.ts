@@ -15,7 +15,7 @@ import { makeImage } from "../appliance/images.ts";
 import { BINARY } from "../harness/allot-process.ts";
 import type { Bench } from "./bench.ts";
 import { FigureSet, percentile } from "./figures.ts";
-import { type Latencies, PHASES, type Phase } from "./tenants/latencies.ts";
+import { type Latencies, type Measured, PHASES, type Phase } from "./tenants/latencies.ts";
 import { drawLatencies } from "./tenants/picture.ts";
 
 const MEMORY_MIB = 5120;
@@ -23,7 +23,6 @@ const WALL_MS_MAX = 5_400_000;
 const PICTURE = join(ROOT, "test/bench/tenants/latencies.svg");
 /** Of what the machine says, when it does not end well. */
 const LINES_TOLD = 30;
-const LINE_CHARS_MAX = 100;
 const PERCENTS = [50, 99, 99.9];
 const NAMES: Readonly<Record<Phase, string>> = {
   alone: "alone",
@@ -39,7 +38,7 @@ export const tenantsBench: Bench = {
   needsBinary: true,
   defaultRuns: 3,
   run: async ({ runs, size, progress }) => {
-    const latencies = await measure(runs, size(4, 2), progress);
+    const latencies = await measure(runs, size(4, 3), progress);
     const set = new FigureSet();
     for (const phase of PHASES) {
       for (const run of latencies[phase]) {
@@ -76,6 +75,13 @@ async function measure(
       ["scene.js", join(folder, "scene.js")],
       ["memcached-load.js", join(folder, "memcached-load.js")],
     ]);
+    const latencies: Record<Phase, (readonly number[])[]> = {
+      alone: [],
+      together: [],
+      limited: [],
+      weighted: [],
+      plain: [],
+    };
     const lines: string[] = [];
     const status = await runCounted({
       files,
@@ -83,12 +89,19 @@ async function measure(
       memoryMib: MEMORY_MIB,
       wallMsMax: WALL_MS_MAX,
       onLine: (line) => {
-        progress(line.slice(0, LINE_CHARS_MAX));
-        lines.push(line);
+        if (!line.startsWith("{")) {
+          progress(line);
+          lines.push(line);
+          return;
+        }
+        const measured = JSON.parse(line) as Measured;
+        latencies[measured.phase].push(measured.latencies);
+        const p99 = Math.round(percentile(measured.latencies, 99) * 1000);
+        progress(`${NAMES[measured.phase]}: p99 ${p99} µs`);
       },
     });
     if (status !== 0) throw new Error(lines.slice(-LINES_TOLD).join("\n"));
-    return JSON.parse(lines.at(-1) ?? "") as Latencies;
+    return latencies;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

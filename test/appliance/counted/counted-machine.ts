@@ -1,6 +1,6 @@
 /**
  * One run of the counted machine: Debian's own kernel with systemd in QEMU, whose clock counts
- * instructions, one nanosecond each, and jumps when there is nothing to do. What is measured in it
+ * instructions, two nanoseconds each, and jumps when there is nothing to do. What is measured in it
  * is the machine's own work: it neither depends on how fast this host is nor on who else keeps it
  * busy. It has one processor and keeps everything in memory; caches and disks take no time.
  */
@@ -69,7 +69,7 @@ function start({ memoryMib }: CountedRun, image: string, folder: string): ChildP
   ];
   const words = [
     "-machine pc -nodefaults -no-user-config -display none -no-reboot",
-    "-accel tcg,tb-size=512 -icount shift=0,sleep=off -cpu max",
+    "-accel tcg,tb-size=512 -icount shift=1,sleep=off -cpu max",
     `-m ${memoryMib} -serial file:${join(folder, "console")} -serial stdio`,
     `-kernel ${join(image, "linux")} -initrd ${join(folder, "initrd")}`,
   ];

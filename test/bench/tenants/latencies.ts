@@ -7,3 +7,9 @@ export type Phase = (typeof PHASES)[number];
 
 /** Milliseconds of each request, run by run. */
 export type Latencies = Readonly<Record<Phase, readonly (readonly number[])[]>>;
+
+/** One run, as a line of JSON. */
+export interface Measured {
+  readonly phase: Phase;
+  readonly latencies: readonly number[];
+}

@@ -87,7 +87,7 @@ function load(port: number, perSecond: number, seconds: number): number[] {
     const key = (index * 7919) % KEYS;
     if (index % WRITE_EVERY === 0) connection.ask(writes[key] ?? Buffer.of(), "STORED\r\n");
     else connection.ask(reads[key] ?? Buffer.of(), "END\r\n");
-    latencies[index] = (Bun.nanoseconds() - dueNs) / NS_PER_MS;
+    latencies[index] = Math.round(Bun.nanoseconds() - dueNs) / NS_PER_MS;
   }
   return [...latencies.subarray(warmUp)];
 }

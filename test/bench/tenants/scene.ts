@@ -1,7 +1,7 @@
 /**
  * In the counted machine: one agent with a cache, a shop and its database, and what a CI job out of
- * hand does to the cache's answers. `scene.ts ROUNDS SECONDS` prints what goes on and, last, a line of
- * JSON (`Latencies`). Errors end it: a tenant that does not answer, a hog that is not caught.
+ * hand does to the cache's answers. `scene.ts ROUNDS SECONDS` prints what goes on and, for every
+ * run, a line of JSON (`Measured`). Errors end it: a tenant that does not answer, a hog that is not caught.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -25,7 +25,7 @@ import {
 import { runProgram } from "../../harness/run-program.ts";
 import { TestFramework } from "../../harness/test-framework.ts";
 import { until } from "../../harness/wait.ts";
-import type { Latencies, Phase } from "./latencies.ts";
+import type { Measured, Phase } from "./latencies.ts";
 
 const JOB = "/src/ci-job.pl";
 /** How the job is held. */
@@ -39,24 +39,17 @@ const PIDS_MAX = 128;
 /** A memcached of its own beside the plain job: what is without isolation has no agent either. */
 const PLAIN_PORT = 11_212;
 const DATABASE_PORT = 5432;
-const REQUESTS_PER_SECOND = 200;
+const REQUESTS_PER_SECOND = 300;
 const SHOP_EVERY_MS = 250;
 const PATIENCE_MS = 600_000;
 const LOOK_EVERY_MS = 200;
 const SETTLE_MS = 1000;
 
 async function main(rounds: number, seconds: number): Promise<void> {
-  const latencies: Record<Phase, number[][]> = {
-    alone: [],
-    together: [],
-    limited: [],
-    weighted: [],
-    plain: [],
-  };
   const measure = async (phase: Phase, port = CACHE_PORT): Promise<void> => {
     await sleep(SETTLE_MS);
-    latencies[phase].push(await load(port, seconds));
-    console.log(`measured: ${phase}`);
+    const latencies = await load(port, seconds);
+    console.log(JSON.stringify({ phase, latencies } satisfies Measured));
   };
   await must("ip", "link", "set", "lo", "up");
   await install();
@@ -97,7 +90,6 @@ async function main(rounds: number, seconds: number): Promise<void> {
   for (const { id } of [CACHE, DATABASE, SHOP]) {
     if (framework.states(id).at(-1) !== "TASK_RUNNING") throw new Error(`${id} has ended`);
   }
-  console.log(JSON.stringify(latencies satisfies Latencies));
 }
 
 /** Docker without networks of its own, allot as its script installs it. */
