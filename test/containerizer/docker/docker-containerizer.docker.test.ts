@@ -115,28 +115,35 @@ describe.skipIf(engine === undefined)("the Docker containerizer", () => {
     await agent.containerizer.cleanup(deaf.containerId);
   });
 
-  test("who exceeds its memory is told so, with the limit [semantics 6.3]", async () => {
-    const agent = scene.open();
-    const resources = [{ name: "mem", type: "SCALAR", scalar: { value: 10 } }] as const;
-    // The Engine itself notices only some of them: where the first process is the one that is killed.
-    const inner = scene.spec(agent, "x=$(head -c 100000000 /dev/zero | tr '\\0' x)", { resources });
-    const outer = Array.from({ length: 5 }, () => {
-      return scene.spec(agent, "exec tail /dev/zero", { resources });
-    });
-    for (const spec of [inner, ...outer]) {
-      await agent.containerizer.launch(spec);
-      const { exit, limitation } = await agent.containerizer.wait(spec.containerId);
-      expect(exit).toEqual({ kind: "exited", code: 137 });
-      expect(limitation?.reason).toBe("REASON_CONTAINER_LIMITATION_MEMORY");
-      expect(limitation?.message).toStartWith("Memory limit exceeded: Requested: 32MB");
-      expect(limitation?.resources[0]?.scalar?.value).toBe(32);
-    }
-    // One that is killed by somebody is not told so.
-    const killed = scene.spec(agent, "kill -9 $$; sleep 100", { resources });
-    await agent.containerizer.launch(killed);
-    await agent.containerizer.destroy(killed.containerId);
-    expect((await agent.containerizer.wait(killed.containerId)).limitation).toBeUndefined();
-  });
+  test(
+    "who exceeds its memory is told so, with the limit [semantics 6.3]",
+    async () => {
+      const agent = scene.open();
+      const resources = [{ name: "mem", type: "SCALAR", scalar: { value: 10 } }] as const;
+      // The Engine itself notices only some of them: where the first process is the one that is killed.
+      const inner = scene.spec(agent, "x=$(head -c 100000000 /dev/zero | tr '\\0' x)", {
+        resources,
+      });
+      const outer = Array.from({ length: 4 }, () => {
+        return scene.spec(agent, "exec tail /dev/zero", { resources });
+      });
+      const hogs = [inner, ...outer];
+      await Promise.all(hogs.map((spec) => agent.containerizer.launch(spec)));
+      for (const spec of hogs) {
+        const { exit, limitation } = await agent.containerizer.wait(spec.containerId);
+        expect(exit).toEqual({ kind: "exited", code: 137 });
+        expect(limitation?.reason).toBe("REASON_CONTAINER_LIMITATION_MEMORY");
+        expect(limitation?.message).toStartWith("Memory limit exceeded: Requested: 32MB");
+        expect(limitation?.resources[0]?.scalar?.value).toBe(32);
+      }
+      // One that is killed by somebody is not told so.
+      const killed = scene.spec(agent, "kill -9 $$; sleep 100", { resources });
+      await agent.containerizer.launch(killed);
+      await agent.containerizer.destroy(killed.containerId);
+      expect((await agent.containerizer.wait(killed.containerId)).limitation).toBeUndefined();
+    },
+    PATIENCE_MS * 4,
+  );
 
   test("usage, status and commands inside a running container [semantics 7.13]", async () => {
     const agent = scene.open();
