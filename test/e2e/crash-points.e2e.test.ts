@@ -599,9 +599,13 @@ class Life {
   async #signalAgent(signal: NodeJS.Signals): Promise<void> {
     const agent = this.#agent;
     if (agent === undefined) return;
-    const inner = readFileSync(`/proc/${agent.pid}/task/${agent.pid}/children`, "latin1");
-    const isTraced = /strace/.test(readFileSync(`/proc/${agent.pid}/comm`, "latin1"));
-    process.kill(isTraced ? Number(inner.trim().split(" ")[0]) : agent.pid, signal);
+    try {
+      const inner = readFileSync(`/proc/${agent.pid}/task/${agent.pid}/children`, "latin1");
+      const isTraced = /strace/.test(readFileSync(`/proc/${agent.pid}/comm`, "latin1"));
+      process.kill(isTraced ? Number(inner.trim().split(" ")[0]) : agent.pid, signal);
+    } catch {
+      // It has just died, which ends it too.
+    }
     await until("the agent to end", () => !agent.isRunning());
   }
 }
