@@ -23,6 +23,7 @@ import { removeOpenFolders } from "./processes.ts";
 import { protocolBench } from "./protocol.ts";
 import { readsBench } from "./reads.ts";
 import { registryBench } from "./registry.ts";
+import { replicasBench } from "./replicas.ts";
 import { scaleBench } from "./scale.ts";
 import { startBench } from "./start.ts";
 import { stepsBench } from "./steps.ts";
@@ -40,6 +41,7 @@ const BENCHES: readonly Bench[] = [
   throughputBench,
   protocolBench,
   registryBench,
+  replicasBench,
   allocatorBench,
   allocatorMesosBench,
   linkBench,
