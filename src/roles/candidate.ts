@@ -60,9 +60,9 @@ export class Candidate {
     });
   }
 
-  /** The present reign; undefined while it follows. */
+  /** The present reign; undefined while it follows, and once another master may lead. */
   get reign(): Reign | undefined {
-    return this.#reign;
+    return this.#elector.isLeaseValid() ? this.#reign : undefined;
   }
 
   /** Whether that is this very candidacy. */

@@ -5,13 +5,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import {
-  type AllotProcess,
-  BINARY,
-  makeWorkDir,
-  removeWorkDir,
-  startAllot,
-} from "../harness/allot-process.ts";
+import { type AllotProcess, BINARY } from "../harness/allot-process.ts";
+import { Masters, postTo, stateOf } from "../harness/masters.ts";
 import { runProgram } from "../harness/run-program.ts";
 import { TestFramework } from "../harness/test-framework.ts";
 import { until } from "../harness/wait.ts";
@@ -32,91 +27,20 @@ beforeAll(async () => {
 afterAll(() => zookeeper?.stop());
 
 let clusters = 0;
-const folders: string[] = [];
-const processes: AllotProcess[] = [];
+const running: Masters[] = [];
 afterEach(async () => {
-  for (const running of processes.splice(0)) {
-    if (running.isRunning()) await running.end("SIGKILL");
-  }
-  for (const made of folders.splice(0)) await removeWorkDir(made);
+  for (const one of running.splice(0)) await one.end();
 });
 
-function folder(): string {
-  const made = makeWorkDir();
-  folders.push(made);
-  return made;
-}
-
-async function start(...options: Parameters<typeof startAllot>): Promise<AllotProcess> {
-  const started = await startAllot(...options);
-  processes.push(started);
+/** Masters under a path of their own. */
+async function startMasters(size: number): Promise<Masters> {
+  const started = await Masters.start(zookeeper?.url(`/masters${clusters++}`) ?? "", size);
+  running.push(started);
   return started;
 }
 
-interface Cluster {
-  readonly url: string;
-  readonly masters: AllotProcess[];
-  readonly agentDir: string;
-}
-
-/** Masters under a path of their own, and one agent. */
-async function cluster(size: number): Promise<Cluster> {
-  const url = zookeeper?.url(`/masters${clusters++}`) ?? "";
-  const masters: AllotProcess[] = [];
-  for (let count = 0; count < size; count++) masters.push(await startMaster(url));
-  const agentDir = folder();
-  await start({
-    role: "agent",
-    workDir: agentDir,
-    flags: [`--master=${url}`, "--resources=cpus:10;mem:1000;disk:1000"],
-  });
-  return { url, masters, agentDir };
-}
-
-function startMaster(url: string): Promise<AllotProcess> {
-  const flags = [`--zk=${url}`, "--zk_session_timeout=3secs"];
-  return start({ role: "master", workDir: folder(), flags });
-}
-
-interface State {
-  readonly id: string;
-  readonly slaves: readonly { readonly id: string; readonly active: boolean }[];
-}
-
-async function stateOf(master: AllotProcess): Promise<State | undefined> {
-  if (!master.isRunning()) return undefined;
-  const response = await fetch(`${master.url}/state`, {
-    redirect: "manual",
-    signal: AbortSignal.timeout(2000),
-  }).catch(() => undefined);
-  return response?.status === 200 ? ((await response.json()) as State) : undefined;
-}
-
-/** The one of these that leads with its agent back. */
-async function leaderOf(masters: readonly AllotProcess[]): Promise<AllotProcess> {
-  return until("a leader with its agent", async () => {
-    for (const master of masters) {
-      const state = await stateOf(master);
-      if (state?.slaves.some(({ active }) => active) === true) return master;
-    }
-    return undefined;
-  });
-}
-
-function without(masters: readonly AllotProcess[], one: AllotProcess): AllotProcess[] {
-  return masters.filter((master) => master !== one);
-}
-
-async function post(master: AllotProcess, body: object): Promise<Response> {
-  return fetch(`${master.url}/api/v1`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", Accept: "application/json" },
-    body: JSON.stringify(body),
-  });
-}
-
 async function weightsOf(master: AllotProcess): Promise<unknown> {
-  const response = await post(master, { type: "GET_WEIGHTS" });
+  const response = await postTo(master, { type: "GET_WEIGHTS" });
   return ((await response.json()) as { get_weights?: unknown }).get_weights;
 }
 
@@ -124,14 +48,15 @@ describe.skipIf(!isThere)("three masters", () => {
   test(
     "kill -9 of the leader, twice: task, agent, framework and weights are what they were [issue 5]",
     async () => {
-      const { masters, agentDir } = await cluster(3);
-      let leader = await leaderOf(masters);
+      const masters = await startMasters(3);
+      const agentDir = await masters.startAgent();
+      let leader = await masters.leader();
       const first = await stateOf(leader);
       const weight = {
         type: "UPDATE_WEIGHTS",
         update_weights: { weight_infos: [{ role: "web", weight: 3 }] },
       };
-      expect((await post(leader, weight)).status).toBe(200);
+      expect((await postTo(leader, weight)).status).toBe(200);
       const known = await weightsOf(leader);
       let framework = await TestFramework.subscribe({ master: leader.url, info: LASTING });
       const starts = join(agentDir, "starts");
@@ -140,11 +65,11 @@ describe.skipIf(!isThere)("three masters", () => {
       await framework.launch(await framework.offer(), [{ id: "lasting", command }]);
       await framework.status("lasting", "TASK_RUNNING");
       await until("the task notes its start", () => existsSync(starts));
-      let left: readonly AllotProcess[] = masters;
+      let left: readonly AllotProcess[] = masters.masters;
       for (let count = 0; count < 2; count++) {
         await leader.end("SIGKILL");
-        left = without(left, leader);
-        leader = await leaderOf(left);
+        left = left.filter((master) => master !== leader);
+        leader = await masters.leader(left);
         const state = await stateOf(leader);
         expect(state?.slaves.map(({ id }) => id)).toEqual(first?.slaves.map(({ id }) => id) ?? []);
         expect(state?.id).not.toBe(first?.id);
@@ -169,9 +94,10 @@ describe.skipIf(!isThere)("three masters", () => {
   test(
     "a follower leads to the leader, and answers for its own process [http-api 2.5]",
     async () => {
-      const { masters } = await cluster(2);
-      const leader = await leaderOf(masters);
-      const [follower] = without(masters, leader);
+      const masters = await startMasters(2);
+      await masters.startAgent();
+      const leader = await masters.leader();
+      const [follower] = masters.others(leader);
       const ask = (path: string, method = "GET"): Promise<Response> =>
         fetch(`${follower?.url}${path}`, { method, redirect: "manual" });
       const port = new URL(leader.url).port;
@@ -198,11 +124,12 @@ describe.skipIf(!isThere)("three masters", () => {
   test(
     "a paused leader is succeeded, commits nothing when it wakes, and follows [issue 5]",
     async () => {
-      const { masters } = await cluster(2);
-      const leader = await leaderOf(masters);
-      const [other] = without(masters, leader);
+      const masters = await startMasters(2);
+      await masters.startAgent();
+      const leader = await masters.leader();
+      const [other] = masters.others(leader);
       process.kill(leader.pid, "SIGSTOP");
-      const next = await leaderOf(without(masters, leader));
+      const next = await masters.leader(masters.others(leader));
       expect(next.pid).toBe(other?.pid ?? 0);
       process.kill(leader.pid, "SIGCONT");
       await until("it follows", async () => {
@@ -211,7 +138,7 @@ describe.skipIf(!isThere)("three masters", () => {
       });
       // And may lead again.
       await next.end("SIGTERM");
-      expect((await leaderOf([leader])).pid).toBe(leader.pid);
+      expect((await masters.leader([leader])).pid).toBe(leader.pid);
     },
     TIMEOUT_MS,
   );
@@ -219,11 +146,12 @@ describe.skipIf(!isThere)("three masters", () => {
   test(
     "the command line finds the leader by ZooKeeper, and runs a task there",
     async () => {
-      const { masters, url } = await cluster(2);
-      await leaderOf(masters);
+      const masters = await startMasters(2);
+      await masters.startAgent();
+      await masters.leader();
       const run = await runProgram(BINARY, [
         "execute",
-        `--master=${url}`,
+        `--master=${masters.url}`,
         "--name=hello",
         "--command=echo hello from several",
       ]);
