@@ -2,10 +2,11 @@
 import { percentile } from "../figures.ts";
 import { type Latencies, PHASES, type Phase } from "./latencies.ts";
 
-const WIDTH = 760;
+const TITLE = "Time to memcached's answer";
+const WIDTH = 830;
 const HEIGHT = 380;
 const LEFT = 70;
-const RIGHT = 210;
+const RIGHT = 280;
 const TOP = 40;
 const BOTTOM = 50;
 const COLOURS: Readonly<Record<Phase, string>> = {
@@ -57,8 +58,9 @@ export function drawLatencies(
     }),
   ];
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12" fill="#374151">
+<title>${TITLE}</title>
 <rect width="${WIDTH}" height="${HEIGHT}" fill="#ffffff"/>
-<text x="${LEFT}" y="22" font-size="14">Time to memcached's answer</text>
+<text x="${LEFT}" y="22" font-size="14">${TITLE}</text>
 ${parts.join("\n")}
 </svg>
 `;
