@@ -5,7 +5,6 @@
  * anew of a snapshot and the log. Source: DESIGN §5.
  */
 import { assert } from "../../base/assert.ts";
-import { Durations } from "../../base/durations.ts";
 import type { Clock, Log } from "../../base/ports.ts";
 import type { Result } from "../../base/result.ts";
 import { DatabaseError } from "../../database/database-error.ts";
@@ -17,7 +16,7 @@ import {
   type RegistryOperation,
   type RegistryState,
 } from "../core/registry-state.ts";
-import { ENTRIES_PER_SNAPSHOT, ENTRY_OPERATIONS_MAX, PENDING_OPERATIONS_MAX } from "./limits.ts";
+import { ENTRIES_PER_SNAPSHOT, ENTRY_OPERATIONS_MAX } from "./limits.ts";
 import {
   decodeEntry,
   decodeSnapshot,
@@ -29,6 +28,7 @@ import {
 import type { LogMark, RegistryFile } from "./registry-file.ts";
 import type { RegistryStore, RegistryStoreStats } from "./registry-store.ts";
 import type { SharedLog, WriteOutcome } from "./shared-log.ts";
+import { applyBatch, Submissions } from "./submissions.ts";
 
 export interface ReplicatedRegistrarOptions {
   readonly file: RegistryFile;
@@ -36,13 +36,6 @@ export interface ReplicatedRegistrarOptions {
   readonly log: Log;
   /** Entries after which a leader writes a snapshot. */
   readonly entriesPerSnapshot?: number;
-}
-
-interface Submission {
-  readonly operations: readonly RegistryOperation[];
-  readonly masters: readonly MasterInfo[];
-  resolve(results: readonly Result<boolean>[]): void;
-  reject(error: unknown): void;
 }
 
 export class ReplicatedRegistrar implements RegistryStore {
@@ -57,22 +50,17 @@ export class ReplicatedRegistrar implements RegistryStore {
   #reading: Promise<boolean> = Promise.resolve(true);
   #isBehind = false;
   #isLogEmpty = false;
-  readonly #pending: Submission[] = [];
+  readonly #submissions: Submissions;
   #isAppending = false;
-  #queuedOperations = 0;
-  #completedOperations = 0;
-  #entries = 0;
   #snapshotPosition = 0;
   #fetchMs = 0;
-  #lastCommitMs = 0;
-  #longestCommitMs = 0;
-  readonly #commitMs = new Durations();
 
   constructor({ file, clock, log, entriesPerSnapshot }: ReplicatedRegistrarOptions) {
     this.#entriesPerSnapshot = entriesPerSnapshot ?? ENTRIES_PER_SNAPSHOT;
     this.#file = file;
     this.#clock = clock;
     this.#log = log;
+    this.#submissions = new Submissions("the shared registry");
     this.#snapshotPosition = file.mark.position;
   }
 
@@ -128,23 +116,12 @@ export class ReplicatedRegistrar implements RegistryStore {
   }
 
   stats(): RegistryStoreStats {
-    return {
-      queuedOperations: this.#queuedOperations,
-      completedOperations: this.#completedOperations,
-      transactions: this.#entries,
-      lastCommitMs: this.#lastCommitMs,
-      longestCommitMs: this.#longestCommitMs,
-      fetchMs: this.#fetchMs,
-      bytes: this.#file.bytes(),
-    };
+    return this.#submissions.stats({ fetchMs: this.#fetchMs, bytes: this.#file.bytes() });
   }
 
   metrics(): Readonly<Record<string, number>> {
     return {
-      "registrar/queued_operations": this.#queuedOperations,
-      "registrar/registry_size_bytes": this.#file.bytes(),
-      "registrar/state_fetch_ms": this.#fetchMs,
-      ...this.#commitMs.metrics("registrar/state_store_ms"),
+      ...this.#submissions.metrics({ fetchMs: this.#fetchMs, bytes: this.#file.bytes() }),
       "registrar/log/recovered": this.#isLeading ? 1 : 0,
     };
   }
@@ -163,13 +140,7 @@ export class ReplicatedRegistrar implements RegistryStore {
         reject(new DatabaseError("closed", "this master does not lead"));
         return;
       }
-      if (this.#queuedOperations + operations.length > PENDING_OPERATIONS_MAX) {
-        const why = `${this.#queuedOperations} registry operations already wait; try again later`;
-        reject(new DatabaseError("overloaded", why));
-        return;
-      }
-      this.#pending.push({ operations, masters, resolve, reject });
-      this.#queuedOperations += operations.length;
+      this.#submissions.add({ operations, masters, resolve, reject });
       // What is asked for in the same turn shares the entry.
       if (!this.#isAppending) queueMicrotask(() => void this.#appendPending());
     });
@@ -179,66 +150,39 @@ export class ReplicatedRegistrar implements RegistryStore {
   async #appendPending(): Promise<void> {
     if (this.#isAppending) return;
     this.#isAppending = true;
-    while (this.#isLeading && this.#pending.length > 0) await this.#appendBatch();
+    while (this.#isLeading && !this.#submissions.isEmpty) await this.#appendBatch();
     this.#isAppending = false;
   }
 
   async #appendBatch(): Promise<void> {
     const shared = this.#shared;
-    const batch = this.#takeBatch();
+    const batch = this.#submissions.take(ENTRY_OPERATIONS_MAX);
     assert(shared !== undefined, "a leader has a log");
     const startMs = this.#clock.monotonicMs();
-    const mutations: RegistryOperation[] = [];
-    const outcomes = batch.map(({ operations }) =>
-      operations.map((operation) => this.#apply(operation, mutations)),
-    );
-    const masters = batch.flatMap((submission) => submission.masters);
+    const applied = applyBatch(this.#file.state, batch);
+    const { mutations, masters } = applied;
     if (mutations.length > 0 || masters.length > 0) {
-      const entry = { operations: mutations, masters };
-      const { bytes, mark } = encodeEntry(this.#file.mark, entry);
+      const { bytes, mark } = encodeEntry(this.#file.mark, { operations: mutations, masters });
       const outcome = await shared.append(mark.position, bytes);
       if (outcome !== "done" || shared !== this.#shared) {
         const why =
           outcome === "fenced" ? "another master leads" : "ZooKeeper could not be reached";
-        for (const { reject } of batch) reject(new DatabaseError("closed", why));
+        this.#submissions.reject(new DatabaseError("closed", why), batch);
         this.#endReign(why);
         return;
       }
       this.#file.write(mutations, { masters, mark });
-      this.#measure(startMs);
+      this.#submissions.measure(this.#clock.monotonicMs() - startMs);
     }
-    for (const [index, { operations, resolve }] of batch.entries()) {
-      this.#completedOperations += operations.length;
-      resolve(outcomes[index] ?? []);
-    }
+    this.#submissions.complete(applied);
     await this.#snapshotIfDue(shared);
-  }
-
-  #takeBatch(): Submission[] {
-    let operationCount = 0;
-    let count = 0;
-    for (const { operations } of this.#pending) {
-      operationCount += operations.length;
-      if (count > 0 && operationCount > ENTRY_OPERATIONS_MAX) break;
-      count += 1;
-    }
-    const batch = this.#pending.splice(0, count);
-    for (const { operations } of batch) this.#queuedOperations -= operations.length;
-    return batch;
-  }
-
-  #apply(operation: RegistryOperation, mutations: RegistryOperation[]): Result<boolean> {
-    const result = applyOperation(this.#file.state, operation);
-    if (result.ok && result.value) mutations.push(operation);
-    return result;
   }
 
   /** What was not committed is forgotten here too: the log knows best, and is read again. */
   #endReign(why: string): void {
     if (!this.#isLeading) return;
     this.#isLeading = false;
-    for (const { reject } of this.#pending.splice(0)) reject(new DatabaseError("closed", why));
-    this.#queuedOperations = 0;
+    this.#submissions.reject(new DatabaseError("closed", why));
     this.#file.reload();
     this.#snapshotPosition = this.#file.mark.position;
   }
@@ -347,14 +291,6 @@ export class ReplicatedRegistrar implements RegistryStore {
     }
     if (mark !== this.#file.mark) this.#file.write(operations, { masters, mark });
     return true;
-  }
-
-  #measure(startMs: number): void {
-    const commitMs = this.#clock.monotonicMs() - startMs;
-    this.#entries += 1;
-    this.#lastCommitMs = commitMs;
-    this.#commitMs.add(commitMs);
-    this.#longestCommitMs = Math.max(this.#longestCommitMs, commitMs);
   }
 }
 
