@@ -107,18 +107,30 @@ export class Candidate {
     this.#log.write("info", "elected as the leading master", { id });
     const outcome = await registrar.lead(this.#logOf(session));
     // Deposed meanwhile: the next candidacy is under way.
-    if (this.#isStopped || id !== this.#info.id || !this.#elector.isLeaseValid()) return;
-    if (outcome !== "done") {
-      this.#stepDown("its registry could not be taken over");
+    if (this.#isStopped || id !== this.#info.id) return;
+    if (outcome !== "done" || !this.#elector.isLeaseValid()) {
+      this.#stepDown("its registry could not be taken over in time");
       return;
     }
     this.#reign = beginReign({
       info: this.#info,
-      mayAct: () => this.#elector.isLeaseValid(),
+      mayAct: () => this.#mayAct(id),
       onFatal: (error) => this.#failed(id, error),
     });
     this.#options.onLeader(this.#info);
     await registrar.putMaster(this.#info).catch((error) => this.#failed(id, error));
+  }
+
+  /**
+   * A reign whose lease ran out once is over, even if ZooKeeper answers again: what came in
+   * meanwhile was not acted on.
+   */
+  #mayAct(id: string): boolean {
+    if (this.#elector.isLeaseValid()) return true;
+    this.#options.context.clock.nextTurn(() => {
+      if (id === this.#info.id && !this.#isStopped) this.#stepDown("its lease ran out");
+    });
+    return false;
   }
 
   /** A registry that refuses to be written says that another master leads. */

@@ -8,7 +8,7 @@ import { Coalescer } from "../../base/coalescer.ts";
 import { Durations } from "../../base/durations.ts";
 import { brand, type LinkId, type StreamId } from "../../base/ids.ts";
 import type { Clock, Log, Rng } from "../../base/ports.ts";
-import type { Result } from "../../base/result.ts";
+import { type Result, refuse } from "../../base/result.ts";
 import { KeyedTimers, steadyNow } from "../../base/timers.ts";
 import { type Lane, Turns } from "../../base/turns.ts";
 import type { AgentToMaster, StreamRequest } from "../../protocol/link-frames.ts";
@@ -42,7 +42,7 @@ export interface MasterRuntimeOptions {
   readonly rng: Rng;
   readonly log: Log;
   /** The master cannot go on (registry failed, invariant broken): end the process loudly. */
-  /** False once another master may lead; what comes in then is not acted on any more. */
+  /** Asked before each input; false, once another master may lead, and nothing is acted on any more. */
   readonly mayAct?: (() => boolean) | undefined;
   onFatal(error: unknown): void;
 }
@@ -277,6 +277,9 @@ export class MasterRuntime {
     for (const link of this.#links.values()) link.close("master stops");
     this.#streams.clear();
     this.#links.clear();
+    const refusal = refuse("notReady", "This master does not lead any more; ask again");
+    for (const resolve of this.#requests.values()) resolve(refusal);
+    this.#requests.clear();
   }
 
   #request(input: (requestId: number) => MasterInput): Promise<Result<void>> {
@@ -288,7 +291,11 @@ export class MasterRuntime {
   }
 
   #step(input: MasterInput): void {
-    if (this.#isOver || this.#options.mayAct?.() === false) return;
+    if (this.#isOver) return;
+    if (this.#options.mayAct?.() === false) {
+      this.#isOver = true;
+      return;
+    }
     const isAllocation = input.kind === "timer" && input.timer.kind === "allocate";
     const startMs = this.#now();
     if (isAllocation) this.#allocationDelayMs.add(Math.max(0, startMs - this.#allocationDueMs));

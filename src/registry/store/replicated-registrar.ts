@@ -171,7 +171,14 @@ export class ReplicatedRegistrar implements RegistryStore {
         this.#endReign(why);
         return;
       }
-      this.#file.write(mutations, { masters, mark });
+      try {
+        this.#file.write(mutations, { masters, mark });
+      } catch (error) {
+        // Committed all the same: whoever leads next has it.
+        this.#submissions.reject(error, batch);
+        this.#endReign("its copy of the registry could not be written");
+        return;
+      }
       this.#submissions.measure(this.#clock.monotonicMs() - startMs);
     }
     this.#submissions.complete(applied);
@@ -223,7 +230,15 @@ export class ReplicatedRegistrar implements RegistryStore {
 
   /** True when this copy has all that the log had. One read at a time. */
   #readAll(shared: SharedLog): Promise<boolean> {
-    this.#reading = this.#reading.then(() => this.#readNow(shared));
+    this.#reading = this.#reading
+      .then(() => this.#readNow(shared))
+      .catch((error: unknown) => {
+        this.#log.write("error", "this master's copy of the registry could not be written", {
+          error,
+        });
+        this.#file.reload();
+        return false;
+      });
     return this.#reading;
   }
 
