@@ -16,6 +16,7 @@ import { printTable } from "./report.ts";
 import { AGENT_SCENARIOS } from "./scenarios/agents.ts";
 import { EXECUTOR_SCENARIOS } from "./scenarios/executors.ts";
 import { FRAMEWORK_SCENARIOS } from "./scenarios/frameworks.ts";
+import { MASTER_SCENARIOS } from "./scenarios/masters.ts";
 import { OFFER_SCENARIOS } from "./scenarios/offers.ts";
 import { OPERATION_SCENARIOS } from "./scenarios/operations.ts";
 import { SECURITY_SCENARIOS } from "./scenarios/security.ts";
@@ -33,6 +34,7 @@ const scenarios = [
   ...AGENT_SCENARIOS,
   ...EXECUTOR_SCENARIOS,
   ...FRAMEWORK_SCENARIOS,
+  ...MASTER_SCENARIOS,
   ...OFFER_SCENARIOS,
   ...OPERATION_SCENARIOS,
   ...SECURITY_SCENARIOS,

@@ -1,0 +1,112 @@
+/** Several masters and the election among them: lines 5 to 7. */
+import { expect } from "bun:test";
+import { parseZooKeeperUrl } from "../../../src/election/core/zookeeper-url.ts";
+import { ZooKeeperSession } from "../../../src/election/zookeeper/session.ts";
+import { systemClock } from "../../../src/platform/system.ts";
+import { Masters } from "../../harness/masters.ts";
+import { hasZooKeeper, startZooKeeper } from "../../harness/zookeeper.ts";
+import type { Scenario } from "../scene.ts";
+
+const SESSION_TIMEOUT_MS = 3000;
+const obstacle = hasZooKeeper("elections in the conformance suite")
+  ? undefined
+  : "needs ZooKeeper (Debian's package zookeeper)";
+
+export const MASTER_SCENARIOS: readonly Scenario[] = [
+  {
+    lines: [5],
+    title: "a follower answers the scheduler API with 307 and where the leader is",
+    isLong: true,
+    obstacle,
+    run: (scene) =>
+      withMasters(async (masters) => {
+        const leader = await masters.leader();
+        const [follower] = masters.others(leader);
+        const answer = await fetch(`${follower?.url}/api/v1/scheduler`, {
+          method: "POST",
+          redirect: "manual",
+          headers: { "Content-Type": scene.wire.mediaType },
+          body: scene.wire.encode("mesos.v1.scheduler.Call", { type: "SUBSCRIBE" }),
+        });
+        const { port } = new URL(leader.url);
+        expect([answer.status, answer.headers.get("location")]).toEqual([
+          307,
+          `//localhost:${port}/api/v1/scheduler`,
+        ]);
+      }),
+  },
+  {
+    lines: [6, 7],
+    title: "znodes are those of Mesos, the smallest number leads, and the next one does after it",
+    isLong: true,
+    isOnce: true,
+    obstacle,
+    run: () =>
+      withMasters(async (masters) => {
+        const leader = await masters.leader();
+        const before = await candidates(masters.url);
+        expect(before.map(({ name }) => name)).toEqual([
+          expect.stringMatching(/^json\.info_\d{10}$/),
+          expect.stringMatching(/^json\.info_\d{10}$/),
+        ]);
+        const ports = before.map(({ info }) => String(info.address.port));
+        expect(ports[0]).toBe(new URL(leader.url).port);
+        for (const { info } of before) {
+          expect(info.id).toMatch(/^[0-9a-f-]{36}$/);
+          expect(info.pid).toBe(`master@127.0.0.1:${info.address.port}`);
+        }
+        await leader.end("SIGKILL");
+        const next = await masters.leader(masters.others(leader));
+        expect(new URL(next.url).port).toBe(ports[1] ?? "");
+        // Ephemeral: the dead one's is gone.
+        const after = await candidates(masters.url);
+        expect(after.map(({ name }) => name)).toEqual([before[1]?.name ?? ""]);
+      }),
+  },
+];
+
+/** Two masters and an agent on a ZooKeeper of their own. */
+async function withMasters(work: (masters: Masters) => Promise<void>): Promise<void> {
+  const zookeeper = await startZooKeeper(1);
+  const masters = await Masters.start(zookeeper.url("/conformance"), 2);
+  try {
+    await masters.startAgent();
+    await work(masters);
+  } finally {
+    await masters.end();
+    await zookeeper.stop();
+  }
+}
+
+interface Candidate {
+  readonly name: string;
+  readonly info: { readonly id: string; readonly pid: string; readonly address: { port: number } };
+}
+
+/** As they stand in ZooKeeper, in order. */
+async function candidates(url: string): Promise<Candidate[]> {
+  const parsed = parseZooKeeperUrl(url);
+  if (!parsed.ok) throw new Error(parsed.error.message);
+  const { servers, path } = parsed.value;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const session = new ZooKeeperSession({
+    servers,
+    timeoutMs: SESSION_TIMEOUT_MS,
+    credentials: undefined,
+    clock: systemClock,
+    onConnected: resolve,
+    onDisconnected: () => undefined,
+    onOver: () => undefined,
+  });
+  await promise;
+  const names = await session.children(path, () => undefined);
+  const found: Candidate[] = [];
+  for (const name of names.ok ? names.value.toSorted() : []) {
+    if (name === "allot_registry") continue;
+    const node = await session.read(`${path}/${name}`);
+    const text = node.ok ? new TextDecoder().decode(node.value.data) : "null";
+    found.push({ name, info: JSON.parse(text) as Candidate["info"] });
+  }
+  session.close();
+  return found;
+}
