@@ -23,3 +23,6 @@ export const ENTRY_OPERATIONS_MAX = 300;
 
 /** Entries after which a snapshot saves a master that comes anew from reading more. */
 export const ENTRIES_PER_SNAPSHOT = 1000;
+
+/** Bytes of one entry: what ZooKeeper takes in one request, less the rest of the transaction. */
+export const ENTRY_BYTES_MAX: number = 900 * 1024;

@@ -4,9 +4,8 @@
  * so that a new leader has next to nothing to read. A copy that is lost, old or different is made
  * anew of a snapshot and the log. Source: DESIGN §5.
  */
-import { assert } from "../../base/assert.ts";
 import type { Clock, Log } from "../../base/ports.ts";
-import type { Result } from "../../base/result.ts";
+import { type Result, refuse } from "../../base/result.ts";
 import { DatabaseError } from "../../database/database-error.ts";
 import type { MasterInfo } from "../../protocol/v1/types.ts";
 import { applyOperation } from "../core/registry-operations.ts";
@@ -16,7 +15,7 @@ import {
   type RegistryOperation,
   type RegistryState,
 } from "../core/registry-state.ts";
-import { ENTRIES_PER_SNAPSHOT, ENTRY_OPERATIONS_MAX } from "./limits.ts";
+import { ENTRIES_PER_SNAPSHOT, ENTRY_BYTES_MAX, ENTRY_OPERATIONS_MAX } from "./limits.ts";
 import {
   decodeEntry,
   decodeSnapshot,
@@ -28,7 +27,7 @@ import {
 import type { LogMark, RegistryFile } from "./registry-file.ts";
 import type { RegistryStore, RegistryStoreStats } from "./registry-store.ts";
 import type { SharedLog, WriteOutcome } from "./shared-log.ts";
-import { applyBatch, Submissions } from "./submissions.ts";
+import { type AppliedBatch, applyBatch, type Submission, Submissions } from "./submissions.ts";
 
 export interface ReplicatedRegistrarOptions {
   readonly file: RegistryFile;
@@ -150,19 +149,29 @@ export class ReplicatedRegistrar implements RegistryStore {
   async #appendPending(): Promise<void> {
     if (this.#isAppending) return;
     this.#isAppending = true;
-    while (this.#isLeading && !this.#submissions.isEmpty) await this.#appendBatch();
+    while (this.#isLeading && !this.#submissions.isEmpty) {
+      await this.#append(this.#submissions.take(ENTRY_OPERATIONS_MAX));
+    }
     this.#isAppending = false;
   }
 
-  async #appendBatch(): Promise<void> {
+  /** Commits these as one entry, or one by one where they do not fit into one. */
+  async #append(batch: readonly Submission[]): Promise<void> {
     const shared = this.#shared;
-    const batch = this.#submissions.take(ENTRY_OPERATIONS_MAX);
-    assert(shared !== undefined, "a leader has a log");
+    if (shared === undefined || !this.#isLeading) {
+      this.#submissions.reject(new DatabaseError("closed", "this master does not lead"), batch);
+      return;
+    }
     const startMs = this.#clock.monotonicMs();
     const applied = applyBatch(this.#file.state, batch);
     const { mutations, masters } = applied;
     if (mutations.length > 0 || masters.length > 0) {
       const { bytes, mark } = encodeEntry(this.#file.mark, { operations: mutations, masters });
+      if (bytes.length > ENTRY_BYTES_MAX) {
+        this.#file.reload();
+        await this.#appendApart(batch);
+        return;
+      }
       const outcome = await shared.append(mark.position, bytes);
       if (outcome !== "done" || shared !== this.#shared) {
         const why =
@@ -171,18 +180,36 @@ export class ReplicatedRegistrar implements RegistryStore {
         this.#endReign(why);
         return;
       }
-      try {
-        this.#file.write(mutations, { masters, mark });
-      } catch (error) {
-        // Committed all the same: whoever leads next has it.
-        this.#submissions.reject(error, batch);
-        this.#endReign("its copy of the registry could not be written");
-        return;
-      }
+      if (!this.#copy(applied, mark)) return;
       this.#submissions.measure(this.#clock.monotonicMs() - startMs);
     }
     this.#submissions.complete(applied);
     await this.#snapshotIfDue(shared);
+  }
+
+  /** What is too large even alone is refused, and nothing of it was done. */
+  async #appendApart(batch: readonly Submission[]): Promise<void> {
+    const [only] = batch;
+    if (only === undefined || batch.length > 1) {
+      for (const submission of batch) await this.#append([submission]);
+      return;
+    }
+    const why = `It does not fit into one entry of the shared registry (${ENTRY_BYTES_MAX} bytes, packed)`;
+    const refusal = refuse("tooLarge", why);
+    const results = [only.operations.map(() => refusal)];
+    this.#submissions.complete({ batch, results, mutations: [], masters: [] });
+  }
+
+  /** False when this master's own file took no more; committed it is all the same. */
+  #copy({ batch, mutations, masters }: AppliedBatch, mark: LogMark): boolean {
+    try {
+      this.#file.write(mutations, { masters, mark });
+      return true;
+    } catch (error) {
+      this.#submissions.reject(error, batch);
+      this.#endReign("its copy of the registry could not be written");
+      return false;
+    }
   }
 
   /** What was not committed is forgotten here too: the log knows best, and is read again. */

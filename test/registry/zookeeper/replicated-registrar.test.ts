@@ -157,6 +157,30 @@ describe.skipIf(!isThere)("the registry of several masters", () => {
     expect(a.registrar.mark.position).toBe(before + 1);
   });
 
+  test("what is too large for one entry is committed apart, and refused where it is too large alone", async () => {
+    const a = await leading("a");
+    const machines = (count: number) =>
+      Array.from({ length: count }, () => ({
+        hostname: crypto.randomUUID() + crypto.randomUUID(),
+      }));
+    const schedule = (count: number): RegistryOperation => ({
+      kind: "updateSchedule",
+      schedule: {
+        windows: [{ machine_ids: machines(count), unavailability: { start: { nanoseconds: 5 } } }],
+      },
+    });
+    const [huge, small, next] = await Promise.all([
+      a.registrar.commit([schedule(40_000)]),
+      a.registrar.commit([admit(1)]),
+      a.registrar.commit([schedule(5)]),
+    ]);
+    expect(huge).toMatchObject([{ ok: false, error: { code: "tooLarge" } }]);
+    expect([small, next]).toEqual([[{ ok: true, value: true }], [{ ok: true, value: true }]]);
+    expect(a.registrar.load().machines.size).toBe(5);
+    const b = await (await Replica.open("b")).connect();
+    await untilSame(a, b);
+  });
+
   test("an answer that is lost costs nothing: the entry is there once", async () => {
     const proxy = await TcpProxy.start(zookeeper?.servers[0]?.port ?? 0);
     running.push(proxy);
