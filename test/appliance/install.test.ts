@@ -3,7 +3,7 @@
  * allot-tasks.service, and an uninstall leaves nothing. Method: the real script, program and units
  * in the test machine, whose end takes everything along.
  */
-import { describe, expect } from "bun:test";
+import { afterAll, describe, expect } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "../../build/tools.mjs";
@@ -67,6 +67,11 @@ async function processesOfAllot(): Promise<string> {
   const script = "cat /proc/[0-9]*/cgroup 2>/dev/null | grep allot";
   return (await runProgram("sh", ["-c", script])).stdout;
 }
+
+/** The tests come in any order, and the files after this one want a machine without an agent. */
+afterAll(async () => {
+  if (existsSync(PROGRAM)) await install("--uninstall", "--purge");
+}, TIMEOUT_MS);
 
 describe("install.sh on systemd", () => {
   machineTest(
