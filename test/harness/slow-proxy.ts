@@ -1,28 +1,15 @@
 /** A TCP proxy on loopback that loses nothing, but passes slowly, or not at all for a while. */
-import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import type { Socket } from "node:net";
+import { LoopbackProxy } from "./loopback-proxy.ts";
 
-export class SlowProxy {
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+export class SlowProxy extends LoopbackProxy {
   readonly #held = new Set<Socket>();
   #isFrozen = false;
   /** From the target to its clients, each connection for itself. */
   bytesPerSecond: number = Number.POSITIVE_INFINITY;
 
-  private constructor(targetPort: number) {
-    this.#server = createServer((client) => this.#join(client, connect(targetPort, "127.0.0.1")));
-  }
-
-  static async start(targetPort: number): Promise<SlowProxy> {
-    const proxy = new SlowProxy(targetPort);
-    proxy.#server.listen(0, "127.0.0.1");
-    await once(proxy.#server, "listening");
-    return proxy;
-  }
-
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+  static start(targetPort: number): Promise<SlowProxy> {
+    return new SlowProxy(targetPort).listen();
   }
 
   /** Nothing passes until `thaw`; what waits is kept. */
@@ -36,24 +23,11 @@ export class SlowProxy {
     this.#held.clear();
   }
 
-  stop(): void {
-    this.#server.close();
-    for (const socket of this.#sockets) socket.destroy();
+  protected override ended(socket: Socket): void {
+    this.#held.delete(socket);
   }
 
-  #join(client: Socket, target: Socket): void {
-    const pair = [client, target] as const;
-    for (const socket of pair) {
-      this.#sockets.add(socket);
-      socket.on("error", () => undefined);
-      socket.on("close", () => {
-        for (const each of pair) {
-          each.destroy();
-          this.#sockets.delete(each);
-          this.#held.delete(each);
-        }
-      });
-    }
+  protected override relay(client: Socket, target: Socket): void {
     client.on("data", (chunk: Uint8Array) => this.#pass(client, target, chunk, 0));
     target.on("data", (chunk: Uint8Array) => {
       this.#pass(target, client, chunk, (chunk.length / this.bytesPerSecond) * 1000);
