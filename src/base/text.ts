@@ -44,6 +44,10 @@ export function decodeUtf8(
   }
 }
 
+export function isSameBytes(left: Uint8Array, right: Uint8Array): boolean {
+  return left.length === right.length && left.every((byte, index) => byte === right[index]);
+}
+
 /** A piece of input as an error text may repeat it: cut short, control characters as `?`. */
 export function excerpt(text: string, lengthMax: number = EXCERPT_LENGTH): string {
   const part = text.length <= lengthMax ? text : `${text.slice(0, lengthMax)}…`;

@@ -3,6 +3,7 @@
  * steps down in place, to stand again as another. Source: DESIGN §5, semantics 1.3.
  */
 import type { Log } from "../base/ports.ts";
+import { encodeUtf8 } from "../base/text.ts";
 import { DatabaseError } from "../database/database-error.ts";
 import type { ZooKeeperUrl } from "../election/core/zookeeper-url.ts";
 import { Elector } from "../election/zookeeper/elector.ts";
@@ -85,7 +86,8 @@ export class Candidate {
   }
 
   #stand(): void {
-    if (!this.#isStopped) this.#elector.stand(this.#info.id, encode(this.#info));
+    if (!this.#isStopped)
+      this.#elector.stand(this.#info.id, encodeUtf8(JSON.stringify(this.#info)));
   }
 
   #sessionChanged(session: ZooKeeperSession | undefined): void {
@@ -168,8 +170,4 @@ export class Candidate {
 export function masterOf(codec: Codec, data: Uint8Array): MasterInfo | undefined {
   const parsed = codec.decode("mesos.v1.MasterInfo", "application/json", data);
   return parsed.ok ? parsed.value : undefined;
-}
-
-function encode(info: MasterInfo): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(info));
 }

@@ -4,6 +4,9 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseZooKeeperUrl } from "../../src/election/core/zookeeper-url.ts";
+import { ZooKeeperSession } from "../../src/election/zookeeper/session.ts";
+import { systemClock } from "../../src/platform/system.ts";
 import { freePort } from "./free-port.ts";
 import { until } from "./wait.ts";
 
@@ -15,6 +18,7 @@ const JAVA_OPTIONS = ["-Xmx96m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", 
 /** Session timeouts may be two to twenty of these. */
 const TICK_MS = 250;
 const START_MS_MAX = 60_000;
+const SESSION_TIMEOUT_MS = 3000;
 
 /** One server, which may be stopped, paused and started again. */
 export class ZooKeeperServer {
@@ -136,4 +140,28 @@ export async function startZooKeeper(size: 1 | 3): Promise<Ensemble> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Asks by a session of its own, which ends with the answer. */
+export async function askZooKeeper<T>(
+  url: string,
+  ask: (session: ZooKeeperSession, path: string) => Promise<T>,
+): Promise<T> {
+  const parsed = parseZooKeeperUrl(url);
+  if (!parsed.ok) throw new Error(parsed.error.message);
+  const { servers, path } = parsed.value;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const session = new ZooKeeperSession({
+    servers,
+    timeoutMs: SESSION_TIMEOUT_MS,
+    credentials: undefined,
+    clock: systemClock,
+    onConnected: resolve,
+    onDisconnected: () => undefined,
+    onOver: () => undefined,
+  });
+  await promise;
+  const answer = await ask(session, path);
+  session.close();
+  return answer;
 }

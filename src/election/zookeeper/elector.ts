@@ -3,6 +3,7 @@
  * it to find the leader, masters to stand as well.
  */
 import type { Clock, Log, Rng } from "../../base/ports.ts";
+import { isSameBytes } from "../../base/text.ts";
 import { CANDIDATE_PREFIX } from "../core/candidates.ts";
 import {
   Election,
@@ -12,7 +13,7 @@ import {
 } from "../core/election.ts";
 import type { ZooKeeperUrl } from "../core/zookeeper-url.ts";
 import { REOPEN_MS } from "./limits.ts";
-import { type SessionResult, ZooKeeperSession } from "./session.ts";
+import { childOf, type SessionResult, ZooKeeperSession } from "./session.ts";
 
 export interface ElectorOptions {
   readonly url: ZooKeeperUrl;
@@ -181,7 +182,7 @@ export class Elector {
       if (!name.startsWith(CANDIDATE_PREFIX)) continue;
       const node = await session.read(this.#pathOf(name));
       if (!node.ok && node.error.code !== "noNode") return this.#note(node);
-      if (node.ok && node.value.isOwn && isSame(node.value.data, data)) {
+      if (node.ok && node.value.isOwn && isSameBytes(node.value.data, data)) {
         return { ok: true, value: name };
       }
     }
@@ -224,8 +225,7 @@ export class Elector {
   }
 
   #pathOf(name: string): string {
-    const { path } = this.#options.url;
-    return path === "/" ? `/${name}` : `${path}/${name}`;
+    return childOf(this.#options.url.path, name);
   }
 
   /** Logs why something failed, once however often it does. */
@@ -242,8 +242,4 @@ export class Elector {
     }
     this.#lastProblem = problem;
   }
-}
-
-function isSame(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
 }

@@ -79,7 +79,12 @@ export type Write =
   | { readonly kind: "remove"; readonly path: string; readonly version: number };
 
 /** Whatever version the node has. */
-const ANY_VERSION = -1;
+export const ANY_VERSION = -1;
+
+/** The path of a node below another, which may be the root. */
+export function childOf(path: string, name: string): string {
+  return path === "/" ? `/${name}` : `${path}/${name}`;
+}
 
 type Callback<T> = (error: Error | Exception | null, value: T) => void;
 

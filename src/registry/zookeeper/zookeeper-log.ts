@@ -9,12 +9,14 @@
  * Every write is one transaction with a check of the epoch's version. Source: DESIGN §5.
  */
 import { assert } from "../../base/assert.ts";
-import { decodeUtf8, encodeUtf8 } from "../../base/text.ts";
-import type {
-  SessionErrorCode,
-  SessionResult,
-  Write,
-  ZooKeeperSession,
+import { decodeUtf8, encodeUtf8, isSameBytes } from "../../base/text.ts";
+import {
+  ANY_VERSION,
+  childOf,
+  type SessionErrorCode,
+  type SessionResult,
+  type Write,
+  type ZooKeeperSession,
 } from "../../election/zookeeper/session.ts";
 import type { LogContent, SharedLog, WriteOutcome } from "../store/shared-log.ts";
 import {
@@ -46,7 +48,7 @@ export class ZooKeeperLog implements SharedLog {
   /** `path` is where masters are elected; `leader` stands in the epoch for people to read. */
   constructor(session: ZooKeeperSession, path: string, leader: string) {
     this.#session = session;
-    this.#root = path === "/" ? `/${FOLDER}` : `${path}/${FOLDER}`;
+    this.#root = childOf(path, FOLDER);
     this.#leader = leader;
   }
 
@@ -91,7 +93,7 @@ export class ZooKeeperLog implements SharedLog {
     // An attempt whose answer was lost was carried out; nobody else can have written here since.
     const there = await this.#surely(() => this.#session.read(path));
     if (!there.ok) return "lost";
-    return isSame(there.value.data, bytes) ? "done" : "fenced";
+    return isSameBytes(there.value.data, bytes) ? "done" : "fenced";
   }
 
   async putSnapshot(position: number, bytes: Uint8Array): Promise<WriteOutcome> {
@@ -227,8 +229,6 @@ const CLAIM_AGAIN: ReadonlySet<SessionErrorCode> = new Set([
   "notConnected",
 ]);
 const EMPTY: LogContent = { entries: [] };
-/** Whatever version the node has: the epoch is what guards it. */
-const ANY_VERSION = -1;
 
 function digits(position: number): string {
   return String(position).padStart(DIGITS, "0");
@@ -243,8 +243,4 @@ function parseRoot(data: Uint8Array): Root {
   if (text === "") return { snapshot: undefined, chunks: 0 };
   const value = JSON.parse(text) as { readonly snapshot: string; readonly chunks: number };
   return { snapshot: value.snapshot, chunks: value.chunks };
-}
-
-function isSame(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
 }

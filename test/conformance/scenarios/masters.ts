@@ -1,13 +1,9 @@
 /** Several masters and the election among them: lines 5 to 7. */
 import { expect } from "bun:test";
-import { parseZooKeeperUrl } from "../../../src/election/core/zookeeper-url.ts";
-import { ZooKeeperSession } from "../../../src/election/zookeeper/session.ts";
-import { systemClock } from "../../../src/platform/system.ts";
 import { Masters } from "../../harness/masters.ts";
-import { hasZooKeeper, startZooKeeper } from "../../harness/zookeeper.ts";
+import { askZooKeeper, hasZooKeeper, startZooKeeper } from "../../harness/zookeeper.ts";
 import type { Scenario } from "../scene.ts";
 
-const SESSION_TIMEOUT_MS = 3000;
 const obstacle = hasZooKeeper("elections in the conformance suite")
   ? undefined
   : "needs ZooKeeper (Debian's package zookeeper)";
@@ -84,29 +80,16 @@ interface Candidate {
 }
 
 /** As they stand in ZooKeeper, in order. */
-async function candidates(url: string): Promise<Candidate[]> {
-  const parsed = parseZooKeeperUrl(url);
-  if (!parsed.ok) throw new Error(parsed.error.message);
-  const { servers, path } = parsed.value;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const session = new ZooKeeperSession({
-    servers,
-    timeoutMs: SESSION_TIMEOUT_MS,
-    credentials: undefined,
-    clock: systemClock,
-    onConnected: resolve,
-    onDisconnected: () => undefined,
-    onOver: () => undefined,
+function candidates(url: string): Promise<Candidate[]> {
+  return askZooKeeper(url, async (session, path) => {
+    const names = await session.children(path, () => undefined);
+    const found: Candidate[] = [];
+    for (const name of names.ok ? names.value.toSorted() : []) {
+      if (name === "allot_registry") continue;
+      const node = await session.read(`${path}/${name}`);
+      const text = node.ok ? new TextDecoder().decode(node.value.data) : "null";
+      found.push({ name, info: JSON.parse(text) as Candidate["info"] });
+    }
+    return found;
   });
-  await promise;
-  const names = await session.children(path, () => undefined);
-  const found: Candidate[] = [];
-  for (const name of names.ok ? names.value.toSorted() : []) {
-    if (name === "allot_registry") continue;
-    const node = await session.read(`${path}/${name}`);
-    const text = node.ok ? new TextDecoder().decode(node.value.data) : "null";
-    found.push({ name, info: JSON.parse(text) as Candidate["info"] });
-  }
-  session.close();
-  return found;
 }

@@ -2,11 +2,15 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { parseZooKeeperUrl } from "../../../src/election/core/zookeeper-url.ts";
 import { Elector } from "../../../src/election/zookeeper/elector.ts";
-import { ZooKeeperSession } from "../../../src/election/zookeeper/session.ts";
 import { systemClock, systemRng } from "../../../src/platform/system.ts";
 import { TcpProxy } from "../../harness/tcp-proxy.ts";
 import { until } from "../../harness/wait.ts";
-import { type Ensemble, hasZooKeeper, startZooKeeper } from "../../harness/zookeeper.ts";
+import {
+  askZooKeeper,
+  type Ensemble,
+  hasZooKeeper,
+  startZooKeeper,
+} from "../../harness/zookeeper.ts";
 
 const TIMEOUT_MS = 3000;
 const QUIET = { write: () => undefined };
@@ -152,38 +156,15 @@ describe.skipIf(!isThere)("an election", () => {
 
 /** Candidates as a client of its own sees them. */
 async function names(url: string): Promise<readonly string[]> {
-  return asking(url, async (session, path) => {
+  return askZooKeeper(url, async (session, path) => {
     const children = await session.children(path, () => undefined);
     return children.ok ? children.value : [];
   });
 }
 
 async function removeAll(url: string): Promise<void> {
-  await asking(url, async (session, path) => {
+  await askZooKeeper(url, async (session, path) => {
     const children = await session.children(path, () => undefined);
     for (const name of children.ok ? children.value : []) await session.remove(`${path}/${name}`);
   });
-}
-
-async function asking<T>(
-  url: string,
-  ask: (session: ZooKeeperSession, path: string) => Promise<T>,
-): Promise<T> {
-  const parsed = parseZooKeeperUrl(url);
-  if (!parsed.ok) throw new Error(parsed.error.message);
-  const { servers, path } = parsed.value;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const session = new ZooKeeperSession({
-    servers,
-    timeoutMs: TIMEOUT_MS,
-    credentials: undefined,
-    clock: systemClock,
-    onConnected: resolve,
-    onDisconnected: () => undefined,
-    onOver: () => undefined,
-  });
-  await promise;
-  const answer = await ask(session, path);
-  session.close();
-  return answer;
 }
