@@ -25,15 +25,12 @@ export function runAllocation(ctx: MasterContext): void {
   const schedule = ctx.state.allocation;
   schedule.wastedRuns = schedule.isWasteSeen ? schedule.wastedRuns + 1 : 0;
   schedule.isWasteSeen = false;
-  const sinceLastMs = ctx.nowMs - schedule.lastRunMs;
   schedule.lastRunMs = ctx.nowMs;
   schedule.timerMs = undefined;
   ctx.counters.count("allocator/mesos/allocation_runs");
   const allocations = ctx.allocator.allocate(ctx.nowMs, RUN_BUDGET);
   schedule.lastRunCostMs =
     allocations.length * OFFER_COST_MS + ctx.allocator.lastCycleLooks() * LOOK_COST_MS;
-  schedule.recentOffers =
-    schedule.recentOffers / (1 + sinceLastMs / RECENT_MS) + allocations.length;
   for (const allocation of allocations) addOffer(ctx, allocation);
   sendOffers(ctx);
 }
@@ -69,10 +66,8 @@ const LOOK_COST_MS = 0.0005;
 
 /**
  * Sets the `allocate` timer to the next moment a run could make an offer: at once after an event,
- * unless the run before was so much work that events had better be batched, or offers are many at
- * the time, when what comes free on one agent within a few milliseconds had better be one offer;
- * offers that come straight back without a filter double a pause of their own. Never above the
- * allocation interval.
+ * unless the run before was so much work that events had better be batched; offers that come
+ * straight back without a filter double a pause of their own. Never above the allocation interval.
  * Source: DESIGN §4.
  */
 export function scheduleAllocation(ctx: MasterContext): void {
@@ -100,18 +95,11 @@ function nextAllocationMs(ctx: MasterContext): number | undefined {
 /** A run may take a third of the time. */
 const PAUSE_PER_COST = 2;
 
-/** How long offers count as recent, about. */
-const RECENT_MS = 100;
-/** Recent offers up to which nothing waits for more to come free beside it. */
-const FEW_OFFERS = 50;
-const GATHERING_MS_MAX = 25;
-
-/** Pause after the last run, whole milliseconds; 0 while runs are cheap and offers few. */
+/** Pause after the last run, whole milliseconds; 0 while runs are cheap. */
 function batchingMs(ctx: MasterContext): number {
-  const { lastRunCostMs, recentOffers, wastedRuns } = ctx.state.allocation;
+  const { lastRunCostMs, wastedRuns } = ctx.state.allocation;
   const wasteMs = wastedRuns > 0 ? 2 ** wastedRuns : 0;
-  const gatheringMs = Math.min(GATHERING_MS_MAX, Math.max(0, recentOffers - FEW_OFFERS) / 10);
-  const pauseMs = Math.floor(Math.max(lastRunCostMs * PAUSE_PER_COST, gatheringMs) + wasteMs);
+  const pauseMs = Math.floor(lastRunCostMs * PAUSE_PER_COST + wasteMs);
   return Math.min(pauseMs, ctx.options.allocationIntervalMs);
 }
 

@@ -330,8 +330,6 @@ export interface AllocationSchedule {
   lastRunMs: number;
   /** About how long the last run took, worked out from what it did, since cores read no clock. */
   lastRunCostMs: number;
-  /** Offers made lately, fading with time: how dense events are. */
-  recentOffers: number;
   /** Time the `allocate` timer is set to; undefined when it is not set. */
   timerMs: number | undefined;
   /** Offers came back without a filter since the last run. */
@@ -449,7 +447,6 @@ export function emptyMasterState(
     allocation: {
       lastRunMs: Number.NEGATIVE_INFINITY,
       lastRunCostMs: 0,
-      recentOffers: 0,
       timerMs: undefined,
       isWasteSeen: false,
       wastedRuns: 0,
