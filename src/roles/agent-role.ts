@@ -27,7 +27,7 @@ import type { Acls } from "../security/acls.ts";
 import { type RoleAddress, roleAddress } from "./address.ts";
 import { agentInfo } from "./agent-info.ts";
 import { openContainerizers } from "./containerizers.ts";
-import type { MasterSource } from "./master-source.ts";
+import { followLeader, type MasterSource } from "./master-source.ts";
 import { chooseContainerizer } from "./native-flags.ts";
 import { oversubscriptionFlags } from "./oversubscription-flags.ts";
 import {
@@ -203,14 +203,7 @@ export async function startAgent(
   facts.live.start();
   await runtime.start();
   link.start();
-  let leader = role.master.leaderAddress();
-  role.master.onLeaderChange(() => {
-    const known = role.master.leaderAddress();
-    // Without a known leader the link, where there is one, may be as good as ever.
-    if (known === undefined || known === leader) return;
-    leader = known;
-    link.reconnect(`${known} leads`);
-  });
+  followLeader(role.master, link);
   return ok({
     url: `http://${address.ip}:${server.port}`,
     port: server.port,

@@ -1,5 +1,6 @@
 /** Where an agent learns who its master is: an address that it was given, or ZooKeeper. */
 import { ok, type Result, refuse } from "../base/result.ts";
+import type { ZooKeeperUrl } from "../election/core/zookeeper-url.ts";
 import { Elector } from "../election/zookeeper/elector.ts";
 import { masterOf } from "./candidate.ts";
 import { addressOf } from "./office.ts";
@@ -16,7 +17,7 @@ export interface MasterSource {
 
 /** From `--master` of an agent. Errors: a refusal that names the flag. */
 export function masterSource(context: RoleContext): Result<MasterSource> {
-  const { flags, codec, clock, rng, log } = context;
+  const { flags } = context;
   const text = flags.string("master");
   if (text === undefined) {
     return refuse(
@@ -27,18 +28,34 @@ export function masterSource(context: RoleContext): Result<MasterSource> {
   }
   const url = zooKeeperFlag(flags, "master");
   if (!url.ok) return url;
-  if (url.value === undefined) {
-    return ok({
-      leaderAddress: () => text,
-      onLeaderChange: () => undefined,
-      stop: () => undefined,
-    });
-  }
+  if (url.value === undefined) return ok(fixedSource(text));
+  const sessionTimeout = sessionTimeoutMs(flags);
+  return ok(zooKeeperSource({ url: url.value, sessionTimeoutMs: sessionTimeout, ...context }));
+}
+
+/** The one master there is. */
+export function fixedSource(address: string): MasterSource {
+  return {
+    leaderAddress: () => address,
+    onLeaderChange: () => undefined,
+    stop: () => undefined,
+  };
+}
+
+export interface ZooKeeperSourceOptions
+  extends Pick<RoleContext, "clock" | "rng" | "log" | "codec"> {
+  readonly url: ZooKeeperUrl;
+  readonly sessionTimeoutMs: number;
+}
+
+/** Begins to look for the leader; returns at once. */
+export function zooKeeperSource(options: ZooKeeperSourceOptions): MasterSource {
+  const { url, sessionTimeoutMs: timeoutMs, clock, rng, log, codec } = options;
   const callbacks: (() => void)[] = [];
   let address: string | undefined;
   const elector = new Elector({
-    url: url.value,
-    sessionTimeoutMs: sessionTimeoutMs(flags),
+    url,
+    sessionTimeoutMs: timeoutMs,
     clock,
     rng,
     log,
@@ -49,9 +66,24 @@ export function masterSource(context: RoleContext): Result<MasterSource> {
     },
   });
   elector.start();
-  return ok({
+  return {
     leaderAddress: () => address,
     onLeaderChange: (callback) => callbacks.push(callback),
     stop: () => elector.stop(),
+  };
+}
+
+/** Gives up the link whenever another one leads than the one it was made to. */
+export function followLeader(
+  master: Pick<MasterSource, "leaderAddress" | "onLeaderChange">,
+  link: { reconnect(reason: string): void },
+): void {
+  let leader = master.leaderAddress();
+  master.onLeaderChange(() => {
+    const known = master.leaderAddress();
+    // Without a known leader the link, where there is one, may be as good as ever.
+    if (known === undefined || known === leader) return;
+    leader = known;
+    link.reconnect(`${known} leads`);
   });
 }

@@ -14,6 +14,7 @@ import type { Bench, BenchContext } from "./bench.ts";
 import { containersBench } from "./containers.ts";
 import { dockerBench } from "./docker.ts";
 import { eventsBench } from "./events.ts";
+import { failoverBench } from "./failover.ts";
 import { type Figure, formatTable } from "./figures.ts";
 import { footprintBench } from "./footprint.ts";
 import { latencyBench } from "./latency.ts";
@@ -42,6 +43,7 @@ const BENCHES: readonly Bench[] = [
   protocolBench,
   registryBench,
   replicasBench,
+  failoverBench,
   allocatorBench,
   allocatorMesosBench,
   linkBench,

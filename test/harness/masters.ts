@@ -10,17 +10,23 @@ export interface MasterState {
 
 export class Masters {
   readonly url: string;
+  readonly #sessionTimeoutMs: number;
   readonly masters: AllotProcess[] = [];
   readonly #flags = new Map<AllotProcess, readonly [folder: string, port: string]>();
   readonly #folders: string[] = [];
   readonly #agents: AllotProcess[] = [];
 
-  private constructor(url: string) {
+  private constructor(url: string, sessionTimeoutMs: number) {
     this.url = url;
+    this.#sessionTimeoutMs = sessionTimeoutMs;
   }
 
-  static async start(url: string, size: number): Promise<Masters> {
-    const masters = new Masters(url);
+  static async start(
+    url: string,
+    size: number,
+    { sessionTimeoutMs = 3000 }: { readonly sessionTimeoutMs?: number } = {},
+  ): Promise<Masters> {
+    const masters = new Masters(url, sessionTimeoutMs);
     for (let count = 0; count < size; count++) await masters.startMaster();
     return masters;
   }
@@ -32,7 +38,11 @@ export class Masters {
     const started = await startAllot({
       role: "master",
       workDir,
-      flags: [`--zk=${this.url}`, "--zk_session_timeout=3secs", `--port=${known?.[1] ?? 0}`],
+      flags: [
+        `--zk=${this.url}`,
+        `--zk_session_timeout=${this.#sessionTimeoutMs}ms`,
+        `--port=${known?.[1] ?? 0}`,
+      ],
     });
     this.#flags.set(started, [workDir, new URL(started.url).port]);
     if (ended !== undefined) this.masters.splice(this.masters.indexOf(ended), 1);

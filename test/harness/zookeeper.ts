@@ -15,7 +15,6 @@ const JAVA = "/usr/bin/java";
 const MAIN = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
 /** Small and quick to start; a test has a few thousand nodes at most. */
 const JAVA_OPTIONS = ["-Xmx96m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"];
-/** Session timeouts may be two to twenty of these. */
 const TICK_MS = 250;
 const START_MS_MAX = 60_000;
 const SESSION_TIMEOUT_MS = 3000;
@@ -101,8 +100,14 @@ export function hasZooKeeper(what: string): boolean {
   return false;
 }
 
-/** One server alone, or an ensemble; serving when this returns. */
-export async function startZooKeeper(size: 1 | 3): Promise<Ensemble> {
+/**
+ * One server alone, or an ensemble; serving when this returns. Session timeouts may be two to twenty
+ * times `tickMs`.
+ */
+export async function startZooKeeper(
+  size: 1 | 3,
+  { tickMs = TICK_MS }: { readonly tickMs?: number } = {},
+): Promise<Ensemble> {
   const folder = mkdtempSync(join(tmpdir(), "allot-zookeeper-"));
   const ports = await Promise.all(Array.from({ length: size * 3 }, () => freePort()));
   const portOf = (index: number, kind: number): number => ports[index * 3 + kind] ?? 0;
@@ -116,7 +121,7 @@ export async function startZooKeeper(size: 1 | 3): Promise<Ensemble> {
     writeFileSync(join(data, "myid"), `${index + 1}\n`);
     const config = join(folder, `${index + 1}.cfg`);
     const lines = [
-      `tickTime=${TICK_MS}`,
+      `tickTime=${tickMs}`,
       "initLimit=40",
       "syncLimit=20",
       `dataDir=${data}`,

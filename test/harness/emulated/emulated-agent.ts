@@ -13,13 +13,15 @@ import type { Codec } from "../../../src/protocol/codec.ts";
 import type { LinkCodec } from "../../../src/protocol/link-codec.ts";
 import type { MasterToAgent } from "../../../src/protocol/link-frames.ts";
 import type { AgentInfo, AgentInfoCapability } from "../../../src/protocol/v1/types.ts";
+import { followLeader, type MasterSource } from "../../../src/roles/master-source.ts";
 import { MemoryCheckpoint } from "../../agent/core/memory-checkpoint.ts";
 import { NO_FETCHER } from "../no-fetcher.ts";
 import { emulatedAgentOptions } from "./agent-options.ts";
 import { EmulatedContainers } from "./emulated-containers.ts";
 
 export interface EmulatedAgentOptions {
-  readonly master: string;
+  /** Begins to look for the master, once for each process of the agent. */
+  findMaster(): MasterSource;
   readonly info: AgentInfo;
   readonly capabilities: readonly AgentInfoCapability[] | undefined;
   /** For the folders of volumes only. */
@@ -35,6 +37,7 @@ export interface EmulatedAgentOptions {
 interface Process {
   readonly runtime: AgentRuntime;
   readonly link: LinkClient;
+  readonly master: MasterSource;
   readonly clock: MortalClock;
 }
 
@@ -73,8 +76,9 @@ export class EmulatedAgent {
   /** The agent process starts, recovers and connects. Does nothing when it runs. */
   async start(): Promise<void> {
     if (this.#process !== undefined) return;
-    const { master, log, codec, linkCodec, capabilities, info, workDir } = this.#options;
+    const { findMaster, log, codec, linkCodec, capabilities, info, workDir } = this.#options;
     const clock = new MortalClock();
+    const master = findMaster();
     const runtime: AgentRuntime = new AgentRuntime({
       ...emulatedAgentOptions(info, workDir, capabilities),
       bootId: this.#bootId,
@@ -107,15 +111,16 @@ export class EmulatedAgent {
       rng: systemRng,
       log,
       streams: noStreams,
-      masterAddress: () => (this.#isCutOff ? undefined : master),
+      masterAddress: () => (this.#isCutOff ? undefined : master.leaderAddress()),
       agentId: () => this.id,
       onUp: (epoch) => runtime.input({ kind: "linkUp", epoch }),
       onMessage: (message) => this.#hear(runtime, message),
       onDown: () => runtime.input({ kind: "linkDown" }),
     });
-    this.#process = { runtime, link, clock };
+    this.#process = { runtime, link, master, clock };
     await runtime.start();
     link.start();
+    followLeader(master, link);
   }
 
   /** The agent process dies now: no farewell, and containers live on. */
@@ -125,6 +130,7 @@ export class EmulatedAgent {
     this.#process = undefined;
     this.#unheard = undefined;
     process.link.stop();
+    process.master.stop();
     process.clock.stop();
     void this.#containers.close();
   }

@@ -5,13 +5,19 @@
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { assert } from "../../../src/base/assert.ts";
-import { stderrLog } from "../../../src/platform/system.ts";
+import { isZooKeeperUrl, parseZooKeeperUrl } from "../../../src/election/core/zookeeper-url.ts";
+import { stderrLog, systemClock, systemRng } from "../../../src/platform/system.ts";
 import { createCodec } from "../../../src/protocol/codec.ts";
 import { createLinkCodec } from "../../../src/protocol/link-codec.ts";
 import type { AgentInfo } from "../../../src/protocol/v1/types.ts";
 import { parseAttributes } from "../../../src/resources/attributes.ts";
 import { parseResources } from "../../../src/resources/parse.ts";
 import { toPostRefinement } from "../../../src/resources/refinement.ts";
+import {
+  fixedSource,
+  type MasterSource,
+  zooKeeperSource,
+} from "../../../src/roles/master-source.ts";
 import { EmulatedAgent } from "./emulated-agent.ts";
 import type { AgentAction, AgentGroup, Order, Reply, Report } from "./protocol.ts";
 
@@ -21,6 +27,7 @@ const STARTS_PER_SECOND = 5000;
 /** Agents are started in parts of this many milliseconds' worth. */
 const SLICE_MS = 20;
 const EXITS_KEPT = 100;
+const SESSION_TIMEOUT_MS = 10_000;
 
 const codec = createCodec();
 const linkCodec = createLinkCodec();
@@ -47,12 +54,13 @@ async function add(group: AgentGroup, workDir: string): Promise<void> {
   const first = group.firstIndex ?? 0;
   const perSlice = Math.max(1, ((group.startsPerSecond ?? STARTS_PER_SECOND) * SLICE_MS) / 1000);
   const shared = sharedInfo(group);
+  const findMaster = masterFinder(group);
   let left = perSlice;
   for (let index = first; index < first + group.count; index += 1) {
     assert(!agents.has(index), "agents have numbers of their own");
     const name = `agent-${index}`;
     const agent = new EmulatedAgent({
-      master: group.master,
+      findMaster,
       info: {
         ...shared,
         hostname: `${name}.emulated`,
@@ -75,6 +83,21 @@ async function add(group: AgentGroup, workDir: string): Promise<void> {
     left += perSlice;
     await sleep(SLICE_MS);
   }
+}
+
+function masterFinder({ master, sessionTimeoutMs }: AgentGroup): () => MasterSource {
+  if (!isZooKeeperUrl(master)) return () => fixedSource(master);
+  const url = parseZooKeeperUrl(master);
+  if (!url.ok) throw new Error(url.error.message);
+  return () =>
+    zooKeeperSource({
+      url: url.value,
+      sessionTimeoutMs: sessionTimeoutMs ?? SESSION_TIMEOUT_MS,
+      clock: systemClock,
+      rng: systemRng,
+      log,
+      codec,
+    });
 }
 
 function sharedInfo(group: AgentGroup): Omit<AgentInfo, "hostname"> {

@@ -4,8 +4,10 @@ import type { AgentInfoCapability, DomainInfo } from "../../../src/protocol/v1/t
 
 /** A group of servers that are alike, numbered from `firstIndex`. */
 export interface AgentGroup {
-  /** `host:port` of the master. */
+  /** `host:port` of the master, or `zk://…` where masters stand. */
   readonly master: string;
+  /** Of each agent's session with ZooKeeper; 10 seconds unless told. */
+  readonly sessionTimeoutMs?: number;
   readonly count: number;
   /**
    * Number of the first one; 0 unless told. Agent N is `agent-N.emulated` at port 10000 + N, which
