@@ -110,7 +110,8 @@ async function runTests(settings: Settings): Promise<number> {
       `./${file}`,
     ];
     const outfile = report === undefined ? [] : [`${REPORT_OPTION}${JOB}/${index}.xml`];
-    return `${quoted([...words, ...options, ...outfile])}; echo $? >${JOB}/${index}.status`;
+    const output = `${JOB}/${index}.out`;
+    return `${quoted([...words, ...options, ...outfile])} >${output} 2>&1; echo $? >${JOB}/${index}.status; cat ${output} >&2`;
   });
   const runs = (folder: string) =>
     files.map((path, index) => {
@@ -119,6 +120,7 @@ async function runTests(settings: Settings): Promise<number> {
         path,
         status: existsSync(status) ? Number(readFileSync(status, "utf8")) : undefined,
         report: join(folder, `${index}.xml`),
+        output: join(folder, `${index}.out`),
       };
     });
   let isOk = false;
@@ -126,6 +128,11 @@ async function runTests(settings: Settings): Promise<number> {
   const outcome = await run({ ...settings, seconds }, lines.join("\n"), (folder) => {
     const ended = runs(folder);
     isOk = ended.every(({ status }) => status === 0);
+    // Once more at the end, where they are found: the files before and after say a lot too.
+    for (const { path, status, output } of ended) {
+      if (status === undefined || status === 0) continue;
+      console.error(`failed in the machine: ${path}\n${readFileSync(output, "utf8")}`);
+    }
     if (report !== undefined)
       writeFileSync(report.slice(REPORT_OPTION.length), mergeReports(ended));
   });

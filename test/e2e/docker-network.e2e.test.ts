@@ -70,7 +70,8 @@ testNeeding("appliance", "root", "docker")(
     ]);
     const told = (id: string, fact: object): Promise<boolean> =>
       until(
-        `${id} to be told ${JSON.stringify(fact)}`,
+        () =>
+          `${id} to be told ${JSON.stringify(fact)}, not ${JSON.stringify(framework.updates)}; the agent says:\n${both?.stderr()}`,
         () =>
           framework.updates.some(
             (update) => update.task_id.value === id && Bun.deepMatch(fact, { ...update }),

@@ -8,10 +8,11 @@ export const PATIENCE_MS = 60_000;
 
 /**
  * Polls until `look` gives something else than undefined or false, and returns it.
- * Errors: after `timeoutMs`, naming what was waited for.
+ * Errors: after `timeoutMs`, naming what was waited for; a function is asked for it only then, so
+ * that it can tell what there was instead.
  */
 export async function until<T>(
-  what: string,
+  what: string | (() => string),
   look: () => T | undefined | false | Promise<T | undefined | false>,
   timeoutMs: number = PATIENCE_MS,
 ): Promise<T> {
@@ -19,7 +20,10 @@ export async function until<T>(
   for (;;) {
     const found = await look();
     if (found !== undefined && found !== false) return found;
-    if (performance.now() > deadlineMs) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`);
+    if (performance.now() > deadlineMs) {
+      const named = typeof what === "string" ? what : what();
+      throw new Error(`waited ${timeoutMs} ms in vain: ${named}`);
+    }
     await sleep(POLL_MS);
   }
 }

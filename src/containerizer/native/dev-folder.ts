@@ -1,7 +1,7 @@
 /** A small /dev, as lines of shell for the container's own mount namespace. */
 import { posix as paths } from "node:path";
 import { quote } from "../keeper/launch-plan.ts";
-import { DEV_OPTIONS, type DevTemplate, hostLog, PTS_OPTIONS } from "./dev-template.ts";
+import { DEV_OPTIONS, type DevTemplate, PTS_OPTIONS } from "./dev-template.ts";
 import { COMMON_NODES, type GrantedDevice } from "./device-rules.ts";
 
 export interface DevFolder {
@@ -12,40 +12,46 @@ export interface DevFolder {
 }
 
 /** In a root of its own, whose /dev is the folder at `path`; with a shm of its own. */
-export function ownDevLines({ mount, template, devices }: DevFolder, path: string): string[] {
-  const inner = (name: string): string => quote(paths.join(path, name));
+export function ownDevLines(dev: DevFolder, path: string): string[] {
+  const { mount } = dev;
+  const shm = quote(paths.join(path, "shm"));
+  return [
+    ...freshDevLines(dev, path),
+    `${mount} -t tmpfs -o nosuid,nodev,noexec,mode=1777 tmpfs ${shm}`,
+  ];
+}
+
+/**
+ * In the host's root, over its /dev, with the host's shm; read-only, as a service of systemd with
+ * private devices has it, since one folder serves all containers without devices of their own.
+ */
+export function hostDevLines(dev: DevFolder): string[] {
+  const { mount, template, devices } = dev;
+  if (devices.every(({ path }) => path === undefined || isCommon(path))) {
+    return [`${mount} -a -T ${quote(template.table)}`];
+  }
+  const place = quote(template.place);
+  return [
+    ...freshDevLines(dev, template.place),
+    `${mount} --rbind /dev/shm ${quote(paths.join(template.place, "shm"))}`,
+    `${mount} -o remount,ro ${place}`,
+    `${mount} --move -- ${place} /dev`,
+  ];
+}
+
+/** At the path, which exists: nodes, links and terminals, in a file system that is nobody else's. */
+function freshDevLines({ mount, template, devices }: DevFolder, path: string): string[] {
+  const granted = new Set(devices.flatMap((device) => device.path ?? []));
   return [
     `${mount} -t tmpfs -o ${DEV_OPTIONS} tmpfs ${quote(path)}`,
-    ...copyLines(template, devices, path),
-    `${mount} -t devpts -o ${PTS_OPTIONS} devpts ${inner("pts")}`,
-    `${mount} -t tmpfs -o nosuid,nodev,noexec,mode=1777 tmpfs ${inner("shm")}`,
+    `cp -a -- ${quote(template.nodes)}/. ${quote(path)}`,
+    ...[...granted].filter((node) => !isCommon(node)).flatMap((node) => grantLines(node, path)),
+    `${mount} -t devpts -o ${PTS_OPTIONS} devpts ${quote(paths.join(path, "pts"))}`,
   ];
 }
 
-/** In the host's root, over its /dev, with the host's shm. */
-export function hostDevLines({ mount, template, devices }: DevFolder): string[] {
-  const { table, place } = template;
-  return [
-    `${mount} -a -T ${quote(table)}`,
-    ...copyLines(template, devices, place, hostLog()),
-    `${mount} --move -- ${quote(place)} /dev`,
-  ];
-}
-
-/** `log`: a link to be brought along. */
-function copyLines(
-  { nodes }: DevTemplate,
-  devices: readonly GrantedDevice[],
-  dev: string,
-  log?: string,
-): string[] {
-  const granted = new Set(devices.flatMap((device) => device.path ?? []));
-  for (const name of COMMON_NODES) granted.delete(`/dev/${name}`);
-  const others = log === undefined ? "" : `${quote(log)} `;
-  return [
-    `cp -a -- ${quote(nodes)}/. ${others}${quote(dev)}`,
-    ...[...granted].flatMap((node) => grantLines(node, dev)),
-  ];
+function isCommon(node: string): boolean {
+  return COMMON_NODES.some((name) => node === `/dev/${name}`);
 }
 
 /** A link's device gets the link's name. */

@@ -1,13 +1,16 @@
 /**
  * What every /dev of a container begins as: nodes and links in a folder of the agent's, from where they
- * are copied at once, and the table of what is mounted, so that a container costs few processes.
+ * are copied at once, and the table of what is mounted where a container is content with them, so
+ * that it costs one process.
  */
+import { createHash } from "node:crypto";
 import {
   chmodSync,
   existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  readlinkSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -21,7 +24,7 @@ import { COMMON_NODES } from "./device-rules.ts";
 export interface DevTemplate {
   /** Nodes and links, and empty folders `pts` and `shm`. */
   readonly nodes: string;
-  /** In the form of /etc/fstab: mounts the beginnings of a /dev at `place`. */
+  /** In the form of /etc/fstab: makes a /dev of them in the host's root, which is read-only. */
   readonly table: string;
   /** A folder that stays empty on the host. */
   readonly place: string;
@@ -29,6 +32,13 @@ export interface DevTemplate {
 
 export const DEV_OPTIONS = "nosuid,noexec,mode=0755,size=64k";
 export const PTS_OPTIONS = "newinstance,ptmxmode=0666,mode=0620";
+
+/** Nodes may be used although the folder may be on a file system that allows none. */
+const TABLE_FORM = `\
+/dev/shm NODES/shm none rbind 0 0
+devpts NODES/pts devpts ${PTS_OPTIONS} 0 0
+NODES /dev none rbind,ro,nosuid,noexec,dev 0 0
+`;
 
 const LINKS: readonly (readonly [name: string, target: string])[] = [
   ["ptmx", "pts/ptmx"],
@@ -38,9 +48,14 @@ const LINKS: readonly (readonly [name: string, target: string])[] = [
   ["stderr", "/proc/self/fd/2"],
 ];
 
-/** Makes it where it is missing. Errors: `ContainerizerError` when nodes cannot be made there. */
+/**
+ * Makes it where it is missing; the folder's name tells what it holds. Errors: `ContainerizerError`
+ * when nodes cannot be made there.
+ */
 export async function devTemplate(runtimeDir: string): Promise<DevTemplate> {
-  const folder = join(resolve(runtimeDir), "dev");
+  const links = [...LINKS, ...hostLog()];
+  const hash = createHash("sha256").update(JSON.stringify([COMMON_NODES, links, TABLE_FORM]));
+  const folder = join(resolve(runtimeDir), `dev-${hash.digest("hex").slice(0, 12)}`);
   const template = {
     nodes: join(folder, "nodes"),
     table: join(folder, "table"),
@@ -63,8 +78,8 @@ export async function devTemplate(runtimeDir: string): Promise<DevTemplate> {
       `Devices could not be made in ${nodes}: see that cp is in ${HELPER_PATH} and choose a --runtime_dir that takes them`,
     );
   }
-  for (const [name, target] of LINKS) symlinkSync(target, join(nodes, name));
-  writeFileSync(join(fresh, "table"), tableText(template.place));
+  for (const [name, target] of links) symlinkSync(target, join(nodes, name));
+  writeFileSync(join(fresh, "table"), tableText(template.nodes));
   try {
     renameSync(fresh, folder);
   } catch (error) {
@@ -75,24 +90,18 @@ export async function devTemplate(runtimeDir: string): Promise<DevTemplate> {
   return template;
 }
 
-/** Terminals of its own, and the host's shm as long as the container has none. */
-function tableText(place: string): string {
-  const at = (name: string): string =>
-    join(place, name).replace(
-      /[\s\\]/g,
-      (one) => `\\${one.charCodeAt(0).toString(8).padStart(3, "0")}`,
-    );
-  return [
-    `tmpfs ${at("")} tmpfs ${DEV_OPTIONS} 0 0`,
-    `devpts ${at("pts")} devpts ${PTS_OPTIONS},X-mount.mkdir 0 0`,
-    `/dev/shm ${at("shm")} none rbind,X-mount.mkdir 0 0`,
-    "",
-  ].join("\n");
+/** The table for nodes in the folder: terminals of its own, the host's shm, and over the host's /dev. */
+function tableText(nodes: string): string {
+  const escaped = nodes.replace(
+    /[\s\\]/g,
+    (one) => `\\${one.charCodeAt(0).toString(8).padStart(3, "0")}`,
+  );
+  return TABLE_FORM.replaceAll("NODES", () => escaped);
 }
 
-/** The host's log, which is a link and no device; undefined where it is neither. */
-export function hostLog(): string | undefined {
+/** The host's log, where it is a link and no socket of its own: a link with its target. */
+function hostLog(): (readonly [name: string, target: string])[] {
   const path = "/dev/log";
   const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
-  return isLink ? path : undefined;
+  return isLink ? [["log", readlinkSync(path)]] : [];
 }
