@@ -16,35 +16,35 @@ export function ownDevLines(dev: DevFolder, path: string): string[] {
   const { mount } = dev;
   const shm = quote(paths.join(path, "shm"));
   return [
-    ...freshDevLines(dev, path),
+    ...freshDevLines(dev, dev.template.nodes, path),
     `${mount} -t tmpfs -o nosuid,nodev,noexec,mode=1777 tmpfs ${shm}`,
   ];
 }
 
 /**
- * In the host's root, over its /dev, with the host's shm; read-only, as a service of systemd with
- * private devices has it, since one folder serves all containers without devices of their own.
+ * In the host's root, over its /dev, with the host's shm. Where none gets devices of its own one
+ * folder serves all containers; it is read-only, as in a service of systemd with private devices.
+ * `mayGrow`: devices may be added while the container runs.
  */
-export function hostDevLines(dev: DevFolder): string[] {
+export function hostDevLines(dev: DevFolder, mayGrow: boolean): string[] {
   const { mount, template, devices } = dev;
-  if (devices.every(({ path }) => path === undefined || isCommon(path))) {
+  if (!mayGrow && devices.every(({ path }) => path === undefined || isCommon(path))) {
     return [`${mount} -a -T ${quote(template.table)}`];
   }
   const place = quote(template.place);
   return [
-    ...freshDevLines(dev, template.place),
+    ...freshDevLines(dev, template.hostNodes, template.place),
     `${mount} --rbind /dev/shm ${quote(paths.join(template.place, "shm"))}`,
-    `${mount} -o remount,ro ${place}`,
     `${mount} --move -- ${place} /dev`,
   ];
 }
 
-/** At the path, which exists: nodes, links and terminals, in a file system that is nobody else's. */
-function freshDevLines({ mount, template, devices }: DevFolder, path: string): string[] {
+/** At the path, which exists: those nodes, devices and terminals, in a file system that is nobody else's. */
+function freshDevLines({ mount, devices }: DevFolder, nodes: string, path: string): string[] {
   const granted = new Set(devices.flatMap((device) => device.path ?? []));
   return [
     `${mount} -t tmpfs -o ${DEV_OPTIONS} tmpfs ${quote(path)}`,
-    `cp -a -- ${quote(template.nodes)}/. ${quote(path)}`,
+    `cp -a -- ${quote(nodes)}/. ${quote(path)}`,
     ...[...granted].filter((node) => !isCommon(node)).flatMap((node) => grantLines(node, path)),
     `${mount} -t devpts -o ${PTS_OPTIONS} devpts ${quote(paths.join(path, "pts"))}`,
   ];

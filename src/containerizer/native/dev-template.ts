@@ -22,8 +22,10 @@ import { findProgram, HELPER_PATH, runHelper } from "../keeper/host-tools.ts";
 import { COMMON_NODES } from "./device-rules.ts";
 
 export interface DevTemplate {
-  /** Nodes and links, and empty folders `pts` and `shm`. */
+  /** Nodes and links, and empty folders `pts` and `shm`; for a root of its own. */
   readonly nodes: string;
+  /** The same for the host's root, with what only the host has. */
+  readonly hostNodes: string;
   /** In the form of /etc/fstab: makes a /dev of them in the host's root, which is read-only. */
   readonly table: string;
   /** A folder that stays empty on the host. */
@@ -53,11 +55,12 @@ const LINKS: readonly (readonly [name: string, target: string])[] = [
  * when nodes cannot be made there.
  */
 export async function devTemplate(runtimeDir: string): Promise<DevTemplate> {
-  const links = [...LINKS, ...hostLog()];
-  const hash = createHash("sha256").update(JSON.stringify([COMMON_NODES, links, TABLE_FORM]));
+  const hostLinks = [...LINKS, ...hostLog()];
+  const hash = createHash("sha256").update(JSON.stringify([COMMON_NODES, hostLinks, TABLE_FORM]));
   const folder = join(resolve(runtimeDir), `dev-${hash.digest("hex").slice(0, 12)}`);
   const template = {
     nodes: join(folder, "nodes"),
+    hostNodes: join(folder, "host-nodes"),
     table: join(folder, "table"),
     place: join(folder, "place"),
   };
@@ -65,21 +68,16 @@ export async function devTemplate(runtimeDir: string): Promise<DevTemplate> {
   mkdirSync(resolve(runtimeDir), { recursive: true });
   // Of its own, as agents may share a runtime folder.
   const fresh = mkdtempSync(`${folder}.new-`);
-  const nodes = join(fresh, "nodes");
   chmodSync(fresh, 0o755);
-  for (const name of ["place", "nodes/pts", "nodes/shm"]) {
-    mkdirSync(join(fresh, name), { recursive: true, mode: 0o755 });
-  }
-  const cp = findProgram("cp");
-  const sources = COMMON_NODES.map((name) => `/dev/${name}`);
-  if (cp === undefined || (await runHelper(cp, ["-a", "--", ...sources, nodes])) === undefined) {
+  mkdirSync(join(fresh, "place"), { mode: 0o755 });
+  try {
+    await makeNodes(join(fresh, "nodes"), LINKS);
+    await makeNodes(join(fresh, "host-nodes"), hostLinks);
+  } catch (error) {
     rmSync(fresh, { recursive: true, force: true });
-    throw new ContainerizerError(
-      `Devices could not be made in ${nodes}: see that cp is in ${HELPER_PATH} and choose a --runtime_dir that takes them`,
-    );
+    throw error;
   }
-  for (const [name, target] of links) symlinkSync(target, join(nodes, name));
-  writeFileSync(join(fresh, "table"), tableText(template.nodes));
+  writeFileSync(join(fresh, "table"), tableText(template.hostNodes));
   try {
     renameSync(fresh, folder);
   } catch (error) {
@@ -88,6 +86,24 @@ export async function devTemplate(runtimeDir: string): Promise<DevTemplate> {
     if (!existsSync(folder)) throw error;
   }
   return template;
+}
+
+/** Fills a new folder. Errors: `ContainerizerError`. */
+async function makeNodes(
+  folder: string,
+  links: readonly (readonly [name: string, target: string])[],
+): Promise<void> {
+  for (const name of ["pts", "shm"]) {
+    mkdirSync(join(folder, name), { recursive: true, mode: 0o755 });
+  }
+  const cp = findProgram("cp");
+  const sources = COMMON_NODES.map((name) => `/dev/${name}`);
+  if (cp === undefined || (await runHelper(cp, ["-a", "--", ...sources, folder])) === undefined) {
+    throw new ContainerizerError(
+      `Devices could not be made in ${folder}: see that cp is in ${HELPER_PATH} and choose a --runtime_dir that takes them`,
+    );
+  }
+  for (const [name, target] of links) symlinkSync(target, join(folder, name));
 }
 
 /** The table for nodes in the folder: terminals of its own, the host's shm, and over the host's /dev. */

@@ -126,6 +126,8 @@ export interface DeviceIsolatorOptions {
   readonly mount: string;
   readonly template: () => Promise<DevTemplate>;
   readonly grants: DeviceGrants;
+  /** A container may get further devices while it runs. */
+  readonly mayGrow: boolean;
 }
 
 /** `linux/devices`, for containers that share the host's root; those with a root have a /dev anyway. */
@@ -141,14 +143,14 @@ export class DeviceIsolator extends IsolatorBase {
 
   async prepare(spec: ContainerSpec): Promise<Preparation> {
     if (spec.rootfs !== undefined) return NO_PREPARATION;
-    const { mount, grants } = this.#options;
+    const { mount, grants, mayGrow } = this.#options;
     this.#template ??= this.#options.template().catch((error: unknown) => {
       // The next launch tries again.
       this.#template = undefined;
       throw error;
     });
     const template = await this.#template;
-    const setup = hostDevLines({ mount, template, devices: grants.of(spec) });
+    const setup = hostDevLines({ mount, template, devices: grants.of(spec) }, mayGrow);
     return { environment: {}, setup };
   }
 }

@@ -228,11 +228,13 @@ function mountIsolators(
     folderOf: ({ containerId }) => join(resolve(runtimeDir), "containers", containerId),
     madeBelow: options.volumes.madeBelow,
   });
+  const mayGrow = options.devices.gpus.length > 0;
+  const devices = new DeviceIsolator({ mount, grants, template, mayGrow });
   const shm = new ShmIsolator(mount, options.namespaces.shmBytes);
   const hasFiles = isolation.has("filesystem/linux");
   return [
     ...(hasFiles ? [rootfs] : []),
-    ...(isolation.has("linux/devices") ? [new DeviceIsolator({ mount, grants, template })] : []),
+    ...(isolation.has("linux/devices") ? [devices] : []),
     ...(isolation.has("namespaces/ipc") ? [shm] : []),
     // The sandbox comes last, with whatever is mounted in it.
     ...(hasFiles ? [volumes, new SandboxIsolator(mount)] : []),
