@@ -6,48 +6,58 @@ import type { Log } from "../base/ports.ts";
 import { encodeUtf8 } from "../base/text.ts";
 import { DatabaseError } from "../database/database-error.ts";
 import type { ZooKeeperUrl } from "../election/core/zookeeper-url.ts";
+import type { OpenClient } from "../election/zookeeper/client.ts";
 import { Elector } from "../election/zookeeper/elector.ts";
 import type { ZooKeeperSession } from "../election/zookeeper/session.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { MasterInfo } from "../protocol/v1/types.ts";
 import type { ReplicatedRegistrar } from "../registry/store/replicated-registrar.ts";
-import { ZooKeeperLog } from "../registry/zookeeper/zookeeper-log.ts";
-import type { Reign, ReignOptions } from "./reign.ts";
+import type { SharedLog } from "../registry/store/shared-log.ts";
+import type { ReignOptions } from "./reign.ts";
 import type { RoleContext } from "./role-context.ts";
-import { sessionTimeoutMs } from "./zookeeper-flags.ts";
 
 /** After a reign that could not begin. */
 const STAND_AGAIN_MS = 1000;
 
-export interface CandidateOptions {
-  readonly context: RoleContext;
+/** What a candidate has to be able to say to its reign. */
+interface Ending {
+  end(): void;
+}
+
+export interface CandidateOptions<R extends Ending> {
+  readonly context: Pick<RoleContext, "clock" | "rng" | "log" | "codec" | "onFatal">;
+  readonly sessionTimeoutMs: number;
+  readonly openClient?: OpenClient | undefined;
   readonly url: ZooKeeperUrl;
   readonly registrar: ReplicatedRegistrar;
   /** Who it is in its next candidacy; each has an id of its own. */
   nextInfo(): MasterInfo;
-  beginReign(options: ReignOptions): Reign;
+  /** The registry's log on that session, as the leader of that id writes it. */
+  openLog(session: ZooKeeperSession, leader: string): SharedLog;
+  beginReign(options: ReignOptions): R;
   /** Who leads by now: this one, another one, or nobody known. */
   onLeader(leader: MasterInfo | undefined): void;
 }
 
-export class Candidate {
-  readonly #options: CandidateOptions;
+export class Candidate<R extends Ending> {
+  readonly #options: CandidateOptions<R>;
   readonly #elector: Elector;
   readonly #log: Log;
   #info: MasterInfo;
   #session: ZooKeeperSession | undefined;
-  #reign: Reign | undefined;
+  #reign: R | undefined;
   #isStopped = false;
   #cancelTimer: () => void = () => undefined;
 
-  constructor(options: CandidateOptions) {
-    const { context, url } = options;
+  constructor(options: CandidateOptions<R>) {
+    const { context, url, sessionTimeoutMs, openClient } = options;
     this.#options = options;
     this.#log = context.log;
     this.#info = options.nextInfo();
     this.#elector = new Elector({
       url,
-      sessionTimeoutMs: sessionTimeoutMs(context.flags),
+      sessionTimeoutMs,
+      openClient,
       clock: context.clock,
       rng: context.rng,
       log: context.log,
@@ -62,7 +72,7 @@ export class Candidate {
   }
 
   /** The present reign; undefined while it follows, and once another master may lead. */
-  get reign(): Reign | undefined {
+  get reign(): R | undefined {
     return this.#elector.isLeaseValid() ? this.#reign : undefined;
   }
 
@@ -98,8 +108,8 @@ export class Candidate {
     } else this.#options.registrar.follow(this.#logOf(session));
   }
 
-  #logOf(session: ZooKeeperSession): ZooKeeperLog {
-    return new ZooKeeperLog(session, this.#options.url.path, this.#info.id);
+  #logOf(session: ZooKeeperSession): SharedLog {
+    return this.#options.openLog(session, this.#info.id);
   }
 
   async #elected(id: string): Promise<void> {

@@ -5,8 +5,10 @@ import { textResponse } from "../http/responses.ts";
 import type { MasterInfo } from "../protocol/v1/types.ts";
 import type { RegistryStore } from "../registry/store/registry-store.ts";
 import type { ReplicatedRegistrar } from "../registry/store/replicated-registrar.ts";
+import { ZooKeeperLog } from "../registry/zookeeper/zookeeper-log.ts";
 import { Candidate } from "./candidate.ts";
 import { Reign, type ReignSettings } from "./reign.ts";
+import { sessionTimeoutMs } from "./zookeeper-flags.ts";
 
 export interface Office {
   /** While this master leads. */
@@ -47,8 +49,10 @@ export function candidateForOffice(
   const candidate = new Candidate({
     context,
     url,
+    sessionTimeoutMs: sessionTimeoutMs(context.flags),
     registrar,
     nextInfo,
+    openLog: (session, id) => new ZooKeeperLog(session, url.path, id),
     beginReign: (options) => new Reign(settings, options),
     onLeader: (info) => {
       leader = info;

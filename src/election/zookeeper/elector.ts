@@ -12,6 +12,7 @@ import {
   type Leader,
 } from "../core/election.ts";
 import type { ZooKeeperUrl } from "../core/zookeeper-url.ts";
+import type { OpenClient } from "./client.ts";
 import { REOPEN_MS } from "./limits.ts";
 import { childOf, type SessionResult, ZooKeeperSession } from "./session.ts";
 
@@ -21,6 +22,7 @@ export interface ElectorOptions {
   readonly clock: Clock;
   readonly rng: Rng;
   readonly log: Log;
+  readonly openClient?: OpenClient | undefined;
   onLeader(leader: Leader | undefined): void;
   /** There is a session, or none any more; called before what follows from it. */
   onSession?(session: ZooKeeperSession | undefined): void;
@@ -190,7 +192,7 @@ export class Elector {
   }
 
   #openSession(): void {
-    const { url, sessionTimeoutMs, clock, rng } = this.#options;
+    const { url, sessionTimeoutMs, clock, rng, openClient } = this.#options;
     this.#cancelTimer();
     const openedMs = clock.monotonicMs();
     const session: ZooKeeperSession = new ZooKeeperSession({
@@ -198,6 +200,7 @@ export class Elector {
       timeoutMs: sessionTimeoutMs,
       credentials: url.credentials,
       clock,
+      openClient,
       onConnected: () => this.#sessionInput(session, { kind: "sessionConnected" }),
       onDisconnected: () => this.#sessionInput(session, { kind: "sessionDisconnected" }),
       onOver: (reason) => {

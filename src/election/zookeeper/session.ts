@@ -10,38 +10,20 @@
  *   `unknown`: it may have been carried out or not;
  * - a version of 0 is a version.
  */
-import { Buffer } from "node:buffer";
-import {
-  ACL,
-  type Client,
-  CreateMode,
-  createClient,
-  Exception,
-  Id,
-  Permission,
-  State,
-} from "node-zookeeper-client";
 import type { Clock } from "../../base/ports.ts";
 import { ok, type Result } from "../../base/result.ts";
-import { ClientInternals, setLastVersion } from "./client-internals.ts";
+import type {
+  Answer,
+  ClientState,
+  CreateMode,
+  NodeData,
+  OpenClient,
+  SessionError,
+  Write,
+  ZooKeeperClient,
+} from "./client.ts";
 import { CLOSE_MS_MAX, LEASE_MARGIN, PROVES_PER_TIMEOUT, SILENCE_SHARE } from "./limits.ts";
-
-export type SessionErrorCode =
-  | "noNode"
-  | "nodeExists"
-  | "badVersion"
-  | "notEmpty"
-  | "forbidden"
-  /** Nothing was sent. */
-  | "notConnected"
-  /** Sent, and perhaps carried out. */
-  | "unknown"
-  | "failed";
-
-export interface SessionError {
-  readonly code: SessionErrorCode;
-  readonly message: string;
-}
+import { nodeClient } from "./node-client.ts";
 
 export type SessionResult<T> = Result<T, SessionError>;
 
@@ -52,31 +34,14 @@ export interface SessionOptions {
   /** `user:password` of the digest scheme. */
   readonly credentials: string | undefined;
   readonly clock: Clock;
+  /** How servers are spoken to, unless with the library. */
+  readonly openClient?: OpenClient | undefined;
   /** Connected, new or again. */
   onConnected(): void;
   onDisconnected(): void;
   /** Called once; the session must not be used from here on. */
   onOver(reason: string): void;
 }
-
-export interface NodeData {
-  readonly data: Uint8Array;
-  readonly version: number;
-  /** Whether this session holds the ephemeral node. */
-  readonly isOwn: boolean;
-}
-
-/** One write of several that are carried out together or not at all. */
-export type Write =
-  | { readonly kind: "create"; readonly path: string; readonly data: Uint8Array }
-  | {
-      readonly kind: "set";
-      readonly path: string;
-      readonly data: Uint8Array;
-      readonly version: number;
-    }
-  | { readonly kind: "check"; readonly path: string; readonly version: number }
-  | { readonly kind: "remove"; readonly path: string; readonly version: number };
 
 /** Whatever version the node has. */
 export const ANY_VERSION = -1;
@@ -86,14 +51,9 @@ export function childOf(path: string, name: string): string {
   return path === "/" ? `/${name}` : `${path}/${name}`;
 }
 
-type Callback<T> = (error: Error | Exception | null, value: T) => void;
-
-const EMPTY_NODE: NodeData = { data: new Uint8Array(0), version: 0, isOwn: false };
-
 export class ZooKeeperSession {
   readonly #options: SessionOptions;
-  readonly #client: Client;
-  readonly #internals: ClientInternals;
+  readonly #client: ZooKeeperClient;
   /** Requests under way: each fails as `unknown` when the connection breaks. */
   readonly #pending = new Set<() => void>();
   #waiting: ((isConnected: boolean) => void)[] = [];
@@ -111,16 +71,10 @@ export class ZooKeeperSession {
     this.#timeoutMs = options.timeoutMs;
     this.#phaseSinceMs = options.clock.monotonicMs();
     this.#provenUntilMs = this.#phaseSinceMs + options.timeoutMs;
-    this.#client = createClient(options.servers.join(","), {
-      sessionTimeout: options.timeoutMs,
-      spinDelay: Math.min(1000, options.timeoutMs / 4),
-      retries: 0,
-    });
-    this.#internals = new ClientInternals(this.#client);
-    if (options.credentials !== undefined) {
-      this.#client.addAuthInfo("digest", Buffer.from(options.credentials));
-    }
-    this.#client.on("state", (state) => this.#stateChanged(state));
+    const openClient = options.openClient ?? nodeClient;
+    const { servers, timeoutMs, credentials } = options;
+    const onState = (state: ClientState): void => this.#stateChanged(state);
+    this.#client = openClient({ servers, timeoutMs, credentials, onState });
     this.#client.connect();
     this.#tick();
   }
@@ -158,16 +112,9 @@ export class ZooKeeperSession {
   create(
     path: string,
     data: Uint8Array,
-    mode: "persistent" | "sequential" | "ephemeralSequential" = "persistent",
+    mode: CreateMode = "persistent",
   ): Promise<SessionResult<string>> {
-    const modes = {
-      persistent: CreateMode.PERSISTENT,
-      sequential: CreateMode.PERSISTENT_SEQUENTIAL,
-      ephemeralSequential: CreateMode.EPHEMERAL_SEQUENTIAL,
-    };
-    return this.#ask((done: Callback<string>) =>
-      this.#client.create(path, Buffer.from(data), this.#acls(), modes[mode], done),
-    );
+    return this.#ask((done) => this.#client.create(path, data, mode, done));
   }
 
   /** Makes the node and those above it, where they are not there yet. */
@@ -182,51 +129,22 @@ export class ZooKeeperSession {
   }
 
   /** Names of the children; `onChange` is called once when they are others, or the node is gone. */
-  children(path: string, onChange: () => void): Promise<SessionResult<readonly string[]>> {
-    return this.#ask((done: Callback<string[]>) =>
-      this.#client.getChildren(path, () => this.#phase !== "over" && onChange(), done),
-    );
+  children(path: string, onChange?: () => void): Promise<SessionResult<readonly string[]>> {
+    const changed = onChange && (() => this.#phase !== "over" && onChange());
+    return this.#ask((done) => this.#client.children(path, changed, done));
   }
 
   read(path: string): Promise<SessionResult<NodeData>> {
-    const own = this.#client.getSessionId();
-    return this.#ask((done: Callback<NodeData>) =>
-      this.#client.getData(path, (error, data, stat) => {
-        if (error !== null && error !== undefined) done(error, EMPTY_NODE);
-        else {
-          const isOwn = own.equals(stat.ephemeralOwner);
-          done(null, { data: new Uint8Array(data ?? []), version: stat.version, isOwn });
-        }
-      }),
-    );
+    return this.#ask((done) => this.#client.read(path, done));
   }
 
   remove(path: string, version: number = ANY_VERSION): Promise<SessionResult<void>> {
-    return this.#ask((done: Callback<void>) =>
-      this.#client.remove(path, version, (error) => done(error, undefined)),
-    );
+    return this.#ask((done) => this.#client.remove(path, version, done));
   }
 
   /** Carries out all or none. Errors: of the first that cannot be. */
-  async write(writes: readonly Write[]): Promise<SessionResult<void>> {
-    return this.#ask((done: Callback<void>) => {
-      const transaction = this.#client.transaction();
-      for (const write of writes) {
-        if (write.kind === "create") {
-          transaction.create(
-            write.path,
-            Buffer.from(write.data),
-            this.#acls(),
-            CreateMode.PERSISTENT,
-          );
-        } else if (write.kind === "set") {
-          transaction.setData(write.path, Buffer.from(write.data), write.version);
-        } else if (write.kind === "check") transaction.check(write.path, write.version);
-        else transaction.remove(write.path, write.version);
-        if (write.kind !== "create") setLastVersion(transaction, write.version);
-      }
-      transaction.commit((error) => done(error, undefined));
-    });
+  write(writes: readonly Write[]): Promise<SessionResult<void>> {
+    return this.#ask((done) => this.#client.write(writes, done));
   }
 
   /** Ends the session at the server too, so that its ephemeral nodes go at once. `onOver` is not called. */
@@ -235,15 +153,14 @@ export class ZooKeeperSession {
     const hasConnection = this.#phase !== "connecting";
     this.#leave();
     if (!hasConnection) {
-      this.#internals.abandon();
+      this.#client.abandon();
       return;
     }
-    this.#client.close();
-    const cancel = this.#options.clock.schedule(CLOSE_MS_MAX, () => this.#internals.abandon());
-    this.#client.once("disconnected", cancel);
+    const cancel = this.#options.clock.schedule(CLOSE_MS_MAX, () => this.#client.abandon());
+    this.#client.close(cancel);
   }
 
-  #ask<T>(send: (done: Callback<T>) => void): Promise<SessionResult<T>> {
+  #ask<T>(send: (done: Answer<T>) => void): Promise<SessionResult<T>> {
     if (this.#phase !== "connected" && this.#phase !== "proving") {
       const message = "there is no connection to ZooKeeper";
       return Promise.resolve({ ok: false, error: { code: "notConnected", message } });
@@ -259,29 +176,27 @@ export class ZooKeeperSession {
       send((error, value) => {
         // Late answers are of a connection that was given up.
         if (!this.#pending.delete(fail)) return;
-        if (!isLoss(error)) this.#proven(askedMs);
-        resolve(
-          error === null || error === undefined ? ok(value) : { ok: false, error: errorOf(error) },
-        );
+        if (error?.code !== "unknown") this.#proven(askedMs);
+        resolve(error === undefined ? ok(value as T) : { ok: false, error });
       });
     });
   }
 
-  #stateChanged(state: State): void {
+  #stateChanged(state: ClientState): void {
     if (this.#phase === "over") return;
-    if (state === State.SYNC_CONNECTED) {
+    if (state === "connected") {
       this.#enter("proving");
-      this.#timeoutMs = this.#client.getSessionTimeout();
+      this.#timeoutMs = this.#client.timeoutMs();
       void this.#prove();
-    } else if (state === State.EXPIRED) this.#over("the ZooKeeper session has expired");
-    else if (state === State.AUTH_FAILED) this.#over("ZooKeeper refuses the credentials");
-    else if (state === State.DISCONNECTED) this.#disconnected();
+    } else if (state === "expired") this.#over("the ZooKeeper session has expired");
+    else if (state === "refused") this.#over("ZooKeeper refuses the credentials");
+    else this.#disconnected();
   }
 
   #disconnected(): void {
     const wasConnected = this.#phase === "connected";
     this.#enter("connecting");
-    this.#internals.dropQueue();
+    this.#client.dropQueue();
     for (const fail of [...this.#pending]) fail();
     if (wasConnected) this.#options.onDisconnected();
   }
@@ -296,7 +211,7 @@ export class ZooKeeperSession {
   async #prove(): Promise<void> {
     if (this.#askedMs !== undefined) return;
     this.#askedMs = this.#options.clock.monotonicMs();
-    await this.#ask((done: Callback<unknown>) => this.#client.exists("/", done));
+    await this.#ask((done) => this.#client.exists("/", done));
   }
 
   #proven(askedMs: number): void {
@@ -322,14 +237,14 @@ export class ZooKeeperSession {
     const sinceMs = this.#phase === "connecting" ? this.#phaseSinceMs : this.#askedMs;
     if (sinceMs !== undefined && nowMs - sinceMs >= silenceMs) {
       this.#phaseSinceMs = nowMs;
-      this.#internals.dropConnection();
+      this.#client.dropConnection();
     } else if (this.#phase === "connected") void this.#prove();
     this.#cancelTick = clock.schedule(this.#timeoutMs / PROVES_PER_TIMEOUT, () => this.#tick());
   }
 
   #over(reason: string): void {
     this.#leave();
-    this.#internals.abandon();
+    this.#client.abandon();
     this.#options.onOver(reason);
   }
 
@@ -343,36 +258,4 @@ export class ZooKeeperSession {
   #tellWaiting(isConnected: boolean): void {
     for (const tell of this.#waiting.splice(0)) tell(isConnected);
   }
-
-  /** As Mesos: with credentials all may read, the creator may do everything. */
-  #acls(): ACL[] {
-    if (this.#options.credentials === undefined) {
-      return [new ACL(Permission.ALL, new Id("world", "anyone"))];
-    }
-    return [
-      new ACL(Permission.READ, new Id("world", "anyone")),
-      new ACL(Permission.ALL, new Id("auth", "")),
-    ];
-  }
-}
-
-const CODES: ReadonlyMap<number, SessionErrorCode> = new Map([
-  [Exception.NO_NODE, "noNode"],
-  [Exception.NODE_EXISTS, "nodeExists"],
-  [Exception.BAD_VERSION, "badVersion"],
-  [Exception.NOT_EMPTY, "notEmpty"],
-  [Exception.NO_AUTH, "forbidden"],
-  [Exception.AUTH_FAILED, "forbidden"],
-  [Exception.CONNECTION_LOSS, "unknown"],
-  [Exception.SESSION_EXPIRED, "unknown"],
-]);
-
-function errorOf(error: Error | Exception): SessionError {
-  const code = "code" in error ? CODES.get(error.code) : undefined;
-  return { code: code ?? "failed", message: `ZooKeeper: ${error}` };
-}
-
-/** The library's own word for no answer, which proves nothing. */
-function isLoss(error: Error | Exception | null | undefined): boolean {
-  return error !== null && error !== undefined && errorOf(error).code === "unknown";
 }

@@ -10,12 +10,11 @@
  */
 import { assert } from "../../base/assert.ts";
 import { decodeUtf8, encodeUtf8, isSameBytes } from "../../base/text.ts";
+import type { SessionErrorCode, Write } from "../../election/zookeeper/client.ts";
 import {
   ANY_VERSION,
   childOf,
-  type SessionErrorCode,
   type SessionResult,
-  type Write,
   type ZooKeeperSession,
 } from "../../election/zookeeper/session.ts";
 import type { LogContent, SharedLog, WriteOutcome } from "../store/shared-log.ts";
@@ -41,15 +40,25 @@ export class ZooKeeperLog implements SharedLog {
   readonly #root: string;
   readonly #session: ZooKeeperSession;
   readonly #leader: string;
+  readonly #entriesKept: number;
   /** Version of the epoch's node since it was claimed. */
   #epochVersion: number | undefined;
   #onChange: (() => void) | undefined;
 
-  /** `path` is where masters are elected; `leader` stands in the epoch for people to read. */
-  constructor(session: ZooKeeperSession, path: string, leader: string) {
+  /**
+   * `path` is where masters are elected; `leader` stands in the epoch for people to read. A trimmed
+   * log still has `entriesKept` entries behind the snapshot.
+   */
+  constructor(
+    session: ZooKeeperSession,
+    path: string,
+    leader: string,
+    entriesKept: number = ENTRIES_KEPT,
+  ) {
     this.#session = session;
     this.#root = childOf(path, FOLDER);
     this.#leader = leader;
+    this.#entriesKept = entriesKept;
   }
 
   async read(position: number): Promise<LogContent | undefined> {
@@ -119,7 +128,7 @@ export class ZooKeeperLog implements SharedLog {
   /** Removes what no reader needs. Cut short it is done by the next snapshot. */
   async #trim(position: number, snapshot: string): Promise<WriteOutcome> {
     const log = await this.#names("log");
-    const old = log.filter((name) => Number(name) <= position - ENTRIES_KEPT);
+    const old = log.filter((name) => Number(name) <= position - this.#entriesKept);
     const paths = old.map((name) => `${this.#path("log")}/${name}`);
     for (const name of await this.#names("snapshots")) {
       if (name === snapshot) continue;
