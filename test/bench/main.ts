@@ -3,10 +3,9 @@
  * other and prints their figures, as a table or as one JSON array. Exit status 2 for a wrong word
  * on the command line, 1 when something could not be measured.
  */
-import { spawnSync } from "node:child_process";
 import { constants } from "node:os";
 import process from "node:process";
-import { ROOT } from "../../build/tools.mjs";
+import { compileBinary } from "../harness/compile-binary.ts";
 import { allocatorBench } from "./allocator.ts";
 import { allocatorMesosBench } from "./allocator-mesos.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
@@ -55,11 +54,6 @@ const BENCHES: readonly Bench[] = [
 
 const PROGRESS_EVERY_MS = 2000;
 
-/** Compiles what is not compiled or out of date. */
-const COMPILE_SCRIPT = `
-  import { compile, isCompiled } from "./build/compile.mjs";
-  process.exitCode = isCompiled() || (await compile()) ? 0 : 1;`;
-
 async function main(): Promise<number> {
   const names = BENCHES.map((bench) => bench.name);
   const parsed = parseArguments(process.argv.slice(2), names);
@@ -96,18 +90,6 @@ function makeContext(bench: Bench, { isQuick, runs }: Arguments): BenchContext {
       console.error(`bench: ${bench.name}: ${text}`);
     },
   };
-}
-
-/**
- * What the compiler says belongs to stderr: stdout may be read by a program. By this very runtime,
- * as the test machine has no other.
- */
-function compileBinary(): boolean {
-  const { status } = spawnSync(process.execPath, ["--eval", COMPILE_SCRIPT], {
-    cwd: ROOT,
-    stdio: ["ignore", process.stderr.fd, "inherit"],
-  });
-  return status === 0;
 }
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {

@@ -34,6 +34,13 @@ export class ZooKeeperServer {
     return `127.0.0.1:${this.port}`;
   }
 
+  /** Undefined while it does not run. */
+  get pid(): number | undefined {
+    return this.#process?.exitCode === null && this.#process.signalCode === null
+      ? this.#process.pid
+      : undefined;
+  }
+
   start(): void {
     const args = [...JAVA_OPTIONS, "-cp", JAR, MAIN, this.#config];
     this.#process = spawn(JAVA, args, { stdio: "ignore" });
@@ -43,7 +50,7 @@ export class ZooKeeperServer {
   async kill(): Promise<void> {
     const running = this.#process;
     this.#process = undefined;
-    if (running === undefined || running.exitCode !== null) return;
+    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
     const ended = new Promise((resolve) => running.once("exit", resolve));
     running.kill("SIGKILL");
     await ended;
@@ -62,13 +69,14 @@ export class ZooKeeperServer {
   async untilServing(): Promise<void> {
     await until(
       `ZooKeeper at ${this.address} serves`,
-      async () => (await this.#say("srvr")).includes("Mode:"),
+      async () => (await this.mode()) !== undefined,
       START_MS_MAX,
     );
   }
 
-  async isLeader(): Promise<boolean> {
-    return (await this.#say("srvr")).includes("Mode: leader");
+  /** `leader`, `follower` or `standalone`; undefined while it does not serve. */
+  async mode(): Promise<string | undefined> {
+    return /^Mode: (\w+)$/m.exec(await this.#say("srvr"))?.[1];
   }
 
   /** The answer to one of the four-letter words; empty when there is none. */
@@ -93,11 +101,30 @@ export interface Ensemble {
   stop(): Promise<void>;
 }
 
+/** Why there can be none here, with what to do about it; undefined when there can. */
+export function zooKeeperObstacle(
+  exists: (path: string) => boolean = existsSync,
+): string | undefined {
+  const missing = [
+    ...(exists(JAVA) ? [] : [`java (${JAVA})`]),
+    ...(exists(JAR) ? [] : [`ZooKeeper (${JAR})`]),
+  ];
+  if (missing.length === 0) return undefined;
+  const verb = missing.length === 1 ? "is" : "are";
+  return `${missing.join(" and ")} ${verb} not installed; Debian's package zookeeper brings both: apt-get install zookeeper`;
+}
+
 /** False, with the reason printed, where ZooKeeper is not installed. */
 export function hasZooKeeper(what: string): boolean {
-  if (existsSync(JAR) && existsSync(JAVA)) return true;
-  console.warn(`skipped: ${what} (ZooKeeper is not installed; Debian's package is zookeeper)`);
-  return false;
+  const obstacle = zooKeeperObstacle();
+  if (obstacle !== undefined) console.warn(`skipped: ${what} (${obstacle})`);
+  return obstacle === undefined;
+}
+
+export interface ZooKeeperOptions {
+  readonly tickMs?: number;
+  /** Exists, and goes with the servers; a new one unless told. */
+  readonly folder?: string;
 }
 
 /**
@@ -106,9 +133,8 @@ export function hasZooKeeper(what: string): boolean {
  */
 export async function startZooKeeper(
   size: 1 | 3,
-  { tickMs = TICK_MS }: { readonly tickMs?: number } = {},
+  { tickMs = TICK_MS, folder = temporaryFolder() }: ZooKeeperOptions = {},
 ): Promise<Ensemble> {
-  const folder = mkdtempSync(join(tmpdir(), "allot-zookeeper-"));
   const ports = await Promise.all(Array.from({ length: size * 3 }, () => freePort()));
   const portOf = (index: number, kind: number): number => ports[index * 3 + kind] ?? 0;
   const peers = Array.from(
@@ -145,6 +171,10 @@ export async function startZooKeeper(
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+function temporaryFolder(): string {
+  return mkdtempSync(join(tmpdir(), "allot-zookeeper-"));
 }
 
 /** Asks by a session of its own, which ends with the answer. */

@@ -94,7 +94,7 @@ describe.skipIf(!isThere)("an election", () => {
       await server.kill();
       await until("two servers serve", async () => {
         const others = ensemble().servers.filter((other) => other !== server);
-        return (await Promise.all(others.map((other) => other.isLeader()))).includes(true);
+        return (await Promise.all(others.map((other) => other.mode()))).includes("leader");
       });
       server.start();
       await server.untilServing();
