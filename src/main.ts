@@ -21,7 +21,7 @@ import { systemClock, systemRng } from "./platform/system.ts";
 import { loadTerminals } from "./platform/terminal.ts";
 import { createCodec } from "./protocol/codec.ts";
 import { createLinkCodec } from "./protocol/link-codec.ts";
-import { findLeader } from "./roles/find-leader.ts";
+import { findLeader, findMasters } from "./roles/find-leader.ts";
 import { openProcessLog } from "./roles/process-log.ts";
 import type { RoleContext } from "./roles/role-context.ts";
 import { startRoles } from "./roles/start-roles.ts";
@@ -58,9 +58,11 @@ async function main(): Promise<number> {
   if (first === IMAGE_HELPER) return await runImageHelper(helper);
   if (first === PROBE_HELPER) return await runProbeHelper();
   if (first !== undefined && !first.startsWith("-")) {
-    return await runCommand(argv, process.env, (text) =>
-      findLeader(text, { clock: systemClock, rng: systemRng, codec: createCodec() }),
-    );
+    const parts = { clock: systemClock, rng: systemRng, codec: createCodec() };
+    return await runCommand(argv, process.env, {
+      findLeader: (text) => findLeader(text, parts),
+      findMasters: (url) => findMasters(url, parts),
+    });
   }
   const parsed = parseRoleFlags({
     argv,

@@ -2,7 +2,7 @@
  * The client verbs: finds the verb, reads its flags, runs it and turns what goes wrong into one
  * line and an exit status (0 done, 1 refused or failed, 2 wrong use).
  */
-import type { Result } from "../base/result.ts";
+import { ok, type Result } from "../base/result.ts";
 import { ClientError } from "./client/client-error.ts";
 import { loginOf } from "./client/login.ts";
 import { DEFAULT_MASTER, parseMasterAddress } from "./client/master-address.ts";
@@ -21,6 +21,7 @@ import { EXEC } from "./commands/exec.ts";
 import { EXECUTE } from "./commands/execute.ts";
 import { FRAMEWORKS } from "./commands/frameworks.ts";
 import { KILL } from "./commands/kill.ts";
+import { LEADER } from "./commands/leader.ts";
 import { LOGS } from "./commands/logs.ts";
 import { MAINTENANCE } from "./commands/maintenance.ts";
 import { QUOTA } from "./commands/quota.ts";
@@ -37,10 +38,12 @@ import { formatHelp } from "./flags/flag-help.ts";
 import { nearestName } from "./flags/nearest-name.ts";
 import { type ParsedFlags, parseFlags } from "./flags/parse-flags.ts";
 import { readTextFile } from "./flags/read-text-file.ts";
+import type { CommandTools } from "./ports.ts";
 
 const COMMANDS: readonly Command[] = [
   EXECUTE,
   STATUS,
+  LEADER,
   AGENTS,
   FRAMEWORKS,
   TASKS,
@@ -64,14 +67,11 @@ const COMMANDS: readonly Command[] = [
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The address behind a `--master`, which may have to be looked for. */
-export type FindLeader = (text: string) => Promise<Result<string>>;
-
 /** Runs `allot VERB …`; resolves with the exit status. */
 export async function runCommand(
   argv: readonly string[],
   environment: Environment,
-  findLeader: FindLeader,
+  tools: CommandTools,
 ): Promise<number> {
   const console = processConsole();
   const [verb = "", ...rest] = argv;
@@ -81,7 +81,7 @@ export async function runCommand(
   }
   if (verb === "completion") return await printCompletion(console, rest);
   const command = COMMANDS.find(({ name }) => name === verb);
-  if (command !== undefined) return await run(command, rest, { environment, console, findLeader });
+  if (command !== undefined) return await run(command, rest, { environment, console, tools });
   const near = nearestName(verb, [...COMMANDS.map(({ name }) => name), "completion", "help"]);
   const hint = near === undefined ? "`allot help` lists the verbs" : `did you mean ${near}?`;
   await console.error(`allot: there is no verb ${verb}; ${hint}\n`);
@@ -94,11 +94,11 @@ async function run(
   {
     environment,
     console,
-    findLeader,
+    tools,
   }: {
     readonly environment: Environment;
     readonly console: Console;
-    readonly findLeader: FindLeader;
+    readonly tools: CommandTools;
   },
 ): Promise<number> {
   const complain = async (message: string, status: number): Promise<number> => {
@@ -115,19 +115,25 @@ async function run(
   if (!parsed.ok) return await complain(parsed.error.message, EXIT_USAGE);
   const fault = wordFault(command, parsed.value);
   if (fault !== undefined) return await complain(fault, EXIT_USAGE);
-  const address = await findLeader(parsed.value.string("master") ?? DEFAULT_MASTER);
-  if (!address.ok) return await complain(address.error.message, EXIT_FAILED);
-  const root = parseMasterAddress(address.value);
-  if (!root.ok) return await complain(root.error.message, EXIT_USAGE);
-  const { words, trailing } = parsed.value;
   const login = loginOf(parsed.value);
   if (!login.ok) return await complain(login.error.message, EXIT_USAGE);
   const { credential, warning } = login.value;
   if (warning !== undefined) await console.error(`allot ${command.name}: ${warning}\n`);
-  const client = new MasterClient(root.value, credential);
-  const context = { flags: parsed.value, words, trailing, console, client, environment };
+  const clientAt = (address: string): Result<MasterClient> => {
+    const root = parseMasterAddress(address);
+    return root.ok ? ok(new MasterClient(root.value, credential)) : root;
+  };
+  const { words, trailing } = parsed.value;
+  const context = { flags: parsed.value, words, trailing, console, tools, clientAt, environment };
   try {
-    return await command.run({ ...context, readFile: readTextFile });
+    if ("runAlone" in command) {
+      return await command.runAlone({ ...context, readFile: readTextFile });
+    }
+    const address = await tools.findLeader(parsed.value.string("master") ?? DEFAULT_MASTER);
+    if (!address.ok) return await complain(address.error.message, EXIT_FAILED);
+    const client = clientAt(address.value);
+    if (!client.ok) return await complain(client.error.message, EXIT_USAGE);
+    return await command.run({ ...context, client: client.value, readFile: readTextFile });
   } catch (error) {
     if (error instanceof ConsoleClosedError) return EXIT_FAILED;
     if (error instanceof ClientError) return await complain(error.message, EXIT_FAILED);

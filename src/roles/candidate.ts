@@ -5,14 +5,16 @@
 import type { Log } from "../base/ports.ts";
 import { encodeUtf8 } from "../base/text.ts";
 import { DatabaseError } from "../database/database-error.ts";
+import type { ZooKeeperContact } from "../election/core/why-no-leader.ts";
 import type { ZooKeeperUrl } from "../election/core/zookeeper-url.ts";
 import type { OpenClient } from "../election/zookeeper/client.ts";
 import { Elector } from "../election/zookeeper/elector.ts";
 import type { ZooKeeperSession } from "../election/zookeeper/session.ts";
-import type { Codec } from "../protocol/codec.ts";
+import type { MasterStanding } from "../protocol/leader-report.ts";
 import type { MasterInfo } from "../protocol/v1/types.ts";
 import type { ReplicatedRegistrar } from "../registry/store/replicated-registrar.ts";
 import type { SharedLog } from "../registry/store/shared-log.ts";
+import { masterOf } from "./master-info.ts";
 import type { ReignOptions } from "./reign.ts";
 import type { RoleContext } from "./role-context.ts";
 
@@ -44,6 +46,7 @@ export class Candidate<R extends Ending> {
   readonly #elector: Elector;
   readonly #log: Log;
   #info: MasterInfo;
+  #leader: MasterInfo | undefined;
   #session: ZooKeeperSession | undefined;
   #reign: R | undefined;
   #isStopped = false;
@@ -62,7 +65,7 @@ export class Candidate<R extends Ending> {
       rng: context.rng,
       log: context.log,
       onSession: (session) => this.#sessionChanged(session),
-      onLeader: (leader) => options.onLeader(leader && masterOf(context.codec, leader.data)),
+      onLeader: (leader) => this.#setLeader(leader && masterOf(context.codec, leader.data)),
       onElected: (id) => void this.#elected(id),
       onDeposed: (_, reason) => {
         this.#endReign(reason);
@@ -76,9 +79,37 @@ export class Candidate<R extends Ending> {
     return this.#elector.isLeaseValid() ? this.#reign : undefined;
   }
 
-  /** Whether that is this very candidacy. */
-  isOwn(master: MasterInfo | undefined): boolean {
-    return master?.id === this.#info.id;
+  /** Who it is in its present candidacy. */
+  get info(): MasterInfo {
+    return this.#info;
+  }
+
+  /** Who leads, as far as is known; this very candidacy also while it reads the registry yet. */
+  get leader(): MasterInfo | undefined {
+    return this.#leader;
+  }
+
+  get standing(): MasterStanding {
+    if (this.reign !== undefined) return "leading";
+    if (this.#leader === undefined) return "waiting";
+    if (this.#leader.id !== this.#info.id) return "following";
+    return this.#elector.isLeaseValid() ? "recovering" : "waiting";
+  }
+
+  /** Of the present session, where there is one. */
+  get session(): ZooKeeperSession | undefined {
+    return this.#session;
+  }
+
+  get contact(): ZooKeeperContact {
+    return this.#elector.contact;
+  }
+
+  /** Gives the lead away, to stand again as the last in line. */
+  stepDown(reason: string): void {
+    this.#endReign(reason);
+    this.#elector.withdraw();
+    this.#standAgain();
   }
 
   start(): void {
@@ -121,7 +152,7 @@ export class Candidate<R extends Ending> {
     // Deposed meanwhile: the next candidacy is under way.
     if (this.#isStopped || id !== this.#info.id) return;
     if (outcome !== "done" || !this.#elector.isLeaseValid()) {
-      this.#stepDown("its registry could not be taken over in time");
+      this.stepDown("its registry could not be taken over in time");
       return;
     }
     this.#reign = beginReign({
@@ -140,7 +171,7 @@ export class Candidate<R extends Ending> {
   #mayAct(id: string): boolean {
     if (this.#elector.isLeaseValid()) return true;
     this.#options.context.clock.nextTurn(() => {
-      if (id === this.#info.id && !this.#isStopped) this.#stepDown("its lease ran out");
+      if (id === this.#info.id && !this.#isStopped) this.stepDown("its lease ran out");
     });
     return false;
   }
@@ -148,14 +179,8 @@ export class Candidate<R extends Ending> {
   /** A registry that refuses to be written says that another master leads. */
   #failed(id: string, error: unknown): void {
     if (id !== this.#info.id) return;
-    if (error instanceof DatabaseError && error.code === "closed") this.#stepDown(error.message);
+    if (error instanceof DatabaseError && error.code === "closed") this.stepDown(error.message);
     else this.#options.context.onFatal(error);
-  }
-
-  #stepDown(reason: string): void {
-    this.#endReign(reason);
-    this.#elector.withdraw();
-    this.#standAgain();
   }
 
   #endReign(reason: string): void {
@@ -168,16 +193,16 @@ export class Candidate<R extends Ending> {
   /** As another, after a while; until then what it wrote last is read back. */
   #standAgain(): void {
     const { registrar, nextInfo, context } = this.#options;
+    if (this.#leader?.id === this.#info.id) this.#setLeader(undefined);
     this.#info = nextInfo();
     registrar.unfollow();
     if (this.#session !== undefined) registrar.follow(this.#logOf(this.#session));
     this.#cancelTimer();
     this.#cancelTimer = context.clock.schedule(STAND_AGAIN_MS, () => this.#stand());
   }
-}
 
-/** What stands in a candidate's node; undefined when it cannot be read. */
-export function masterOf(codec: Codec, data: Uint8Array): MasterInfo | undefined {
-  const parsed = codec.decode("mesos.v1.MasterInfo", "application/json", data);
-  return parsed.ok ? parsed.value : undefined;
+  #setLeader(leader: MasterInfo | undefined): void {
+    this.#leader = leader;
+    this.#options.onLeader(leader);
+  }
 }

@@ -1,11 +1,15 @@
 /** For a command: the address behind a `--master` that may be ZooKeeper's. */
 import type { Clock, Rng } from "../base/ports.ts";
 import { ok, type Result, refuse } from "../base/result.ts";
+import { whyNoLeader } from "../election/core/why-no-leader.ts";
 import { isZooKeeperUrl, parseZooKeeperUrl } from "../election/core/zookeeper-url.ts";
 import { Elector } from "../election/zookeeper/elector.ts";
+import { askServers } from "../election/zookeeper/servers.ts";
+import { withSession } from "../election/zookeeper/with-session.ts";
 import type { Codec } from "../protocol/codec.ts";
-import { masterOf } from "./candidate.ts";
-import { addressOf } from "./office.ts";
+import type { NamedMaster } from "../protocol/leader-report.ts";
+import { addressOf, masterOf, namedMaster } from "./master-info.ts";
+import { surveyMasters } from "./masters-survey.ts";
 
 const SESSION_TIMEOUT_MS = 10_000;
 /** A person waits at a prompt; a new leader is elected within a session's timeout. */
@@ -23,18 +27,13 @@ export async function findLeader(
   const url = parseZooKeeperUrl(text);
   if (!url.ok) return url;
   const { clock, rng, codec } = parts;
-  let problem = "no master leads there";
   const found = Promise.withResolvers<string | undefined>();
   const elector = new Elector({
     url: url.value,
     sessionTimeoutMs: SESSION_TIMEOUT_MS,
     clock,
     rng,
-    log: {
-      write: (_level, _message, fields) => {
-        problem = String(fields?.["problem"] ?? problem);
-      },
-    },
+    log: { write: () => undefined },
     onLeader: (leader) => {
       const info = leader && masterOf(codec, leader.data);
       if (info !== undefined) found.resolve(addressOf(info));
@@ -44,8 +43,27 @@ export async function findLeader(
   elector.start();
   const address = await found.promise;
   cancel();
+  const { contact } = elector;
   elector.stop();
-  return address === undefined
-    ? refuse("notReady", `no leading master was found in ZooKeeper: ${problem}`)
-    : ok(address);
+  if (address !== undefined) return ok(address);
+  const servers = contact.isConnected ? [] : await askServers(url.value.servers, clock);
+  const view = { contact, servers, leader: undefined, isRecovering: false };
+  return refuse("notReady", ["No leading master was found.", ...whyNoLeader(view)].join(" "));
+}
+
+/** All masters that stand there, in order. Errors: as `findLeader`. */
+export async function findMasters(
+  text: string,
+  { clock, codec }: { readonly clock: Clock; readonly codec: Codec },
+): Promise<Result<readonly NamedMaster[]>> {
+  const url = parseZooKeeperUrl(text);
+  if (!url.ok) return url;
+  const survey = await withSession(url.value, clock, (session) =>
+    surveyMasters(session, url.value.path, codec),
+  );
+  if (!survey.ok) return survey;
+  const { value } = survey;
+  return value.ok
+    ? ok(value.value.masters.map(namedMaster))
+    : refuse("failed", value.error.message);
 }

@@ -2,8 +2,7 @@
 import { ok, type Result, refuse } from "../base/result.ts";
 import type { ZooKeeperUrl } from "../election/core/zookeeper-url.ts";
 import { Elector } from "../election/zookeeper/elector.ts";
-import { masterOf } from "./candidate.ts";
-import { addressOf } from "./office.ts";
+import { addressOf, masterOf } from "./master-info.ts";
 import type { RoleContext } from "./role-context.ts";
 import { sessionTimeoutMs, zooKeeperFlag } from "./zookeeper-flags.ts";
 

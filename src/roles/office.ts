@@ -1,12 +1,13 @@
 /** The office of the leading master: held by one that acts alone, or stood for by one of several. */
 import type { ZooKeeperUrl } from "../election/core/zookeeper-url.ts";
 import { createFollowerApp } from "../http/master/follower-app.ts";
-import { textResponse } from "../http/responses.ts";
 import type { MasterInfo } from "../protocol/v1/types.ts";
 import type { RegistryStore } from "../registry/store/registry-store.ts";
 import type { ReplicatedRegistrar } from "../registry/store/replicated-registrar.ts";
 import { ZooKeeperLog } from "../registry/zookeeper/zookeeper-log.ts";
 import { Candidate } from "./candidate.ts";
+import { aloneLeading, CandidateLeadership } from "./leadership.ts";
+import { addressOf } from "./master-info.ts";
 import { Reign, type ReignSettings } from "./reign.ts";
 import { sessionTimeoutMs } from "./zookeeper-flags.ts";
 
@@ -26,7 +27,9 @@ export async function aloneInOffice(
   registry: RegistryStore,
   info: MasterInfo,
 ): Promise<Office> {
-  const reign = new Reign(settings, { info, onFatal: settings.context.onFatal });
+  const { context } = settings;
+  const leadership = aloneLeading(context, info);
+  const reign = new Reign(settings, { info, onFatal: context.onFatal }, leadership);
   await registry.putMaster(info);
   return {
     reign: () => reign,
@@ -45,42 +48,34 @@ export function candidateForOffice(
 ): Office {
   const { context, facts, authentication, disabledPaths } = settings;
   const callbacks: (() => void)[] = [];
-  let leader: MasterInfo | undefined;
-  const candidate = new Candidate({
+  const candidate: Candidate<Reign> = new Candidate({
     context,
     url,
     sessionTimeoutMs: sessionTimeoutMs(context.flags),
     registrar,
     nextInfo,
     openLog: (session, id) => new ZooKeeperLog(session, url.path, id),
-    beginReign: (options) => new Reign(settings, options),
-    onLeader: (info) => {
-      leader = info;
+    beginReign: (options) => new Reign(settings, options, leadership),
+    onLeader: () => {
       for (const callback of callbacks) callback();
     },
   });
+  const leadership = new CandidateLeadership({ context, url, candidate, registrar });
   const follow = createFollowerApp({
     facts,
     authentication,
     disabledPaths,
+    leadership,
     // Elected and still reading the registry, it would lead to itself.
-    leader: () => (candidate.isOwn(leader) ? undefined : leader),
+    isRecovering: () => candidate.standing === "recovering",
+    leader: () => (candidate.standing === "following" ? candidate.leader : undefined),
   });
   candidate.start();
   return {
     reign: () => candidate.reign,
-    handle: (request) =>
-      candidate.reign?.handle(request) ??
-      (candidate.isOwn(leader)
-        ? textResponse(503, "Master has not finished recovery")
-        : follow(request)),
-    leaderAddress: () => leader && addressOf(leader),
+    handle: (request) => candidate.reign?.handle(request) ?? follow(request),
+    leaderAddress: () => candidate.leader && addressOf(candidate.leader),
     onLeaderChange: (callback) => callbacks.push(callback),
     stop: () => candidate.stop(),
   };
-}
-
-/** Where a master is reached: by its address, since names need not be known everywhere. */
-export function addressOf({ address, hostname, port }: MasterInfo): string {
-  return `${address?.ip ?? hostname ?? ""}:${address?.port ?? port}`;
 }

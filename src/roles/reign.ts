@@ -1,6 +1,7 @@
 /** A master that leads: the core with its runtime, its links and its HTTP face, until it is ended. */
 import { DrfAllocator } from "../allocator/drf-allocator.ts";
 import type { Authentication } from "../http/authentication.ts";
+import type { Leadership } from "../http/master/leader-endpoints.ts";
 import { createMasterApp } from "../http/master/master-app.ts";
 import type { PacedReads } from "../http/paced-reads.ts";
 import type { ProcessFacts } from "../http/process-facts.ts";
@@ -41,7 +42,7 @@ export class Reign {
   readonly handle: (request: Request) => Response | Promise<Response>;
   readonly #links: LinkServer;
 
-  constructor(settings: ReignSettings, reign: ReignOptions) {
+  constructor(settings: ReignSettings, reign: ReignOptions, leadership: Leadership) {
     const { context, authentication, disabledPaths, facts, reads } = settings;
     const { codec, linkCodec, clock, log, flags } = context;
     this.runtime = makeRuntime(settings, reign);
@@ -62,6 +63,7 @@ export class Reign {
       disabledPaths,
       cluster: flags.string("cluster"),
       reads,
+      leadership,
     });
     this.runtime.start();
     const hostnames = settings.hostnames();

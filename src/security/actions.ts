@@ -75,7 +75,9 @@ type LoneAction =
   | "access_mesos_logs"
   | "view_flags"
   | "set_log_level"
-  | "prune_images";
+  | "prune_images"
+  /** Not of Mesos: the lead among masters, and copies of their registry. */
+  | "operate_masters";
 
 /** The name of an action, which is the name of its list in ACLs. */
 export type Action =
@@ -134,4 +136,5 @@ const ROWS: ReadonlyMap<string, ActionRow> = new Map([
   ...rows(["view_flags"], "flags", "whole"),
   ...rows(["set_log_level"], "level", "whole"),
   ...rows(["prune_images"], "images", "whole"),
+  ...rows(["operate_masters"], "masters", "whole"),
 ]);

@@ -19,6 +19,7 @@ import type { RegisterMessage } from "../../src/protocol/link-frames.ts";
 import type { FrameworkInfo, Resource, Task, TaskStatus } from "../../src/protocol/v1/types.ts";
 import { emptyRegistry } from "../../src/registry/core/registry-state.ts";
 import { ResourceKinds } from "../../src/resources/kinds.ts";
+import { aloneLeading } from "../../src/roles/leadership.ts";
 import { OPEN_ACLS } from "../../src/security/acls.ts";
 import { HEARS_EVERYBODY } from "../harness/open-http.ts";
 import { until } from "../harness/wait.ts";
@@ -65,6 +66,7 @@ export async function startFullMaster(agents: number, tasks: number): Promise<Fu
     disabledPaths: [],
     cluster: undefined,
     reads: PacedReads.on(systemClock),
+    leadership: aloneLeading({ clock: systemClock, allotVersion: "0" }, runtime.info),
   });
   const serve = await loadServe();
   const server: Server = await serve({

@@ -17,6 +17,7 @@ import { loadSqlite } from "../../src/platform/sqlite.ts";
 import { createCodec } from "../../src/protocol/codec.ts";
 import { Registrar } from "../../src/registry/store/registrar.ts";
 import { parseResources } from "../../src/resources/parse.ts";
+import { aloneLeading } from "../../src/roles/leadership.ts";
 import { FakeClock } from "../base/fake-clock.ts";
 import { HEARS_EVERYBODY } from "../harness/open-http.ts";
 import { masterOptions, newCore } from "../master/core/harness.ts";
@@ -142,6 +143,7 @@ export class LocalCluster {
       disabledPaths: [],
       cluster: undefined,
       reads: PacedReads.on(this.#clock),
+      leadership: aloneLeading({ clock: this.#clock, allotVersion: "0" }, info),
     });
     this.#master.start();
   }

@@ -6,6 +6,12 @@
 import { encodeUtf8, excerpt } from "../../base/text.ts";
 import { encodeBase64 } from "../../protocol/base64.ts";
 import { type Codec, createCodec } from "../../protocol/codec.ts";
+import {
+  type LeaderReport,
+  parseLeaderReport,
+  parseStepDownAnswer,
+  type StepDownAnswer,
+} from "../../protocol/leader-report.ts";
 import type { MasterCall, MasterResponse } from "../../protocol/v1/types.ts";
 import type { Credential } from "../../security/credentials.ts";
 import { ClientError } from "./client-error.ts";
@@ -120,6 +126,22 @@ export class MasterClient {
     await this.#body(response);
   }
 
+  /** What that master itself says of who leads. Errors: `ClientError`. */
+  async leaderReport(): Promise<LeaderReport> {
+    const path = "/allot/v1/leader";
+    const report = parseLeaderReport(await this.#json({ method: "GET", path }));
+    if (report.ok) return report.value;
+    throw new ClientError("badAnswer", `${this.address} is no master: ${report.error.message}`);
+  }
+
+  /** Has the leader hand over; it does not lead any more when this returns. Errors: `ClientError`. */
+  async stepDown(isForced: boolean): Promise<StepDownAnswer> {
+    const path = `/allot/v1/leader/step-down${isForced ? "?force=true" : ""}`;
+    const answer = parseStepDownAnswer(await this.#json({ method: "POST", path }));
+    if (answer.ok) return answer.value;
+    throw new ClientError("badAnswer", `${this.address} is no master: ${answer.error.message}`);
+  }
+
   /** The bytes of a file as they come. Errors: `ClientError`, refused with 404 for no such file. */
   async *readFile(request: FileRequest): AsyncGenerator<Uint8Array> {
     const query = new URLSearchParams({
@@ -232,6 +254,12 @@ export class MasterClient {
     return principal === undefined
       ? `${this.address} wants to know who asks: use --credential=FILE or ALLOT_CREDENTIAL`
       : `${this.address} knows no principal ${principal} with this secret`;
+  }
+
+  async #json(request: ClientRequest): Promise<unknown> {
+    const bytes = await this.#body(await this.request(request));
+    const value = this.codec.parseJson(bytes);
+    return value.ok ? value.value : undefined;
   }
 
   async #body(response: Response): Promise<Uint8Array> {

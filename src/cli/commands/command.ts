@@ -8,6 +8,7 @@ import type { MasterClient } from "../client/master-client.ts";
 import type { Console } from "../console.ts";
 import { acts, type Flag, type FlagTable, group } from "../flags/flag-table.ts";
 import type { ParsedFlags } from "../flags/parse-flags.ts";
+import type { CommandTools } from "../ports.ts";
 
 /** What was asked for is done. */
 export const EXIT_DONE = 0;
@@ -16,8 +17,15 @@ export const EXIT_FAILED = 1;
 /** The command line makes no sense. */
 export const EXIT_USAGE = 2;
 
-/** One verb. */
-export interface Command {
+/** One verb: with a master to talk to, or one that looks for what it needs by itself. */
+export type Command = CommandText &
+  (
+    | { readonly run: (context: CommandContext) => Promise<number> }
+    | { readonly runAlone: (context: LoneContext) => Promise<number> }
+  );
+
+/** What help tells of it, and how its command line is read. */
+interface CommandText {
   readonly name: string;
   /** One line for the list of verbs. */
   readonly summary: string;
@@ -34,18 +42,23 @@ export interface Command {
   readonly hasTrailing?: boolean;
   /** The exit status when the command line makes no sense or the master does not answer. */
   readonly failureStatus?: number;
-  readonly run: (context: CommandContext) => Promise<number>;
 }
 
 /** What a verb works with. */
-export interface CommandContext {
+export interface LoneContext {
   readonly flags: ParsedFlags;
   readonly words: readonly string[];
   readonly trailing: readonly string[];
   readonly console: Console;
-  readonly client: MasterClient;
+  readonly tools: CommandTools;
+  /** A client of the master at that address, with the login of the flags. Errors: invalid. */
+  readonly clientAt: (address: string) => Result<MasterClient>;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly readFile: (path: string) => Result<string>;
+}
+
+export interface CommandContext extends LoneContext {
+  readonly client: MasterClient;
 }
 
 /** Flags of every verb. */

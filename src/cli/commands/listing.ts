@@ -41,3 +41,15 @@ export function secondsOf(time: TimeInfo | undefined): number | undefined {
 export function ageOf(time: string | null): string {
   return time === null ? "-" : formatAge(Date.now() - Date.parse(time));
 }
+
+/** `Name:       text` for each. */
+export function formatLines(lines: readonly (readonly [string, string])[]): string {
+  return lines.map(([name, text]) => `${`${name}:`.padEnd(12)}${text}\n`).join("");
+}
+
+/** Why no master leads, a sentence a line; empty without any. */
+export function formatWhy(why: readonly string[]): string {
+  const [first, ...others] = why;
+  if (first === undefined) return "";
+  return `${formatLines([["Why", first]])}${others.map((text) => `${" ".repeat(12)}${text}\n`).join("")}`;
+}

@@ -1,8 +1,9 @@
 /** `allot status`: the pool at a glance. */
 import type { MasterResponse } from "../../protocol/v1/types.ts";
+import { ClientError } from "../client/client-error.ts";
 import { group } from "../flags/flag-table.ts";
-import { type Command, type CommandContext, EXIT_DONE, JSON_FLAG } from "./command.ts";
-import { ageOf, isoTime, printJson } from "./listing.ts";
+import { type Command, type CommandContext, EXIT_DONE, EXIT_FAILED, JSON_FLAG } from "./command.ts";
+import { ageOf, formatLines, formatWhy, isoTime, printJson } from "./listing.ts";
 import { amountsOf, type ResourceAmounts, shareText, sumAmounts } from "./resource-text.ts";
 
 /** What `allot status --json` prints. */
@@ -35,13 +36,43 @@ export const STATUS: Command = {
   synopsis: "[--json]",
   description: [
     "--json prints {master: {address, id, version, api_version, started_at}, agents: {active, inactive, recovering}, isolation: {enforced, measured}, frameworks: {connected, disconnected}, tasks: {TASK_…: count}, resources: {total, allocated}}.",
+    "While no master leads it says why, the exit status is 1, and --json prints {master: {address, id: null, standing}, why: [sentences]}.",
   ],
   flags: group("Output", [JSON_FLAG]),
   wordCount: 0,
   run: showStatus,
 };
 
-async function showStatus({ client, console, flags }: CommandContext): Promise<number> {
+async function showStatus(context: CommandContext): Promise<number> {
+  try {
+    return await showPool(context);
+  } catch (error) {
+    if (!(error instanceof ClientError && error.isRetriable)) throw error;
+    return await explainSilence(context, error);
+  }
+}
+
+/** No master leads: the one that was asked may know why. */
+async function explainSilence(
+  { client, console, flags }: CommandContext,
+  silence: ClientError,
+): Promise<number> {
+  const report = await client.leaderReport().catch(() => undefined);
+  // One that leads by now answers when it is asked again.
+  if (report === undefined || report.self.standing === "leading") throw silence;
+  const { self, leader, why } = report;
+  if (flags.boolean("json")) {
+    const master = { address: self.address, id: null, standing: self.standing };
+    await printJson(console, { master, why: why.length === 0 ? [silence.message] : why });
+    return EXIT_FAILED;
+  }
+  const elected = leader === null ? "no master leads" : `${leader.address} is elected`;
+  const head = formatLines([["Master", `${self.address} is ${self.standing}; ${elected}`]]);
+  await console.out(`${head}${formatWhy(why.length === 0 ? [silence.message] : why)}`);
+  return EXIT_FAILED;
+}
+
+async function showPool({ client, console, flags }: CommandContext): Promise<number> {
   const answers = await Promise.all([
     client.call({ type: "GET_MASTER" }),
     client.call({ type: "GET_VERSION" }),
@@ -108,7 +139,7 @@ function formatStatus(status: Status): string {
     ["Tasks", states.length === 0 ? "none" : states.join(", ")],
     ["In use", `cpus ${share("cpus")}, memory ${share("mem")}, disk ${share("disk")}`],
   ];
-  return lines.map(([name, text]) => `${`${name}:`.padEnd(12)}${text}\n`).join("");
+  return formatLines(lines);
 }
 
 function isolationText({ enforced, measured }: Status["isolation"]): string {

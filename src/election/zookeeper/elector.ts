@@ -11,6 +11,7 @@ import {
   type ElectionInput,
   type Leader,
 } from "../core/election.ts";
+import type { ZooKeeperContact } from "../core/why-no-leader.ts";
 import type { ZooKeeperUrl } from "../core/zookeeper-url.ts";
 import type { OpenClient } from "./client.ts";
 import { REOPEN_MS } from "./limits.ts";
@@ -38,9 +39,19 @@ export class Elector {
   #isStopped = false;
   #cancelTimer: () => void = () => undefined;
   #lastProblem = "";
+  #isConnected = false;
+  /** Connected, or not, since then. */
+  #contactSinceMs: number;
 
   constructor(options: ElectorOptions) {
     this.#options = options;
+    this.#contactSinceMs = options.clock.monotonicMs();
+  }
+
+  /** Whether ZooKeeper can be reached, and for how long it could, or could not. */
+  get contact(): ZooKeeperContact {
+    const forMs = this.#options.clock.monotonicMs() - this.#contactSinceMs;
+    return { isConnected: this.#isConnected, forMs };
   }
 
   get leader(): Leader | undefined {
@@ -178,7 +189,7 @@ export class Elector {
     session: ZooKeeperSession,
     data: Uint8Array,
   ): Promise<SessionResult<string | undefined>> {
-    const names = this.#note(await session.children(this.#options.url.path, () => undefined));
+    const names = this.#note(await session.children(this.#options.url.path));
     if (!names.ok) return names;
     for (const name of names.value) {
       if (!name.startsWith(CANDIDATE_PREFIX)) continue;
@@ -205,6 +216,7 @@ export class Elector {
       onDisconnected: () => this.#sessionInput(session, { kind: "sessionDisconnected" }),
       onOver: (reason) => {
         if (session !== this.#session) return;
+        this.#setConnected(false);
         this.#report(reason);
         // Refused at once, it would be refused again and again.
         const pauseMs = Math.max(0, openedMs + REOPEN_MS - clock.monotonicMs());
@@ -220,11 +232,18 @@ export class Elector {
 
   #sessionInput(session: ZooKeeperSession, input: ElectionInput): void {
     if (session !== this.#session) return;
+    this.#setConnected(input.kind === "sessionConnected");
     if (input.kind === "sessionConnected") {
       this.#lastProblem = "";
       if (!this.#election.hasSession) this.#options.onSession?.(session);
     }
     this.#input(input);
+  }
+
+  #setConnected(isConnected: boolean): void {
+    if (isConnected === this.#isConnected) return;
+    this.#isConnected = isConnected;
+    this.#contactSinceMs = this.#options.clock.monotonicMs();
   }
 
   #pathOf(name: string): string {

@@ -14,3 +14,12 @@ export const REOPEN_MS = 1000;
 
 /** Milliseconds for the server to take note of an orderly end. */
 export const CLOSE_MS_MAX = 1000;
+
+/** Milliseconds that one server may take to say how it is; a person waits for the answer. */
+export const ASK_MS_MAX = 1500;
+
+/** Session of a command, which lasts for a question or two. */
+export const COMMAND_SESSION_MS = 10_000;
+
+/** Milliseconds until a command gives a ZooKeeper up that does not answer. */
+export const COMMAND_CONNECT_MS_MAX = 8000;

@@ -8,19 +8,23 @@ import { createEndpointsApp } from "../endpoints.ts";
 import { processEndpoints } from "../process-endpoints.ts";
 import type { ProcessFacts } from "../process-facts.ts";
 import { textResponse } from "../responses.ts";
+import { type Leadership, whoLeadsEndpoint } from "./leader-endpoints.ts";
 
 export interface FollowerAppOptions {
   readonly facts: ProcessFacts;
   readonly authentication: Authentication;
   readonly disabledPaths: readonly string[];
-  /** Who leads, as far as is known. */
+  readonly leadership: Leadership;
+  /** Another one that leads, as far as is known. */
   leader(): MasterInfo | undefined;
+  /** Elected, this one reads the registry yet. */
+  isRecovering(): boolean;
 }
 
 export function createFollowerApp(
   options: FollowerAppOptions,
 ): (request: Request) => Response | Promise<Response> {
-  const { facts, authentication, disabledPaths, leader } = options;
+  const { facts, authentication, disabledPaths, leadership, leader, isRecovering } = options;
   return createEndpointsApp({
     actor: "master",
     endpoints: [
@@ -31,12 +35,14 @@ export function createFollowerApp(
         help: "leads a browser to the leading master",
         answer: () => toMaster(leader(), ""),
       },
+      whoLeadsEndpoint(leadership),
       ...processEndpoints(facts),
     ],
     authentication,
     disabledPaths,
     elsewhere: (request) => {
       const { pathname, search } = new URL(request.url);
+      if (isRecovering()) return textResponse(503, "Master has not finished recovery");
       return toMaster(leader(), `${pathname}${search}`);
     },
   });
@@ -44,7 +50,8 @@ export function createFollowerApp(
 
 /** 307 to that master, or 503. */
 export function toMaster(master: MasterInfo | undefined, path: string): Response {
-  if (master === undefined) return textResponse(503, "No leader elected");
+  if (master === undefined)
+    return textResponse(503, "No leader elected; /allot/v1/leader says why");
   const { hostname, port } = master;
   const headers = { Location: `//${hostname ?? ""}:${port}${path}`, "Content-Length": "0" };
   return new Response(null, { status: 307, headers });

@@ -12,6 +12,7 @@ import { processEndpoints } from "../process-endpoints.ts";
 import type { ProcessFacts } from "../process-facts.ts";
 import { handleFollow, handleKill } from "./allot-api.ts";
 import { toMaster } from "./follower-app.ts";
+import { type Leadership, leaderEndpoints } from "./leader-endpoints.ts";
 import { listingEndpoints } from "./listing-endpoints.ts";
 import { handleMasterCall } from "./operator-api.ts";
 import { readEndpoints } from "./read-endpoints.ts";
@@ -27,6 +28,7 @@ export interface MasterAppOptions {
   readonly disabledPaths: readonly string[];
   readonly cluster: string | undefined;
   readonly reads: PacedReads;
+  readonly leadership: Leadership;
 }
 
 /** Answers one request to the master's port. */
@@ -44,6 +46,7 @@ function masterEndpoints({
   facts,
   cluster,
   reads,
+  leadership,
 }: MasterAppOptions): readonly Endpoint[] {
   const endpointFacts = { version: facts.version, cluster, flags: facts.flags };
   return [
@@ -73,6 +76,7 @@ function masterEndpoints({
     ...listingEndpoints(runtime, { reads, acls: facts.acls }),
     ...allotEndpoints(runtime, facts.acls),
     ...whyEndpoints(runtime, facts.acls),
+    ...leaderEndpoints(leadership, facts.acls),
   ];
 }
 

@@ -9,6 +9,7 @@
  * Every write is one transaction with a check of the epoch's version. Source: DESIGN §5.
  */
 import { assert } from "../../base/assert.ts";
+import { ok } from "../../base/result.ts";
 import { decodeUtf8, encodeUtf8, isSameBytes } from "../../base/text.ts";
 import type { SessionErrorCode, Write } from "../../election/zookeeper/client.ts";
 import {
@@ -29,6 +30,31 @@ import {
 /** No candidate, whatever reads the children of the masters' node: its last part is no number. */
 const FOLDER = "allot_registry";
 const DIGITS = 10;
+
+/** Who took the log over last. */
+export interface LogEpoch {
+  /** Grows with each who takes it over. */
+  readonly number: number;
+  /** The master's id. */
+  readonly leader: string;
+  /** Wall milliseconds of ZooKeeper's clock. */
+  readonly sinceMs: number;
+}
+
+/** The present epoch of the log of masters that meet at `path`; undefined: there is none yet. */
+export async function readEpoch(
+  session: ZooKeeperSession,
+  path: string,
+): Promise<SessionResult<LogEpoch | undefined>> {
+  const node = await session.read(epochPath(childOf(path, FOLDER)));
+  if (!node.ok) return node.error.code === "noNode" ? ok(undefined) : node;
+  const { version: number, data, writtenMs: sinceMs } = node.value;
+  return ok(number === 0 ? undefined : { number, leader: decodeUtf8(data) ?? "", sinceMs });
+}
+
+function epochPath(root: string): string {
+  return `${root}/epoch`;
+}
 
 interface Root {
   /** Name of the newest whole snapshot. */
@@ -75,15 +101,15 @@ export class ZooKeeperLog implements SharedLog {
   }
 
   async claim(): Promise<WriteOutcome> {
-    for (const path of [`${this.#root}/epoch`, this.#path("log"), this.#path("snapshots")]) {
+    for (const path of [epochPath(this.#root), this.#path("log"), this.#path("snapshots")]) {
       if (!(await this.#surely(() => this.#session.ensure(path))).ok) return "lost";
     }
     for (;;) {
-      const epoch = await this.#surely(() => this.#session.read(`${this.#root}/epoch`));
+      const epoch = await this.#surely(() => this.#session.read(epochPath(this.#root)));
       if (!epoch.ok) return "lost";
       const { version } = epoch.value;
       const data = encodeUtf8(this.#leader);
-      const set = { kind: "set", path: `${this.#root}/epoch`, data, version } as const;
+      const set = { kind: "set", path: epochPath(this.#root), data, version } as const;
       const claimed = await this.#session.write([set]);
       if (claimed.ok) {
         this.#epochVersion = version + 1;
@@ -133,7 +159,7 @@ export class ZooKeeperLog implements SharedLog {
     for (const name of await this.#names("snapshots")) {
       if (name === snapshot) continue;
       const folder = `${this.#path("snapshots")}/${name}`;
-      const chunks = await this.#session.children(folder, () => undefined);
+      const chunks = await this.#session.children(folder);
       for (const chunk of chunks.ok ? chunks.value : []) paths.push(`${folder}/${chunk}`);
       paths.push(folder);
     }
@@ -196,7 +222,7 @@ export class ZooKeeperLog implements SharedLog {
     assert(this.#epochVersion !== undefined, "the log was claimed before it is written");
     const epoch = {
       kind: "check",
-      path: `${this.#root}/epoch`,
+      path: epochPath(this.#root),
       version: this.#epochVersion,
     } as const;
     const result = await this.#surely(() => this.#session.write([epoch, ...writes]));
@@ -217,9 +243,7 @@ export class ZooKeeperLog implements SharedLog {
   }
 
   async #names(folder: "log" | "snapshots"): Promise<readonly string[]> {
-    const names = await this.#surely(() =>
-      this.#session.children(this.#path(folder), () => undefined),
-    );
+    const names = await this.#surely(() => this.#session.children(this.#path(folder)));
     return names.ok ? names.value : [];
   }
 
