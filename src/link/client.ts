@@ -46,6 +46,15 @@ export interface LinkClientOptions {
   onDown(): void;
 }
 
+/** Whether there is a link to the master, and why not. */
+export interface LinkStatus {
+  readonly isUp: boolean;
+  /** Up, or not, for so long. */
+  readonly forMs: number;
+  /** Of the last attempt; empty while the link is up. */
+  readonly problem: string;
+}
+
 export class LinkClient {
   readonly #options: LinkClientOptions;
   #socket: WebSocket | undefined;
@@ -57,9 +66,16 @@ export class LinkClient {
   #cancelTimer: () => void = () => undefined;
   #isStopped = false;
   #lastProblem = "";
+  #statusSinceMs: number;
 
   constructor(options: LinkClientOptions) {
     this.#options = options;
+    this.#statusSinceMs = options.clock.monotonicMs();
+  }
+
+  get status(): LinkStatus {
+    const forMs = this.#options.clock.monotonicMs() - this.#statusSinceMs;
+    return { isUp: this.#channel !== undefined, forMs, problem: this.#lastProblem };
   }
 
   /** Begins to connect; returns at once. */
@@ -168,6 +184,7 @@ export class LinkClient {
     this.#cancelTimer();
     this.#lastProblem = "";
     this.#upSinceMs = clock.monotonicMs();
+    this.#statusSinceMs = this.#upSinceMs;
     this.#spreadMs = welcome.reconnectSpreadMs;
     const channel: Channel<AgentToMaster> = new Channel<AgentToMaster>(
       {
@@ -228,6 +245,7 @@ export class LinkClient {
   #lose(reason: string): void {
     if (this.#isStopped) return;
     const wasUp = this.#channel !== undefined;
+    if (wasUp) this.#statusSinceMs = this.#options.clock.monotonicMs();
     this.#cancelTimer();
     this.#channel?.close();
     this.#streamServer?.close();

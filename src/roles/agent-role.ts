@@ -13,7 +13,7 @@ import { readBootId } from "../agent/runtime/boot-id.ts";
 import type { GarbageOptions } from "../agent/runtime/garbage.ts";
 import { ok, type Result, refuse } from "../base/result.ts";
 import { Fetcher } from "../fetcher/fetcher.ts";
-import { AGENT_ACTOR, createAgentApp } from "../http/agent/agent-app.ts";
+import { AGENT_ACTOR, createAgentApp, type LinkReport } from "../http/agent/agent-app.ts";
 import { withLogFile } from "../http/file-source.ts";
 import { LiveMetrics } from "../http/metrics/live-metrics.ts";
 import { type ProcessFacts, sortedMetrics, systemMetrics } from "../http/process-facts.ts";
@@ -51,7 +51,7 @@ export interface AgentRoleOptions {
   /** Port to listen on. */
   readonly port: number | undefined;
   /** Who leads, and when that is another one. */
-  readonly master: Pick<MasterSource, "leaderAddress" | "onLeaderChange">;
+  readonly master: Omit<MasterSource, "stop">;
   /** The agent has to end: the master shut it down, or it may not join. */
   onExit(reason: string): void;
 }
@@ -199,6 +199,7 @@ export async function startAgent(
     pid: `${AGENT_ACTOR}@${address.ip}:${server.port}`,
     startTime: startedMs / 1000,
     masterHostname: () => master?.hostname,
+    link: () => linkReport(clock, link, role.master),
   });
   facts.live.start();
   await runtime.start();
@@ -214,6 +215,23 @@ export async function startAgent(
       await server.stop();
     },
   });
+}
+
+/** The way to the master, and why there is none. */
+async function linkReport(
+  clock: RoleContext["clock"],
+  link: LinkClient,
+  source: Omit<MasterSource, "stop">,
+): Promise<LinkReport> {
+  const { isUp, forMs, problem } = link.status;
+  const why = await source.why();
+  const isExplained = isUp || why.length > 0 || problem === "";
+  return {
+    master: source.leaderAddress() ?? null,
+    is_linked: isUp,
+    since: new Date(clock.wallMs() - forMs).toISOString(),
+    why: isExplained ? why : [`There is no link to the master: ${problem}.`],
+  };
 }
 
 async function agentOptions(

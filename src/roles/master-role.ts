@@ -38,6 +38,8 @@ export interface RunningMaster extends RunningRole {
   leaderAddress(): string | undefined;
   /** Calls back whenever another one leads. */
   onLeaderChange(callback: () => void): void;
+  /** Why none is, in sentences. */
+  why(): Promise<readonly string[]>;
 }
 
 /** Starts a master. Errors: a refusal for bad flags; rejects when disk or port cannot be had. */
@@ -104,6 +106,7 @@ export async function startMaster(context: RoleContext): Promise<Result<RunningM
     port: server.port,
     leaderAddress: running.leaderAddress,
     onLeaderChange: running.onLeaderChange,
+    why: async () => (await running.leadership.report()).why,
     stop: async () => {
       whitelist.value.stop();
       facts.live.stop();

@@ -1,7 +1,9 @@
 /** Where an agent learns who its master is: an address that it was given, or ZooKeeper. */
 import { ok, type Result, refuse } from "../base/result.ts";
+import { whyNoLeader } from "../election/core/why-no-leader.ts";
 import type { ZooKeeperUrl } from "../election/core/zookeeper-url.ts";
 import { Elector } from "../election/zookeeper/elector.ts";
+import { askServers } from "../election/zookeeper/servers.ts";
 import { addressOf, masterOf } from "./master-info.ts";
 import type { RoleContext } from "./role-context.ts";
 import { sessionTimeoutMs, zooKeeperFlag } from "./zookeeper-flags.ts";
@@ -11,6 +13,8 @@ export interface MasterSource {
   leaderAddress(): string | undefined;
   /** Calls back whenever another one leads. */
   onLeaderChange(callback: () => void): void;
+  /** Why no leader is known, in sentences; empty while one is. */
+  why(): Promise<readonly string[]>;
   stop(): void;
 }
 
@@ -37,6 +41,7 @@ export function fixedSource(address: string): MasterSource {
   return {
     leaderAddress: () => address,
     onLeaderChange: () => undefined,
+    why: async () => [],
     stop: () => undefined,
   };
 }
@@ -68,6 +73,11 @@ export function zooKeeperSource(options: ZooKeeperSourceOptions): MasterSource {
   return {
     leaderAddress: () => address,
     onLeaderChange: (callback) => callbacks.push(callback),
+    why: async () => {
+      const { contact } = elector;
+      const servers = contact.isConnected ? [] : await askServers(url.servers, clock);
+      return whyNoLeader({ contact, servers, leader: address, isRecovering: false });
+    },
     stop: () => elector.stop(),
   };
 }

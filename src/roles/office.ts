@@ -1,6 +1,7 @@
 /** The office of the leading master: held by one that acts alone, or stood for by one of several. */
 import type { ZooKeeperUrl } from "../election/core/zookeeper-url.ts";
 import { createFollowerApp } from "../http/master/follower-app.ts";
+import type { Leadership } from "../http/master/leader-endpoints.ts";
 import type { MasterInfo } from "../protocol/v1/types.ts";
 import type { RegistryStore } from "../registry/store/registry-store.ts";
 import type { ReplicatedRegistrar } from "../registry/store/replicated-registrar.ts";
@@ -18,6 +19,7 @@ export interface Office {
   /** `host:port` of who leads, as far as is known. */
   leaderAddress(): string | undefined;
   onLeaderChange(callback: () => void): void;
+  readonly leadership: Leadership;
   stop(): void;
 }
 
@@ -36,6 +38,7 @@ export async function aloneInOffice(
     handle: reign.handle,
     leaderAddress: () => addressOf(info),
     onLeaderChange: () => undefined,
+    leadership,
     stop: () => reign.end(),
   };
 }
@@ -76,6 +79,7 @@ export function candidateForOffice(
     handle: (request) => candidate.reign?.handle(request) ?? follow(request),
     leaderAddress: () => candidate.leader && addressOf(candidate.leader),
     onLeaderChange: (callback) => callbacks.push(callback),
+    leadership,
     stop: () => candidate.stop(),
   };
 }

@@ -62,6 +62,16 @@ async function whoLeads(master: string): Promise<LeaderJson> {
   return JSON.parse(stdout) as LeaderJson;
 }
 
+interface LinkJson {
+  readonly master: string | null;
+  readonly is_linked: boolean;
+  readonly why: readonly string[];
+}
+
+async function linkOf(agent: AllotProcess | undefined): Promise<LinkJson> {
+  return (await (await fetch(`${agent?.url}/allot/v1/link`)).json()) as LinkJson;
+}
+
 /** A task that notes its starts, and ends once the sign is there. */
 async function lastingTask(leader: AllotProcess, folder: string) {
   const framework = await TestFramework.subscribe({ master: leader.url, info: LASTING });
@@ -212,6 +222,14 @@ describe.skipIf(!isThere)("without a quorum of ZooKeeper", () => {
         const asked = await whoLeads(hostOf(master));
         expect([asked.leader, asked.masters[0]?.standing]).toEqual([null, "waiting"]);
       }
+      const link = await until("the agent knows no leader", async () => {
+        const told = await linkOf(masters.agents[0]);
+        return told.master === null ? told : undefined;
+      });
+      expect(link).toMatchObject({
+        is_linked: false,
+        why: [expect.stringContaining("has no quorum"), expect.anything(), expect.anything()],
+      });
       const found = await allot(masters.url, "status");
       expect([found.code, found.stderr]).toEqual([1, expect.stringContaining("has no quorum")]);
       await Bun.write(sign, "");
@@ -222,6 +240,8 @@ describe.skipIf(!isThere)("without a quorum of ZooKeeper", () => {
       await again.status("lasting", "TASK_FINISHED");
       expect(readFileSync(starts, "utf8")).toBe("x\n");
       expect((await allot(hostOf(next), "status")).code).toBe(0);
+      const { master, is_linked, why } = await linkOf(masters.agents[0]);
+      expect([master, is_linked, why]).toEqual([hostOf(next), true, []]);
       await again.teardown();
     },
     TIMEOUT_MS,

@@ -80,6 +80,7 @@ export class LocalAgent {
       pid: "slave(1)@127.0.0.1:5051",
       startTime: 0,
       masterHostname: () => "master",
+      link: async () => ({ master: null, is_linked: true, since: "", why: [] }),
     });
   }
 

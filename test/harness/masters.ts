@@ -14,7 +14,7 @@ export class Masters {
   readonly masters: AllotProcess[] = [];
   readonly #flags = new Map<AllotProcess, readonly [folder: string, port: string]>();
   readonly #folders: string[] = [];
-  readonly #agents: AllotProcess[] = [];
+  readonly agents: AllotProcess[] = [];
 
   private constructor(url: string, sessionTimeoutMs: number) {
     this.url = url;
@@ -54,7 +54,7 @@ export class Masters {
   async startAgent(): Promise<string> {
     const workDir = this.#folder();
     const flags = [`--master=${this.url}`, "--resources=cpus:10;mem:1000;disk:1000"];
-    this.#agents.push(await startAllot({ role: "agent", workDir, flags }));
+    this.agents.push(await startAllot({ role: "agent", workDir, flags }));
     return workDir;
   }
 
@@ -63,7 +63,7 @@ export class Masters {
     return until("a leader with its agents", async () => {
       for (const master of among) {
         const active = (await stateOf(master))?.slaves.filter((agent) => agent.active);
-        if (active?.length === this.#agents.length) return master;
+        if (active?.length === this.agents.length) return master;
       }
       return undefined;
     });
@@ -74,7 +74,7 @@ export class Masters {
   }
 
   async end(): Promise<void> {
-    for (const running of [...this.masters, ...this.#agents]) {
+    for (const running of [...this.masters, ...this.agents]) {
       if (running.isRunning()) await running.end("SIGKILL");
     }
     for (const folder of this.#folders) await removeWorkDir(folder);

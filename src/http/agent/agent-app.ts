@@ -24,6 +24,7 @@ import { handleAgentCall } from "./operator-api.ts";
 /** The agent's actor in paths and pids. */
 export const AGENT_ACTOR = "slave(1)";
 const EXECUTOR_PATH = "/api/v1/executor";
+const LINK_PATH = "/allot/v1/link";
 
 export interface AgentAppOptions {
   readonly runtime: AgentRuntime;
@@ -39,6 +40,18 @@ export interface AgentAppOptions {
   /** Seconds since the Unix epoch. */
   readonly startTime: number;
   masterHostname(): string | undefined;
+  link(): Promise<LinkReport>;
+}
+
+/** What an agent says of its way to the master: an addition of allot's own. */
+export interface LinkReport {
+  /** `host:port` of who leads, as far as is known. */
+  readonly master: string | null;
+  readonly is_linked: boolean;
+  /** Linked, or not, since then: ISO 8601. */
+  readonly since: string;
+  /** Sentences on why there is no link or no leader; empty when all is well. */
+  readonly why: readonly string[];
 }
 
 /** Answers one request to the agent's port. */
@@ -52,7 +65,7 @@ export function createAgentApp(
     disabledPaths,
     endpoints: agentEndpoints(options),
     // Recovery waits for the executors that subscribe again, so they are let in before it is over.
-    ungatedPaths: [EXECUTOR_PATH, "/health"],
+    ungatedPaths: [EXECUTOR_PATH, "/health", LINK_PATH],
     gate: () =>
       runtime.state.phase === "recovering"
         ? textResponse(503, "Agent has not finished recovery")
@@ -74,6 +87,14 @@ function agentEndpoints(options: AgentAppOptions): readonly Endpoint[] {
       path: "/api/v1",
       help: "the agent's operator API of Mesos v1 (POST)",
       answer: (c, caller) => handleAgentCall(options, c.req.raw, caller),
+    },
+    {
+      path: LINK_PATH,
+      realm: "readonly",
+      methods: ["GET"],
+      isPrefix: false,
+      help: "whether there is a link to the master, and why not",
+      answer: async (c) => answerJson(c, await options.link()),
     },
     {
       path: "/state",
