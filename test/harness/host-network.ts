@@ -5,7 +5,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { runProgram } from "./run-program.ts";
+import { mustRun, runProgram } from "./run-program.ts";
 
 /** Where Debian puts the plugins of containernetworking-plugins. */
 export const CNI_PLUGINS = "/usr/lib/cni";
@@ -39,28 +39,22 @@ export async function makeHostNetwork(): Promise<HostNetwork> {
   const [third = 0, fourth = 0] = bytes;
   const address = (last: number): string => `198.18.${third}.${(fourth & 0xfc) + last}`;
   const ip = address(2);
-  await must("ip", "netns", "add", name);
-  await must("ip", "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", name);
-  await must("ip", "address", "add", `${address(1)}/30`, "dev", name);
-  await must("ip", "link", "set", name, "up");
+  await mustRun("ip", "netns", "add", name);
+  await mustRun("ip", "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", name);
+  await mustRun("ip", "address", "add", `${address(1)}/30`, "dev", name);
+  await mustRun("ip", "link", "set", name, "up");
   const inside = ["ip", "-netns", name];
-  await must(...inside, "address", "add", `${ip}/30`, "dev", "eth0");
-  for (const device of ["lo", "eth0"]) await must(...inside, "link", "set", device, "up");
+  await mustRun(...inside, "address", "add", `${ip}/30`, "dev", "eth0");
+  for (const device of ["lo", "eth0"]) await mustRun(...inside, "link", "set", device, "up");
   const words = ["nsenter", `--net=/run/netns/${name}`, "--"] as const;
   return {
     ip,
     words: [...words],
-    run: (...command) => must(...words, ...command),
+    run: (...command) => mustRun(...words, ...command),
     remove: async () => {
-      await must("ip", "netns", "delete", name);
+      await mustRun("ip", "netns", "delete", name);
       // The other end goes with it a moment later, or at once when it is asked for.
       await runProgram("ip", ["link", "delete", name]);
     },
   };
-}
-
-async function must(...[program = "", ...args]: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await runProgram(program, args);
-  if (code !== 0) throw new Error(`${program} ${args.join(" ")}: ${stderr.trim()}`);
-  return stdout;
 }

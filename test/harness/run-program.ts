@@ -42,3 +42,10 @@ export function runProgram(
     options.onStart?.(child);
   });
 }
+
+/** Output of a program. Errors: when it fails, with what it said. */
+export async function mustRun(...[program = "", ...args]: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await runProgram(program, args);
+  if (code !== 0) throw new Error(`${program} ${args.join(" ")}: ${stderr.trim()}`);
+  return stdout;
+}

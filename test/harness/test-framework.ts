@@ -4,7 +4,7 @@
  * Source: reference/http-api.md 1-5.
  */
 import { records } from "./records.ts";
-import { until } from "./wait.ts";
+import { PATIENCE_MS, until } from "./wait.ts";
 import { JSON_WIRE, type Wire } from "./wire.ts";
 
 /** The parts of messages that tests look at; everything else is there all the same. */
@@ -58,6 +58,8 @@ export interface FrameworkOptions {
   readonly acknowledges?: boolean;
   /** JSON unless told. */
   readonly wire?: Wire;
+  /** Until SUBSCRIBED; afterwards the attempt is given up. */
+  readonly patienceMs?: number;
   /** Sent with every call. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -92,7 +94,12 @@ export class TestFramework {
   /** Subscribes and waits for SUBSCRIBED; with `info.id` it is a return. */
   static async subscribe(options: FrameworkOptions): Promise<TestFramework> {
     const framework = new TestFramework(options);
-    await framework.#subscribe();
+    const timer = setTimeout(() => framework.disconnect(), options.patienceMs ?? PATIENCE_MS);
+    try {
+      await framework.#subscribe();
+    } finally {
+      clearTimeout(timer);
+    }
     return framework;
   }
 
@@ -132,6 +139,7 @@ export class TestFramework {
     await until("SUBSCRIBED", () => {
       const refusal = this.events.find(({ error }) => error !== undefined);
       if (refusal !== undefined) throw new Error(`SUBSCRIBE: ${refusal.error?.message}`);
+      if (this.#isOver) throw new Error("SUBSCRIBE: the stream has ended");
       return this.#id !== "";
     });
   }

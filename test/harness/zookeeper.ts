@@ -8,6 +8,7 @@ import { parseZooKeeperUrl } from "../../src/election/core/zookeeper-url.ts";
 import { ZooKeeperSession } from "../../src/election/zookeeper/session.ts";
 import { systemClock } from "../../src/platform/system.ts";
 import { freePort } from "./free-port.ts";
+import { type Host, LOOPBACK } from "./hosts.ts";
 import { until } from "./wait.ts";
 
 const JAR = "/usr/share/java/zookeeper.jar";
@@ -23,15 +24,17 @@ const SESSION_TIMEOUT_MS = 3000;
 export class ZooKeeperServer {
   readonly port: number;
   readonly #config: string;
+  readonly #host: Host;
   #process: ChildProcess | undefined;
 
-  constructor(port: number, config: string) {
+  constructor(port: number, config: string, host: Host = LOOPBACK) {
     this.port = port;
     this.#config = config;
+    this.#host = host;
   }
 
   get address(): string {
-    return `127.0.0.1:${this.port}`;
+    return `${this.#host.ip}:${this.port}`;
   }
 
   /** Undefined while it does not run. */
@@ -42,8 +45,9 @@ export class ZooKeeperServer {
   }
 
   start(): void {
-    const args = [...JAVA_OPTIONS, "-cp", JAR, MAIN, this.#config];
-    this.#process = spawn(JAVA, args, { stdio: "ignore" });
+    const java = [JAVA, ...JAVA_OPTIONS, "-cp", JAR, MAIN, this.#config];
+    const [program = JAVA, ...args] = [...this.#host.words, ...java];
+    this.#process = spawn(program, args, { stdio: "ignore" });
   }
 
   /** Ends it as a crash does. */
@@ -83,7 +87,7 @@ export class ZooKeeperServer {
   #say(word: string): Promise<string> {
     return new Promise((resolve) => {
       let text = "";
-      const socket = connect(this.port, "127.0.0.1", () => socket.write(word));
+      const socket = connect(this.port, this.#host.ip, () => socket.write(word));
       socket.setTimeout(1000, () => socket.destroy());
       socket.on("data", (data) => {
         text += data;
@@ -125,6 +129,8 @@ export interface ZooKeeperOptions {
   readonly tickMs?: number;
   /** Exists, and goes with the servers; a new one unless told. */
   readonly folder?: string;
+  /** Of each server; this machine's loopback unless told. */
+  readonly hosts?: readonly Host[];
 }
 
 /**
@@ -133,14 +139,15 @@ export interface ZooKeeperOptions {
  */
 export async function startZooKeeper(
   size: 1 | 3,
-  { tickMs = TICK_MS, folder = temporaryFolder() }: ZooKeeperOptions = {},
+  { tickMs = TICK_MS, folder = temporaryFolder(), hosts = [] }: ZooKeeperOptions = {},
 ): Promise<Ensemble> {
   const ports = await Promise.all(Array.from({ length: size * 3 }, () => freePort()));
   const portOf = (index: number, kind: number): number => ports[index * 3 + kind] ?? 0;
-  const peers = Array.from(
-    { length: size },
-    (_, index) => `server.${index + 1}=127.0.0.1:${portOf(index, 1)}:${portOf(index, 2)}`,
-  );
+  const hostOf = (index: number): Host => hosts[index] ?? LOOPBACK;
+  const peers = Array.from({ length: size }, (_, index) => {
+    const ports = `${portOf(index, 1)}:${portOf(index, 2)}`;
+    return `server.${index + 1}=${hostOf(index).ip}:${ports}`;
+  });
   const servers = peers.map((_, index) => {
     const data = join(folder, `${index + 1}`);
     mkdirSync(data);
@@ -152,14 +159,14 @@ export async function startZooKeeper(
       "syncLimit=20",
       `dataDir=${data}`,
       `clientPort=${portOf(index, 0)}`,
-      "clientPortAddress=127.0.0.1",
+      `clientPortAddress=${hostOf(index).ip}`,
       "admin.enableServer=false",
       "4lw.commands.whitelist=srvr",
       "maxClientCnxns=0",
       ...(size > 1 ? peers : []),
     ];
     writeFileSync(config, `${lines.join("\n")}\n`);
-    return new ZooKeeperServer(portOf(index, 0), config);
+    return new ZooKeeperServer(portOf(index, 0), config, hostOf(index));
   });
   for (const server of servers) server.start();
   await Promise.all(servers.map((server) => server.untilServing()));
