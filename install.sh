@@ -9,7 +9,9 @@ usage: install.sh [OPTION]…
   --binary FILE      the program to install (default: dist/allot beside this script)
   --prefix FOLDER    where bin/allot goes (default: /usr/local)
   --role ROLE        master, agent or both (default: both)
-  --master HOST:PORT the master an agent connects to (needed by --role agent)
+  --master ADDRESS   the master an agent connects to (needed by --role agent): HOST:PORT, or
+                     zk://HOST:PORT[,HOST:PORT…]/PATH, where ZooKeeper elects it
+  --zk ADDRESS       the same zk://… for a master that stands for election
   --root FOLDER      install below this folder and touch nothing else, to stage an image
   --no-start         do not enable or start the units
   --uninstall        end the tasks, remove program and units; configuration and data stay
@@ -29,6 +31,7 @@ binary=$here/dist/allot
 prefix=/usr/local
 role=
 master=
+zk=
 root=
 start=yes
 action=install
@@ -43,7 +46,7 @@ while [ $# -gt 0 ]; do
       value=${option#*=}
       option=${option%%=*}
       ;;
-    --binary | --prefix | --role | --master | --root)
+    --binary | --prefix | --role | --master | --zk | --root)
       [ $# -gt 0 ] || fail "$option needs a value; see install.sh --help"
       value=$1
       shift
@@ -54,6 +57,7 @@ while [ $# -gt 0 ]; do
     --prefix) prefix=$value ;;
     --role) role=$value ;;
     --master) master=$value ;;
+    --zk) zk=$value ;;
     --root) root=${value%/} ;;
     --no-start) start=no ;;
     --uninstall) action=uninstall ;;
@@ -69,6 +73,15 @@ done
 config=/etc/allot/allot.conf
 units=/etc/systemd/system
 data=/var/lib/allot
+
+# check_zk OPTION ADDRESS
+check_zk() {
+  case $2 in
+    *[[:space:]\#\"\']*) fail "$1 $2 holds a character that no address has" ;;
+    zk://*:[0-9]*/?*) ;;
+    *) fail "$1 $2 is not zk://HOST:PORT[,HOST:PORT…]/PATH" ;;
+  esac
+}
 
 check_options() {
   case $prefix in
@@ -87,12 +100,12 @@ check_options() {
     *) fail "--role $role is unknown; choose master, agent or both" ;;
   esac
   case $master in
+    zk://*) check_zk --master "$master" ;;
+    *[!A-Za-z0-9.:_\[\]-]*) fail "--master $master is not HOST:PORT or zk://HOST:PORT/PATH" ;;
     '' | *:[0-9]*) ;;
-    *) fail "--master $master is not HOST:PORT" ;;
+    *) fail "--master $master is not HOST:PORT or zk://HOST:PORT/PATH" ;;
   esac
-  case $role$master in
-    *[!A-Za-z0-9.:_\[\]-]*) fail "--master $master is not HOST:PORT" ;;
-  esac
+  [ -z "$zk" ] || check_zk --zk "$zk"
   [ "$purge" = no ] || [ "$action" = uninstall ] || fail "--purge only goes with --uninstall"
   if [ -z "$root" ] && [ "$(id -u)" -ne 0 ]; then
     fail "must run as root; or stage an image with --root FOLDER"
@@ -123,12 +136,18 @@ place_unit() {
   say "placed $root$units/$1"
 }
 
-# set_value NAME VALUE: replaces the line of NAME in the configuration, or adds one.
+# set_value NAME VALUE: replaces the line of NAME in the configuration, or adds one. A configuration
+# with a password (zk://user:password@…) is for root alone.
 set_value() {
   draft=$root$config.draft
-  grep -v "^[[:space:]]*$1[[:space:]]*=" "$root$config" >"$draft" || true
-  printf '%s=%s\n' "$1" "$2" >>"$draft"
-  place "$draft" "$root$config" 0644
+  (
+    umask 077
+    grep -v "^[[:space:]]*$1[[:space:]]*=" "$root$config" >"$draft" || true
+    printf '%s=%s\n' "$1" "$2" >>"$draft"
+  )
+  mode=0644
+  ! grep -q '^[^#]*zk://[^/]*@' "$draft" || mode=0600
+  place "$draft" "$root$config" "$mode"
   rm -f "$draft"
 }
 
@@ -149,6 +168,7 @@ CONFIG
   fi
   [ -z "$role" ] || set_value role "$role"
   [ -z "$master" ] || set_value master "$master"
+  [ -z "$zk" ] || set_value zk "$zk"
 }
 
 install_all() {
@@ -157,7 +177,7 @@ install_all() {
   [ -f "$here/systemd/allot.service" ] || fail "$here/systemd is missing; keep it beside this script"
   if [ "$role" = agent ] && [ -z "$master" ] &&
     ! grep -qs '^[[:space:]]*master[[:space:]]*=' "$root$config"; then
-    fail "role agent needs the address of its master: --master HOST:PORT"
+    fail "role agent needs the address of its master: --master HOST:PORT or zk://…"
   fi
   write_config
   place "$binary" "$root$prefix/bin/allot" 0755
@@ -183,10 +203,23 @@ install_all() {
   fi
 }
 
+# Files of networks that tasks are in, as far as the data is where it usually is.
+networks_are_held() {
+  [ -n "$(find "$data/runtime/networks" "$data/isolators/network/cni" -type f 2>/dev/null | head -n 1)" ]
+}
+
 uninstall_all() {
   if has_systemd; then
-    systemctl disable --quiet --now allot.service 2>/dev/null || true
     systemctl disable --quiet --now allot-tasks.service 2>/dev/null || true
+    # While the agent runs it gives back what ended tasks held, such as addresses.
+    tries=0
+    while [ "$tries" -lt 20 ] && networks_are_held && systemctl is-active --quiet allot.service; do
+      sleep 1
+      tries=$((tries + 1))
+    done
+    systemctl disable --quiet --now allot.service 2>/dev/null || true
+    # It may have started something meanwhile: its unit wants the other one.
+    systemctl stop --quiet allot-tasks.service 2>/dev/null || true
     # Without cgroups for tasks the agent keeps what it started in its own.
     left=/sys/fs/cgroup/system.slice/allot.service/cgroup.kill
     if [ -e "$left" ]; then echo 1 >"$left"; fi

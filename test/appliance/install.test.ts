@@ -4,7 +4,7 @@
  * in the test machine, whose end takes everything along.
  */
 import { afterAll, describe, expect } from "bun:test";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "../../build/tools.mjs";
 import { testNeeding } from "../harness/needs.ts";
@@ -16,6 +16,9 @@ const PROGRAM = "/usr/local/bin/allot";
 const CONFIG = "/etc/allot/allot.conf";
 const DATA = "/var/lib/allot";
 const TASKS_CGROUP = "/sys/fs/cgroup/allot.slice/allot-tasks.service";
+const NETWORKS = "/run/networks-of-install";
+const LEASES = join(NETWORKS, "leases");
+const BRIDGE = "leased0";
 const INSTALLED = [
   PROGRAM,
   CONFIG,
@@ -35,7 +38,7 @@ async function systemctl(...words: readonly string[]): Promise<string> {
 }
 
 /** Without checkpoint the agent would end it with itself, as in Mesos. */
-function startTask(name: string): Promise<RunResult> {
+function startTask(name: string, ...options: readonly string[]): Promise<RunResult> {
   const command = `exec sleep ${sleepOf(name)}`;
   return runProgram(PROGRAM, [
     "execute",
@@ -43,7 +46,24 @@ function startTask(name: string): Promise<RunResult> {
     "--resources=cpus:0.1;mem:32",
     "--checkpoint",
     `--command=${command}`,
+    ...options,
   ]);
+}
+
+/** Lines of the configuration with a network whose addresses are on record below `LEASES`. */
+function networkSettings(): string {
+  const folder = join(NETWORKS, "configs");
+  const ipam = { type: "host-local", subnet: "10.98.0.0/24", dataDir: LEASES };
+  const network = { cniVersion: "0.4.0", name: "leased", type: "bridge", bridge: BRIDGE, ipam };
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "leased.conf"), JSON.stringify(network));
+  return `network_cni_plugins_dir=/usr/lib/cni\nnetwork_cni_config_dir=${folder}\n`;
+}
+
+/** Addresses that are given out. */
+function leases(): string[] {
+  const folder = join(LEASES, "leased");
+  return existsSync(folder) ? readdirSync(folder).filter((name) => /^[\d.]+$/.test(name)) : [];
 }
 
 /** A length of sleep that only this task has. */
@@ -117,7 +137,7 @@ describe("install.sh on systemd", () => {
   );
 
   machineTest(
-    "says why a start failed, and an uninstall leaves no unit, process, cgroup or file [DESIGN 12]",
+    "says why a start failed, and an uninstall leaves no unit, process, cgroup, address or file [DESIGN 12]",
     async () => {
       expect(await install()).toMatchObject({ code: 0 });
       const kept = readFileSync(CONFIG, "utf8");
@@ -125,12 +145,15 @@ describe("install.sh on systemd", () => {
       const refused = await install();
       expect(refused.code).toBe(1);
       expect(refused.stderr).toContain("no_such_flag");
-      writeFileSync(CONFIG, kept);
+      writeFileSync(CONFIG, `${kept}${networkSettings()}`);
       expect(await install()).toMatchObject({ code: 0 });
 
-      const execution = startTask("last");
+      const execution = startTask("last", "--networks=leased");
       const pid = await pidOf("last");
+      expect(leases()).toHaveLength(1);
       expect(await install("--uninstall")).toMatchObject({ code: 0 });
+      expect(leases()).toEqual([]);
+      await runProgram("ip", ["link", "delete", BRIDGE]);
       // A gentle end would wait for the master, to end the task first.
       await runProgram("pkill", [
         "--signal=KILL",

@@ -107,6 +107,16 @@ test("--role=agent without a master leaves an existing configuration as it is [D
   expect(read(CONFIG)).toBe(before);
 });
 
+test("masters and agents are told where ZooKeeper is [DESIGN 12]", () => {
+  const address = "zk://user:pass@10.0.0.1:2181,10.0.0.2:2181/allot";
+  expect(install("--role=both", `--zk=${address}`, `--master=${address}`).status).toBe(0);
+  const lines = read(CONFIG).split("\n");
+  expect(lines).toContain(`zk=${address}`);
+  expect(lines).toContain(`master=${address}`);
+  // It holds a password now.
+  expect(statSync(join(root, CONFIG)).mode & 0o777).toBe(0o600);
+});
+
 test("an uninstall keeps configuration and data, --purge removes them [DESIGN 12]", () => {
   install();
   writeFileSync(join(root, "var/lib/allot/kept"), "");
@@ -120,9 +130,12 @@ test("an uninstall keeps configuration and data, --purge removes them [DESIGN 12
 const refusals: readonly (readonly [options: readonly string[], message: string])[] = [
   [["--colour"], "unknown option --colour; see install.sh --help"],
   [["--role=slave"], "--role slave is unknown; choose master, agent or both"],
-  [["--role=agent"], "role agent needs the address of its master: --master HOST:PORT"],
-  [["--master=here"], "--master here is not HOST:PORT"],
-  [["--master=a:1|b"], "--master a:1|b is not HOST:PORT"],
+  [["--role=agent"], "role agent needs the address of its master: --master HOST:PORT or zk://…"],
+  [["--master=here"], "--master here is not HOST:PORT or zk://HOST:PORT/PATH"],
+  [["--master=a:1|b"], "--master a:1|b is not HOST:PORT or zk://HOST:PORT/PATH"],
+  [["--master=zk://a:2181"], "--master zk://a:2181 is not zk://HOST:PORT[,HOST:PORT…]/PATH"],
+  [["--zk=10.0.0.1:2181"], "--zk 10.0.0.1:2181 is not zk://HOST:PORT[,HOST:PORT…]/PATH"],
+  [["--zk=zk://a:1/b c"], "--zk zk://a:1/b c holds a character that no address has"],
   [["--prefix=opt"], "--prefix opt is not an absolute path"],
   [["--prefix=/opt/a b"], "--prefix /opt/a b holds a character that a unit file would misread"],
   [["--purge"], "--purge only goes with --uninstall"],
