@@ -36,7 +36,7 @@ export interface EndpointsAppOptions {
   readonly gate?: () => Response | undefined;
   readonly ungatedPaths?: readonly string[];
   /** Answers where there is no endpoint; 404 when left out. */
-  readonly elsewhere?: (request: Request) => Response;
+  readonly elsewhere?: (request: Request) => Response | Promise<Response>;
 }
 
 /** Answers requests by the longest endpoint that fits. */

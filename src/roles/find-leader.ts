@@ -3,12 +3,12 @@ import type { Clock, Rng } from "../base/ports.ts";
 import { ok, type Result, refuse } from "../base/result.ts";
 import { whyNoLeader } from "../election/core/why-no-leader.ts";
 import { isZooKeeperUrl, parseZooKeeperUrl } from "../election/core/zookeeper-url.ts";
-import { Elector } from "../election/zookeeper/elector.ts";
 import { askServers } from "../election/zookeeper/servers.ts";
 import { withSession } from "../election/zookeeper/with-session.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { NamedMaster } from "../protocol/leader-report.ts";
-import { addressOf, masterOf, namedMaster } from "./master-info.ts";
+import { watchLeader } from "./leader-watch.ts";
+import { addressOf, namedMaster } from "./master-info.ts";
 import { surveyMasters } from "./masters-survey.ts";
 
 const SESSION_TIMEOUT_MS = 10_000;
@@ -28,23 +28,22 @@ export async function findLeader(
   if (!url.ok) return url;
   const { clock, rng, codec } = parts;
   const found = Promise.withResolvers<string | undefined>();
-  const elector = new Elector({
+  const watch = watchLeader({
     url: url.value,
     sessionTimeoutMs: SESSION_TIMEOUT_MS,
     clock,
     rng,
+    codec,
     log: { write: () => undefined },
-    onLeader: (leader) => {
-      const info = leader && masterOf(codec, leader.data);
+    onLeader: (info) => {
       if (info !== undefined) found.resolve(addressOf(info));
     },
   });
   const cancel = clock.schedule(PATIENCE_MS, () => found.resolve(undefined));
-  elector.start();
   const address = await found.promise;
   cancel();
-  const { contact } = elector;
-  elector.stop();
+  const { contact } = watch;
+  watch.stop();
   if (address !== undefined) return ok(address);
   const servers = contact.isConnected ? [] : await askServers(url.value.servers, clock);
   const view = { contact, servers, leader: undefined, isRecovering: false };

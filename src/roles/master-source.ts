@@ -2,9 +2,9 @@
 import { ok, type Result, refuse } from "../base/result.ts";
 import { whyNoLeader } from "../election/core/why-no-leader.ts";
 import type { ZooKeeperUrl } from "../election/core/zookeeper-url.ts";
-import { Elector } from "../election/zookeeper/elector.ts";
 import { askServers } from "../election/zookeeper/servers.ts";
-import { addressOf, masterOf } from "./master-info.ts";
+import { watchLeader } from "./leader-watch.ts";
+import { addressOf } from "./master-info.ts";
 import type { RoleContext } from "./role-context.ts";
 import { sessionTimeoutMs, zooKeeperFlag } from "./zookeeper-flags.ts";
 
@@ -54,31 +54,25 @@ export interface ZooKeeperSourceOptions
 
 /** Begins to look for the leader; returns at once. */
 export function zooKeeperSource(options: ZooKeeperSourceOptions): MasterSource {
-  const { url, sessionTimeoutMs: timeoutMs, clock, rng, log, codec } = options;
   const callbacks: (() => void)[] = [];
   let address: string | undefined;
-  const elector = new Elector({
-    url,
-    sessionTimeoutMs: timeoutMs,
-    clock,
-    rng,
-    log,
-    onLeader: (leader) => {
-      const info = leader && masterOf(codec, leader.data);
+  const watch = watchLeader({
+    ...options,
+    onLeader: (info) => {
       address = info && addressOf(info);
       for (const callback of callbacks) callback();
     },
   });
-  elector.start();
   return {
     leaderAddress: () => address,
     onLeaderChange: (callback) => callbacks.push(callback),
     why: async () => {
-      const { contact } = elector;
+      const { contact } = watch;
+      const { url, clock } = options;
       const servers = contact.isConnected ? [] : await askServers(url.servers, clock);
       return whyNoLeader({ contact, servers, leader: address, isRecovering: false });
     },
-    stop: () => elector.stop(),
+    stop: () => watch.stop(),
   };
 }
 

@@ -64,6 +64,12 @@ export function candidateForOffice(
     },
   });
   const leadership = new CandidateLeadership({ context, url, candidate, registrar });
+  const leader = (): MasterInfo | undefined =>
+    candidate.standing === "following" ? candidate.leader : undefined;
+  const proxyTo = (): string | undefined => {
+    const info = leader();
+    return info && addressOf(info);
+  };
   const follow = createFollowerApp({
     facts,
     authentication,
@@ -71,7 +77,8 @@ export function candidateForOffice(
     leadership,
     // Elected and still reading the registry, it would lead to itself.
     isRecovering: () => candidate.standing === "recovering",
-    leader: () => (candidate.standing === "following" ? candidate.leader : undefined),
+    leader,
+    ...(context.flags.boolean("proxy_to_leader") ? { proxyTo } : {}),
   });
   candidate.start();
   return {

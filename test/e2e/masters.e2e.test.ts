@@ -5,6 +5,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { detectMaster } from "../../src/detector.ts";
 import { type AllotProcess, BINARY } from "../harness/allot-process.ts";
 import { Masters, postTo, stateOf } from "../harness/masters.ts";
 import { runProgram } from "../harness/run-program.ts";
@@ -158,6 +159,53 @@ describe.skipIf(!isThere)("three masters", () => {
       expect([run.code, run.stdout]).toEqual([0, expect.stringContaining("hello from several")]);
       const nobody = await runProgram(BINARY, ["tasks", "--master=zk://127.0.0.1/x"]);
       expect([nobody.code, nobody.stderr]).toEqual([1, expect.stringContaining("host:port")]);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "a follower carries requests and streams to the leader when it is asked to [issue 5]",
+    async () => {
+      const masters = await startMasters(1);
+      await masters.leader();
+      const follower = await masters.startMaster(undefined, ["--proxy_to_leader"]);
+      await until("it follows", async () => (await stateOf(follower)) !== undefined);
+      await masters.startAgent();
+      const leader = await masters.leader();
+      const state = await fetch(`${follower.url}/state`, { redirect: "error" });
+      expect(await state.json()).toMatchObject({ id: (await stateOf(leader))?.id });
+      const framework = await TestFramework.subscribe({ master: follower.url, info: LASTING });
+      await framework.launch(await framework.offer(), [{ id: "through", command: "true" }]);
+      await framework.status("through", "TASK_FINISHED");
+      await framework.teardown();
+      const refused = await postTo(follower, { type: "NO_SUCH_CALL" });
+      expect(refused.status).toBe(400);
+      // Whoever was carried once is sent on, so that two that disagree do not go round.
+      const twice = { redirect: "manual", headers: { "Allot-Passed-On": "1" } } as const;
+      expect((await fetch(`${follower.url}/state`, twice)).status).toBe(307);
+      // Its own it answers itself.
+      expect((await fetch(`${follower.url}/health`, { redirect: "error" })).status).toBe(200);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "a program finds the leader, and the next one, with the exported detector [issue 5]",
+    async () => {
+      const masters = await startMasters(2);
+      const leader = await masters.leader();
+      const stop = new AbortController();
+      const detected = detectMaster(masters.url, { signal: stop.signal });
+      const next = async (): Promise<string | undefined> => (await detected.next()).value?.address;
+      expect(await next()).toBe(new URL(leader.url).host);
+      await leader.end("SIGTERM");
+      let address = await next();
+      // In between nobody may lead.
+      if (address === undefined) address = await next();
+      expect(address).toBe(new URL(masters.others(leader)[0]?.url ?? "").host);
+      stop.abort();
+      expect((await detected.next()).done).toBe(true);
+      await expect(detectMaster("10.0.0.1:5050").next()).rejects.toThrow("zk://");
     },
     TIMEOUT_MS,
   );

@@ -31,8 +31,8 @@ export class Masters {
     return masters;
   }
 
-  /** A new one, or an ended one again in its folder and on its port. */
-  async startMaster(ended?: AllotProcess): Promise<AllotProcess> {
+  /** A new one, or an ended one again in its folder and on its port; `flags` beside those it needs. */
+  async startMaster(ended?: AllotProcess, flags: readonly string[] = []): Promise<AllotProcess> {
     const known = ended && this.#flags.get(ended);
     const workDir = known?.[0] ?? this.#folder();
     const started = await startAllot({
@@ -42,6 +42,7 @@ export class Masters {
         `--zk=${this.url}`,
         `--zk_session_timeout=${this.#sessionTimeoutMs}ms`,
         `--port=${known?.[1] ?? 0}`,
+        ...flags,
       ],
     });
     this.#flags.set(started, [workDir, new URL(started.url).port]);

@@ -177,6 +177,12 @@ export const MASTER_FLAGS: readonly Flag[] = [
         note: "several masters elect a leader and share its registry through ZooKeeper",
       },
     ),
+    acts(
+      "proxy_to_leader",
+      "boolean",
+      "false",
+      "one of several that does not lead carries requests to the leader, for clients that follow no redirects",
+    ),
     never(
       "master_contender",
       "string",

@@ -9,6 +9,7 @@ import { processEndpoints } from "../process-endpoints.ts";
 import type { ProcessFacts } from "../process-facts.ts";
 import { textResponse } from "../responses.ts";
 import { type Leadership, whoLeadsEndpoint } from "./leader-endpoints.ts";
+import { passOn, wasPassedOn } from "./leader-proxy.ts";
 
 export interface FollowerAppOptions {
   readonly facts: ProcessFacts;
@@ -19,12 +20,15 @@ export interface FollowerAppOptions {
   leader(): MasterInfo | undefined;
   /** Elected, this one reads the registry yet. */
   isRecovering(): boolean;
+  /** `host:port` of the leader, where requests are to be carried there instead of being sent. */
+  proxyTo?(): string | undefined;
 }
 
 export function createFollowerApp(
   options: FollowerAppOptions,
 ): (request: Request) => Response | Promise<Response> {
-  const { facts, authentication, disabledPaths, leadership, leader, isRecovering } = options;
+  const { facts, authentication, disabledPaths, leadership, leader, isRecovering, proxyTo } =
+    options;
   return createEndpointsApp({
     actor: "master",
     endpoints: [
@@ -43,6 +47,8 @@ export function createFollowerApp(
     elsewhere: (request) => {
       const { pathname, search } = new URL(request.url);
       if (isRecovering()) return textResponse(503, "Master has not finished recovery");
+      const address = wasPassedOn(request) ? undefined : proxyTo?.();
+      if (address !== undefined) return passOn(request, address);
       return toMaster(leader(), `${pathname}${search}`);
     },
   });
