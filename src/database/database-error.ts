@@ -6,6 +6,7 @@
 /**
  * - `locked`: another process has the file open.
  * - `foreign`: the file is not one of ours, or one of another kind.
+ * - `shared`: it is a copy of what several masters share, and was not opened as one.
  * - `newer`: a newer version of the program wrote it.
  * - `damaged`: its content is broken.
  * - `full`: no space, or the quota of the user is used up.
@@ -19,6 +20,7 @@
 export type DatabaseErrorCode =
   | "locked"
   | "foreign"
+  | "shared"
   | "newer"
   | "damaged"
   | "full"

@@ -7,7 +7,7 @@ import { assert } from "../base/assert.ts";
 import type { Log, SqlConnection, SqlOpen, SqlStatement, SqlValue } from "../base/ports.ts";
 import { DatabaseError, toDatabaseError } from "./database-error.ts";
 import { connectionDialect } from "./dialect.ts";
-import { createPrivateFile, fileBytes, lockHolder, makePrivate } from "./files.ts";
+import { createPrivateFile, fileBytes, lockHolder, makePrivate, replaceFile } from "./files.ts";
 import {
   assertIntact,
   assertKnownVersion,
@@ -119,6 +119,13 @@ export class Database<Schema> {
   /** Size on the disk now, log included. */
   fileBytes(): number {
     return fileBytes(this.path) + fileBytes(`${this.path}-wal`);
+  }
+
+  /** A consistent copy of it as one file, in place of what is at `path`. */
+  copyTo(path: string): void {
+    this.#guard(() =>
+      replaceFile(path, (partial) => this.#connection.prepare("VACUUM INTO ?").run([partial])),
+    );
   }
 
   /** Moves the whole log into the file and leaves the log empty. */

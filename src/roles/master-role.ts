@@ -129,7 +129,8 @@ async function openRegistry(context: RoleContext, isShared: boolean): Promise<Ow
     log,
   };
   if (!isShared) return Registrar.open(options);
-  return new ReplicatedRegistrar({ file: await RegistryFile.open(options), clock, log });
+  const file = await RegistryFile.open(options);
+  return new ReplicatedRegistrar({ file, clock, log, onForeignLog: context.onFatal });
 }
 
 /** An agent that comes to a master which does not lead looks again. */

@@ -96,6 +96,12 @@ export function emptyRegistry(): RegistryState {
   };
 }
 
+/** Whether there is nothing in it that a master could lose. */
+export function isRegistryEmpty(state: RegistryState): boolean {
+  const { admitted, unreachable, gone, weights, quotas, machines } = state;
+  return [admitted, unreachable, gone, weights, quotas, machines].every(({ size }) => size === 0);
+}
+
 /** A copy whose entries are shared: they are never changed in place. O(entries). */
 export function copyRegistry(state: RegistryState): RegistryState {
   return {

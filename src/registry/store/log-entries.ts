@@ -20,6 +20,8 @@ export interface LogEntry {
 export interface Snapshot {
   readonly state: RegistryState;
   readonly mark: LogMark;
+  /** Which cluster's registry it is, if that is told. */
+  readonly cluster: string | undefined;
 }
 
 /** Longer ones are zipped. */
@@ -66,9 +68,10 @@ export function hashOfEntry(bytes: Uint8Array): string | undefined {
   return parsed.ok ? parsed.value.hash : undefined;
 }
 
-export function encodeSnapshot({ state, mark }: Snapshot): Uint8Array {
+export function encodeSnapshot({ state, mark, cluster }: Snapshot): Uint8Array {
   const { admitted, unreachable, gone, weights, quotas, machines, schedule } = state;
   const content = {
+    cluster,
     position: mark.position,
     admitted: [...admitted],
     unreachable: [...unreachable],
@@ -88,10 +91,11 @@ export function decodeSnapshot(bytes: Uint8Array): Result<Snapshot> {
   const content = parsed.value.content as Readonly<Record<string, unknown>>;
   const map = <Value>(name: string): Map<string, Value> =>
     new Map(content[name] as [string, Value][]);
-  const { position, schedule } = content;
+  const { position, schedule, cluster } = content;
   if (typeof position !== "number") return refuse("invalid", "the snapshot has no position");
   return ok({
     mark: { position, hash: parsed.value.hash },
+    cluster: typeof cluster === "string" ? cluster : undefined,
     state: {
       admitted: map("admitted"),
       unreachable: map("unreachable"),
@@ -105,8 +109,8 @@ export function decodeSnapshot(bytes: Uint8Array): Result<Snapshot> {
 }
 
 /** Of what one master brings along when the log is empty. */
-export function hashOfSeed(state: RegistryState): string {
-  const seed = encodeSnapshot({ state, mark: { position: 0, hash: "" } });
+export function hashOfSeed(state: RegistryState, cluster: string): string {
+  const seed = encodeSnapshot({ state, mark: { position: 0, hash: "" }, cluster });
   return createHash("sha256").update(seed).digest("base64");
 }
 

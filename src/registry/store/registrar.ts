@@ -38,10 +38,23 @@ export class Registrar implements RegistryStore {
   #lastFlushMs = Number.NEGATIVE_INFINITY;
   readonly #fetchMs: number;
 
-  /** Opens or creates the file and reads it. Rejects with `DatabaseError`, as `openDatabase`. */
+  /**
+   * Opens or creates the file and reads it. Rejects with `DatabaseError`, as `openDatabase`, and with
+   * `shared`: changes made here would be unknown to the other masters.
+   */
   static async open(options: RegistrarOptions): Promise<Registrar> {
     const startMs = options.clock.monotonicMs();
     const file = await RegistryFile.open(options);
+    if (file.mark.position > 0) {
+      file.close();
+      const remedy =
+        "start this master with --zk=zk://…, or make it one alone again with `allot registry restore --alone`";
+      throw new DatabaseError(
+        "shared",
+        `${options.path} is a copy of the registry that several masters share through ZooKeeper; ${remedy}`,
+      );
+    }
+    file.ensureCluster();
     return new Registrar(file, options, options.clock.monotonicMs() - startMs);
   }
 

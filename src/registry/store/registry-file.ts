@@ -1,4 +1,5 @@
 /** A registry in its SQLite file and in memory, and how far the log of several masters is in it. */
+import { assert } from "../../base/assert.ts";
 import type { Log, SqlOpen, SqlStatement } from "../../base/ports.ts";
 import { type Database, openDatabase } from "../../database/database.ts";
 import type { MasterInfo } from "../../protocol/v1/types.ts";
@@ -25,8 +26,11 @@ export class RegistryFile {
   readonly #database: Database<RegistrySchema>;
   readonly #rows: RegistryRows;
   readonly #putMark: SqlStatement;
+  readonly #addCluster: SqlStatement;
+  readonly #putCluster: SqlStatement;
   #state: RegistryState;
   #mark: LogMark;
+  #cluster: string | undefined;
 
   /** Opens or creates the file and reads it. Rejects with `DatabaseError`, as `openDatabase`. */
   static async open({ path, open, log }: RegistryFileOptions): Promise<RegistryFile> {
@@ -52,8 +56,29 @@ export class RegistryFile {
       `INSERT INTO log_mark (only, position, hash) VALUES (1, ?, ?)
        ON CONFLICT (only) DO UPDATE SET position = excluded.position, hash = excluded.hash`,
     );
+    this.#addCluster = database.prepare(
+      "INSERT INTO cluster (only, id) VALUES (1, lower(hex(randomblob(16))))",
+    );
+    this.#putCluster = database.prepare(
+      "INSERT INTO cluster (only, id) VALUES (1, ?) ON CONFLICT (only) DO UPDATE SET id = excluded.id",
+    );
     this.#state = this.#rows.readState();
     this.#mark = this.#readMark();
+    this.#cluster = this.#readCluster();
+  }
+
+  /** Which cluster's registry this is; undefined before it is the first time that of any. */
+  get cluster(): string | undefined {
+    return this.#cluster;
+  }
+
+  /** The same; one that has none gets an id of its own. */
+  ensureCluster(): string {
+    if (this.#cluster !== undefined) return this.#cluster;
+    this.#database.transaction(() => this.#addCluster.run([]));
+    this.#cluster = this.#readCluster();
+    assert(this.#cluster !== undefined, "a registry has the id that it was just given");
+    return this.#cluster;
   }
 
   /**
@@ -85,14 +110,21 @@ export class RegistryFile {
     if (mark !== undefined) this.#mark = mark;
   }
 
-  /** Another registry in place of this one, in one transaction. */
-  replace(state: RegistryState, mark: LogMark): void {
+  /** Another registry in place of this one, in one transaction; of the same cluster unless said. */
+  replace(state: RegistryState, mark: LogMark, cluster: string | undefined = this.#cluster): void {
     this.#database.transaction(() => {
       this.#rows.writeAll(state);
+      if (cluster !== undefined) this.#putCluster.run([cluster]);
       this.#putMark.run([mark.position, mark.hash]);
     });
     this.#state = state;
     this.#mark = mark;
+    this.#cluster = cluster;
+  }
+
+  /** A consistent copy of it as one file, in place of what is at `path`. */
+  copyTo(path: string): void {
+    this.#database.copyTo(path);
   }
 
   /** Gives up what was changed in memory and not written. */
@@ -111,6 +143,10 @@ export class RegistryFile {
 
   close(): void {
     this.#database.close();
+  }
+
+  #readCluster(): string | undefined {
+    return this.#database.all(this.#database.query.selectFrom("cluster").selectAll())[0]?.id;
   }
 
   #readMark(): LogMark {

@@ -12,6 +12,7 @@ import { applyOperation } from "../core/registry-operations.ts";
 import {
   copyRegistry,
   emptyRegistry,
+  isRegistryEmpty,
   type RegistryOperation,
   type RegistryState,
 } from "../core/registry-state.ts";
@@ -23,10 +24,11 @@ import {
   encodeSnapshot,
   hashOfEntry,
   hashOfSeed,
+  type Snapshot,
 } from "./log-entries.ts";
 import type { LogMark, RegistryFile } from "./registry-file.ts";
 import type { RegistryStore, RegistryStoreStats } from "./registry-store.ts";
-import type { SharedLog, WriteOutcome } from "./shared-log.ts";
+import type { LogContent, SharedLog, WriteOutcome } from "./shared-log.ts";
 import { type AppliedBatch, applyBatch, type Submission, Submissions } from "./submissions.ts";
 
 export interface ReplicatedRegistrarOptions {
@@ -35,6 +37,8 @@ export interface ReplicatedRegistrarOptions {
   readonly log: Log;
   /** Entries after which a leader writes a snapshot. */
   readonly entriesPerSnapshot?: number;
+  /** The log is that of another cluster: nothing is read or written until it is another one. */
+  readonly onForeignLog?: (error: DatabaseError) => void;
 }
 
 export class ReplicatedRegistrar implements RegistryStore {
@@ -42,6 +46,7 @@ export class ReplicatedRegistrar implements RegistryStore {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #entriesPerSnapshot: number;
+  readonly #onForeignLog: ((error: DatabaseError) => void) | undefined;
   /** Of the present session; undefined without one. */
   #shared: SharedLog | undefined;
   #isLeading = false;
@@ -54,7 +59,9 @@ export class ReplicatedRegistrar implements RegistryStore {
   #snapshotPosition = 0;
   #fetchMs = 0;
 
-  constructor({ file, clock, log, entriesPerSnapshot }: ReplicatedRegistrarOptions) {
+  constructor(options: ReplicatedRegistrarOptions) {
+    const { file, clock, log, entriesPerSnapshot, onForeignLog } = options;
+    this.#onForeignLog = onForeignLog;
     this.#entriesPerSnapshot = entriesPerSnapshot ?? ENTRIES_PER_SNAPSHOT;
     this.#file = file;
     this.#clock = clock;
@@ -224,22 +231,25 @@ export class ReplicatedRegistrar implements RegistryStore {
   async #snapshotIfDue(shared: SharedLog): Promise<void> {
     const { position } = this.#file.mark;
     if (position - this.#snapshotPosition < this.#entriesPerSnapshot) return;
-    const { state, mark } = this.#file;
-    const outcome = await shared.putSnapshot(position, encodeSnapshot({ state, mark }));
+    const { state, mark, cluster } = this.#file;
+    const outcome = await shared.putSnapshot(position, encodeSnapshot({ state, mark, cluster }));
     if (outcome === "done") this.#snapshotPosition = position;
     else if (shared === this.#shared)
       this.#endReign("the registry's snapshot could not be written");
   }
 
-  /** The log begins with what this master has. */
+  /**
+   * The log begins with what this master has. That it does is written here first: whoever is found
+   * with entries has been one of several, whatever became of its first write.
+   */
   async #seed(shared: SharedLog): Promise<WriteOutcome> {
     const { state } = this.#file;
-    const mark = { position: this.#file.mark.position + 1, hash: hashOfSeed(state) };
-    const outcome = await shared.putSnapshot(mark.position, encodeSnapshot({ state, mark }));
-    if (outcome === "done") {
-      this.#file.write([], { mark });
-      this.#snapshotPosition = mark.position;
-    }
+    const cluster = this.#file.ensureCluster();
+    const mark = { position: this.#file.mark.position + 1, hash: hashOfSeed(state, cluster) };
+    this.#file.write([], { mark });
+    const snapshot = encodeSnapshot({ state, mark, cluster });
+    const outcome = await shared.putSnapshot(mark.position, snapshot);
+    if (outcome === "done") this.#snapshotPosition = mark.position;
     return outcome;
   }
 
@@ -276,8 +286,9 @@ export class ReplicatedRegistrar implements RegistryStore {
     // Of a new ensemble, or one that lost everything: what this copy has is all there is.
     this.#isLogEmpty = snapshot === undefined && entries.length === 0;
     if (this.#isLogEmpty) return true;
-    if (snapshot !== undefined) return this.#rebuild(snapshot, entries);
     const { position, hash } = this.#file.mark;
+    // One that was never in this log holds what the log may not know.
+    if (snapshot !== undefined) return this.#rebuild(content, position === 0);
     const own = entries.find((entry) => entry.position === position);
     const isSame = position === 0 || (own !== undefined && hashOfEntry(own.bytes) === hash);
     const later = entries.filter((entry) => entry.position > position);
@@ -293,11 +304,30 @@ export class ReplicatedRegistrar implements RegistryStore {
     });
     const content = await shared.read(0);
     if (content === undefined || shared !== this.#shared) return false;
-    return this.#rebuild(content.snapshot, content.entries);
+    return this.#rebuild(content, true);
   }
 
-  #rebuild(bytes: Uint8Array | undefined, entries: readonly Entry[]): boolean {
-    let snapshot = { state: emptyRegistry(), mark: { position: 0, hash: "" } };
+  /** Whether this copy may be replaced by that of the log; one that holds nothing may by any. */
+  #isOfCluster(cluster: string | undefined): boolean {
+    const own = this.#file.cluster;
+    if (own === undefined || cluster === undefined || own === cluster) return true;
+    return isRegistryEmpty(this.#file.state);
+  }
+
+  #refuseForeign(cluster: string | undefined): void {
+    const { path } = this.#file;
+    const remedy = `give the --zk of its own cluster, or move ${path} away to join the other one`;
+    const what = `${path} is of cluster ${this.#file.cluster}, and the registry in ZooKeeper of cluster ${cluster}`;
+    this.#log.write("error", "the shared registry is that of another cluster", { what });
+    this.#onForeignLog?.(new DatabaseError("foreign", `${what}; ${remedy}`));
+  }
+
+  #rebuild({ snapshot: bytes, entries }: LogContent, isDifferent: boolean): boolean {
+    let snapshot: Snapshot = {
+      state: emptyRegistry(),
+      mark: { position: 0, hash: "" },
+      cluster: undefined,
+    };
     if (bytes !== undefined) {
       const decoded = decodeSnapshot(bytes);
       if (!decoded.ok) {
@@ -308,9 +338,22 @@ export class ReplicatedRegistrar implements RegistryStore {
       }
       snapshot = decoded.value;
     }
-    this.#file.replace(snapshot.state, snapshot.mark);
+    if (!this.#isOfCluster(snapshot.cluster)) {
+      this.#refuseForeign(snapshot.cluster);
+      return false;
+    }
+    if (isDifferent) this.#keepAside();
+    this.#file.replace(snapshot.state, snapshot.mark, snapshot.cluster ?? this.#file.cluster);
     this.#snapshotPosition = snapshot.mark.position;
     return this.#applyEntries(entries.filter(({ position }) => position > snapshot.mark.position));
+  }
+
+  /** What no log may know is kept beside the file. */
+  #keepAside(): void {
+    const copy = `${this.#file.path}.replaced`;
+    if (isRegistryEmpty(this.#file.state)) return;
+    this.#file.copyTo(copy);
+    this.#log.write("warning", "what this master's registry held is kept aside", { copy });
   }
 
   /** False at the first entry that does not follow; those before it are kept. */

@@ -37,6 +37,11 @@ export interface RegistrySchema {
     readonly position: number;
     readonly hash: string;
   };
+  /** At most one row: which cluster's registry this is. */
+  readonly cluster: {
+    readonly only: number;
+    readonly id: string;
+  };
   readonly master: {
     readonly position: number;
     readonly id: string;
@@ -104,6 +109,18 @@ export const REGISTRY_MIGRATIONS: readonly Migration[] = [
         .addColumn("only", "integer", (column) => column.primaryKey())
         .addColumn("position", "integer", (column) => column.notNull())
         .addColumn("hash", "text", (column) => column.notNull())
+        .addCheckConstraint("only_one", sql`only = 1`)
+        .modifyEnd(sql`strict`)
+        .execute();
+    },
+  },
+  {
+    name: "id of the cluster",
+    up: async (database) => {
+      await database.schema
+        .createTable("cluster")
+        .addColumn("only", "integer", (column) => column.primaryKey())
+        .addColumn("id", "text", (column) => column.notNull())
         .addCheckConstraint("only_one", sql`only = 1`)
         .modifyEnd(sql`strict`)
         .execute();

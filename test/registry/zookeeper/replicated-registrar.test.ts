@@ -6,10 +6,12 @@ import { join } from "node:path";
 import { ZooKeeperSession } from "../../../src/election/zookeeper/session.ts";
 import { loadSqlite } from "../../../src/platform/sqlite.ts";
 import { systemClock } from "../../../src/platform/system.ts";
+import { applyOperation } from "../../../src/registry/core/registry-operations.ts";
 import type {
   RegistryOperation,
   RegistryState,
 } from "../../../src/registry/core/registry-state.ts";
+import { Registrar } from "../../../src/registry/store/registrar.ts";
 import { RegistryFile } from "../../../src/registry/store/registry-file.ts";
 import { ReplicatedRegistrar } from "../../../src/registry/store/replicated-registrar.ts";
 import { ZooKeeperLog } from "../../../src/registry/zookeeper/zookeeper-log.ts";
@@ -51,6 +53,7 @@ class Replica {
   readonly registrar: ReplicatedRegistrar;
   readonly name: string;
   readonly log: string[] = [];
+  readonly foreign: string[] = [];
   session: ZooKeeperSession | undefined;
   shared: ZooKeeperLog | undefined;
 
@@ -61,6 +64,7 @@ class Replica {
       clock: systemClock,
       log: { write: (level, message) => this.log.push(`${level} ${message}`) },
       entriesPerSnapshot: PER_SNAPSHOT,
+      onForeignLog: ({ message }) => this.foreign.push(message),
     });
     running.push({ stop: () => void this.registrar.close() });
   }
@@ -211,19 +215,66 @@ describe.skipIf(!isThere)("the registry of several masters", () => {
     await untilSame(a, b);
   });
 
-  test("a copy that differs is replaced, whatever it holds", async () => {
+  test("a copy that differs is replaced, and what it held is kept beside", async () => {
+    const a = await leading("a");
+    await a.registrar.commit([admit(1), admit(2)]);
+    const b = await (await Replica.open("b")).connect();
+    await untilSame(a, b);
+    await b.registrar.close();
+    b.session?.close();
+    const path = join(folder, "b", "registry.db");
+    const open = (name: string): Promise<RegistryFile> =>
+      RegistryFile.open({ path: name, open: sqliteOpen, log: { write: () => undefined } });
+    const file = await open(path);
+    applyOperation(file.state, admit(100));
+    file.write([admit(100)], { mark: { position: file.mark.position, hash: "another" } });
+    file.close();
+    await a.registrar.commit([admit(3)]);
+    const again = await (await Replica.open("b")).connect();
+    await untilSame(a, again);
+    expect(again.log).toContain(
+      "error this master's registry differs from the shared one and is replaced",
+    );
+    const kept = await open(`${path}.replaced`);
+    expect([...kept.state.admitted.keys()]).toEqual(["S1", "S2", "S100"]);
+    kept.close();
+  });
+
+  test("a registry of another cluster is neither read nor replaced; one that is empty joins any", async () => {
     const other = await leading("other");
-    for (let number = 0; number < 3; number++) await other.registrar.commit([admit(100 + number)]);
+    await other.registrar.commit([admit(100)]);
     await other.registrar.close();
     other.session?.close();
     path += "b";
     const a = await leading("a");
-    for (let number = 0; number < 5; number++) await a.registrar.commit([admit(number)]);
-    const b = await (await Replica.open("other")).connect();
-    await untilSame(a, b);
-    expect(b.log).toContain(
-      "error this master's registry differs from the shared one and is replaced",
-    );
+    await a.registrar.commit([admit(1)]);
+    const b = await Replica.open("other");
+    await b.connect();
+    await until("b complains", () => b.foreign.length > 0);
+    expect(b.foreign[0]).toContain("move");
+    expect([...b.registrar.load().admitted.keys()]).toEqual(["S100"]);
+    // Alone before, and never in use.
+    const lone = await Registrar.open({
+      path: join(folder, "lone", "registry.db"),
+      open: sqliteOpen,
+      clock: systemClock,
+      log: { write: () => undefined },
+    });
+    await lone.close();
+    await untilSame(a, await (await Replica.open("lone")).connect());
+  });
+
+  test("a master that was one of several does not start alone", async () => {
+    const a = await leading("a");
+    await a.registrar.close();
+    const alone = Registrar.open({
+      path: join(folder, "a", "registry.db"),
+      open: sqliteOpen,
+      clock: systemClock,
+      log: { write: () => undefined },
+    });
+    const error: unknown = await alone.catch((failure: unknown) => failure);
+    expect(error).toMatchObject({ code: "shared", message: expect.stringContaining("--zk") });
   });
 
   test("a copy of long ago catches up", async () => {
