@@ -23,6 +23,7 @@ import { createCodec } from "./protocol/codec.ts";
 import { createLinkCodec } from "./protocol/link-codec.ts";
 import { findLeader, findMasters } from "./roles/find-leader.ts";
 import { openProcessLog } from "./roles/process-log.ts";
+import { registryTools } from "./roles/registry-tools.ts";
 import type { RoleContext } from "./roles/role-context.ts";
 import { startRoles } from "./roles/start-roles.ts";
 
@@ -62,6 +63,7 @@ async function main(): Promise<number> {
     return await runCommand(argv, process.env, {
       findLeader: (text) => findLeader(text, parts),
       findMasters: (url) => findMasters(url, parts),
+      registry: registryTools({ ...parts, loadSqlite }),
     });
   }
   const parsed = parseRoleFlags({

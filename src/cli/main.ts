@@ -25,6 +25,7 @@ import { LEADER } from "./commands/leader.ts";
 import { LOGS } from "./commands/logs.ts";
 import { MAINTENANCE } from "./commands/maintenance.ts";
 import { QUOTA } from "./commands/quota.ts";
+import { REGISTRY } from "./commands/registry.ts";
 import { RESERVE, UNRESERVE } from "./commands/reserve.ts";
 import { ROLES } from "./commands/roles.ts";
 import { STATUS } from "./commands/status.ts";
@@ -44,6 +45,7 @@ const COMMANDS: readonly Command[] = [
   EXECUTE,
   STATUS,
   LEADER,
+  REGISTRY,
   AGENTS,
   FRAMEWORKS,
   TASKS,

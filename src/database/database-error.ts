@@ -4,6 +4,7 @@
  */
 
 /**
+ * - `missing`: there is no such file, where none was to be made.
  * - `locked`: another process has the file open.
  * - `foreign`: the file is not one of ours, or one of another kind.
  * - `shared`: it is a copy of what several masters share, and was not opened as one.
@@ -18,6 +19,7 @@
  * - `failed`: any other answer of the engine.
  */
 export type DatabaseErrorCode =
+  | "missing"
   | "locked"
   | "foreign"
   | "shared"

@@ -176,7 +176,7 @@ export class Database<Schema> {
 }
 
 /** Says what to do about the failures that only opening meets. */
-function explainOpening(error: unknown, path: string): unknown {
+export function explainOpening(error: unknown, path: string): unknown {
   const failure = toDatabaseError(error, path);
   if (!(failure instanceof DatabaseError) || failure === error) return failure;
   if (failure.code === "locked") {

@@ -43,10 +43,17 @@ export function assertKnownVersion(path: string, version: number, knownVersion: 
   );
 }
 
-/** Reads the whole file. Throws `damaged`, saying what is and what to restore. */
-export function assertIntact(connection: SqlConnection, path: string): void {
+/**
+ * Reads the whole file; thoroughly, indexes are compared with their tables too. Throws `damaged`,
+ * saying what is and what to restore.
+ */
+export function assertIntact(
+  connection: SqlConnection,
+  path: string,
+  check: "quick_check" | "integrity_check" = "quick_check",
+): void {
   const reports = connection
-    .prepare(`PRAGMA quick_check(${DAMAGE_REPORTS_MAX})`)
+    .prepare(`PRAGMA ${check}(${DAMAGE_REPORTS_MAX})`)
     .all([])
     .map((row) => Object.values(row as Record<string, unknown>).join(" "));
   if (reports.length === 1 && reports[0] === "ok") return;

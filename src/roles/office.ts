@@ -49,7 +49,7 @@ export function candidateForOffice(
   registrar: ReplicatedRegistrar,
   { url, nextInfo }: { readonly url: ZooKeeperUrl; nextInfo(): MasterInfo },
 ): Office {
-  const { context, facts, authentication, disabledPaths } = settings;
+  const { context, facts, authentication, disabledPaths, registryCopy } = settings;
   const callbacks: (() => void)[] = [];
   const candidate: Candidate<Reign> = new Candidate({
     context,
@@ -75,6 +75,7 @@ export function candidateForOffice(
     authentication,
     disabledPaths,
     leadership,
+    registryCopy,
     // Elected and still reading the registry, it would lead to itself.
     isRecovering: () => candidate.standing === "recovering",
     leader,

@@ -3,6 +3,7 @@ import { DrfAllocator } from "../allocator/drf-allocator.ts";
 import type { Authentication } from "../http/authentication.ts";
 import type { Leadership } from "../http/master/leader-endpoints.ts";
 import { createMasterApp } from "../http/master/master-app.ts";
+import type { RegistryCopy } from "../http/master/registry-endpoint.ts";
 import type { PacedReads } from "../http/paced-reads.ts";
 import type { ProcessFacts } from "../http/process-facts.ts";
 import { LinkServer } from "../link/server.ts";
@@ -25,6 +26,7 @@ export interface ReignSettings {
   readonly reads: PacedReads;
   /** Of the process; metrics are those of the present reign. */
   readonly facts: ProcessFacts;
+  readonly registryCopy: RegistryCopy;
   /** Hosts whose agents are offered; undefined: all. */
   hostnames(): ReadonlySet<string> | undefined;
 }
@@ -64,6 +66,7 @@ export class Reign {
       cluster: flags.string("cluster"),
       reads,
       leadership,
+      registryCopy: settings.registryCopy,
     });
     this.runtime.start();
     const hostnames = settings.hostnames();

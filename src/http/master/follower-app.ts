@@ -10,12 +10,14 @@ import type { ProcessFacts } from "../process-facts.ts";
 import { textResponse } from "../responses.ts";
 import { type Leadership, whoLeadsEndpoint } from "./leader-endpoints.ts";
 import { passOn, wasPassedOn } from "./leader-proxy.ts";
+import { type RegistryCopy, registryEndpoint } from "./registry-endpoint.ts";
 
 export interface FollowerAppOptions {
   readonly facts: ProcessFacts;
   readonly authentication: Authentication;
   readonly disabledPaths: readonly string[];
   readonly leadership: Leadership;
+  readonly registryCopy: RegistryCopy;
   /** Another one that leads, as far as is known. */
   leader(): MasterInfo | undefined;
   /** Elected, this one reads the registry yet. */
@@ -27,8 +29,8 @@ export interface FollowerAppOptions {
 export function createFollowerApp(
   options: FollowerAppOptions,
 ): (request: Request) => Response | Promise<Response> {
-  const { facts, authentication, disabledPaths, leadership, leader, isRecovering, proxyTo } =
-    options;
+  const { facts, authentication, disabledPaths, leadership, registryCopy } = options;
+  const { leader, isRecovering, proxyTo } = options;
   return createEndpointsApp({
     actor: "master",
     endpoints: [
@@ -40,6 +42,7 @@ export function createFollowerApp(
         answer: () => toMaster(leader(), ""),
       },
       whoLeadsEndpoint(leadership),
+      registryEndpoint(registryCopy, facts.acls),
       ...processEndpoints(facts),
     ],
     authentication,

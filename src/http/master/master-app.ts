@@ -16,6 +16,7 @@ import { type Leadership, leaderEndpoints } from "./leader-endpoints.ts";
 import { listingEndpoints } from "./listing-endpoints.ts";
 import { handleMasterCall } from "./operator-api.ts";
 import { readEndpoints } from "./read-endpoints.ts";
+import { type RegistryCopy, registryEndpoint } from "./registry-endpoint.ts";
 import { handleSchedulerCall } from "./scheduler-api.ts";
 import { whyEndpoints } from "./why-endpoints.ts";
 import { writeEndpoints } from "./write-endpoints.ts";
@@ -29,6 +30,7 @@ export interface MasterAppOptions {
   readonly cluster: string | undefined;
   readonly reads: PacedReads;
   readonly leadership: Leadership;
+  readonly registryCopy: RegistryCopy;
 }
 
 /** Answers one request to the master's port. */
@@ -47,6 +49,7 @@ function masterEndpoints({
   cluster,
   reads,
   leadership,
+  registryCopy,
 }: MasterAppOptions): readonly Endpoint[] {
   const endpointFacts = { version: facts.version, cluster, flags: facts.flags };
   return [
@@ -77,6 +80,7 @@ function masterEndpoints({
     ...allotEndpoints(runtime, facts.acls),
     ...whyEndpoints(runtime, facts.acls),
     ...leaderEndpoints(leadership, facts.acls),
+    registryEndpoint(registryCopy, facts.acls),
   ];
 }
 

@@ -3,7 +3,7 @@
  * refused or has nothing to do leaves the state alone (reference/semantics.md 1.5; Mesos:
  * src/master/registry_operations.cpp).
  */
-import { assert, unreachable } from "../../base/assert.ts";
+import { unreachable } from "../../base/assert.ts";
 import type { Result } from "../../base/result.ts";
 import type { MachineID } from "../../protocol/v1/types.ts";
 import {
@@ -122,22 +122,35 @@ function touchedMachine(id: MachineID): Touched {
   return { kind: "machine", key: machineKey(id) };
 }
 
-/** Asserts that every agent is in at most one list and is filed under its own id. O(agents). */
-export function assertRegistryInvariants(state: RegistryState): void {
-  for (const [agentId, { info }] of [...state.admitted, ...state.unreachable]) {
-    assert(info.id?.value === agentId, () => `agent ${info.id?.value} is filed under ${agentId}`);
-    assert(!state.gone.has(agentId), () => `agent ${agentId} is both known and gone`);
+/** What contradicts itself: every agent is in at most one list and filed under its own id. O(agents). */
+export function registryFaults(state: RegistryState): readonly string[] {
+  const faults: string[] = [];
+  const expect = (isRight: boolean, fault: () => string): void => {
+    if (!isRight) faults.push(fault());
+  };
+  for (const [agentId, { info, isDeactivated, drain }] of [
+    ...state.admitted,
+    ...state.unreachable,
+  ]) {
+    expect(info.id?.value === agentId, () => `agent ${info.id?.value} is filed under ${agentId}`);
+    expect(!state.gone.has(agentId), () => `agent ${agentId} is both known and gone`);
+    expect(
+      isDeactivated || drain === undefined,
+      () => `agent ${agentId} drains and is not deactivated`,
+    );
   }
   for (const agentId of state.unreachable.keys()) {
-    assert(!state.admitted.has(agentId), () => `agent ${agentId} is admitted and unreachable`);
-  }
-  for (const { isDeactivated, drain } of [
-    ...state.admitted.values(),
-    ...state.unreachable.values(),
-  ]) {
-    assert(isDeactivated || drain === undefined, "an agent that drains is deactivated");
+    expect(!state.admitted.has(agentId), () => `agent ${agentId} is admitted and unreachable`);
   }
   for (const [key, machine] of state.machines) {
-    assert(machineKey(machine.id) === key, () => `machine ${key} is filed under its own name`);
+    expect(
+      machineKey(machine.id) === key,
+      () => `machine ${nameOf(key)} is filed under another name`,
+    );
   }
+  return faults;
+}
+
+function nameOf(key: string): string {
+  return key.trim().replace("\n", " ");
 }

@@ -26,3 +26,6 @@ export const ENTRIES_PER_SNAPSHOT = 1000;
 
 /** Bytes of one entry: what ZooKeeper takes in one request, less the rest of the transaction. */
 export const ENTRY_BYTES_MAX: number = 900 * 1024;
+
+/** Milliseconds after which a follower looks again for a log that is empty, or could not be read. */
+export const LOOK_AGAIN_MS = 1000;

@@ -99,6 +99,11 @@ export class Registrar implements RegistryStore {
     };
   }
 
+  /** A consistent copy of the file, in place of what is at `path`. Blocks while it is written. */
+  copyTo(path: string): void {
+    this.#file.copyTo(path);
+  }
+
   async close(): Promise<void> {
     while (!this.#submissions.isEmpty) this.#flush();
     this.#failure ??= new DatabaseError("closed", `${this.#file.path} is closed`);

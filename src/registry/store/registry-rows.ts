@@ -8,7 +8,7 @@ import { SharedValues } from "../../base/shared-values.ts";
 import type { Database } from "../../database/database.ts";
 import { damaged } from "../../database/identity.ts";
 import type { AgentInfo, DrainInfo, MasterInfo } from "../../protocol/v1/types.ts";
-import { agentsTouchedBy, assertRegistryInvariants } from "../core/registry-operations.ts";
+import { agentsTouchedBy, registryFaults } from "../core/registry-operations.ts";
 import {
   emptyRegistry,
   type RegistryOperation,
@@ -52,7 +52,8 @@ export class RegistryRows {
     const shared = new SharedValues();
     for (const row of this.#database.all(query)) this.#file(row, state, shared);
     this.#settings.read(state);
-    assertRegistryInvariants(state);
+    const [fault] = registryFaults(state);
+    if (fault !== undefined) throw damaged(this.#database.path, fault);
     return state;
   }
 

@@ -16,7 +16,12 @@ import {
   type RegistryOperation,
   type RegistryState,
 } from "../core/registry-state.ts";
-import { ENTRIES_PER_SNAPSHOT, ENTRY_BYTES_MAX, ENTRY_OPERATIONS_MAX } from "./limits.ts";
+import {
+  ENTRIES_PER_SNAPSHOT,
+  ENTRY_BYTES_MAX,
+  ENTRY_OPERATIONS_MAX,
+  LOOK_AGAIN_MS,
+} from "./limits.ts";
 import {
   decodeEntry,
   decodeSnapshot,
@@ -54,6 +59,7 @@ export class ReplicatedRegistrar implements RegistryStore {
   #reading: Promise<boolean> = Promise.resolve(true);
   #isBehind = false;
   #isLogEmpty = false;
+  #cancelLook: () => void = () => undefined;
   readonly #submissions: Submissions;
   #isAppending = false;
   #snapshotPosition = 0;
@@ -85,6 +91,7 @@ export class ReplicatedRegistrar implements RegistryStore {
   /** The session of the log is over; what this copy has stays. */
   unfollow(): void {
     this.#shared = undefined;
+    this.#cancelLook();
     this.#endReign("this master does not lead any more");
   }
 
@@ -130,6 +137,11 @@ export class ReplicatedRegistrar implements RegistryStore {
       ...this.#submissions.metrics({ fetchMs: this.#fetchMs, bytes: this.#file.bytes() }),
       "registrar/log/recovered": this.#isLeading ? 1 : 0,
     };
+  }
+
+  /** What this copy has up to its mark, in place of what is at `path`. Blocks while it is written. */
+  copyTo(path: string): void {
+    this.#file.copyTo(path);
   }
 
   async close(): Promise<void> {
@@ -260,9 +272,16 @@ export class ReplicatedRegistrar implements RegistryStore {
     this.#isCatchingUp = true;
     while (this.#isBehind && shared === this.#shared && !this.#isLeading) {
       this.#isBehind = false;
-      await this.#readAll(shared);
+      const isRead = await this.#readAll(shared);
+      // What was not there, or not to be read, cannot be watched either.
+      if (!isRead || this.#isLogEmpty) this.#lookAgain(shared);
     }
     this.#isCatchingUp = false;
+  }
+
+  #lookAgain(shared: SharedLog): void {
+    this.#cancelLook();
+    this.#cancelLook = this.#clock.schedule(LOOK_AGAIN_MS, () => void this.#catchUp(shared));
   }
 
   /** True when this copy has all that the log had. One read at a time. */

@@ -132,9 +132,45 @@ export class ZooKeeperLog implements SharedLog {
   }
 
   async putSnapshot(position: number, bytes: Uint8Array): Promise<WriteOutcome> {
+    const written = await this.#writeSnapshot(position, bytes);
+    if (typeof written === "string") return written;
+    const kept = await this.#guarded([this.#rootAs(written)]);
+    if (kept === "fenced" || kept === "lost") return kept;
+    return this.#trim(position, written.snapshot);
+  }
+
+  /**
+   * Another registry in place of the log's: no entry is left, so that every master reads it. To be
+   * called while none stands for election.
+   */
+  async putRestored(position: number, bytes: Uint8Array): Promise<WriteOutcome> {
+    const written = await this.#writeSnapshot(position, bytes);
+    if (typeof written === "string") return written;
+    const removes = (await this.#names("log")).map(
+      (name): Write => ({
+        kind: "remove",
+        path: `${this.#path("log")}/${name}`,
+        version: ANY_VERSION,
+      }),
+    );
+    // At once: entries of the old registry do not follow the new one.
+    const kept = await this.#guarded([this.#rootAs(written), ...removes]);
+    if (kept === "fenced" || kept === "lost") return kept;
+    return this.#trim(position, written.snapshot);
+  }
+
+  #rootAs(root: { readonly snapshot: string; readonly chunks: number }): Write {
+    const data = encodeUtf8(JSON.stringify({ format: 1, ...root }));
+    return { kind: "set", path: this.#root, data, version: ANY_VERSION };
+  }
+
+  async #writeSnapshot(
+    position: number,
+    bytes: Uint8Array,
+  ): Promise<{ readonly snapshot: string; readonly chunks: number } | WriteOutcome> {
     assert(this.#epochVersion !== undefined, "the log was claimed before it is written");
-    const name = `${digits(position)}-${this.#epochVersion}`;
-    const folder = `${this.#path("snapshots")}/${name}`;
+    const snapshot = `${digits(position)}-${this.#epochVersion}`;
+    const folder = `${this.#path("snapshots")}/${snapshot}`;
     const made = await this.#guarded([{ kind: "create", path: folder, data: new Uint8Array(0) }]);
     if (made !== "done" && made !== "exists") return made;
     let chunks = 0;
@@ -144,11 +180,7 @@ export class ZooKeeperLog implements SharedLog {
       const written = await this.#guarded([{ kind: "create", path, data }]);
       if (written === "fenced" || written === "lost") return written;
     }
-    const root = encodeUtf8(JSON.stringify({ format: 1, snapshot: name, chunks }));
-    const set = { kind: "set", path: this.#root, data: root, version: ANY_VERSION } as const;
-    const kept = await this.#guarded([set]);
-    if (kept === "fenced" || kept === "lost") return kept;
-    return this.#trim(position, name);
+    return { snapshot, chunks };
   }
 
   /** Removes what no reader needs. Cut short it is done by the next snapshot. */

@@ -277,6 +277,16 @@ describe.skipIf(!isThere)("the registry of several masters", () => {
     expect(error).toMatchObject({ code: "shared", message: expect.stringContaining("--zk") });
   });
 
+  test("a follower that came before there was a log has what comes", async () => {
+    const b = await (await Replica.open("b")).connect();
+    await b.session?.read("/");
+    const a = await leading("a");
+    await a.registrar.commit([admit(1)]);
+    await untilSame(a, b);
+    await a.registrar.commit([admit(2)]);
+    await untilSame(a, b);
+  });
+
   test("a copy of long ago catches up", async () => {
     const a = await leading("a");
     await a.registrar.commit([admit(1)]);
