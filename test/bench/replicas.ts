@@ -60,6 +60,13 @@ async function measure(
   folder: TempFolder,
   { agents, set, durationMs }: { agents: number; set: FigureSet; durationMs: number },
 ): Promise<void> {
+  const [server] = zookeeper.servers;
+  const shares: number[] = [];
+  /** What ZooKeeper holds for the registry, of what the registry itself takes. */
+  const weigh = async (): Promise<void> => {
+    const heldBytes = (await server?.dataBytes()) ?? 0;
+    shares.push((heldBytes / leader.registrar.stats().bytes) * 100);
+  };
   const leader = await replica(zookeeper, folder, "leader");
   await lead(leader);
   const follower = await replica(zookeeper, folder, "follower");
@@ -69,6 +76,7 @@ async function measure(
     );
     await Promise.all(some.map((info) => leader.registrar.commit([{ kind: "admitAgent", info }])));
   }
+  await weigh();
   let number = 0;
   const commit = async (): Promise<void> => {
     number += 1;
@@ -88,9 +96,11 @@ async function measure(
   set.add("replicas, commits one after the other", "commits/s", single);
   const together = await asyncRate(durationMs, async () => {
     await Promise.all(Array.from({ length: CONCURRENT_COMMITS }, commit));
+    await weigh();
     return CONCURRENT_COMMITS;
   });
   set.add(`replicas, commits, ${CONCURRENT_COMMITS} at once`, "commits/s", together);
+  set.add("replicas, ZooKeeper's data of the registry's file, at most", "%", Math.max(...shares));
   await until("the follower has it all", () => isSame(leader, follower));
   await leader.close();
   set.add("replicas, takeover by a live copy", "ms", await lead(follower));

@@ -150,7 +150,7 @@ export class Run {
         ...(leader === undefined ? ["nobody leads"] : []),
         ...(active < AGENTS ? [`${active} agents are active`] : []),
         ...(this.#operator.hasWrittenSince(sinceMs) ? [] : ["no write is acknowledged"]),
-        ...idle.map(({ name }) => `no new task of ${name} has run`),
+        ...idle.map(({ name, open }) => `no new task of ${name} has run: ${open.join(", ")}`),
       ].join(", ");
       if (lacking === "") return true;
       await sleep(LOOK_MS);

@@ -16,6 +16,8 @@ const TASK_SECONDS_MAX = 4;
 const REFUSE_SECONDS = 1;
 /** Nothing more becomes of a task that is told as this. */
 const CLOSED = /FINISHED|FAILED|KILLED|ERROR|LOST|DROPPED|GONE|UNKNOWN/;
+/** Said of a task that got lost on its way to the agent. */
+const NEVER_WAS = /ERROR|LOST|DROPPED|GONE|UNKNOWN/;
 
 interface Task {
   readonly id: string;
@@ -67,7 +69,9 @@ export class Tenant {
 
   /** Tasks of which the end is not known. */
   get open(): readonly string[] {
-    return this.#open().map(({ id, state }) => `${id} (${state})`);
+    return [...this.#tasks.values()]
+      .filter(({ state }) => !CLOSED.test(state ?? ""))
+      .map(({ id, state, isSettled }) => `${id} (${state}${isSettled ? "" : ", not answered"})`);
   }
 
   /** Launches so many more as offers come. */
@@ -135,7 +139,9 @@ export class Tenant {
       const task = this.#tasks.get(task_id.value);
       this.statuses.push({ task: task_id.value, state });
       // Late repetitions of what came before its end say nothing.
-      if (task !== undefined && !CLOSED.test(task.state ?? "")) task.state = state;
+      if (task === undefined || CLOSED.test(task.state ?? "")) continue;
+      task.state = state;
+      if (NEVER_WAS.test(state)) this.#short += 1;
     }
   }
 

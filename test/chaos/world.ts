@@ -31,6 +31,13 @@ const AGENT_FLAGS = [
   "--isolation=posix/cpu,posix/mem",
 ];
 
+/** Before there is one, and where none could be started. */
+const NO_ENSEMBLE: Ensemble = {
+  servers: [],
+  url: (path) => path,
+  stop: () => Promise.resolve(),
+};
+
 /** A master or an agent, through all its processes. */
 export interface Program {
   readonly name: string;
@@ -54,44 +61,49 @@ interface Target {
 
 export class World {
   readonly workDir: string;
-  readonly masters: readonly Program[];
-  readonly agents: readonly Program[];
+  readonly masters: Program[] = [];
+  readonly agents: Program[] = [];
   readonly #hosts: Hosts | undefined;
-  readonly #ensemble: Ensemble;
+  readonly #mounts: string[] = [];
+  #ensemble: Ensemble = NO_ENSEMBLE;
 
-  private constructor(
-    workDir: string,
-    hosts: Hosts | undefined,
-    ensemble: Ensemble,
-    programs: readonly Program[],
-  ) {
+  private constructor(workDir: string, hosts: Hosts | undefined) {
     this.workDir = workDir;
     this.#hosts = hosts;
-    this.#ensemble = ensemble;
-    this.masters = programs.filter(({ role }) => role === "master");
-    this.agents = programs.filter(({ role }) => role === "agent");
   }
 
   /** `hasHosts`: with networks and disks of their own. */
   static async start(hasHosts: boolean): Promise<World> {
-    const workDir = makeWorkDir();
     const hosts = hasHosts ? await Hosts.make(ZOOKEEPERS + MASTERS + AGENTS) : undefined;
-    const all = hosts?.all ?? [];
-    const ensemble = await startZooKeeper(3, { hosts: all.slice(0, ZOOKEEPERS) });
-    const url = ensemble.url(PATH);
-    const programs: Program[] = [];
-    for (let index = 0; index < MASTERS + AGENTS; index++) {
-      const role = index < MASTERS ? "master" : "agent";
-      const number = role === "master" ? index : index - MASTERS;
-      const name = `${role}-${number}`;
-      const folder = join(workDir, name);
-      mkdirSync(folder);
-      if (hasHosts && role === "master") await mount(folder);
-      const flags = role === "master" ? [`--zk=${url}`] : [`--master=${url}`, ...AGENT_FLAGS];
-      const host = all[ZOOKEEPERS + index] ?? LOOPBACK;
-      programs.push(await launch({ name, role, host, workDir: folder, flags }));
+    const world = new World(makeWorkDir(), hosts);
+    try {
+      await world.#start();
+    } catch (error) {
+      await world.end();
+      throw error;
     }
-    return new World(workDir, hosts, ensemble, programs);
+    return world;
+  }
+
+  async #start(): Promise<void> {
+    const all = this.#hosts?.all ?? [];
+    this.#ensemble = await startZooKeeper(ZOOKEEPERS, { hosts: all.slice(0, ZOOKEEPERS) });
+    const url = this.#ensemble.url(PATH);
+    for (let index = 0; index < MASTERS; index++) {
+      const host = all[ZOOKEEPERS + index] ?? LOOPBACK;
+      const name = `master-${index}`;
+      const workDir = join(this.workDir, name);
+      if (this.#hosts !== undefined) await this.#mount(workDir);
+      const flags = [`--zk=${url}`];
+      this.masters.push(await launch({ name, role: "master", host, workDir, flags }));
+    }
+    for (let index = 0; index < AGENTS; index++) {
+      const host = all[ZOOKEEPERS + MASTERS + index] ?? LOOPBACK;
+      const name = `agent-${index}`;
+      const workDir = join(this.workDir, name);
+      const flags = [`--master=${url}`, ...AGENT_FLAGS];
+      this.agents.push(await launch({ name, role: "agent", host, workDir, flags }));
+    }
   }
 
   /** `host:port` of each ZooKeeper server. */
@@ -146,9 +158,16 @@ export class World {
       if (running.isRunning()) await running.end("SIGKILL");
     }
     await this.#ensemble.stop();
-    for (const { workDir } of this.masters) if (this.#hosts !== undefined) await unmount(workDir);
+    for (const folder of this.#mounts) await runProgram("umount", [folder]);
     await removeWorkDir(this.workDir);
     await this.#hosts?.remove();
+  }
+
+  /** A disk of its own. */
+  async #mount(folder: string): Promise<void> {
+    mkdirSync(folder);
+    await mustRun("mount", "-t", "tmpfs", "-o", `size=${DISK_SIZE}`, "allot-chaos", folder);
+    this.#mounts.push(folder);
   }
 
   async #at(place: Place, leader: Program): Promise<Target> {
@@ -245,14 +264,6 @@ function pause({ pid }: Target): Heal {
   };
   signal("SIGSTOP");
   return async () => signal("SIGCONT");
-}
-
-async function mount(folder: string): Promise<void> {
-  await mustRun("mount", "-t", "tmpfs", "-o", `size=${DISK_SIZE}`, "allot-chaos", folder);
-}
-
-async function unmount(folder: string): Promise<void> {
-  await runProgram("umount", [folder]);
 }
 
 async function fillDisk({ workDir }: Program): Promise<Heal> {

@@ -16,6 +16,10 @@ export interface Host {
 /** This machine by itself. */
 export const LOOPBACK: Host = { ip: "127.0.0.1", words: [] };
 
+/** Of the range for tests of networks (RFC 2544); the next number tells nets apart. */
+const NET = "198.18.";
+const NETS = 256;
+
 /** What a slow host may send; not enough for what masters, agents and ZooKeeper say to each other. */
 const SLOW = ["rate", "48kbit", "burst", "4k", "latency", "1s"];
 
@@ -34,11 +38,10 @@ export class Hosts {
   }
 
   static async make(count: number): Promise<Hosts> {
-    const [third = 0, ...rest] = randomBytes(3);
-    const bridge = `allot${Buffer.from(rest).toString("hex")}${third.toString(16)}`;
+    const third = await freeNet();
+    const bridge = `allot${randomBytes(3).toString("hex")}`;
     const names = Array.from({ length: count }, (_, index) => `${bridge}-${index}`);
-    // Of the range for tests of networks (RFC 2544).
-    const address = (last: number): string => `198.18.${third}.${last}`;
+    const address = (last: number): string => `${NET}${third}.${last}`;
     const all = names.map((name, index) => ({
       ip: address(index + 2),
       words: ["nsenter", `--net=/run/netns/${name}`, "--"],
@@ -97,6 +100,17 @@ export class Hosts {
     await mustRun(...inside, "address", "add", `${ip}/24`, "dev", "eth0");
     for (const device of ["lo", "eth0"]) await mustRun(...inside, "link", "set", device, "up");
   }
+}
+
+/** The number of a net that this machine has nothing in. */
+async function freeNet(): Promise<number> {
+  const taken = await mustRun("ip", "-brief", "address");
+  const [start = 0] = randomBytes(1);
+  for (let count = 0; count < NETS; count++) {
+    const net = (start + count) % NETS;
+    if (!taken.includes(` ${NET}${net}.`)) return net;
+  }
+  throw new Error(`all nets of ${NET}0.0/16 are in use`);
 }
 
 function obstacle(): string | undefined {

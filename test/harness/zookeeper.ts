@@ -83,6 +83,13 @@ export class ZooKeeperServer {
     return /^Mode: (\w+)$/m.exec(await this.#say("srvr"))?.[1];
   }
 
+  /** Of all nodes it holds, by its own count. */
+  async dataBytes(): Promise<number> {
+    const found = /^zk_approximate_data_size\s+(\d+)$/m.exec(await this.#say("mntr"));
+    if (found === null) throw new Error(`ZooKeeper at ${this.address} does not say what it holds`);
+    return Number(found[1]);
+  }
+
   /** The answer to one of the four-letter words; empty when there is none. */
   #say(word: string): Promise<string> {
     return new Promise((resolve) => {
@@ -161,22 +168,28 @@ export async function startZooKeeper(
       `clientPort=${portOf(index, 0)}`,
       `clientPortAddress=${hostOf(index).ip}`,
       "admin.enableServer=false",
-      "4lw.commands.whitelist=srvr",
+      "4lw.commands.whitelist=srvr,mntr",
       "maxClientCnxns=0",
       ...(size > 1 ? peers : []),
     ];
     writeFileSync(config, `${lines.join("\n")}\n`);
     return new ZooKeeperServer(portOf(index, 0), config, hostOf(index));
   });
+  const stop = async (): Promise<void> => {
+    await Promise.all(servers.map((server) => server.kill()));
+    rmSync(folder, { recursive: true, force: true });
+  };
   for (const server of servers) server.start();
-  await Promise.all(servers.map((server) => server.untilServing()));
+  try {
+    await Promise.all(servers.map((server) => server.untilServing()));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   return {
     servers,
     url: (path) => `zk://${servers.map(({ address }) => address).join(",")}${path}`,
-    stop: async () => {
-      await Promise.all(servers.map((server) => server.kill()));
-      rmSync(folder, { recursive: true, force: true });
-    },
+    stop,
   };
 }
 

@@ -24,6 +24,12 @@ export const ENTRY_OPERATIONS_MAX = 300;
 /** Entries after which a snapshot saves a master that comes anew from reading more. */
 export const ENTRIES_PER_SNAPSHOT = 1000;
 
+/**
+ * Bytes of entries after which a snapshot is due too, or as many as the last snapshot had where that is
+ * more: so that what ZooKeeper holds, in memory, is a small multiple of the registry.
+ */
+export const ENTRY_BYTES_PER_SNAPSHOT: number = 4 * 1024 * 1024;
+
 /** Bytes of one entry: what ZooKeeper takes in one request, less the rest of the transaction. */
 export const ENTRY_BYTES_MAX: number = 900 * 1024;
 

@@ -19,6 +19,7 @@ import {
 import {
   ENTRIES_PER_SNAPSHOT,
   ENTRY_BYTES_MAX,
+  ENTRY_BYTES_PER_SNAPSHOT,
   ENTRY_OPERATIONS_MAX,
   LOOK_AGAIN_MS,
 } from "./limits.ts";
@@ -63,6 +64,9 @@ export class ReplicatedRegistrar implements RegistryStore {
   readonly #submissions: Submissions;
   #isAppending = false;
   #snapshotPosition = 0;
+  /** Of the newest snapshot that this master wrote, and of all entries that it appended since. */
+  #snapshotBytes = 0;
+  #entryBytes = 0;
   #fetchMs = 0;
 
   constructor(options: ReplicatedRegistrarOptions) {
@@ -199,6 +203,7 @@ export class ReplicatedRegistrar implements RegistryStore {
         this.#endReign(why);
         return;
       }
+      this.#entryBytes += bytes.length;
       if (!this.#copy(applied, mark)) return;
       this.#submissions.measure(this.#clock.monotonicMs() - startMs);
     }
@@ -242,11 +247,17 @@ export class ReplicatedRegistrar implements RegistryStore {
 
   async #snapshotIfDue(shared: SharedLog): Promise<void> {
     const { position } = this.#file.mark;
-    if (position - this.#snapshotPosition < this.#entriesPerSnapshot) return;
+    const isLong = position - this.#snapshotPosition >= this.#entriesPerSnapshot;
+    const isLarge = this.#entryBytes >= Math.max(ENTRY_BYTES_PER_SNAPSHOT, this.#snapshotBytes);
+    if (!isLong && !isLarge) return;
     const { state, mark, cluster } = this.#file;
-    const outcome = await shared.putSnapshot(position, encodeSnapshot({ state, mark, cluster }));
-    if (outcome === "done") this.#snapshotPosition = position;
-    else if (shared === this.#shared)
+    const bytes = encodeSnapshot({ state, mark, cluster });
+    const outcome = await shared.putSnapshot(position, bytes);
+    if (outcome === "done") {
+      this.#snapshotPosition = position;
+      this.#snapshotBytes = bytes.length;
+      this.#entryBytes = 0;
+    } else if (shared === this.#shared)
       this.#endReign("the registry's snapshot could not be written");
   }
 

@@ -183,13 +183,18 @@ export class ZooKeeperLog implements SharedLog {
     return { snapshot, chunks };
   }
 
-  /** Removes what no reader needs. Cut short it is done by the next snapshot. */
+  /**
+   * Removes what no reader needs: entries that a snapshot before this one has, at the latest, so that
+   * large ones do not pile up. Cut short it is done by the next snapshot.
+   */
   async #trim(position: number, snapshot: string): Promise<WriteOutcome> {
     const log = await this.#names("log");
-    const old = log.filter((name) => Number(name) <= position - this.#entriesKept);
+    const earlier = (await this.#names("snapshots")).filter((name) => name !== snapshot);
+    const covered = earlier.map(positionIn).filter((before) => before < position);
+    const until = Math.max(position - this.#entriesKept, ...covered);
+    const old = log.filter((name) => Number(name) <= until);
     const paths = old.map((name) => `${this.#path("log")}/${name}`);
-    for (const name of await this.#names("snapshots")) {
-      if (name === snapshot) continue;
+    for (const name of earlier) {
       const folder = `${this.#path("snapshots")}/${name}`;
       const chunks = await this.#session.children(folder);
       for (const chunk of chunks.ok ? chunks.value : []) paths.push(`${folder}/${chunk}`);
@@ -213,7 +218,7 @@ export class ZooKeeperLog implements SharedLog {
     const positions = names.value.map(Number).toSorted((left, right) => left - right);
     const root = parseRoot(rootNode.value.data);
     const first = positions[0] ?? Number.POSITIVE_INFINITY;
-    const snapshotPosition = Number(root.snapshot?.slice(0, DIGITS) ?? 0);
+    const snapshotPosition = root.snapshot === undefined ? 0 : positionIn(root.snapshot);
     const isBehind = position === 0 || first > position;
     const needsSnapshot = root.snapshot !== undefined && isBehind;
     const from = needsSnapshot ? snapshotPosition + 1 : position;
@@ -297,6 +302,11 @@ const EMPTY: LogContent = { entries: [] };
 
 function digits(position: number): string {
   return String(position).padStart(DIGITS, "0");
+}
+
+/** Of a snapshot, by its name. */
+function positionIn(snapshot: string): number {
+  return Number(snapshot.slice(0, DIGITS));
 }
 
 function chunkPath(folder: string, index: number): string {

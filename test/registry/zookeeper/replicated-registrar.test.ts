@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Result } from "../../../src/base/result.ts";
 import { ZooKeeperSession } from "../../../src/election/zookeeper/session.ts";
 import { loadSqlite } from "../../../src/platform/sqlite.ts";
 import { systemClock } from "../../../src/platform/system.ts";
@@ -11,6 +12,7 @@ import type {
   RegistryOperation,
   RegistryState,
 } from "../../../src/registry/core/registry-state.ts";
+import { ENTRY_BYTES_PER_SNAPSHOT } from "../../../src/registry/store/limits.ts";
 import { Registrar } from "../../../src/registry/store/registrar.ts";
 import { RegistryFile } from "../../../src/registry/store/registry-file.ts";
 import { ReplicatedRegistrar } from "../../../src/registry/store/replicated-registrar.ts";
@@ -183,6 +185,29 @@ describe.skipIf(!isThere)("the registry of several masters", () => {
     expect(a.registrar.load().machines.size).toBe(5);
     const b = await (await Replica.open("b")).connect();
     await untilSame(a, b);
+  });
+
+  test("large entries make ZooKeeper hold no more than a few times what the registry is", async () => {
+    const a = await leading("a");
+    // All of it random, so that it cannot be packed.
+    const machines = Array.from({ length: 12_000 }, () => ({ hostname: crypto.randomUUID() }));
+    const commit = (window: number): Promise<readonly Result<boolean>[]> => {
+      const start = { nanoseconds: window };
+      const windows = [{ machine_ids: machines, unavailability: { start } }];
+      return a.registrar.commit([{ kind: "updateSchedule", schedule: { windows } }]);
+    };
+    const held = async (): Promise<number> => (await zookeeper?.servers[0]?.dataBytes()) ?? 0;
+    const beforeBytes = await held();
+    let entryBytes = 0;
+    let mostBytes = 0;
+    for (let window = 1; window <= PER_SNAPSHOT * 3; window++) {
+      expect(await commit(window)).toEqual([{ ok: true, value: true }]);
+      const heldBytes = (await held()) - beforeBytes;
+      if (window === 1) entryBytes = heldBytes;
+      mostBytes = Math.max(mostBytes, heldBytes);
+    }
+    expect(entryBytes).toBeGreaterThan(200_000);
+    expect(mostBytes).toBeLessThan(2 * ENTRY_BYTES_PER_SNAPSHOT + 10 * entryBytes);
   });
 
   test("an answer that is lost costs nothing: the entry is there once", async () => {
