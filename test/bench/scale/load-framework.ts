@@ -53,6 +53,7 @@ export class LoadFramework {
   #headers = "";
   #id = "";
   #launched = 0;
+  #isSuppressed = false;
   #failure: string | undefined;
 
   private constructor(options: LoadOptions, http: RawHttp) {
@@ -72,14 +73,6 @@ export class LoadFramework {
   count(state: string): number {
     if (this.#failure !== undefined) throw new Error(this.#failure);
     return this.counts.get(state) ?? 0;
-  }
-
-  async revive(): Promise<void> {
-    await this.#call("REVIVE", "");
-  }
-
-  async suppress(): Promise<void> {
-    await this.#call("SUPPRESS", "");
   }
 
   async teardown(): Promise<void> {
@@ -153,7 +146,7 @@ export class LoadFramework {
   #take(event: Event): void {
     if (event.error !== undefined) this.#failure = event.error.message;
     if (event.subscribed !== undefined) this.#id = event.subscribed.framework_id.value;
-    for (const offer of event.offers?.offers ?? []) this.#answer(offer);
+    if (event.offers !== undefined) this.#answer(event.offers.offers);
     if (event.update !== undefined) this.#update(event.update.status);
   }
 
@@ -164,21 +157,31 @@ export class LoadFramework {
     void this.#call("ACKNOWLEDGE", `"acknowledge":${JSON.stringify({ agent_id, task_id, uuid })}`);
   }
 
-  #answer(offer: Offer): void {
+  /** Launches on what has room; once there is nothing left to launch, it asks for no more offers. */
+  #answer(offers: readonly Offer[]): void {
+    const { budget } = this.#options;
+    const declined = offers.filter((offer) => !this.#launchOn(offer));
+    if (budget.left === 0 && !this.#isSuppressed) {
+      this.#isSuppressed = true;
+      void this.#call("SUPPRESS", "");
+    }
+    if (declined.length === 0) return;
+    const decline = {
+      offer_ids: declined.map(({ id }) => id),
+      filters: { refuse_seconds: budget.left > 0 ? 0 : 3600 },
+    };
+    void this.#call("DECLINE", `"decline":${JSON.stringify(decline)}`);
+  }
+
+  /** False when no task fits. */
+  #launchOn(offer: Offer): boolean {
     const { budget, cpus, mem, tasksPerOffer } = this.#options;
     const room = (name: string, each: number): number => {
       const has = offer.resources.find((resource) => resource.name === name)?.scalar?.value ?? 0;
       return Math.floor(has / each + 1e-9);
     };
     const count = Math.min(tasksPerOffer, budget.left, room("cpus", cpus), room("mem", mem));
-    if (count === 0) {
-      const decline = {
-        offer_ids: [offer.id],
-        filters: { refuse_seconds: budget.left > 0 ? 0 : 3600 },
-      };
-      void this.#call("DECLINE", `"decline":${JSON.stringify(decline)}`);
-      return;
-    }
+    if (count === 0) return false;
     budget.left -= count;
     const tasks = Array.from({ length: count }, () => this.#task(offer));
     const accept = {
@@ -187,6 +190,7 @@ export class LoadFramework {
       filters: { refuse_seconds: 0 },
     };
     void this.#call("ACCEPT", `"accept":${JSON.stringify(accept)}`);
+    return true;
   }
 
   #task(offer: Offer): object {
