@@ -29,10 +29,14 @@ export function createLinkCodec(): LinkCodec {
     tagUint8Array: false,
   });
   const reader = new CborReader();
+  let head = { epoch: "", bytes: packetHead("") };
   return {
     encode: (packet) => encoder.encode([packet.epoch, ...packet.frames]),
     encodeMessage: (message) => encoder.encode(message),
-    joinMessages,
+    joinMessages: (epoch, messages) => {
+      if (head.epoch !== epoch) head = { epoch, bytes: packetHead(epoch) };
+      return joinMessages(head.bytes, messages);
+    },
     decode: (bytes) => {
       const value = reader.read(bytes);
       return value.ok ? toPacket(value.value) : value;
@@ -48,14 +52,19 @@ const MESSAGES_HEAD: readonly number[] = [
   ...[0x68, ...encodeUtf8("messages")],
 ];
 
-function joinMessages(epoch: string, messages: readonly Uint8Array[]): Uint8Array {
+/** What packets of messages begin with, up to the length of the list; the same for a whole epoch. */
+function packetHead(epoch: string): Uint8Array {
   const epochBytes = encodeUtf8(epoch);
-  const head = [0x82, ...cborHead(0x60, epochBytes.length), ...epochBytes, ...MESSAGES_HEAD];
-  head.push(...cborHead(0x80, messages.length));
-  const length = messages.reduce((sum, message) => sum + message.length, head.length);
+  return Uint8Array.of(0x82, ...cborHead(0x60, epochBytes.length), ...epochBytes, ...MESSAGES_HEAD);
+}
+
+function joinMessages(head: Uint8Array, messages: readonly Uint8Array[]): Uint8Array {
+  const listHead = cborHead(0x80, messages.length);
+  let position = head.length + listHead.length;
+  const length = messages.reduce((sum, message) => sum + message.length, position);
   const packet = new Uint8Array(length);
   packet.set(head);
-  let position = head.length;
+  packet.set(listHead, head.length);
   for (const message of messages) {
     packet.set(message, position);
     position += message.length;

@@ -80,6 +80,7 @@ export interface RegisterMessage {
 
 export type AgentToMaster =
   | RegisterMessage
+  /** This command and all before it are carried out. */
   | { readonly kind: "commandDone"; readonly number: number }
   /** Head of a task's update stream; resent with back-off until acknowledged by a command. */
   | {

@@ -360,7 +360,11 @@ export class AgentRuntime {
       if (effect.kind === "checkpoint") operations.push(effect.operation);
     }
     if (operations.length > 0) this.#write(operations);
-    for (const effect of effects) this.#carryOut(effect);
+    // Who confirms a command confirms all before it: the last word of a batch is enough.
+    const lastConfirmation = effects.findLast(isConfirmation);
+    for (const effect of effects) {
+      if (effect === lastConfirmation || !isConfirmation(effect)) this.#carryOut(effect);
+    }
   }
 
   /** The agent's own books have a reserve on a disk that others have filled. */
@@ -522,4 +526,9 @@ async function withTimeout(clock: Clock, timeoutMs: number, work: Promise<void>)
   });
   await Promise.race([work, timeout]);
   cancel();
+}
+
+/** Says that a command was carried out. */
+function isConfirmation(effect: AgentEffect): boolean {
+  return effect.kind === "send" && effect.message.kind === "commandDone";
 }

@@ -22,6 +22,8 @@ import { agentOptions } from "../core/agent-harness.ts";
 export class FakeMaster {
   readonly updates: TaskStatus[] = [];
   readonly registrations: Extract<AgentToMaster, { kind: "register" }>[] = [];
+  /** Numbers of commands that were said to be done, as they came. */
+  readonly confirmations: number[] = [];
   isAcknowledging = true;
   /** As a real master's id: new with each process. */
   readonly epoch: string = systemRng.uuid();
@@ -41,6 +43,7 @@ export class FakeMaster {
   receive(message: AgentToMaster): void {
     if (message.kind === "register") this.#register(message);
     if (message.kind === "statusUpdate") this.#update(message);
+    if (message.kind === "commandDone") this.confirmations.push(message.number);
     for (const wake of this.#waiters.splice(0)) wake();
   }
 

@@ -50,6 +50,16 @@ describe("one task", () => {
     await agent.master.until("removal", () => agent.runtime.state.frameworks.size === 0);
   });
 
+  test("commands that come together are confirmed by one word for the last of them", async () => {
+    await agent.start();
+    await agent.master.until("registration", () => agent.master.registrations.length > 0);
+    for (const taskId of ["a", "b", "c"]) {
+      agent.master.command({ kind: "killTask", frameworkId: "fw", taskId });
+    }
+    await agent.master.until("the last command", () => agent.master.confirmations.includes(3));
+    expect(agent.master.confirmations).toEqual([3]);
+  });
+
   test("a failing command tells its exit status [semantics 6.6]", async () => {
     await agent.start();
     agent.master.run(FRAMEWORK, shell("t", "exit 42"));
