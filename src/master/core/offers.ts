@@ -25,12 +25,15 @@ export function runAllocation(ctx: MasterContext): void {
   const schedule = ctx.state.allocation;
   schedule.wastedRuns = schedule.isWasteSeen ? schedule.wastedRuns + 1 : 0;
   schedule.isWasteSeen = false;
+  const sinceLastMs = ctx.nowMs - schedule.lastRunMs;
   schedule.lastRunMs = ctx.nowMs;
   schedule.timerMs = undefined;
   ctx.counters.count("allocator/mesos/allocation_runs");
   const allocations = ctx.allocator.allocate(ctx.nowMs, RUN_BUDGET);
   schedule.lastRunCostMs =
     allocations.length * OFFER_COST_MS + ctx.allocator.lastCycleLooks() * LOOK_COST_MS;
+  schedule.recentOffers =
+    schedule.recentOffers / (1 + sinceLastMs / RECENT_MS) + allocations.length;
   for (const allocation of allocations) addOffer(ctx, allocation);
   sendOffers(ctx);
 }
@@ -66,8 +69,10 @@ const LOOK_COST_MS = 0.0005;
 
 /**
  * Sets the `allocate` timer to the next moment a run could make an offer: at once after an event,
- * unless the run before was so much work that events had better be batched; offers that come
- * straight back without a filter double a pause of their own. Never above the allocation interval.
+ * unless the run before was so much work that events had better be batched, or offers are many at
+ * the time, when what comes free on one agent within a few milliseconds had better be one offer;
+ * offers that come straight back without a filter double a pause of their own. Never above the
+ * allocation interval.
  * Source: DESIGN §4.
  */
 export function scheduleAllocation(ctx: MasterContext): void {
@@ -86,7 +91,7 @@ function nextAllocationMs(ctx: MasterContext): number | undefined {
   if (ctx.allocator.isDirty()) {
     // A run that is due already stays where it is, so that steady events cannot push it away.
     const dueMs = Math.max(ctx.nowMs, lastRunMs + batchingMs(ctx));
-    return timerMs === undefined ? dueMs : Math.min(dueMs, Math.max(timerMs, ctx.nowMs));
+    return timerMs === undefined ? dueMs : Math.min(dueMs, timerMs);
   }
   const wakeMs = ctx.allocator.nextWakeMs();
   return Number.isFinite(wakeMs) ? Math.max(ctx.nowMs, wakeMs) : undefined;
@@ -95,11 +100,20 @@ function nextAllocationMs(ctx: MasterContext): number | undefined {
 /** A run may take a third of the time. */
 const PAUSE_PER_COST = 2;
 
-/** Pause after the last run, whole milliseconds; 0 while runs are cheap. */
+/** How long offers count as recent, about. */
+const RECENT_MS = 100;
+/** Recent offers up to which nothing waits for more to come free beside it. */
+const FEW_OFFERS = 10;
+const GATHERING_MS_PER_OFFER = 3;
+const GATHERING_MS_MAX = 100;
+
+/** Pause after the last run, whole milliseconds; 0 while runs are cheap and offers few. */
 function batchingMs(ctx: MasterContext): number {
-  const { lastRunCostMs, wastedRuns } = ctx.state.allocation;
+  const { lastRunCostMs, recentOffers, wastedRuns } = ctx.state.allocation;
   const wasteMs = wastedRuns > 0 ? 2 ** wastedRuns : 0;
-  const pauseMs = Math.floor(lastRunCostMs * PAUSE_PER_COST + wasteMs);
+  const manyOffers = Math.max(0, recentOffers - FEW_OFFERS);
+  const gatheringMs = Math.min(GATHERING_MS_MAX, manyOffers * GATHERING_MS_PER_OFFER);
+  const pauseMs = Math.floor(Math.max(lastRunCostMs * PAUSE_PER_COST, gatheringMs) + wasteMs);
   return Math.min(pauseMs, ctx.options.allocationIntervalMs);
 }
 

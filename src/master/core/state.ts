@@ -330,6 +330,8 @@ export interface AllocationSchedule {
   lastRunMs: number;
   /** About how long the last run took, worked out from what it did, since cores read no clock. */
   lastRunCostMs: number;
+  /** Offers made lately, fading with time: how dense events are. */
+  recentOffers: number;
   /** Time the `allocate` timer is set to; undefined when it is not set. */
   timerMs: number | undefined;
   /** Offers came back without a filter since the last run. */
@@ -447,6 +449,7 @@ export function emptyMasterState(
     allocation: {
       lastRunMs: Number.NEGATIVE_INFINITY,
       lastRunCostMs: 0,
+      recentOffers: 0,
       timerMs: undefined,
       isWasteSeen: false,
       wastedRuns: 0,

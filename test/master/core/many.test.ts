@@ -95,6 +95,31 @@ describe("many offers", () => {
     expect(world.state.offers.size).toBe(OFFERS);
   });
 
+  test("of a moment ago make the next run wait for more, and a lone one does not [DESIGN 4]", () => {
+    const dueMs = [1, 100].map((agents) => {
+      const world = new World();
+      for (let number = 0; number < agents; number += 1) world.addAgent();
+      const stream = world.subscribe();
+      const offer_ids = offersOf(stream).map(({ id }) => id);
+      const effects = call(world, stream, { type: "DECLINE", decline: { offer_ids } });
+      const timer = must(
+        effects.find((effect) => effect.kind === "setTimer"),
+        "a run",
+      );
+      return timer.atMs - world.nowMs;
+    });
+    expect(dueMs).toEqual([0, 100]);
+  });
+
+  test("do not wait for longer because more happens before they are made", () => {
+    const [world, stream] = offered(1);
+    const offer_ids = offersOf(stream).map(({ id }) => id);
+    const decline = call(world, stream, { type: "DECLINE", decline: { offer_ids } });
+    expect(timers(decline)).toEqual(["allocate"]);
+    world.nowMs += 10;
+    expect(timers(call(world, stream, { type: "REVIVE" }))).toEqual([]);
+  });
+
   test("of a role that is left are rescinded; the rest silently when the framework hangs up", () => {
     const [world, stream] = offered(OFFERS);
     const { info } = must([...world.state.frameworks.values()][0], "framework");
