@@ -22,6 +22,7 @@ import { loadTerminals } from "./platform/terminal.ts";
 import { createCodec } from "./protocol/codec.ts";
 import { createLinkCodec } from "./protocol/link-codec.ts";
 import { findLeader, findMasters } from "./roles/find-leader.ts";
+import { joinTools } from "./roles/join-ensemble-tools.ts";
 import { openProcessLog } from "./roles/process-log.ts";
 import { registryTools } from "./roles/registry-tools.ts";
 import type { RoleContext } from "./roles/role-context.ts";
@@ -64,6 +65,7 @@ async function main(): Promise<number> {
       findLeader: (text) => findLeader(text, parts),
       findMasters: (url) => findMasters(url, parts),
       registry: registryTools({ ...parts, loadSqlite }),
+      join: joinTools({ ...parts, loadSqlite }).join,
     });
   }
   const parsed = parseRoleFlags({

@@ -9,7 +9,10 @@ export function completionScript(shell: string, commands: readonly Command[]): s
       .flags.map(({ name }) => `--${name}`)
       .join(" ");
   const cases = commands
-    .map((command) => `    ${command.name}) words="${flagsOf(command)}" ;;`)
+    .map(({ actions = [], ...command }) => {
+      const words = [...actions, flagsOf(command)].join(" ");
+      return `    ${command.name}) words="${words}" ;;`;
+    })
     .join("\n");
   if (shell === "bash" || shell === "zsh") {
     const head = shell === "zsh" ? "autoload -U +X bashcompinit && bashcompinit\n" : "";
@@ -25,13 +28,14 @@ complete -F _allot allot
 `;
   }
   if (shell !== "fish") return undefined;
-  const lines = commands.flatMap((command) =>
-    flagsOf(command)
-      .split(" ")
-      .map(
-        (flag) =>
-          `complete -c allot -n '__fish_seen_subcommand_from ${command.name}' -l ${flag.slice(2)}`,
-      ),
-  );
+  const lines = commands.flatMap(({ actions = [], ...command }) => {
+    const after = `complete -c allot -n '__fish_seen_subcommand_from ${command.name}'`;
+    return [
+      ...actions.map((action) => `${after} -f -a ${action}`),
+      ...flagsOf(command)
+        .split(" ")
+        .map((flag) => `${after} -l ${flag.slice(2)}`),
+    ];
+  });
   return [`complete -c allot -f -n __fish_use_subcommand -a '${verbs}'`, ...lines, ""].join("\n");
 }

@@ -20,6 +20,7 @@ import { EVENTS } from "./commands/events.ts";
 import { EXEC } from "./commands/exec.ts";
 import { EXECUTE } from "./commands/execute.ts";
 import { FRAMEWORKS } from "./commands/frameworks.ts";
+import { JOIN_ENSEMBLE } from "./commands/join-ensemble.ts";
 import { KILL } from "./commands/kill.ts";
 import { LEADER } from "./commands/leader.ts";
 import { LOGS } from "./commands/logs.ts";
@@ -46,6 +47,7 @@ const COMMANDS: readonly Command[] = [
   STATUS,
   LEADER,
   REGISTRY,
+  JOIN_ENSEMBLE,
   AGENTS,
   FRAMEWORKS,
   TASKS,
@@ -163,14 +165,14 @@ function commandHelp(command: Command): string {
 }
 
 function helpText(): string {
-  const lines = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(12)}${summary}`);
+  const lines = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(15)}${summary}`);
   return [
     "Usage: allot VERB …            a client of a running cluster",
     "       allot --role=both …     run a master, an agent or both (allot --help)",
     "",
     "Verbs:",
     ...lines,
-    "  completion  print completion for bash, zsh or fish",
+    "  completion     print completion for bash, zsh or fish",
     "",
     "`allot VERB --help` says more. The master is --master, else ALLOT_MASTER, else 127.0.0.1:5050.",
     "",

@@ -2,7 +2,7 @@
 import type { Result } from "../base/result.ts";
 import type { NamedMaster } from "../protocol/leader-report.ts";
 
-export interface CommandTools {
+export interface CommandTools extends JoinTools {
   /** The address behind a `--master`, which may have to be looked for in ZooKeeper. */
   findLeader(text: string): Promise<Result<string>>;
   /** All masters that stand at a `zk://…`, in order. */
@@ -57,7 +57,10 @@ export interface RestoreWish {
   readonly isAlone: boolean;
 }
 
-/** Registries without a master. What is refused says what to do instead. */
+/**
+ * Registries without a master. What is refused says what to do instead; a file that is in use is
+ * `notReady`.
+ */
 export interface RegistryTools {
   /** The file below a master's work folder. */
   fileIn(workDir: string): string;
@@ -72,4 +75,25 @@ export interface RegistryTools {
     target: RegistryPlace,
     wish: RestoreWish,
   ): Promise<Result<{ readonly content: RegistryContent; readonly keptIn: string | undefined }>>;
+}
+
+export interface JoinWish {
+  /** `zk://…` */
+  readonly url: string;
+  /** The master's registry. */
+  readonly path: string;
+  /** Only look. */
+  readonly isDry: boolean;
+}
+
+export interface JoinReport {
+  /** `ready`: may be published; `joined`: it had been before. */
+  readonly state: "ready" | "published" | "joined";
+  readonly servers: readonly { readonly address: string; readonly state: string }[];
+  readonly content: RegistryContent;
+}
+
+export interface JoinTools {
+  /** Publishes the registry of a master that was alone. What is refused says what to do instead. */
+  join(wish: JoinWish): Promise<Result<JoinReport>>;
 }

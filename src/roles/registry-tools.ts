@@ -133,11 +133,12 @@ function isFault(code: string): boolean {
 }
 
 /** Errors of files as refusals. */
-async function refusing<T>(work: () => Promise<Result<T>>): Promise<Result<T>> {
+export async function refusing<T>(work: () => Promise<Result<T>>): Promise<Result<T>> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof DatabaseError)) throw error;
+    if (error.code === "locked") return refuse("notReady", error.message);
     const isBroken = error.code === "damaged" || error.code === "foreign";
     return refuse(isBroken ? "conflict" : "failed", error.message);
   }
@@ -147,7 +148,7 @@ function mapped<T, U>(result: Result<T>, map: (value: T) => U): Result<U> {
   return result.ok ? ok(map(result.value)) : result;
 }
 
-function contentOf({ cluster, mark, state, masters }: RegistryImage): RegistryContent {
+export function contentOf({ cluster, mark, state, masters }: RegistryImage): RegistryContent {
   return {
     cluster: cluster ?? null,
     ...mark,

@@ -34,6 +34,8 @@ interface CommandText {
   /** Paragraphs below the usage: what `--json` prints, exit statuses, examples. */
   readonly description: readonly string[];
   readonly flags: readonly Flag[];
+  /** What its first word may be, where that is one of a few; shells complete it. */
+  readonly actions?: readonly string[];
   /** How many words the verb wants. */
   readonly wordCount: number;
   /** How many it takes; as many as it wants when left out. */

@@ -49,6 +49,7 @@ export const LEADER: Command = {
     ]),
     ...group("Output", [JSON_FLAG]),
   ],
+  actions: ["step-down"],
   wordCount: 0,
   wordCountMax: 1,
   runAlone: leader,

@@ -43,6 +43,7 @@ export const MAINTENANCE: Command = {
     ]),
     ...group("Output", [JSON_FLAG]),
   ],
+  actions: ["schedule", "start", "stop", "cancel"],
   wordCount: 0,
   wordCountMax: WORDS_MAX,
   run: maintenance,

@@ -43,6 +43,7 @@ export const REGISTRY: Command = {
     ]),
     ...group("Output", [JSON_FLAG]),
   ],
+  actions: ["show", "verify", "backup", "restore"],
   wordCount: 1,
   wordCountMax: 2,
   runAlone: registry,
@@ -128,7 +129,7 @@ const ACTIONS: Readonly<
   },
 };
 
-/** A running master's copy is fetched into a file that is removed afterwards. */
+/** Where the registry is that the words and flags name. */
 async function withPlace(
   context: LoneContext,
   file: string,
@@ -141,11 +142,19 @@ async function withPlace(
   if (folder !== undefined)
     return await work({ kind: "file", path: tools.registry.fileIn(folder) });
   if (url !== undefined) return await work({ kind: "log", url });
+  return await withFetchedCopy(context, (path) => work({ kind: "file", path }));
+}
+
+/** Works on what a running master has, in a file that is removed afterwards. */
+export async function withFetchedCopy<T>(
+  context: LoneContext,
+  work: (path: string) => Promise<Result<T>>,
+): Promise<Result<T>> {
   const temporary = mkdtempSync(join(tmpdir(), "allot-registry-"));
   try {
     const path = join(temporary, "registry.db");
     const fetched = await fetchCopy(context, path);
-    return fetched.ok ? await work({ kind: "file", path }) : fetched;
+    return fetched.ok ? await work(path) : fetched;
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }
@@ -167,7 +176,8 @@ async function fetchCopy(context: LoneContext, path: string): Promise<Result<voi
   return ok(undefined);
 }
 
-function summaryOf({ agents, weights, quotas, cluster, position }: RegistryContent): string {
+/** As `3 agents, …; cluster …`. */
+export function summaryOf({ agents, weights, quotas, cluster, position }: RegistryContent): string {
   const counts = [
     `${agents.admitted.length} agents`,
     `${agents.unreachable.length} unreachable`,

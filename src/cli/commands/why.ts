@@ -20,6 +20,7 @@ export const WHY: Command = {
     acts("framework", "string", undefined, "the framework the task belongs to"),
     JSON_FLAG,
   ]),
+  actions: SUBJECTS,
   wordCount: 2,
   run: explain,
 };
