@@ -100,7 +100,8 @@ export function returnStranger(
   const agent = addAgent(ctx, link, message, info, used);
   welcome(ctx, agent, { isReregistration: true });
   settleFrameworks(ctx, agent, message);
-  settleUnreported(ctx, agent, message);
+  // Of an agent that comes back after a failover nothing was given up, and all come at once then.
+  if (!isRecovered) settleUnreported(ctx, agent, message);
   tellAgentAdded(ctx, agent);
   if (!isRecovered) announceReturn(ctx, agent, wasUnreachable);
   resumeDrain(ctx, agent);

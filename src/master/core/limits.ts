@@ -64,6 +64,9 @@ export const OFFERS_PER_STEP_MAX = 250;
 /** Doomed offers that end in one step, about 5 ms of work with the encoding of what is told. */
 export const OFFER_ENDS_PER_STEP_MAX = 500;
 
+/** Losses of agents that never came back, each told to each framework, in one step: about 5 ms. */
+export const LOSSES_TOLD_PER_STEP_MAX = 1000;
+
 /** Tasks and commands to agents that a sweep deals with in one step, about 5 ms of work. */
 export const SWEEP_COST_PER_STEP_MAX = 500;
 

@@ -5,6 +5,7 @@
 import { brand } from "../../base/ids.ts";
 import type { RegistryState } from "../../registry/core/registry-state.ts";
 import { commit, log, type MasterContext, setTimer } from "./context.ts";
+import { LOSSES_TOLD_PER_STEP_MAX } from "./limits.ts";
 import { becomeUnreachable } from "./unreachable.ts";
 
 /** Takes over the registry. */
@@ -29,17 +30,24 @@ export function recover(ctx: MasterContext, registry: RegistryState): void {
   });
 }
 
-/** Agents of the registry that never came back after this master started. */
+/** Agents of the registry that never came back after this master started: some now, others later. */
 export function recoveredAgentsTimedOut(ctx: MasterContext): void {
   const { state, options } = ctx;
-  const missing = [...state.recoveredAgents.keys()].filter((id) => !state.transitions.has(id));
+  const { recoveredAgents, transitions, removals } = state;
+  const missing = [...recoveredAgents.keys()].filter(
+    (id) => !transitions.has(id) && !removals.waiting.has(id),
+  );
   if (missing.length === 0) return;
   const share = missing.length / state.admittedAtStart;
   if (share > options.recoveryAgentRemovalLimit) {
     ctx.effects.push({ kind: "exit", reason: removalLimitText(ctx, missing.length, share) });
     return;
   }
-  becomeUnreachable(ctx, missing, "agent did not reregister after master failover");
+  // Every subscribed framework is told of every agent.
+  const count = Math.ceil(LOSSES_TOLD_PER_STEP_MAX / (1 + state.streams.size));
+  const cause = "agent did not reregister after master failover";
+  becomeUnreachable(ctx, missing.slice(0, count), cause);
+  if (missing.length > count) setTimer(ctx, { kind: "recoveredAgents" }, 0);
 }
 
 function removalLimitText(ctx: MasterContext, count: number, share: number): string {

@@ -1,5 +1,6 @@
 /** The way to unreachable: its pace, who turns back on it, and when a master gives up instead. */
 import { describe, expect, test } from "bun:test";
+import { LOSSES_TOLD_PER_STEP_MAX } from "../../../src/master/core/limits.ts";
 import { emptyRegistry, type RegistryState } from "../../../src/registry/core/registry-state.ts";
 import { World } from "./harness.ts";
 
@@ -60,6 +61,26 @@ describe("--agent_removal_rate_limit", () => {
     world.advance(120_000);
     expect(world.state.unreachableAgents.size).toBe(1);
     expect(world.state.agents.size).toBe(1);
+  });
+});
+
+describe("agents that stay away after a failover", () => {
+  const COUNT = LOSSES_TOLD_PER_STEP_MAX + 1;
+
+  test("are all given up", () => {
+    const world = new World({}, registryWith(COUNT));
+    world.advance(601_000);
+    expect(world.state.unreachableAgents.size).toBe(COUNT);
+    expect(world.exitReason).toBeUndefined();
+  });
+
+  test("are told to frameworks a part in each step", () => {
+    const world = new World({}, registryWith(COUNT));
+    world.subscribe();
+    const timer = { kind: "recoveredAgents" } as const;
+    const effects = world.core.step({ kind: "timer", timer }, world.nowMs);
+    expect(world.state.transitions.size).toBe(LOSSES_TOLD_PER_STEP_MAX / 2);
+    expect(effects).toContainEqual({ kind: "setTimer", timer, atMs: world.nowMs });
   });
 });
 
