@@ -81,6 +81,7 @@ describe("tasks", () => {
     expect(judge(history({ asked, notes: ran, statuses: whole }))).toEqual([]);
     expect(judge(history({ asked, statuses: told("TASK_LOST") }))).toEqual([]);
     expect(judge(history({ asked, statuses: told("TASK_UNKNOWN") }))).toEqual([]);
+    expect(judge(history({ asked, statuses: told("TASK_STAGING", "TASK_GONE") }))).toEqual([]);
   });
 
   test.each([
@@ -89,7 +90,8 @@ describe("tasks", () => {
     ["told as lost", ran, told("TASK_LOST", "TASK_FINISHED"), "is told as TASK_LOST"],
     ["not told", ran, told("TASK_RUNNING"), "is told as TASK_RUNNING"],
     ["told and never started", [], told("TASK_RUNNING"), "never started"],
-    ["forgotten", [], [], "nobody says what became of it"],
+    ["forgotten", [], [], "never started and is told as nothing"],
+    ["forgotten by the next master", [], told("TASK_STAGING"), "told as TASK_STAGING"],
   ])("%s", (_, notes, statuses, problem) => {
     expect(judge(history({ asked: ["t"], notes, statuses })).join("\n")).toContain(problem);
   });
