@@ -219,6 +219,10 @@ describe.skipIf(!isThere)("without a quorum of ZooKeeper", () => {
         expect(JSON.parse(json.stdout)).toMatchObject({
           master: { id: null, standing: "waiting" },
         });
+        const page = await fetch(`${master.url}/allot/v1/leader`, {
+          headers: { Accept: "text/html" },
+        });
+        expect(await page.text()).toContain("<p>No master leads.</p>\n<p>ZooKeeper has not");
         const asked = await whoLeads(hostOf(master));
         expect([asked.leader, asked.masters[0]?.standing]).toEqual([null, "waiting"]);
       }

@@ -4,6 +4,7 @@ import { ok } from "../../src/base/result.ts";
 import { Authentication } from "../../src/http/authentication.ts";
 import { createEndpointsApp } from "../../src/http/endpoints.ts";
 import { leaderEndpoints } from "../../src/http/master/leader-endpoints.ts";
+import { leaderPage } from "../../src/http/master/leader-page.ts";
 import { parseLeaderReport, parseStepDownAnswer } from "../../src/protocol/leader-report.ts";
 import { aloneLeading } from "../../src/roles/leadership.ts";
 import { parseAcls } from "../../src/security/acls.ts";
@@ -92,5 +93,23 @@ describe("the endpoints of the lead", () => {
     ).stepDown(true, "ops");
     expect(outcome).toMatchObject({ ok: false, error: { code: "conflict" } });
     expect(outcome.ok === false && outcome.error.message).toContain("join-ensemble");
+  });
+
+  test("browsers get a page that says why nobody leads, with nothing in it but text", async () => {
+    const report = await aloneLeading({ clock: new FakeClock(), allotVersion: "1" }, info).report();
+    expect(await leaderPage(report).text()).toContain("10.0.0.1:5050 leads, since ");
+    const page = leaderPage({
+      ...report,
+      leader: null,
+      masters: [{ id: "N", address: "10.0.0.2:5050", hostname: "<b>x</b>" }],
+      why: ["ZooKeeper has not been reachable for 5s."],
+    });
+    const text = await page.text();
+    expect(text).toContain(
+      "<p>No master leads.</p>\n<p>ZooKeeper has not been reachable for 5s.</p>",
+    );
+    expect(text).toContain("&#60;b&#62;x");
+    const { ask } = appOf({});
+    expect((await ask("/allot/v1/leader")).headers.get("content-type")).toContain("json");
   });
 });

@@ -8,6 +8,7 @@ import type { Acls } from "../../security/acls.ts";
 import { answerJson, type Endpoint } from "../endpoints.ts";
 import { forbiddenResponse } from "../permission.ts";
 import { refusalResponse } from "../responses.ts";
+import { leaderPage } from "./leader-page.ts";
 
 /** The place of this master among the others. */
 export interface Leadership {
@@ -46,7 +47,11 @@ export function whoLeadsEndpoint(leadership: Leadership): Endpoint {
     realm: "readonly",
     methods: ["GET"],
     isPrefix: false,
-    help: "who leads, which masters stand, and why nobody leads",
-    answer: async (context) => answerJson(context, await leadership.report()),
+    help: "who leads, which masters stand, and why nobody leads; a page for browsers, else JSON",
+    answer: async (context) => {
+      const report = await leadership.report();
+      const isForBrowser = context.req.header("accept")?.includes("text/html") === true;
+      return isForBrowser ? leaderPage(report) : answerJson(context, report);
+    },
   };
 }
