@@ -88,10 +88,13 @@ export class LinkClient {
     this.#channel?.post(message);
   }
 
-  /** Gives up the present connection and looks for the master anew, as one who has not failed. */
+  /**
+   * Gives up the present connection, or the wait for one, and looks for the master anew, as one who
+   * has not failed. All agents do so at once when another master leads: in its spread they come.
+   */
   reconnect(reason: string): void {
     this.#failures = 0;
-    this.#lose(reason);
+    this.#lose(reason, { isAmongAll: true });
   }
 
   /** Ends for good; `onDown` is not called. Safe to repeat. */
@@ -242,7 +245,7 @@ export class LinkClient {
     this.#streamServer?.take(frame);
   }
 
-  #lose(reason: string): void {
+  #lose(reason: string, { isAmongAll = false }: { readonly isAmongAll?: boolean } = {}): void {
     if (this.#isStopped) return;
     const wasUp = this.#channel !== undefined;
     if (wasUp) this.#statusSinceMs = this.#options.clock.monotonicMs();
@@ -258,19 +261,20 @@ export class LinkClient {
       this.#options.log.write("warning", "no link to the master", { reason });
     }
     this.#lastProblem = reason;
-    this.#cancelTimer = this.#options.clock.schedule(this.#backoffMs(wasUp), () => this.#connect());
+    const delayMs = this.#backoffMs(wasUp, wasUp || isAmongAll);
+    this.#cancelTimer = this.#options.clock.schedule(delayMs, () => this.#connect());
     if (wasUp) this.#options.onDown();
   }
 
-  /** After a loss anywhere in the master's spread; otherwise doubling with each failure. */
-  #backoffMs(wasUp: boolean): number {
+  /** With all the others anywhere in the master's spread; otherwise doubling with each failure. */
+  #backoffMs(wasUp: boolean, isAmongAll: boolean): number {
     const { rng, clock } = this.#options;
     const isStable = wasUp && clock.monotonicMs() - this.#upSinceMs >= STABLE_LINK_MS;
     if (isStable) this.#failures = 0;
     const ceilingMs = Math.max(MAX_BACKOFF_MS, 2 * this.#spreadMs);
     const spanMs = Math.min(ceilingMs, FIRST_BACKOFF_MS * 2 ** this.#failures);
     if (!isStable) this.#failures += 1;
-    if (wasUp) return rng.next() * Math.max(spanMs, this.#spreadMs);
+    if (isAmongAll) return rng.next() * Math.max(spanMs, this.#spreadMs);
     return spanMs * (0.5 + 0.5 * rng.next());
   }
 }

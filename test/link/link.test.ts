@@ -434,6 +434,17 @@ describe("loss and return", () => {
     expect(delays).toEqual(Array.from({ length: 20 }, (_, index) => (index + 0.5) * 2000));
   });
 
+  test("who waits for a master comes in that spread too when another one leads [DESIGN 6]", async () => {
+    const clock = new FakeClock();
+    const master = await startMaster({ spreadMs: 40_000 });
+    const agent = startAgent(master.port, { clock, rng: { next: () => 0.5, uuid: () => "" } });
+    await until(() => agent.events.length === 1, "the link");
+    master.link().close("the master dies");
+    await until(() => agent.events.length === 2, "the loss");
+    agent.client.reconnect("another master leads");
+    expect(clock.nextDelayMs).toBe(20_000);
+  });
+
   test("the newest word on the spread counts: agents may have become many since the welcome", async () => {
     const clock = new FakeClock();
     const master = await startMaster({ spreadMs: 1000 });
