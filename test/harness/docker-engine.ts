@@ -4,6 +4,7 @@
  * had, the tests that need one are skipped with the reason.
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import {
   chmodSync,
   closeSync,
@@ -19,11 +20,13 @@ import {
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runProgram } from "./run-program.ts";
+import { mustRun, runProgram } from "./run-program.ts";
 import { until } from "./wait.ts";
 
 /** Name of the image that `importBusybox` makes. */
 export const BUSYBOX = "allot-test-busybox:1";
+
+const NO_BRIDGE = "none";
 
 export interface DockerEngine {
   readonly socketPath: string;
@@ -87,8 +90,12 @@ async function openEngine(): Promise<DockerEngine> {
 async function startEngine(): Promise<PrivateEngine> {
   const root = mkdtempSync(join(tmpdir(), "allot-docker-"));
   const socketPath = join(root, "docker.sock");
-  let daemon = startDaemon(root, socketPath);
-  const stop = (): Promise<void> => stopEngine(daemon, socketPath, root);
+  const bridge = await makeBridge();
+  let daemon = startDaemon(root, socketPath, bridge);
+  const stop = async (): Promise<void> => {
+    await stopEngine(daemon, socketPath, root);
+    if (bridge !== NO_BRIDGE) await mustRun("ip", "link", "delete", bridge);
+  };
   try {
     await untilItAnswers(daemon, socketPath, root);
     await importBusybox(socketPath);
@@ -101,20 +108,41 @@ async function startEngine(): Promise<PrivateEngine> {
     stop,
     pid: () => daemon.pid ?? 0,
     restart: async () => {
-      daemon = startDaemon(root, socketPath);
+      daemon = startDaemon(root, socketPath, bridge);
       await untilItAnswers(daemon, socketPath, root);
     },
   };
 }
 
-function startDaemon(root: string, socketPath: string): ChildProcess {
+/**
+ * What the engine's bridge is to be. None is enough for it, but a dockerd without one takes docker0
+ * away, whosever that is; beside another engine it therefore gets one that leads nowhere.
+ */
+async function makeBridge(): Promise<string> {
+  if (!existsSync("/sys/class/net/docker0")) return NO_BRIDGE;
+  const bytes = randomBytes(2);
+  const name = `allot-${bytes.toString("hex")}`;
+  await mustRun("ip", "link", "add", name, "type", "bridge");
+  // Of the range for tests of networks (RFC 2544), as an engine would choose one of the host's else.
+  await mustRun(
+    "ip",
+    "address",
+    "add",
+    `198.19.${bytes[0]}.${((bytes[1] ?? 0) & 0xf8) | 1}/29`,
+    "dev",
+    name,
+  );
+  return name;
+}
+
+function startDaemon(root: string, socketPath: string, bridge: string): ChildProcess {
   const log = openSync(join(root, "dockerd.log"), "a");
   const paths = [
     ["--data-root", "data"],
     ["--exec-root", "exec"],
     ["--pidfile", "dockerd.pid"],
   ].flatMap(([flag = "", name = ""]) => [flag, join(root, name)]);
-  const flags = ["--host", `unix://${socketPath}`, "--iptables=false", "--bridge=none"];
+  const flags = ["--host", `unix://${socketPath}`, "--iptables=false", `--bridge=${bridge}`];
   const daemon = spawn(
     "dockerd",
     [...paths, ...flags, "--live-restore", "--insecure-registry", "127.0.0.0/8"],
