@@ -18,7 +18,6 @@ const DATA = "/var/lib/allot";
 const TASKS_CGROUP = "/sys/fs/cgroup/allot.slice/allot-tasks.service";
 const NETWORKS = "/run/networks-of-install";
 const LEASES = join(NETWORKS, "leases");
-const BRIDGE = "leased0";
 const INSTALLED = [
   PROGRAM,
   CONFIG,
@@ -50,20 +49,32 @@ function startTask(name: string, ...options: readonly string[]): Promise<RunResu
   ]);
 }
 
-/** Lines of the configuration with a network whose addresses are on record below `LEASES`. */
+/** Lines of the configuration with a network whose plugin notes below `LEASES` which addresses it gave out. */
 function networkSettings(): string {
-  const folder = join(NETWORKS, "configs");
-  const ipam = { type: "host-local", subnet: "10.98.0.0/24", dataDir: LEASES };
-  const network = { cniVersion: "0.4.0", name: "leased", type: "bridge", bridge: BRIDGE, ipam };
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "leased.conf"), JSON.stringify(network));
-  return `network_cni_plugins_dir=/usr/lib/cni\nnetwork_cni_config_dir=${folder}\n`;
+  const [configs, plugins] = ["configs", "plugins"].map((name) => join(NETWORKS, name)) as [
+    string,
+    string,
+  ];
+  for (const folder of [configs, plugins, LEASES]) mkdirSync(folder, { recursive: true });
+  const plugin = `#!/bin/sh
+case $CNI_COMMAND in
+  ADD)
+    echo "$CNI_CONTAINERID" >${LEASES}/10.98.0.2
+    echo '{"cniVersion": "0.4.0", "ips": [{"version": "4", "address": "10.98.0.2/24"}]}'
+    ;;
+  DEL) rm -f ${LEASES}/10.98.0.2 ;;
+  VERSION) echo '{"cniVersion": "0.4.0", "supportedVersions": ["0.4.0"]}' ;;
+esac
+`;
+  writeFileSync(join(plugins, "leaser"), plugin, { mode: 0o755 });
+  const network = { cniVersion: "0.4.0", name: "leased", type: "leaser" };
+  writeFileSync(join(configs, "leased.conf"), JSON.stringify(network));
+  return `network_cni_plugins_dir=${plugins}\nnetwork_cni_config_dir=${configs}\n`;
 }
 
 /** Addresses that are given out. */
 function leases(): string[] {
-  const folder = join(LEASES, "leased");
-  return existsSync(folder) ? readdirSync(folder).filter((name) => /^[\d.]+$/.test(name)) : [];
+  return readdirSync(LEASES);
 }
 
 /** A length of sleep that only this task has. */
@@ -153,7 +164,6 @@ describe("install.sh on systemd", () => {
       expect(leases()).toHaveLength(1);
       expect(await install("--uninstall")).toMatchObject({ code: 0 });
       expect(leases()).toEqual([]);
-      await runProgram("ip", ["link", "delete", BRIDGE]);
       // A gentle end would wait for the master, to end the task first.
       await runProgram("pkill", [
         "--signal=KILL",
