@@ -1,7 +1,7 @@
 /**
  * What a CI job out of hand does to the answers of a memcached on the same agent, with a Rails
- * application and its PostgreSQL beside them: alone, with these neighbours, with the job as a task on
- * revocable cpus, as one whose limit is what it asked for, as one without a limit, and, for contrast, with the same job and
+ * application and its PostgreSQL beside them: alone, with these neighbours, with the job as a task whose
+ * limit is what it asked for, as a task without a limit, and, for contrast, with the same job and
  * memcached as plain processes.
  */
 import { spawnSync } from "node:child_process";
@@ -27,7 +27,6 @@ const PERCENTS = [50, 99, 99.9];
 const NAMES: Readonly<Record<Phase, string>> = {
   alone: "alone",
   together: "with Rails and PostgreSQL",
-  revocable: "and the job, on revocable cpus",
   limited: "and the job, with a limit",
   weighted: "and the job, by weight alone",
   plain: "and the job, without allot",
@@ -79,7 +78,6 @@ async function measure(
     const latencies: Record<Phase, (readonly number[])[]> = {
       alone: [],
       together: [],
-      revocable: [],
       limited: [],
       weighted: [],
       plain: [],

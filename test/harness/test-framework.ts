@@ -21,7 +21,6 @@ export interface Resource {
   readonly scalar?: { readonly value: number };
   readonly ranges?: { readonly range: readonly { begin: number; end: number }[] };
   readonly allocation_info?: { readonly role: string };
-  readonly revocable?: object;
 }
 
 export interface Status {

@@ -6,7 +6,7 @@ import type { ContainerId } from "../../base/ids.ts";
 import type { Resource, ResourceStatistics } from "../../protocol/v1/types.ts";
 import type { ContainerSpec, Preparation, ResourceLimits } from "../containerizer.ts";
 import type { CgroupTree } from "./cgroup-tree.ts";
-import { cpuMax, cpuWeight, isIdle, type Wish, wishFor } from "./figures.ts";
+import { cpuMax, cpuWeight, type Wish, wishFor } from "./figures.ts";
 import { flatFile } from "./flat-file.ts";
 import { IsolatorBase, NO_PREPARATION } from "./isolator-base.ts";
 
@@ -44,16 +44,10 @@ export class CpuIsolator extends IsolatorBase {
     const wish = wishFor("cpus", resources, limits);
     if (wish === undefined) return Promise.resolve();
     this.#wishes.set(containerId, wish);
-    if (!cgroups.canSet(containerId, "cpu.weight")) return Promise.resolve();
-    // Kernels before 5.15 have weights only.
-    const hasIdle = cgroups.canSet(containerId, "cpu.idle");
-    const idle = hasIdle && isIdle(resources, isRevocableLow);
-    if (hasIdle) cgroups.write(containerId, "cpu.idle", idle ? "1" : "0");
-    // The kernel takes no weight for what is idle.
-    if (!idle) {
+    if (cgroups.canSet(containerId, "cpu.weight")) {
       cgroups.write(containerId, "cpu.weight", String(cpuWeight(resources, isRevocableLow)));
+      cgroups.write(containerId, "cpu.max", cpuMax(wish, isRequestHard));
     }
-    cgroups.write(containerId, "cpu.max", cpuMax(wish, isRequestHard));
     return Promise.resolve();
   }
 

@@ -44,18 +44,6 @@ export function cpuWeight(resources: readonly Resource[], isRevocableLow: boolea
   return Math.min(Math.max(Math.floor(weight), 1), CPU_WEIGHT_MAX);
 }
 
-/**
- * Value of `cpu.idle`: a container of which all cpus are revocable, and are to give way, runs when
- * nobody else wants to, and stops in the very moment somebody does; a low weight alone would let it
- * finish its slice. Differs from Mesos, which knows weights only.
- */
-export function isIdle(resources: readonly Resource[], isRevocableLow: boolean): boolean {
-  const cpus = resources.filter(({ name }) => name === "cpus");
-  return (
-    isRevocableLow && cpus.length > 0 && cpus.every(({ revocable }) => revocable !== undefined)
-  );
-}
-
 /** Value of `cpu.max`. `isRequestHard`: what is requested is the limit where there is no other. */
 export function cpuMax(wish: Wish, isRequestHard: boolean): string {
   const cpus = wish.limit ?? (isRequestHard ? wish.request : Number.POSITIVE_INFINITY);

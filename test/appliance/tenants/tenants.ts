@@ -20,8 +20,6 @@ export const AGENT_SETTINGS: readonly string[] = [
   "docker_remove_delay=0ns",
 ];
 
-/** What the job asks for. */
-export const JOB_CPUS = 0.1;
 const MEMORY_HOG_MIB = 64;
 const DISK_HOG_MIB = 16;
 /** A hog of memory or disk is caught in seconds; in an emulated machine some of these are long. */
@@ -60,22 +58,10 @@ export const SHOP: TaskOptions = {
   },
 };
 
-/** How a job is held: the `limits` of TaskInfo, and whether its cpus are revocable. */
-export interface Hold {
-  readonly limits?: object;
-  readonly isRevocable?: boolean;
-}
-
-/** `script`: where the host has ci-job.pl. */
-export function ciJob(script: string, id: string, hold: Hold = {}): TaskOptions {
-  const cpus = resources({ cpus: JOB_CPUS }).resources.map((resource) =>
-    hold.isRevocable === true ? { ...resource, revocable: {} } : resource,
-  );
-  const extra = {
-    resources: [...cpus, ...resources({ mem: 512 }).resources],
-    limits: hold.limits ?? {},
-  };
-  return { id, command: `exec perl ${script} 0`, extra };
+/** `script`: where the host has ci-job.pl. `limits`: those of TaskInfo. */
+export function ciJob(script: string, id: string, limits: object = {}): TaskOptions {
+  const command = `exec perl ${script} 0`;
+  return { id, command, extra: { ...resources({ cpus: 0.1, mem: 512 }), limits } };
 }
 
 const MEMORY_HOG: TaskOptions = {
@@ -106,18 +92,6 @@ function resources(amounts: Readonly<Record<string, number>>): { readonly resour
       allocation_info,
     })),
   };
-}
-
-/** Waits until revocable cpus are on offer. */
-export async function revocableOffered(framework: TestFramework): Promise<void> {
-  await until(
-    "revocable cpus to be offered",
-    () =>
-      framework.offers.some(({ resources: offered }) =>
-        offered.some(({ name, revocable }) => name === "cpus" && revocable !== undefined),
-      ),
-    CATCH_MS_MAX,
-  );
 }
 
 /** Launches on everything there is on offer. */

@@ -1,7 +1,7 @@
 /** What the experiment with tenants measures. */
 
 /** In the order in which they are told. */
-export const PHASES = ["alone", "together", "revocable", "limited", "weighted", "plain"] as const;
+export const PHASES = ["alone", "together", "limited", "weighted", "plain"] as const;
 
 export type Phase = (typeof PHASES)[number];
 

@@ -12,7 +12,6 @@ const BOTTOM = 50;
 const COLOURS: Readonly<Record<Phase, string>> = {
   alone: "#6b7280",
   together: "#2563eb",
-  revocable: "#7c3aed",
   limited: "#059669",
   weighted: "#d97706",
   plain: "#dc2626",

@@ -16,12 +16,9 @@ import {
   catchHogs,
   ciJob,
   DATABASE,
-  type Hold,
   hitsPidsMax,
-  JOB_CPUS,
   kill,
   launch,
-  revocableOffered,
   SHOP,
   SHOP_URL,
 } from "../../appliance/tenants/tenants.ts";
@@ -32,11 +29,10 @@ import type { Measured, Phase } from "./latencies.ts";
 
 const JOB = "/src/ci-job.pl";
 /** How the job is held. */
-const JOBS: readonly (readonly [phase: Phase, hold: Hold])[] = [
-  ["revocable", { isRevocable: true }],
-  ["limited", { limits: { cpus: { value: JOB_CPUS } } }],
-  ["weighted", {}],
-];
+const JOBS = [
+  ["limited", { cpus: { value: 0.1 } }],
+  ["weighted", undefined],
+] as const;
 const CGROUPS = "/sys/fs/cgroup/allot.slice/allot-tasks.service";
 const MASTER = "http://127.0.0.1:5050";
 const PIDS_MAX = 128;
@@ -57,10 +53,7 @@ async function main(rounds: number, seconds: number): Promise<void> {
   };
   await must("ip", "link", "set", "lo", "up");
   await install();
-  const framework = await TestFramework.subscribe({
-    master: MASTER,
-    info: { capabilities: [{ type: "MULTI_ROLE" }, { type: "REVOCABLE_RESOURCES" }] },
-  });
+  const framework = await TestFramework.subscribe({ master: MASTER });
   await launch(framework, CACHE);
   await answers(framework, CACHE.id, () => askCache("version"));
   for (let round = 0; round < rounds; round += 1) await measure("alone");
@@ -76,10 +69,9 @@ async function main(rounds: number, seconds: number): Promise<void> {
   const customers = shopping();
   for (let round = 0; round < rounds; round += 1) {
     await measure("together");
-    for (const [phase, hold] of JOBS) {
+    for (const [phase, limits] of JOBS) {
       const id = `${phase}-${round}`;
-      if (hold.isRevocable === true) await revocableOffered(framework);
-      await launch(framework, ciJob(JOB, id, hold));
+      await launch(framework, ciJob(JOB, id, limits));
       await hitsPidsMax(CGROUPS);
       await measure(phase);
       await kill(framework, id);
@@ -106,8 +98,6 @@ async function install(): Promise<void> {
     ...["role=both", "ip=127.0.0.1", "work_dir=/var/lib/allot", "docker_registry=/src/images"],
     ...AGENT_SETTINGS,
     `cgroups_pids_max=${PIDS_MAX}`,
-    ...["resource_estimator=fixed", `oversubscribed_resources=cpus:${JOB_CPUS}`],
-    "oversubscribed_resources_interval=1secs",
   ];
   mkdirSync("/etc/docker", { recursive: true });
   const docker = { iptables: false, ip6tables: false, bridge: "none" };

@@ -3,7 +3,6 @@ import { describe, expect, test } from "bun:test";
 import {
   cpuMax,
   cpuWeight,
-  isIdle,
   memoryLowBytes,
   memoryMaxBytes,
   wishFor,
@@ -31,12 +30,6 @@ describe("figures [semantics 7.12]", () => {
     const resources = [cpus(2, {}), cpus(1)];
     expect(cpuWeight(resources, true)).toBe(102);
     expect(cpuWeight(resources, false)).toBe(300);
-  });
-
-  test("only what has no other cpus than revocable ones waits for all others", () => {
-    const kinds = [[cpus(1, {})], [cpus(1, {}), cpus(1)], [cpus(1)], []];
-    expect(kinds.map((resources) => isIdle(resources, true))).toEqual([true, false, false, false]);
-    expect(isIdle([cpus(1, {})], false)).toBe(false);
   });
 
   test("a quota comes from the limit, or from the request where that is hard", () => {

@@ -58,11 +58,6 @@ describe.skipIf(LIMITS_OBSTACLE !== undefined)(`limits of native containers${rea
     const infinite = { mem: { value: Number.POSITIVE_INFINITY } };
     await containerizer.update(spec.containerId, scalars({ cpus: 2, mem: 32 }), infinite);
     expect(file("memory.max")).toBe("max");
-    const revocable = scalars({ cpus: 2 }).map((resource) => ({ ...resource, revocable: {} }));
-    await containerizer.update(spec.containerId, revocable, {});
-    expect([file("cpu.idle"), file("cpu.max")]).toEqual(["1", "max 100000"]);
-    await containerizer.update(spec.containerId, scalars({ cpus: 2 }), {});
-    expect([file("cpu.idle"), file("cpu.weight")]).toEqual(["0", "200"]);
     await end(containerizer, spec);
   });
 
