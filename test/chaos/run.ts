@@ -89,11 +89,13 @@ export class Run {
     for (const heal of heals.reverse()) await heal();
     const healedMs = performance.now();
     await this.#world.restart();
+    const serving = this.#world.untilServing().then(() => performance.now() - healedMs);
     for (const tenant of this.#tenants) tenant.want({ short: 1 });
     await this.#recovered(healedMs);
     const recoveryMs = performance.now() - healedMs;
     this.recoveriesMs.push(recoveryMs);
-    say(`round ${number}: all is well after ${(recoveryMs / 1000).toFixed(1)} s`);
+    const [allS, servingS] = [recoveryMs, await serving].map((ms) => (ms / 1000).toFixed(1));
+    say(`round ${number}: all is well after ${allS} s, ZooKeeper's servers after ${servingS} s`);
   }
 
   /** Lets all tasks end, and everybody stop. */

@@ -153,6 +153,11 @@ export class World {
     }
   }
 
+  /** All ZooKeeper servers answer clients. */
+  async untilServing(): Promise<void> {
+    await Promise.all(this.#ensemble.servers.map((server) => server.untilServing()));
+  }
+
   async end(): Promise<void> {
     for (const { process: running } of [...this.masters, ...this.agents]) {
       if (running.isRunning()) await running.end("SIGKILL");
