@@ -110,6 +110,14 @@ export class Judge {
     }
   }
 
+  /** A master's words reached an agent. */
+  heard(host: { readonly name: string; readonly epoch: string }, epoch: string | undefined): void {
+    this.#world.check(
+      epoch === host.epoch,
+      () => `${host.name} obeys ${epoch}, while its master is ${host.epoch}`,
+    );
+  }
+
   /**
    * The master says something to an agent. It ends a framework's tasks on one agent when the
    * framework does not checkpoint and the link was lost, everywhere when it removed the framework.
@@ -139,7 +147,9 @@ export class Judge {
   /** The master took a DECLINE of this offer with a filter of `refuseMs`. */
   declined(offer: Offer, refuseMs: number): void {
     if (refuseMs <= 0 || hasReserved(offer)) return;
-    const refusal = { ...amountOf(offer), untilMs: this.#world.time.nowMs + refuseMs };
+    const { time, clockDrift } = this.#world;
+    const untilMs = time.nowMs + refuseMs * (1 - clockDrift);
+    const refusal = { ...amountOf(offer), untilMs };
     const key = refusalKey(offer);
     this.#refusals.set(key, [...(this.#refusals.get(key) ?? []), refusal]);
   }

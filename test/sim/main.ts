@@ -1,10 +1,10 @@
 /**
- * `npm run sim -- --seeds N --seed S [--steps K] [--plant NAME]`: runs N seeds from S on and says
- * which failed, with the command that replays it.
+ * `npm run sim -- --seeds N --seed S [--masters M] [--steps K] [--plant NAME]`: runs N seeds from S
+ * on, with one master or several, and says which failed, with the command that replays it.
  */
 import process from "node:process";
 import { type SimulationResult, simulate } from "./simulation.ts";
-import { PLANTS, type Plant } from "./world.ts";
+import { MASTERS_PLANTS, PLANTS, type Plant } from "./world.ts";
 
 const DEFAULT_STEPS = 4000;
 /** One seed of so many is run twice: the second run must say the same, byte for byte. */
@@ -16,28 +16,39 @@ interface Settings {
   seeds: number;
   seed: number;
   steps: number;
+  masters: number;
   plant: Plant | undefined;
 }
 
 function parse(argv: readonly string[]): Settings {
-  const settings: Settings = { seeds: 1, seed: 1, steps: DEFAULT_STEPS, plant: undefined };
+  const settings: Settings = {
+    seeds: 1,
+    seed: 1,
+    steps: DEFAULT_STEPS,
+    masters: 1,
+    plant: undefined,
+  };
   const words = argv.flatMap((word) => word.split(/=(.*)/s, 2));
   for (let index = 0; index < words.length; index += 2) {
-    const name = words[index];
+    const name = words[index] ?? "";
     const value = words[index + 1] ?? "";
     if (name === "--plant") {
-      settings.plant = PLANTS.find((plant) => plant === value);
-      if (settings.plant === undefined) fail(`--plant is one of ${PLANTS.join(", ")}`);
-    } else if (name === "--seeds" || name === "--seed" || name === "--steps") {
+      const plants = [...PLANTS, ...MASTERS_PLANTS];
+      settings.plant = plants.find((plant) => plant === value);
+      if (settings.plant === undefined) fail(`--plant is one of ${plants.join(", ")}`);
+    } else if (OPTIONS.some((option) => name === `--${option}`)) {
       const number = Number(value);
       if (!Number.isSafeInteger(number) || number < 0) fail(`${name} needs a whole number`);
-      settings[name.slice(2) as "seeds" | "seed" | "steps"] = number;
+      settings[name.slice(2) as (typeof OPTIONS)[number]] = number;
     } else {
-      fail(`unknown option ${name}; known are --seeds, --seed, --steps and --plant`);
+      fail(`unknown option ${name}; known are --plant and --${OPTIONS.join(", --")}`);
     }
   }
   return settings;
 }
+
+/** The options that are numbers. */
+const OPTIONS = ["seeds", "seed", "steps", "masters"] as const;
 
 function fail(message: string): never {
   process.stderr.write(`sim: ${message}\n`);
@@ -60,7 +71,8 @@ function run(settings: Settings): number {
   let tasks = 0;
   for (let index = 0; index < settings.seeds; index++) {
     const seed = settings.seed + index;
-    const options = { seed, steps: settings.steps, plant: settings.plant };
+    const { steps, plant: planted, masters } = settings;
+    const options = { seed, steps, plant: planted, masters };
     const result = simulate(options);
     if (index % REPEAT_EVERY === 0) expectSame(result, simulate(options));
     tasks += result.tasks;
@@ -69,7 +81,7 @@ function run(settings: Settings): number {
       process.stdout.write(`${result.lines.slice(-TAIL_LINES).join("\n")}\n`);
       process.stdout.write(`seed ${seed} failed: ${result.failure}\n`);
       process.stdout.write(
-        `replay: npm run sim -- --seeds 1 --seed ${seed} --steps ${settings.steps}${plant}\n`,
+        `replay: npm run sim -- --seeds 1 --seed ${seed} --steps ${steps} --masters ${masters}${plant}\n`,
       );
       return 1;
     }

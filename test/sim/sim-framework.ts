@@ -19,9 +19,9 @@ import type {
   TaskStatus,
 } from "../../src/protocol/v1/types.ts";
 import type { Judge } from "./judge.ts";
+import type { Masters } from "./masters.ts";
 import { isVolume } from "./operation-judge.ts";
 import { randomOperations } from "./random-operations.ts";
-import type { SimMaster } from "./sim-master.ts";
 import type { World } from "./world.ts";
 
 export interface KnownTask {
@@ -56,7 +56,7 @@ export class SimFramework {
   offersSeen = 0;
   readonly #world: World;
   readonly #judge: Judge;
-  readonly #master: SimMaster;
+  readonly #master: Masters;
   #streamId: StreamId | undefined;
   #connection = 0;
   #isSubscribed = false;
@@ -68,7 +68,7 @@ export class SimFramework {
   /** Ids of all operations it asked for. */
   readonly #operations = new Set<string>();
 
-  constructor(world: World, judge: Judge, master: SimMaster, name: string) {
+  constructor(world: World, judge: Judge, master: Masters, name: string) {
     const { dice } = world;
     this.name = name;
     this.#world = world;
@@ -170,6 +170,7 @@ export class SimFramework {
     const connection = this.#connection;
     const info = this.#info();
     const streamId = this.#master.subscribe(
+      this.name,
       { framework_info: info },
       {
         event: (event) => {
@@ -430,6 +431,14 @@ export class SimFramework {
     if (this.#world.isFault(0.05)) this.#callOnce(call, done);
   }
 
+  /** Begins anew rather than leave what it was offered to nobody. */
+  #callFailed({ type }: SchedulerCall, streamId: StreamId): void {
+    if (type !== "ACCEPT" && type !== "DECLINE") return;
+    this.#world.time.after(this.#world.dice.below(5000), () => {
+      if (this.#streamId === streamId) this.breakOff();
+    });
+  }
+
   /** May be lost on the way; `done` runs when the master has taken it, with the offers before. */
   #callOnce(call: SchedulerCall, done?: (before: ReadonlySet<string>) => void): void {
     const streamId = this.#streamId;
@@ -438,9 +447,11 @@ export class SimFramework {
     const isLost = this.#world.isFault(0.01);
     const full = { ...call, framework_id: { value: this.frameworkId } };
     time.after(dice.delayMs(), () => {
-      if (isLost) return;
-      const before = new Set<string>(this.#master.core?.state.offers.keys() ?? []);
-      this.#master.call(full, streamId, (outcome) => {
+      if (isLost) {
+        this.#callFailed(call, streamId);
+        return;
+      }
+      this.#master.call(full, streamId, (outcome, before) => {
         if (outcome.ok) done?.(before);
       });
     });

@@ -23,9 +23,9 @@ import { MemoryCheckpoint } from "../agent/core/memory-checkpoint.ts";
 import { cpusMilliOf } from "./cpus.ts";
 import { Folders } from "./folders.ts";
 import type { Judge } from "./judge.ts";
+import type { Caller, Masters } from "./masters.ts";
 import { volumeKey } from "./operation-judge.ts";
 import type { SimLink } from "./sim-link.ts";
-import type { SimMaster } from "./sim-master.ts";
 import type { World } from "./world.ts";
 
 /** A container's first process. */
@@ -54,7 +54,7 @@ export interface HostOptions {
   readonly cpus: number;
 }
 
-export class SimHost {
+export class SimHost implements Caller {
   readonly name: string;
   readonly ip: string;
   readonly cpusMilli: number;
@@ -63,7 +63,7 @@ export class SimHost {
   readonly processes: Map<string, SimProcess> = new Map();
   readonly #world: World;
   readonly #judge: Judge;
-  readonly #master: SimMaster;
+  readonly #master: Masters;
   readonly #resources: readonly Resource[];
   #bootId: string;
   #core: AgentCore | undefined;
@@ -76,10 +76,12 @@ export class SimHost {
   /** Operations whose end was sent to a master. */
   readonly #told = new Set<string>();
   #link: SimLink | undefined;
+  /** Of the master that it is connected to, or was last. */
+  epoch = "";
   /** Grows with each start, so that what an earlier process left behind finds nobody. */
   #incarnation = 0;
 
-  constructor(world: World, judge: Judge, master: SimMaster, options: HostOptions) {
+  constructor(world: World, judge: Judge, master: Masters, options: HostOptions) {
     this.name = options.name;
     this.cpusMilli = options.cpus * 1000;
     this.ip = options.ip;
@@ -166,6 +168,11 @@ export class SimHost {
 
   /** Connection cut, seen by each end in its own time. */
   cutLink(): void {
+    this.#link?.break();
+  }
+
+  /** Gives its link up for one to the master that leads now, as the agent's end does. */
+  leaderChanged(): void {
     this.#link?.break();
   }
 
@@ -521,11 +528,13 @@ export class SimHost {
 
   #connect(): void {
     const incarnation = this.#incarnation;
-    const link = this.#master.openLink(this.ip, {
+    const link = this.#master.openLink(this, {
       receive: (message: MasterToAgent) => {
-        if (this.#incarnation === incarnation && this.#link === link) {
-          this.#input({ kind: "masterMessage", message });
-        }
+        if (this.#incarnation !== incarnation) return;
+        // The planted fault: words of an epoch that is over are listened to.
+        if (this.#link !== link && this.#world.plant !== "hearDeposed") return;
+        this.#judge.heard(this, link?.epoch);
+        this.#input({ kind: "masterMessage", message });
       },
       closed: () => {
         if (this.#incarnation !== incarnation || this.#link !== link) return;
@@ -539,6 +548,7 @@ export class SimHost {
       return;
     }
     this.#link = link;
-    this.#input({ kind: "linkUp", epoch: this.#master.epoch });
+    this.epoch = link.epoch;
+    this.#input({ kind: "linkUp", epoch: link.epoch });
   }
 }

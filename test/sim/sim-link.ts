@@ -2,9 +2,9 @@
  * An agent's connection to the master: ordered, delayed, and gone at any moment. Both ends learn of
  * the end each in their own time; what was under way then is lost.
  */
-import type { LinkId } from "../../src/base/ids.ts";
 import type { AgentToMaster, MasterToAgent } from "../../src/protocol/link-frames.ts";
 import { copyOf } from "./copy.ts";
+import { Pipe } from "./pipe.ts";
 import type { World } from "./world.ts";
 
 export interface LinkEnd<In> {
@@ -12,45 +12,59 @@ export interface LinkEnd<In> {
   closed(): void;
 }
 
+/** Until an end that hears nothing takes the connection for broken: up to five heartbeats. */
+const SILENCE_MS = 75_000;
+
 export class SimLink {
-  readonly linkId: LinkId;
+  /** Of the master's reign. */
+  readonly epoch: string;
   readonly #world: World;
   readonly #agent: LinkEnd<MasterToAgent>;
   readonly #master: LinkEnd<AgentToMaster>;
-  #lastToMasterMs = 0;
-  #lastToAgentMs = 0;
+  readonly #toMaster: Pipe;
+  readonly #toAgent: Pipe;
   isBroken = false;
   #isAgentDone = false;
   #isMasterDone = false;
 
   constructor(
     world: World,
-    linkId: LinkId,
-    ends: { readonly agent: LinkEnd<MasterToAgent>; readonly master: LinkEnd<AgentToMaster> },
+    epoch: string,
+    ends: {
+      readonly agent: LinkEnd<MasterToAgent> & { readonly host: string };
+      readonly master: LinkEnd<AgentToMaster> & { readonly host: string };
+    },
   ) {
     this.#world = world;
-    this.linkId = linkId;
+    this.epoch = epoch;
     this.#agent = ends.agent;
     this.#master = ends.master;
+    this.#toMaster = new Pipe(world, ends.agent.host, ends.master.host);
+    this.#toAgent = new Pipe(world, ends.master.host, ends.agent.host);
+    for (const pipe of [this.#toMaster, this.#toAgent]) {
+      pipe.onStuck = () =>
+        world.time.after(SILENCE_MS / 5 + world.dice.below((SILENCE_MS * 4) / 5), () => {
+          if (pipe.isStuck) this.break();
+        });
+    }
   }
 
   toMaster(message: AgentToMaster): void {
     if (this.#isFaulty()) return;
-    const { time, dice } = this.#world;
-    this.#lastToMasterMs = Math.max(this.#lastToMasterMs, time.nowMs + dice.delayMs());
     const copy = copyOf(message);
-    time.after(this.#lastToMasterMs - time.nowMs, () => {
+    this.#toMaster.send(() => {
       if (!this.isBroken && !this.#isMasterDone) this.#master.receive(copy);
     });
   }
 
   toAgent(message: MasterToAgent): void {
     if (this.#isFaulty()) return;
-    const { time, dice } = this.#world;
-    this.#lastToAgentMs = Math.max(this.#lastToAgentMs, time.nowMs + dice.delayMs());
     const copy = copyOf(message);
-    time.after(this.#lastToAgentMs - time.nowMs, () => {
-      if (!this.isBroken && !this.#isAgentDone) this.#agent.receive(copy);
+    // The planted fault: what an earlier master said arrives on.
+    const isEternal = this.#world.plant === "hearDeposed";
+    this.#toAgent.send(() => {
+      const isOver = this.isBroken || this.#isAgentDone;
+      if (!isOver || isEternal) this.#agent.receive(copy);
     });
   }
 

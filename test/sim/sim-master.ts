@@ -27,14 +27,9 @@ import { Follower, snapshotOf } from "../master/core/follower.ts";
 import { masterOptions } from "../master/core/harness.ts";
 import { copyOf } from "./copy.ts";
 import type { Judge } from "./judge.ts";
+import type { Caller, Masters, StreamEnd } from "./masters.ts";
 import { type LinkEnd, SimLink } from "./sim-link.ts";
 import type { World } from "./world.ts";
-
-/** A scheduler's end of its stream. */
-export interface StreamEnd {
-  event(event: SchedulerEvent): void;
-  closed(): void;
-}
 
 interface Process {
   /** Reads the operators' event stream from the master's start. */
@@ -57,7 +52,10 @@ const LOOPBACK = 16_777_343;
 /** Steps of the master from one full scan of its books to the next. */
 const STEPS_PER_SCAN = 4;
 
-export class SimMaster {
+/** Where the one master runs. */
+const HOST = "master";
+
+export class SimMaster implements Masters {
   /** What is on the disk. */
   readonly registry: RegistryState = emptyRegistry();
   readonly #world: World;
@@ -72,10 +70,6 @@ export class SimMaster {
     this.#world = world;
     this.#judge = judge;
     this.start();
-  }
-
-  get epoch(): string {
-    return this.#process?.epoch ?? "";
   }
 
   get core(): MasterCore | undefined {
@@ -126,14 +120,14 @@ export class SimMaster {
     this.#world.time.after(this.#world.dice.below(30_000), () => this.start());
   }
 
-  /** Undefined while no master listens. */
-  openLink(remoteIp: string, agent: LinkEnd<MasterToAgent>): SimLink | undefined {
+  openLink({ name, ip }: Caller, agent: LinkEnd<MasterToAgent>): SimLink | undefined {
     const process = this.#process;
     if (process === undefined || this.#world.isFault(0.05)) return undefined;
     const linkId = brand<LinkId>(`L${this.#nextLink++}`);
-    const link = new SimLink(this.#world, linkId, {
-      agent,
+    const link = new SimLink(this.#world, process.epoch, {
+      agent: { ...agent, host: name },
       master: {
+        host: HOST,
         receive: (message: AgentToMaster) => {
           if (this.#process === process) this.#input({ kind: "agentMessage", linkId, message });
         },
@@ -144,12 +138,11 @@ export class SimMaster {
       },
     });
     process.links.set(linkId, link);
-    this.#input({ kind: "linkOpened", linkId, remoteIp });
+    this.#input({ kind: "linkOpened", linkId, remoteIp: ip });
     return link;
   }
 
-  /** Undefined while no master listens. */
-  subscribe(subscribe: SchedulerCallSubscribe, end: StreamEnd): StreamId | undefined {
+  subscribe(_: string, subscribe: SchedulerCallSubscribe, end: StreamEnd): StreamId | undefined {
     const process = this.#process;
     if (process === undefined) return undefined;
     const streamId = brand<StreamId>(this.#world.dice.uuid());
@@ -159,29 +152,25 @@ export class SimMaster {
     return streamId;
   }
 
-  /** The scheduler's connection broke; the master notices now. */
   streamClosed(streamId: StreamId): void {
     if (this.#process?.streams.delete(streamId)) this.#input({ kind: "streamClosed", streamId });
   }
 
-  /** `done` may never be called: the master died, or nobody listens. */
-  call(call: SchedulerCall, streamId: string, done: (outcome: Result<void>) => void): void {
+  call(
+    call: SchedulerCall,
+    streamId: StreamId,
+    done: (outcome: Result<void>, before: ReadonlySet<string>) => void,
+  ): void {
     if (this.#process === undefined) return;
     const requestId = this.#nextRequest++;
-    this.#process.requests.set(requestId, done);
+    const before = new Set<string>(this.#process.core.state.offers.keys());
+    this.#process.requests.set(requestId, (outcome) => done(outcome, before));
     const principal = undefined;
     this.#input({ kind: "schedulerCall", requestId, call: copyOf(call), streamId, principal });
   }
 
-  /** Roles that the master knows a framework to subscribe to. */
   rolesOf(frameworkId: string): readonly string[] {
     return this.#process?.core.state.frameworks.get(brand(frameworkId))?.roles ?? [];
-  }
-
-  /** An operator removes a framework that nobody will come back for. */
-  tearDown(frameworkId: string): void {
-    if (this.#process?.core.state.frameworks.has(brand(frameworkId)) !== true) return;
-    this.operatorCall({ type: "TEARDOWN", teardown: { framework_id: { value: frameworkId } } });
   }
 
   operatorCall(call: MasterCall): void {

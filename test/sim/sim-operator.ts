@@ -2,23 +2,25 @@
  * An operator who acts at random: takes agents out of service and back, writes them off, plans and
  * does maintenance, reserves for roles, sets quotas and weights.
  */
+import { brand } from "../../src/base/ids.ts";
 import type { AgentEntry } from "../../src/master/core/state.ts";
 import type { MachineID, MasterCall } from "../../src/protocol/v1/types.ts";
 import type { Judge } from "./judge.ts";
+import type { Masters } from "./masters.ts";
 import { isVolume } from "./operation-judge.ts";
-import type { SimMaster } from "./sim-master.ts";
 import type { World } from "./world.ts";
 
-const ROLES = ["web", "batch"];
+/** Roles that have weights and quota. */
+export const OPERATOR_ROLES: readonly string[] = ["web", "batch"];
 
 export class SimOperator {
   readonly #world: World;
   readonly #judge: Judge;
-  readonly #master: SimMaster;
+  readonly #master: Masters;
   readonly #machines: readonly MachineID[];
   #nextVolume = 0;
 
-  constructor(world: World, judge: Judge, master: SimMaster, machines: readonly MachineID[]) {
+  constructor(world: World, judge: Judge, master: Masters, machines: readonly MachineID[]) {
     this.#world = world;
     this.#judge = judge;
     this.#master = master;
@@ -29,7 +31,7 @@ export class SimOperator {
     const { dice } = this.#world;
     const choice = dice.next();
     if (choice < 0.25) this.#maintain();
-    else if (choice < 0.45) this.#setPolicy();
+    else if (choice < 0.45) this.setPolicy();
     else {
       const agent = dice.pick([...(this.#master.core?.state.agents.values() ?? [])]);
       if (agent !== undefined) this.#handle(agent);
@@ -48,6 +50,12 @@ export class SimOperator {
     }
   }
 
+  /** A framework that nobody will come back for is over. */
+  tearDown(frameworkId: string): void {
+    if (this.#master.core?.state.frameworks.has(brand(frameworkId)) !== true) return;
+    this.#call("ends", { type: "TEARDOWN", teardown: { framework_id: { value: frameworkId } } });
+  }
+
   /** All machines are up, and none is planned to be away. */
   endMaintenance(): void {
     const down = this.#machinesIn("DOWN");
@@ -64,7 +72,8 @@ export class SimOperator {
     else if (choice < 0.45) this.#call("reactivates", reactivate(agent));
     else if (choice < 0.6) this.#call("drains", this.#drain(agent));
     else if (choice < 0.65) this.#call("writes off", markGone(agent));
-    else if (choice < 0.8) this.#call("reserves on", reserve(agent, dice.pick(ROLES) ?? "web"));
+    else if (choice < 0.8)
+      this.#call("reserves on", reserve(agent, dice.pick(OPERATOR_ROLES) ?? "web"));
     else this.#changeVolume(agent);
   }
 
@@ -88,11 +97,12 @@ export class SimOperator {
     return machines.filter((machine) => machine.mode === mode).map(({ id }) => id);
   }
 
-  #setPolicy(): void {
+  /** A role gets another weight, or other bounds. */
+  setPolicy(): void {
     const { dice } = this.#world;
-    const role = dice.pick(ROLES) ?? "web";
+    const role = dice.pick(OPERATOR_ROLES) ?? "web";
     if (dice.chance(0.3)) {
-      const weight_infos = [{ role, weight: dice.pick([0.5, 1, 2, 5]) ?? 1 }];
+      const weight_infos = [{ role, weight: (1 + dice.below(500)) / 100 }];
       this.#call("weighs", { type: "UPDATE_WEIGHTS", update_weights: { weight_infos } });
       return;
     }

@@ -8,6 +8,8 @@ import { brand } from "../../src/base/ids.ts";
 import { Bundle } from "../../src/resources/bundle.ts";
 import { withCheckpointed } from "../../src/resources/conversion.ts";
 import { Judge } from "./judge.ts";
+import { Ensemble } from "./masters/ensemble.ts";
+import type { Masters } from "./masters.ts";
 import { isVolume, volumeKey } from "./operation-judge.ts";
 import { isOver as isTaskOver, SimFramework } from "./sim-framework.ts";
 import { SimHost, type SimProcess } from "./sim-host.ts";
@@ -20,6 +22,8 @@ export interface SimulationOptions {
   /** Events with faults; peace comes after. */
   readonly steps: number;
   readonly plant: Plant | undefined;
+  /** 1 acts alone; more of them are elected in a modelled ZooKeeper. */
+  readonly masters?: number;
 }
 
 export interface SimulationResult {
@@ -32,13 +36,16 @@ export interface SimulationResult {
 
 /** Virtual time for retries (10 s doubling to 10 min) and unreachable agents to settle. */
 const PEACE_MS = 45 * 60_000;
+/** Of masters that are compared with each other and with ZooKeeper's servers. */
+const CLOCK_DRIFT = 0.02;
 /** Events that peace may take; more means that something never settles. */
 const PEACE_STEPS = 400_000;
 
 /** Runs one seed. Never throws: what is wrong is in `failure`. */
 export function simulate(options: SimulationOptions): SimulationResult {
-  const world = new World(options);
-  const cast = new Cast(world);
+  const { masters = 1 } = options;
+  const world = new World({ ...options, clockDrift: masters > 1 ? CLOCK_DRIFT : 0 });
+  const cast = new Cast(world, masters);
   let failure: string | undefined;
   try {
     cast.storm(options.steps);
@@ -47,6 +54,8 @@ export function simulate(options: SimulationOptions): SimulationResult {
   } catch (error) {
     failure = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     if (error instanceof Error && error.name !== "Violation") failure += `\n${error.stack ?? ""}`;
+  } finally {
+    cast.release();
   }
   const tasks = cast.frameworks.reduce((sum, framework) => sum + framework.tasks.size, 0);
   return { seed: options.seed, lines: world.lines, tasks, failure };
@@ -56,14 +65,17 @@ class Cast {
   readonly frameworks: SimFramework[] = [];
   readonly #world: World;
   readonly #judge: Judge;
-  readonly #master: SimMaster;
+  readonly #master: Masters;
+  /** The same, where there are several. */
+  readonly #ensemble: Ensemble | undefined;
   readonly #operator: SimOperator;
   readonly #hosts: SimHost[] = [];
 
-  constructor(world: World) {
+  constructor(world: World, masters: number) {
     this.#world = world;
     this.#judge = new Judge(world);
-    this.#master = new SimMaster(world, this.#judge);
+    this.#ensemble = masters > 1 ? new Ensemble(world, this.#judge, masters) : undefined;
+    this.#master = this.#ensemble ?? new SimMaster(world, this.#judge);
     const hosts = 1 + world.dice.below(3);
     for (let index = 0; index < hosts; index++) {
       const options = {
@@ -81,9 +93,14 @@ class Cast {
     }
   }
 
+  release(): void {
+    this.#ensemble?.release();
+  }
+
   /** Random acts and faults until `steps` events have happened. */
   storm(steps: number): void {
     this.#disturbLater();
+    if (this.#ensemble !== undefined) this.#governLater();
     for (let step = 0; step < steps; step++) {
       if (!this.#world.time.step(Number.POSITIVE_INFINITY)) break;
     }
@@ -101,7 +118,7 @@ class Cast {
     this.#settle(PEACE_MS);
     // A new master learns of removed frameworks again from agents that were away (semantics 1.6).
     for (const { isOver, frameworkId } of this.frameworks) {
-      if (isOver && frameworkId !== undefined) this.#master.tearDown(frameworkId);
+      if (isOver && frameworkId !== undefined) this.#operator.tearDown(frameworkId);
     }
     this.#settle(60_000);
     this.#checkDrains();
@@ -146,6 +163,7 @@ class Cast {
     }
     for (const framework of this.frameworks) this.#accountFramework(framework, alive);
     this.#accountPolicy();
+    this.#ensemble?.account();
     // Nobody takes what was dropped of a framework that was ended under an earlier master: agents do
     // not report frameworks of which nothing runs, so the present one cannot say that it is over.
     const isBeyondReach = (id: string): boolean =>
@@ -239,6 +257,15 @@ class Cast {
       if (!this.#world.areFaultsOn) return;
       this.#disturb();
       this.#disturbLater();
+    });
+  }
+
+  /** With several masters it is the registry that has to be busy. */
+  #governLater(): void {
+    this.#world.time.after(this.#world.dice.below(3000), () => {
+      if (!this.#world.areFaultsOn) return;
+      this.#operator.setPolicy();
+      this.#governLater();
     });
   }
 

@@ -88,8 +88,8 @@ export class ReplicatedRegistrar implements RegistryStore {
   /** Follows that log from here on, in place of any other. */
   follow(shared: SharedLog): void {
     this.#shared = shared;
-    shared.watch(() => void this.#catchUp(shared));
-    void this.#catchUp(shared);
+    shared.watch(() => void this.#catchUp());
+    void this.#catchUp();
   }
 
   /** The session of the log is over; what this copy has stays. */
@@ -276,23 +276,23 @@ export class ReplicatedRegistrar implements RegistryStore {
     return outcome;
   }
 
-  /** A follower reads on; once at a time, and again when something came meanwhile. */
-  async #catchUp(shared: SharedLog): Promise<void> {
+  /** A follower reads on; once at a time, and again when something came meanwhile, be it another log. */
+  async #catchUp(): Promise<void> {
     this.#isBehind = true;
     if (this.#isCatchingUp) return;
     this.#isCatchingUp = true;
-    while (this.#isBehind && shared === this.#shared && !this.#isLeading) {
+    while (this.#isBehind && this.#shared !== undefined && !this.#isLeading) {
       this.#isBehind = false;
-      const isRead = await this.#readAll(shared);
+      const isRead = await this.#readAll(this.#shared);
       // What was not there, or not to be read, cannot be watched either.
-      if (!isRead || this.#isLogEmpty) this.#lookAgain(shared);
+      if (!isRead || this.#isLogEmpty) this.#lookAgain();
     }
     this.#isCatchingUp = false;
   }
 
-  #lookAgain(shared: SharedLog): void {
+  #lookAgain(): void {
     this.#cancelLook();
-    this.#cancelLook = this.#clock.schedule(LOOK_AGAIN_MS, () => void this.#catchUp(shared));
+    this.#cancelLook = this.#clock.schedule(LOOK_AGAIN_MS, () => void this.#catchUp());
   }
 
   /** True when this copy has all that the log had. One read at a time. */

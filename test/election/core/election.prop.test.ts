@@ -6,11 +6,15 @@
 import { expect, test } from "bun:test";
 import process from "node:process";
 import fc from "fast-check";
+import { must } from "../../../src/base/assert.ts";
+import { CANDIDATE_PREFIX } from "../../../src/election/core/candidates.ts";
 import {
   Election,
   type ElectionEffect,
   type ElectionInput,
 } from "../../../src/election/core/election.ts";
+import { ANY_VERSION } from "../../../src/election/zookeeper/session.ts";
+import { ZooKeeperModel } from "../model/zookeeper-model.ts";
 
 const TIMEOUT_MS = 1000;
 /** When a party that hears nothing gives its session up: before the server does. */
@@ -18,58 +22,59 @@ const LEASE_MS = 900;
 const STEPS = 400;
 const RUNS = Number(process.env["RUNS"] ?? 300);
 
-interface Session {
-  readonly id: number;
-  heardMs: number;
-}
+const PATH = "/mesos";
 
+/** One server of the model that has applied everything. */
 class Server {
   nowMs = 0;
-  #sequence = 0;
-  #sessions = new Map<number, Session>();
-  readonly nodes = new Map<string, { readonly session: number; readonly data: Uint8Array }>();
+  readonly #model = new ZooKeeperModel();
   readonly watchers = new Set<Party>();
 
+  constructor() {
+    this.#model.write(0, [{ kind: "create", path: PATH, data: new Uint8Array(0) }]);
+    this.#model.listeners.push(() => {
+      for (const party of [...this.watchers]) party.notified();
+      this.watchers.clear();
+    });
+  }
+
+  get nodes(): ReadonlyMap<string, { readonly session: number; readonly data: Uint8Array }> {
+    const { tree } = this.#model;
+    return new Map(
+      tree.childNames(PATH).map((name) => {
+        const node = must(tree.nodes.get(`${PATH}/${name}`), name);
+        return [name, { session: node.owner, data: node.data }];
+      }),
+    );
+  }
+
   open(): number {
-    const id = this.#sessions.size + this.nowMs * 1000 + 1;
-    this.#sessions.set(id, { id, heardMs: this.nowMs });
-    return id;
+    return this.#model.open(TIMEOUT_MS, this.nowMs);
   }
 
   /** False when the session has expired. */
   hear(id: number): boolean {
-    const session = this.#sessions.get(id);
-    if (session !== undefined) session.heardMs = this.nowMs;
-    return session !== undefined;
+    return this.#model.hear(id, this.nowMs);
   }
 
   isAlive(id: number): boolean {
-    return this.#sessions.has(id);
+    return this.#model.isAlive(id);
   }
 
   pass(ms: number): void {
     this.nowMs += ms;
-    for (const { id, heardMs } of [...this.#sessions.values()]) {
-      if (this.nowMs - heardMs < TIMEOUT_MS) continue;
-      this.#sessions.delete(id);
-      for (const [name, node] of [...this.nodes]) if (node.session === id) this.remove(name);
-    }
+    this.#model.expire(this.nowMs);
   }
 
   create(session: number, data: Uint8Array): string {
-    const name = `json.info_${String(this.#sequence++).padStart(10, "0")}`;
-    this.nodes.set(name, { session, data });
-    this.#notify();
-    return name;
+    const path = `${PATH}/${CANDIDATE_PREFIX}`;
+    const mode = "ephemeralSequential";
+    const made = this.#model.write(session, [{ kind: "create", path, data, mode }]);
+    return made.error === undefined ? must(made.paths[0], "its path").slice(PATH.length + 1) : "";
   }
 
   remove(name: string): void {
-    if (this.nodes.delete(name)) this.#notify();
-  }
-
-  #notify(): void {
-    for (const party of [...this.watchers]) party.notified();
-    this.watchers.clear();
+    this.#model.write(0, [{ kind: "remove", path: `${PATH}/${name}`, version: ANY_VERSION }]);
   }
 }
 

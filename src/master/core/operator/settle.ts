@@ -28,7 +28,8 @@ export function settlePolicy(
   const planned = plannedPolicy(ctx);
   const outcome = applyOperation(planned, operation);
   if (!outcome.ok) return outcome;
-  if (!outcome.value) return ok(undefined);
+  // What another call asked for already may still be lost: it is waited for behind that one.
+  if (!outcome.value && !isAnyUnderWay(ctx)) return ok(undefined);
   commit(ctx, [operation], {
     kind: "operator",
     operation,
@@ -36,6 +37,10 @@ export function settlePolicy(
     cause,
   });
   return "later";
+}
+
+function isAnyUnderWay(ctx: MasterContext): boolean {
+  return ctx.state.commits.values().some(({ kind }) => kind === "operator");
 }
 
 /** What operators decided, with what is still on its way to disk. */
