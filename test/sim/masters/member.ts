@@ -133,6 +133,9 @@ export class Member {
 
   /** An operator keeps a copy of its disk. */
   backUp(): void {
+    const { registrar } = this.#running ?? {};
+    // What a leader has in memory may be ahead of its disk.
+    if (registrar === undefined || registrar.metrics()["registrar/log/recovered"] === 1) return;
     const { state, mark } = this.#options.file;
     this.#backup = { state: copyRegistry(state), mark };
   }
