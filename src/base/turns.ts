@@ -47,6 +47,7 @@ export interface TurnsOptions {
 export class Turns {
   readonly #options: TurnsOptions;
   readonly #lanes: Lane<never>[] = [];
+  readonly #urgent: Lane<never>[] = [];
   #isRunDue = false;
   /** A turn has begun and its end is scheduled. */
   #isTurnOpen = false;
@@ -66,8 +67,19 @@ export class Turns {
     return lane;
   }
 
+  /** A lane that is worked off before all others and in the turn it is filled, whatever that takes. */
+  urgentLane<Item extends object>(work: (item: Item) => void): Lane<Item> {
+    const lane = new Lane<Item>(work, () => this.#wakeAtOnce());
+    this.#urgent.push(lane as unknown as Lane<never>);
+    return lane;
+  }
+
   #wake(): void {
-    if (this.#isRunDue || this.#spentMs >= this.#options.turnMs) return;
+    if (this.#spentMs < this.#options.turnMs) this.#wakeAtOnce();
+  }
+
+  #wakeAtOnce(): void {
+    if (this.#isRunDue) return;
     this.#isRunDue = true;
     this.#options.soon(() => {
       this.#isRunDue = false;
@@ -80,7 +92,8 @@ export class Turns {
     const { clock, turnMs } = this.#options;
     const startMs = clock.monotonicMs();
     const untilMs = startMs + turnMs - this.#spentMs;
-    let nowMs = startMs;
+    for (const lane of this.#urgent) while (lane.workOne());
+    let nowMs = clock.monotonicMs();
     while (nowMs < untilMs && this.#workRound()) nowMs = clock.monotonicMs();
     this.#spentMs += nowMs - startMs;
   }

@@ -59,6 +59,27 @@ test("a full lane does not keep another one from its turn", async () => {
   expect(done).toEqual(["p1", "i1", "p2", "p3"]);
 });
 
+test("an urgent lane is worked off in the turn it is filled, and first", async () => {
+  const clock = new StandingClock();
+  const turns = makeTurns(clock);
+  const done: string[] = [];
+  const work = ({ name }: { name: string }): void => {
+    done.push(name);
+    clock.nowMs += 6;
+  };
+  const lane = turns.lane(work);
+  const urgent = turns.urgentLane(work);
+  for (const name of ["p1", "p2"]) lane.push({ name });
+  for (const name of ["u1", "u2", "u3"]) urgent.push({ name });
+  await settle();
+  expect(done).toEqual(["u1", "u2", "u3"]);
+  urgent.push({ name: "u4" });
+  await settle();
+  expect(done).toEqual(["u1", "u2", "u3", "u4"]);
+  clock.endTurn();
+  expect(done.slice(4)).toEqual(["p1", "p2"]);
+});
+
 /** Turns end when the test says so. */
 class StandingClock extends FakeClock {
   nowMs = 0;

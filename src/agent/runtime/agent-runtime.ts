@@ -238,7 +238,10 @@ export class AgentRuntime {
     const requestId = this.#lastRequest;
     return new Promise((resolve) => {
       this.#requests.set(requestId, { call, stream, resolve });
-      this.input({ kind: "executorCall", requestId, call });
+      this.#queue.push({ kind: "executorCall", requestId, call });
+      // Executors of Mesos' own library send calls without waiting for answers, and Bun cuts a
+      // connection on which a request arrives before the last one's answer is there.
+      queueMicrotask(() => this.#drainAll());
     });
   }
 
@@ -337,6 +340,10 @@ export class AgentRuntime {
     const sinceMs = this.#deps.clock.monotonicMs() - this.#lastBatchMs;
     if (sinceMs < COALESCE_MS) this.#deps.clock.schedule(COALESCE_MS, () => this.#drain());
     else queueMicrotask(() => this.#drain());
+  }
+
+  #drainAll(): void {
+    while (!this.#isStopped && this.#queue.length > 0) this.#drain();
   }
 
   #drain(): void {

@@ -89,6 +89,7 @@ export class MasterRuntime {
   readonly #options: MasterRuntimeOptions;
   readonly #now: () => number;
   readonly #queue: Lane<MasterInput>;
+  readonly #calls: Lane<MasterInput>;
   readonly #packets: Lane<Packet>;
   readonly #timers: KeyedTimers;
   readonly #streams = new Map<StreamId, EventSink>();
@@ -117,6 +118,9 @@ export class MasterRuntime {
     this.writes = new Coalescer({ clock, pauseMs: WRITE_PAUSE_MS, soon: queueMicrotask });
     const turns = new Turns({ clock, turnMs: TURN_MS, soon: queueMicrotask });
     this.#queue = turns.lane((input) => this.#step(input));
+    // Schedulers of Mesos' own library send calls without waiting for answers, and Bun cuts a
+    // connection on which a request arrives before the last one's answer is there.
+    this.#calls = turns.urgentLane((input) => this.#step(input));
     this.#packets = turns.lane(receive);
   }
 
@@ -195,7 +199,7 @@ export class MasterRuntime {
     streamId: string | undefined,
     principal: string | undefined,
   ): Promise<Result<void>> {
-    return this.#request((requestId) => ({
+    return this.#request(this.#calls, (requestId) => ({
       kind: "schedulerCall",
       requestId,
       call,
@@ -211,7 +215,7 @@ export class MasterRuntime {
     graceMs: number | undefined,
     principal: string | undefined,
   ): Promise<Result<void>> {
-    return this.#request((requestId) => ({
+    return this.#request(this.#queue, (requestId) => ({
       kind: "operatorKill",
       requestId,
       frameworkId,
@@ -223,7 +227,12 @@ export class MasterRuntime {
 
   /** A call of the operator API that changes something; resolves when it is done and durable. */
   operatorCall(call: MasterCall, principal: string | undefined): Promise<Result<void>> {
-    return this.#request((requestId) => ({ kind: "operatorCall", requestId, call, principal }));
+    return this.#request(this.#queue, (requestId) => ({
+      kind: "operatorCall",
+      requestId,
+      call,
+      principal,
+    }));
   }
 
   /** From now on only agents with these host names are offered. */
@@ -282,11 +291,14 @@ export class MasterRuntime {
     this.#requests.clear();
   }
 
-  #request(input: (requestId: number) => MasterInput): Promise<Result<void>> {
+  #request(
+    lane: Lane<MasterInput>,
+    input: (requestId: number) => MasterInput,
+  ): Promise<Result<void>> {
     const requestId = this.#nextRequest++;
     return new Promise((resolve) => {
       this.#requests.set(requestId, resolve);
-      this.#queue.push(input(requestId));
+      lane.push(input(requestId));
     });
   }
 
