@@ -17,7 +17,7 @@ import {
 } from "../harness/allot-process.ts";
 import { isAppliance, testNeeding } from "../harness/needs.ts";
 import { type RunResult, runProgram } from "../harness/run-program.ts";
-import { TestFramework } from "../harness/test-framework.ts";
+import { LASTING, TestFramework } from "../harness/test-framework.ts";
 import { until } from "../harness/wait.ts";
 
 const TIMEOUT_MS = 540_000;
@@ -25,11 +25,6 @@ const TIMEOUT_MS = 540_000;
 const PATIENCE_MS = 180_000;
 const IMAGE = "restarts-busybox";
 const TASKS_CGROUP = "/sys/fs/cgroup/allot.slice/allot-tasks.service";
-const LASTING = {
-  checkpoint: true,
-  failover_timeout: 3600,
-  capabilities: [{ type: "MULTI_ROLE" }, { type: "PARTITION_AWARE" }],
-};
 const DOCKER = { container: { type: "DOCKER", docker: { image: IMAGE, network: "HOST" } } };
 
 let master: AllotProcess | undefined;

@@ -1,30 +1,27 @@
 /** Looks from outside, by ZooKeeper: which reign it is, and who stands first among the masters. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { decodeUtf8 } from "../../src/base/text.ts";
-import { ZooKeeperSession } from "../../src/election/zookeeper/session.ts";
-import { systemClock } from "../../src/platform/system.ts";
+import type { ZooKeeperSession } from "../../src/election/zookeeper/session.ts";
+import { KeptSession } from "../harness/kept-session.ts";
 import type { EpochLook } from "./history.ts";
 
-const SESSION_TIMEOUT_MS = 3000;
 const CANDIDATE = /^json\.info_\d{10}$/;
 /** Written before each look, so that what is read afterwards is not older. */
 const MARK = "/chaos-observer";
 
 export class Observer {
-  readonly #servers: readonly string[];
   readonly #path: string;
-  #session: ZooKeeperSession | undefined;
+  readonly #session: KeptSession;
   /** What was found, until the candidates are others. */
   #seen: { session: ZooKeeperSession; isOld: boolean; leader: string | undefined } | undefined;
 
   constructor(servers: readonly string[], path: string) {
-    this.#servers = servers;
     this.#path = path;
+    this.#session = new KeptSession(servers);
   }
 
   /** Undefined while ZooKeeper does not answer, or nobody has led yet. */
   async epoch(): Promise<EpochLook | undefined> {
-    const session = await this.#connected();
+    const session = await this.#session.connected();
     const startMs = performance.now();
     const mark = { kind: "set", path: MARK, data: new Uint8Array(0), version: -1 } as const;
     if (!(await session.write([mark])).ok) {
@@ -38,7 +35,7 @@ export class Observer {
 
   /** `ip:port` of the master whose candidacy is the oldest, as far as is known. */
   async leader(): Promise<string | undefined> {
-    const session = await this.#connected();
+    const session = await this.#session.connected();
     if (this.#seen?.session !== session || this.#seen.isOld) {
       const seen = { session, isOld: false, leader: this.#seen?.leader };
       this.#seen = seen;
@@ -56,25 +53,7 @@ export class Observer {
   }
 
   close(): void {
-    this.#session?.close();
-  }
-
-  /** A session that is connected, or tries to be. */
-  async #connected(): Promise<ZooKeeperSession> {
-    this.#session ??= new ZooKeeperSession({
-      servers: this.#servers,
-      timeoutMs: SESSION_TIMEOUT_MS,
-      credentials: undefined,
-      clock: systemClock,
-      onConnected: () => undefined,
-      onDisconnected: () => undefined,
-      onOver: () => {
-        this.#session = undefined;
-      },
-    });
-    const session = this.#session;
-    await Promise.race([session.untilConnected(), sleep(SESSION_TIMEOUT_MS)]);
-    return session;
+    this.#session.close();
   }
 }
 

@@ -1,13 +1,10 @@
 /** What a cluster is like right now, asked of its processes. */
-import { setTimeout as sleep } from "node:timers/promises";
-import { ZooKeeperSession } from "../../src/election/zookeeper/session.ts";
-import { systemClock } from "../../src/platform/system.ts";
+import { KeptSession } from "../harness/kept-session.ts";
 import type { LocalCluster } from "./local-cluster.ts";
 import type { Member } from "./member.ts";
 
 /** Of one question; who takes longer is shown as silent. */
 const ANSWER_MS_MAX = 1000;
-const SESSION_TIMEOUT_MS = 3000;
 /** Where the masters keep the number of the reign, below the path of the URL. */
 const EPOCH = "/cluster/allot_registry/epoch";
 
@@ -45,10 +42,11 @@ type Metrics = Readonly<Record<string, number>>;
 /** Looks again and again; `close` ends its own session with ZooKeeper. */
 export class Lookout {
   readonly #cluster: LocalCluster;
-  #session: ZooKeeperSession | undefined;
+  readonly #session: KeptSession;
 
   constructor(cluster: LocalCluster) {
     this.#cluster = cluster;
+    this.#session = new KeptSession(cluster.servers.map(({ server }) => server.address));
   }
 
   async look(): Promise<ClusterStatus> {
@@ -75,25 +73,12 @@ export class Lookout {
   }
 
   close(): void {
-    this.#session?.close();
-    this.#session = undefined;
+    this.#session.close();
   }
 
   /** Undefined while ZooKeeper does not say. */
   async #epoch(): Promise<number | undefined> {
-    this.#session ??= new ZooKeeperSession({
-      servers: this.#cluster.servers.map(({ server }) => server.address),
-      timeoutMs: SESSION_TIMEOUT_MS,
-      credentials: undefined,
-      clock: systemClock,
-      onConnected: () => undefined,
-      onDisconnected: () => undefined,
-      onOver: () => {
-        this.#session = undefined;
-      },
-    });
-    const session = this.#session;
-    await Promise.race([session.untilConnected(), sleep(ANSWER_MS_MAX)]);
+    const session = await this.#session.connected(ANSWER_MS_MAX);
     const node = await session.read(EPOCH);
     return node.ok ? node.value.version : undefined;
   }

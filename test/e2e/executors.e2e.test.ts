@@ -2,60 +2,30 @@
  * Custom executors as processes of their own against the compiled program, in both encodings: every
  * call and event of the executor API, and what becomes of them when the agent is killed.
  */
-import { afterEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import {
-  type AllotProcess,
-  hostPidOf,
-  makeWorkDir,
-  removeWorkDir,
-  startAllot,
-} from "../harness/allot-process.ts";
+import { type AllotProcess, hostPidOf } from "../harness/allot-process.ts";
 import {
   type ExecutorOptions,
   executorInfo,
   TestExecutor,
 } from "../harness/executor/test-executor.ts";
-import { type Offer, TestFramework, taskInfo } from "../harness/test-framework.ts";
+import { ownProcesses } from "../harness/own-processes.ts";
+import { LASTING, type Offer, TestFramework, taskInfo } from "../harness/test-framework.ts";
 import { until } from "../harness/wait.ts";
 import { JSON_WIRE, PROTOBUF_WIRE } from "../harness/wire.ts";
 
 const TIMEOUT_MS = 180_000;
 const RESOURCES = "--resources=cpus:4;mem:1024;disk:1000";
-const LASTING = {
-  checkpoint: true,
-  failover_timeout: 3600,
-  capabilities: [{ type: "MULTI_ROLE" }, { type: "PARTITION_AWARE" }],
-};
 
-const folders: string[] = [];
-const processes: AllotProcess[] = [];
-
-afterEach(async () => {
-  for (const running of processes.splice(0)) {
-    if (running.isRunning()) await running.end("SIGKILL");
-  }
-  for (const made of folders.splice(0)) await removeWorkDir(made);
-});
+const { folder, start } = ownProcesses();
 
 interface Cluster {
   readonly master: AllotProcess;
   readonly workDir: string;
   agent: AllotProcess;
   restartAgent(): Promise<void>;
-}
-
-function folder(): string {
-  const made = makeWorkDir();
-  folders.push(made);
-  return made;
-}
-
-async function start(options: Parameters<typeof startAllot>[0]): Promise<AllotProcess> {
-  const started = await startAllot(options);
-  processes.push(started);
-  return started;
 }
 
 async function startCluster(...flags: string[]): Promise<Cluster> {

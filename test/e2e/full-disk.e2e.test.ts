@@ -14,15 +14,10 @@ import {
   startAllot,
 } from "../harness/allot-process.ts";
 import { testNeeding } from "../harness/needs.ts";
-import { TestFramework } from "../harness/test-framework.ts";
+import { LASTING, TestFramework } from "../harness/test-framework.ts";
 import { until } from "../harness/wait.ts";
 
 const TIMEOUT_MS = 240_000;
-const LASTING = {
-  checkpoint: true,
-  failover_timeout: 3600,
-  capabilities: [{ type: "MULTI_ROLE" }, { type: "PARTITION_AWARE" }],
-};
 
 const folders: string[] = [];
 const disks: string[] = [];

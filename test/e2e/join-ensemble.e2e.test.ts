@@ -2,50 +2,27 @@
  * From one master to three: `allot join-ensemble` publishes the registry of a master that was alone in
  * a real ZooKeeper, or says what is in the way; agents, tasks, weights and ids are what they were.
  */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import {
-  type AllotProcess,
-  BINARY,
-  makeWorkDir,
-  removeWorkDir,
-  startAllot,
-} from "../harness/allot-process.ts";
+import { type AllotProcess, BINARY } from "../harness/allot-process.ts";
 import { Masters, stateOf } from "../harness/masters.ts";
+import { ownProcesses } from "../harness/own-processes.ts";
 import { type RunResult, runProgram } from "../harness/run-program.ts";
-import { TestFramework } from "../harness/test-framework.ts";
+import { LASTING, TestFramework } from "../harness/test-framework.ts";
 import { until } from "../harness/wait.ts";
 import { type Ensemble, hasZooKeeper, startZooKeeper } from "../harness/zookeeper.ts";
 
 const TIMEOUT_MS = 240_000;
-const LASTING = {
-  checkpoint: true,
-  failover_timeout: 3600,
-  capabilities: [{ type: "MULTI_ROLE" }, { type: "PARTITION_AWARE" }],
-};
 
-const folders: string[] = [];
-const running: { end(signal: NodeJS.Signals): Promise<unknown>; isRunning(): boolean }[] = [];
-afterEach(async () => {
-  for (const one of running.splice(0)) if (one.isRunning()) await one.end("SIGKILL");
-  for (const folder of folders.splice(0)) await removeWorkDir(folder);
-});
+const own = ownProcesses();
 
-function newFolder(): string {
-  const folder = makeWorkDir();
-  folders.push(folder);
-  return folder;
-}
-
-async function start(
+function start(
   role: "master" | "agent",
   workDir: string,
   ...flags: string[]
 ): Promise<AllotProcess> {
-  const started = await startAllot({ role, workDir, flags });
-  running.push(started);
-  return started;
+  return own.start({ role, workDir, flags });
 }
 
 const hostOf = ({ url }: AllotProcess): string => new URL(url).host;
@@ -77,7 +54,7 @@ describe.skipIf(!isThere)("a master that was alone", () => {
   test(
     "becomes one of three: its agent, a running task, weights and ids are kept",
     async () => {
-      const [masterDir, agentDir] = [newFolder(), newFolder()];
+      const [masterDir, agentDir] = [own.folder(), own.folder()];
       const url = urlOf("/joined");
       const alone = await start("master", masterDir);
       const port = new URL(alone.url).port;
@@ -121,8 +98,8 @@ describe.skipIf(!isThere)("a master that was alone", () => {
 
       const first = await start("master", masterDir, `--zk=${url}`, `--port=${port}`, session);
       const others = [
-        await start("master", newFolder(), `--zk=${url}`, session),
-        await start("master", newFolder(), `--zk=${url}`, session),
+        await start("master", own.folder(), `--zk=${url}`, session),
+        await start("master", own.folder(), `--zk=${url}`, session),
       ];
       await until("the agent is back", async () => {
         const state = await stateOf(first);
@@ -159,7 +136,7 @@ describe.skipIf(!isThere)("a master that was alone", () => {
       try {
         const leader = await masters.leader();
         await setWeight(leader, "theirs=2");
-        const workDir = newFolder();
+        const workDir = own.folder();
         const alone = await start("master", workDir);
         await setWeight(alone, "ours=5");
         await alone.end("SIGTERM");
@@ -186,7 +163,7 @@ describe.skipIf(!isThere)("a master that was alone", () => {
   test(
     "is told what is lacking: ZooKeeper, a registry, the flag",
     async () => {
-      const workDir = newFolder();
+      const workDir = own.folder();
       const nothing = await joinEnsemble(urlOf("/nothing"), workDir);
       expect([nothing.code, nothing.stderr]).toEqual([
         1,

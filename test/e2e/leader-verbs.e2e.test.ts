@@ -2,7 +2,7 @@
  * `allot leader` and `allot status` against masters that know of each other through a real ensemble
  * of three ZooKeeper servers: who leads, an orderly hand-over, and why nothing moves without a quorum.
  */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -12,37 +12,15 @@ import {
   removeWorkDir,
   startAllot,
 } from "../harness/allot-process.ts";
-import { Masters, stateOf } from "../harness/masters.ts";
+import { stateOf } from "../harness/masters.ts";
+import { ownMasters } from "../harness/own-masters.ts";
 import { type RunResult, runProgram } from "../harness/run-program.ts";
-import { TestFramework } from "../harness/test-framework.ts";
+import { LASTING, TestFramework } from "../harness/test-framework.ts";
 import { until } from "../harness/wait.ts";
-import { type Ensemble, hasZooKeeper, startZooKeeper } from "../harness/zookeeper.ts";
 
 const TIMEOUT_MS = 300_000;
-const LASTING = {
-  checkpoint: true,
-  failover_timeout: 3600,
-  capabilities: [{ type: "MULTI_ROLE" }, { type: "PARTITION_AWARE" }],
-};
 
-const isThere = hasZooKeeper("verbs for several masters");
-let zookeeper: Ensemble | undefined;
-beforeAll(async () => {
-  if (isThere) zookeeper = await startZooKeeper(3);
-}, TIMEOUT_MS);
-afterAll(() => zookeeper?.stop());
-
-let clusters = 0;
-const running: Masters[] = [];
-afterEach(async () => {
-  for (const one of running.splice(0)) await one.end();
-});
-
-async function startMasters(size: number): Promise<Masters> {
-  const started = await Masters.start(zookeeper?.url(`/verbs${clusters++}`) ?? "", size);
-  running.push(started);
-  return started;
-}
+const own = ownMasters("verbs for several masters", 3);
 
 interface LeaderJson {
   readonly leader: { readonly id: string; readonly address: string; readonly epoch: number } | null;
@@ -88,11 +66,11 @@ function againWith(leader: AllotProcess, framework: TestFramework): Promise<Test
   return TestFramework.subscribe({ master: leader.url, info });
 }
 
-describe.skipIf(!isThere)("who leads", () => {
+describe.skipIf(!own.isThere)("who leads", () => {
   test(
     "is told by ZooKeeper, by the leader and by a follower alike; a hand-over leaves tasks alone",
     async () => {
-      const masters = await startMasters(3);
+      const masters = await own.start(3);
       const agentDir = await masters.startAgent();
       const leader = await masters.leader();
       const { framework, starts, sign } = await lastingTask(leader, agentDir);
@@ -151,7 +129,7 @@ describe.skipIf(!isThere)("who leads", () => {
   test(
     "nobody hands over where nobody could take over",
     async () => {
-      const masters = await startMasters(1);
+      const masters = await own.start(1);
       const leader = await masters.leader();
       const alone = await allot(masters.url, "leader", "step-down");
       expect([alone.code, alone.stderr]).toEqual([
@@ -193,15 +171,15 @@ describe.skipIf(!isThere)("who leads", () => {
   );
 });
 
-describe.skipIf(!isThere)("without a quorum of ZooKeeper", () => {
+describe.skipIf(!own.isThere)("without a quorum of ZooKeeper", () => {
   test(
     "every master says why nothing moves, the task runs on and is told to have ended once there is one",
     async () => {
-      const masters = await startMasters(2);
+      const masters = await own.start(2);
       const agentDir = await masters.startAgent();
       const leader = await masters.leader();
       const { framework, starts, sign } = await lastingTask(leader, agentDir);
-      const [first, second, third] = zookeeper?.servers ?? [];
+      const [first, second, third] = own.ensemble().servers;
       await second?.kill();
       await third?.kill();
       for (const master of masters.masters) {

@@ -2,54 +2,31 @@
  * Three compiled masters and an agent that know of each other through a real ZooKeeper alone: the
  * leader is killed, paused and stopped, and neither tasks nor what operators decided are lost.
  */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { detectMaster } from "../../src/detector.ts";
 import { type AllotProcess, BINARY } from "../harness/allot-process.ts";
-import { Masters, postTo, stateOf } from "../harness/masters.ts";
+import { postTo, stateOf } from "../harness/masters.ts";
+import { ownMasters } from "../harness/own-masters.ts";
 import { runProgram } from "../harness/run-program.ts";
-import { TestFramework } from "../harness/test-framework.ts";
+import { LASTING, TestFramework } from "../harness/test-framework.ts";
 import { until } from "../harness/wait.ts";
-import { type Ensemble, hasZooKeeper, startZooKeeper } from "../harness/zookeeper.ts";
 
 const TIMEOUT_MS = 240_000;
-const LASTING = {
-  checkpoint: true,
-  failover_timeout: 3600,
-  capabilities: [{ type: "MULTI_ROLE" }, { type: "PARTITION_AWARE" }],
-};
 
-const isThere = hasZooKeeper("several masters");
-let zookeeper: Ensemble | undefined;
-beforeAll(async () => {
-  if (isThere) zookeeper = await startZooKeeper(1);
-}, TIMEOUT_MS);
-afterAll(() => zookeeper?.stop());
-
-let clusters = 0;
-const running: Masters[] = [];
-afterEach(async () => {
-  for (const one of running.splice(0)) await one.end();
-});
-
-/** Masters under a path of their own. */
-async function startMasters(size: number): Promise<Masters> {
-  const started = await Masters.start(zookeeper?.url(`/masters${clusters++}`) ?? "", size);
-  running.push(started);
-  return started;
-}
+const own = ownMasters("several masters", 1);
 
 async function weightsOf(master: AllotProcess): Promise<unknown> {
   const response = await postTo(master, { type: "GET_WEIGHTS" });
   return ((await response.json()) as { get_weights?: unknown }).get_weights;
 }
 
-describe.skipIf(!isThere)("three masters", () => {
+describe.skipIf(!own.isThere)("three masters", () => {
   test(
     "kill -9 of the leader, twice: task, agent, framework and weights are what they were [issue 5]",
     async () => {
-      const masters = await startMasters(3);
+      const masters = await own.start(3);
       const agentDir = await masters.startAgent();
       let leader = await masters.leader();
       const first = await stateOf(leader);
@@ -95,7 +72,7 @@ describe.skipIf(!isThere)("three masters", () => {
   test(
     "a follower leads to the leader, and answers for its own process [http-api 2.5]",
     async () => {
-      const masters = await startMasters(2);
+      const masters = await own.start(2);
       await masters.startAgent();
       const leader = await masters.leader();
       const [follower] = masters.others(leader);
@@ -125,7 +102,7 @@ describe.skipIf(!isThere)("three masters", () => {
   test(
     "a paused leader is succeeded, commits nothing when it wakes, and follows [issue 5]",
     async () => {
-      const masters = await startMasters(2);
+      const masters = await own.start(2);
       await masters.startAgent();
       const leader = await masters.leader();
       const [other] = masters.others(leader);
@@ -147,7 +124,7 @@ describe.skipIf(!isThere)("three masters", () => {
   test(
     "the command line finds the leader by ZooKeeper, and runs a task there",
     async () => {
-      const masters = await startMasters(2);
+      const masters = await own.start(2);
       await masters.startAgent();
       await masters.leader();
       const run = await runProgram(BINARY, [
@@ -166,7 +143,7 @@ describe.skipIf(!isThere)("three masters", () => {
   test(
     "a follower carries requests and streams to the leader when it is asked to [issue 5]",
     async () => {
-      const masters = await startMasters(1);
+      const masters = await own.start(1);
       await masters.leader();
       const follower = await masters.startMaster(undefined, ["--proxy_to_leader"]);
       await until("it follows", async () => (await stateOf(follower)) !== undefined);
@@ -192,7 +169,7 @@ describe.skipIf(!isThere)("three masters", () => {
   test(
     "a program finds the leader, and the next one, with the exported detector [issue 5]",
     async () => {
-      const masters = await startMasters(2);
+      const masters = await own.start(2);
       const leader = await masters.leader();
       const stop = new AbortController();
       const detected = detectMaster(masters.url, { signal: stop.signal });

@@ -16,17 +16,12 @@ import {
   startAllot,
 } from "../harness/allot-process.ts";
 import { isAppliance } from "../harness/needs.ts";
-import { TestFramework } from "../harness/test-framework.ts";
+import { LASTING, TestFramework } from "../harness/test-framework.ts";
 import { until } from "../harness/wait.ts";
 import { cgroupsIn, nativeFlags, roomyOffer } from "./native-scene.ts";
 
 const ROUNDS = Number(process.env["KILLS"] ?? 20);
 const SECONDS_PER_ROUND_MAX = 30;
-const LASTING = {
-  checkpoint: true,
-  failover_timeout: 3600,
-  capabilities: [{ type: "MULTI_ROLE" }, { type: "PARTITION_AWARE" }],
-};
 /** How a task ends that nobody interferes with, and one that has begun and is killed. */
 const ENDS = [
   {

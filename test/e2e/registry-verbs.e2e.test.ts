@@ -2,40 +2,22 @@
  * `allot registry` against real masters: copies while they run, restored into one alone and into the
  * log that several share in a real ZooKeeper.
  */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import {
-  type AllotProcess,
-  BINARY,
-  makeWorkDir,
-  removeWorkDir,
-  startAllot,
-} from "../harness/allot-process.ts";
+import { type AllotProcess, BINARY } from "../harness/allot-process.ts";
 import { Masters } from "../harness/masters.ts";
+import { ownProcesses } from "../harness/own-processes.ts";
 import { type RunResult, runProgram } from "../harness/run-program.ts";
 import { until } from "../harness/wait.ts";
 import { type Ensemble, hasZooKeeper, startZooKeeper } from "../harness/zookeeper.ts";
 
 const TIMEOUT_MS = 240_000;
 
-const folders: string[] = [];
-const running: AllotProcess[] = [];
-afterEach(async () => {
-  for (const master of running.splice(0)) if (master.isRunning()) await master.end("SIGKILL");
-  for (const folder of folders.splice(0)) await removeWorkDir(folder);
-});
+const own = ownProcesses();
 
-function newFolder(): string {
-  const folder = makeWorkDir();
-  folders.push(folder);
-  return folder;
-}
-
-async function startMaster(workDir: string, ...flags: string[]): Promise<AllotProcess> {
-  const master = await startAllot({ role: "master", workDir, flags });
-  running.push(master);
-  return master;
+function startMaster(workDir: string, ...flags: string[]): Promise<AllotProcess> {
+  return own.start({ role: "master", workDir, flags });
 }
 
 const hostOf = ({ url }: AllotProcess): string => new URL(url).host;
@@ -60,7 +42,7 @@ describe("the registry of one master", () => {
   test(
     "is copied while it runs, shown, checked and restored elsewhere",
     async () => {
-      const [workDir, other] = [newFolder(), newFolder()];
+      const [workDir, other] = [own.folder(), own.folder()];
       const master = await startMaster(workDir);
       const at = `--master=${hostOf(master)}`;
       await done("weights", "web=2.5", at);
@@ -108,7 +90,7 @@ describe("the registry of one master", () => {
   test(
     "that is broken is told as such, and so is wrong use",
     async () => {
-      const folder = newFolder();
+      const folder = own.folder();
       const path = join(folder, "broken.db");
       writeFileSync(path, "no database at all ".repeat(500));
       const broken = await allot("registry", "verify", path);
@@ -137,7 +119,7 @@ describe("the registry of one master", () => {
       const acls = {
         operate_masters: [{ principals: { type: "NONE" }, masters: { type: "ANY" } }],
       };
-      const master = await startMaster(newFolder(), `--acls=${JSON.stringify(acls)}`);
+      const master = await startMaster(own.folder(), `--acls=${JSON.stringify(acls)}`);
       const denied = await allot("registry", "show", `--master=${hostOf(master)}`);
       expect([denied.code, denied.stderr]).toEqual([1, expect.stringContaining("operate_masters")]);
     },
@@ -156,7 +138,7 @@ describe.skipIf(!isThere)("the registry of several masters", () => {
   test(
     "is copied from any of them and from the log; restored, all of them adopt it",
     async () => {
-      const folder = newFolder();
+      const folder = own.folder();
       const masters = await Masters.start(zookeeper?.url("/restore") ?? "", 2);
       try {
         const leader = await masters.leader();

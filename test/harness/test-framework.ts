@@ -74,6 +74,13 @@ export interface TaskOptions {
   readonly extra?: Record<string, unknown>;
 }
 
+/** Over FrameworkInfo: its tasks outlive agents and masters, and it is told of what is out of reach. */
+export const LASTING = {
+  checkpoint: true,
+  failover_timeout: 3600,
+  capabilities: [{ type: "MULTI_ROLE" }, { type: "PARTITION_AWARE" }],
+} as const;
+
 export class TestFramework {
   readonly events: Event[] = [];
   /** Every status of every task, in the order of arrival, repeated ones too. */
