@@ -56,12 +56,6 @@ export class SimOperator {
     this.#call("ends", { type: "TEARDOWN", teardown: { framework_id: { value: frameworkId } } });
   }
 
-  /** A machine is away, or planned to be; true as well while nobody leads who could tell. */
-  hasMaintenance(): boolean {
-    if (this.#master.core === undefined) return true;
-    return this.#machinesIn("DOWN").length + this.#machinesIn("DRAINING").length > 0;
-  }
-
   /** All machines are up, and none is planned to be away. */
   endMaintenance(): void {
     const down = this.#machinesIn("DOWN");

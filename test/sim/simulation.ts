@@ -34,8 +34,6 @@ export interface SimulationResult {
   readonly failure: string | undefined;
 }
 
-/** Of what an operator does to end all maintenance. */
-const REPEATS_MAX = 10;
 /** Virtual time for retries (10 s doubling to 10 min) and unreachable agents to settle. */
 const PEACE_MS = 45 * 60_000;
 /** Of masters that are compared with each other and with ZooKeeper's servers. */
@@ -116,11 +114,7 @@ class Cast {
     this.#master.start();
     for (const host of this.#hosts) host.start();
     this.#settle(60_000);
-    // A call may find no leader, even now; a person would look, and repeat it.
-    for (let count = 0; count < REPEATS_MAX && this.#operator.hasMaintenance(); count++) {
-      this.#operator.endMaintenance();
-      this.#settle(60_000);
-    }
+    this.#operator.endMaintenance();
     this.#settle(PEACE_MS);
     // A new master learns of removed frameworks again from agents that were away (semantics 1.6).
     for (const { isOver, frameworkId } of this.frameworks) {

@@ -19,7 +19,7 @@ import type { LinkEnd, SimLink } from "../sim-link.ts";
 import { OPERATOR_ROLES } from "../sim-operator.ts";
 import type { World } from "../world.ts";
 import { Detector } from "./detector.ts";
-import { History, registersOf } from "./history.ts";
+import { type Asked, History, registersOf } from "./history.ts";
 import { MASTERS_PATH, Member } from "./member.ts";
 import { giveBack, takeRegistryFile } from "./registry-files.ts";
 import { RegistryJudge } from "./registry-judge.ts";
@@ -28,6 +28,7 @@ import { SimZooKeeper } from "./sim-zookeeper.ts";
 
 const FIRST_PORT = 5050;
 const OPERATOR = "operator";
+const OPERATOR_PAUSE_MS = 1000;
 
 interface Stream {
   readonly member: Member;
@@ -149,18 +150,22 @@ export class Ensemble implements Masters {
   }
 
   operatorCall(call: MasterCall): void {
-    const asked = this.#history.asked(call);
-    const copy = copyOf(call);
+    this.#callAsOperator(copyOf(call), this.#history.asked(call));
+  }
+
+  #callAsOperator(call: MasterCall, asked: Asked): void {
     const { time, dice } = this.#world;
     time.after(dice.delayMs(), () => {
       const member = this.#findLeader(OPERATOR);
       const reign = member?.reign;
       if (member === undefined || reign === undefined) {
-        asked.refused();
+        // Between two leaders even in peace; then a person tries once more.
+        if (this.#world.areFaultsOn) asked.refused();
+        else time.after(OPERATOR_PAUSE_MS, () => this.#callAsOperator(call, asked));
         return;
       }
       member.program?.enter(() => {
-        void reign.runtime.operatorCall(copy, undefined).then((outcome) => {
+        void reign.runtime.operatorCall(call, undefined).then((outcome) => {
           if (outcome.ok) {
             if (this.#isOpen(member.name, OPERATOR)) time.after(dice.delayMs(), asked.answered);
           } else if (outcome.error.code !== "notReady") asked.refused();
