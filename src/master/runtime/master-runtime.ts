@@ -171,7 +171,8 @@ export class MasterRuntime {
   ): StreamId {
     const streamId = brand<StreamId>(this.#options.rng.uuid());
     this.#streams.set(streamId, makeSink(streamId));
-    this.#queue.push({ kind: "subscribe", streamId, subscribe, principal });
+    // In the lane of the calls that may follow before SUBSCRIBED is there.
+    this.#calls.push({ kind: "subscribe", streamId, subscribe, principal });
     return streamId;
   }
 
