@@ -105,10 +105,11 @@ export class ReplicatedRegistrar implements RegistryStore {
    */
   async lead(shared: SharedLog): Promise<WriteOutcome> {
     const startMs = this.#clock.monotonicMs();
+    this.#shared = shared;
     const claimed = await shared.claim();
     if (claimed !== "done") return claimed;
-    this.#shared = shared;
-    if (!(await this.#readAll(shared))) return "lost";
+    // Deposed meanwhile, it follows another log by now, and must go on with that.
+    if (this.#shared !== shared || !(await this.#readAll(shared))) return "lost";
     const seeded = this.#isLogEmpty ? await this.#seed(shared) : "done";
     if (seeded !== "done" || this.#shared !== shared) return seeded === "done" ? "lost" : seeded;
     this.#fetchMs = this.#clock.monotonicMs() - startMs;
