@@ -290,7 +290,13 @@ class Connection {
     if (this.#isCut) return;
     this.#end();
     const { world, program, onCut } = this.#options;
-    world.time.after(world.dice.delayMs(), () => program.enter(onCut));
+    world.time.after(world.dice.delayMs(), () =>
+      program.enter(() => {
+        // What is still on its way to a closed end arrives nowhere.
+        this.#hasLeft = true;
+        onCut();
+      }),
+    );
   }
 
   /** The client goes; the server learns of that behind what it was sent. */
