@@ -6,7 +6,7 @@ import { ok, type Result } from "../base/result.ts";
 import { ClientError } from "./client/client-error.ts";
 import { loginOf } from "./client/login.ts";
 import { DEFAULT_MASTER, parseMasterAddress } from "./client/master-address.ts";
-import { MasterClient } from "./client/master-client.ts";
+import { type FindMaster, MasterClient } from "./client/master-client.ts";
 import { AGENTS } from "./commands/agents.ts";
 import {
   type Command,
@@ -123,9 +123,9 @@ async function run(
   if (!login.ok) return await complain(login.error.message, EXIT_USAGE);
   const { credential, warning } = login.value;
   if (warning !== undefined) await console.error(`allot ${command.name}: ${warning}\n`);
-  const clientAt = (address: string): Result<MasterClient> => {
+  const clientAt = (address: string, find?: FindMaster): Result<MasterClient> => {
     const root = parseMasterAddress(address);
-    return root.ok ? ok(new MasterClient(root.value, credential)) : root;
+    return root.ok ? ok(new MasterClient(root.value, { credential, find })) : root;
   };
   const { words, trailing } = parsed.value;
   const context = { flags: parsed.value, words, trailing, console, tools, clientAt, environment };
@@ -133,9 +133,13 @@ async function run(
     if ("runAlone" in command) {
       return await command.runAlone({ ...context, readFile: readTextFile });
     }
-    const address = await tools.findLeader(parsed.value.string("master") ?? DEFAULT_MASTER);
+    const master = parsed.value.string("master") ?? DEFAULT_MASTER;
+    const address = await tools.findLeader(master);
     if (!address.ok) return await complain(address.error.message, EXIT_FAILED);
-    const client = clientAt(address.value);
+    const client = clientAt(address.value, async () => {
+      const found = await tools.findLeader(master);
+      return found.ok ? parseMasterAddress(found.value) : found;
+    });
     if (!client.ok) return await complain(client.error.message, EXIT_USAGE);
     return await command.run({ ...context, client: client.value, readFile: readTextFile });
   } catch (error) {

@@ -1,6 +1,7 @@
 /** The registry's log of several masters, for commands: read, compared and restored without a master. */
 import type { Clock } from "../base/ports.ts";
 import { ok, type Result, refuse } from "../base/result.ts";
+import { DatabaseError } from "../database/database-error.ts";
 import { parseZooKeeperUrl, type ZooKeeperUrl } from "../election/core/zookeeper-url.ts";
 import type { ZooKeeperSession } from "../election/zookeeper/session.ts";
 import { withSession } from "../election/zookeeper/with-session.ts";
@@ -38,14 +39,14 @@ export async function readLog(parts: LogParts, text: string): Promise<Result<Rea
 }
 
 /**
- * Puts `image` in place of the log's registry; `before` is given what was there, before anything is
- * written. Errors: `conflict`, masters stand for election.
+ * Puts `image` in place of the log's registry; `before` is given what was there, or why that cannot be
+ * read, before anything is written. Errors: `conflict`, masters stand for election.
  */
 export async function restoreLog(
   parts: LogParts,
   text: string,
   image: RegistryImage,
-  before: (there: RegistryImage | undefined) => Promise<Result<void>>,
+  before: (there: Result<RegistryImage>) => Promise<Result<void>>,
 ): Promise<Result<void>> {
   return await onLog(parts, text, async (session, { path }) => {
     const log = new ZooKeeperLog(session, path, WRITER);
@@ -61,14 +62,11 @@ export async function restoreLog(
     }
     const claimed = await log.claim();
     if (claimed !== "done") return unreadable(text);
-    const content = await log.read(0);
-    if (content === undefined) return unreadable(text);
-    const there = replayLog(content);
-    const position = Math.max(
-      there.ok ? there.value.mark.position : 0,
-      ...content.entries.map((entry) => entry.position),
-    );
-    const agreed = await before(there.ok ? there.value : undefined);
+    const there = await replayed(log);
+    const lastEntry = await log.lastPosition();
+    if (there === undefined || lastEntry === undefined) return unreadable(text);
+    const position = Math.max(there.ok ? there.value.mark.position : 0, lastEntry);
+    const agreed = await before(there);
     if (!agreed.ok) return agreed;
     // The cluster stays the one that the masters' copies are of.
     const cluster = (there.ok ? there.value.cluster : undefined) ?? image.cluster ?? "";
@@ -79,6 +77,17 @@ export async function restoreLog(
     const why = outcome === "fenced" ? "a master began to lead" : "the session was lost";
     return refuse("failed", `the registry at ${shown(text)} was not restored: ${why}; try again`);
   });
+}
+
+/** Undefined: it cannot be read now. Errors: as `replayLog`, also where its first node is broken. */
+async function replayed(log: ZooKeeperLog): Promise<Result<RegistryImage> | undefined> {
+  try {
+    const content = await log.read(0);
+    return content === undefined ? undefined : replayLog(content);
+  } catch (error) {
+    if (error instanceof DatabaseError) return refuse("conflict", error.message);
+    throw error;
+  }
 }
 
 /** Errors: `invalid`, no URL; `notReady`, no ZooKeeper. */

@@ -93,14 +93,19 @@ async function restoreShared(
 ): Promise<Result<string | undefined>> {
   let keptIn: string | undefined;
   const restored = await restoreLog(parts, url, image, async (there) => {
-    if (there === undefined || isRegistryEmpty(there.state)) return ok(undefined);
+    if (!there.ok) {
+      if (there.error.code === "notFound" || isForced) return ok(undefined);
+      const what = `the log cannot be read (${there.error.message})`;
+      return refuse("conflict", `${what}; use --force to give it up and restore`);
+    }
+    if (isRegistryEmpty(there.value.state)) return ok(undefined);
     if (!isForced) {
       return refuse(
         "conflict",
         `the log holds a registry; use --force to keep it in a file and restore`,
       );
     }
-    await writeRegistryFile(files, aside, there);
+    await writeRegistryFile(files, aside, there.value);
     keptIn = aside;
     return ok(undefined);
   });

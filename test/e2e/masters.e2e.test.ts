@@ -141,6 +141,36 @@ describe.skipIf(!own.isThere)("three masters", () => {
   );
 
   test(
+    "`allot execute` outlives the leader, and shows all that its task wrote meanwhile",
+    async () => {
+      const masters = await own.start(2);
+      const agentDir = await masters.startAgent();
+      const leader = await masters.leader();
+      const sign = join(agentDir, "end");
+      const wait = `while ! [ -e ${sign} ]; do sleep 0.1; done`;
+      const command = `echo first; touch ${sign}-begun; ${wait}; echo last; exit 9`;
+      const run = runProgram(BINARY, [
+        "execute",
+        `--master=${masters.url}`,
+        "--name=lasting",
+        `--command=${command}`,
+      ]);
+      await until("the task runs", () => existsSync(`${sign}-begun`));
+      await leader.end("SIGKILL");
+      const next = await masters.leader(masters.others(leader));
+      await until("the framework is there again", async () => {
+        const { frameworks } = (await (await fetch(`${next.url}/frameworks`)).json()) as {
+          readonly frameworks: readonly { readonly connected: boolean }[];
+        };
+        return frameworks.some(({ connected }) => connected);
+      });
+      await Bun.write(sign, "");
+      expect(await run).toMatchObject({ code: 9, stdout: "first\nlast\n" });
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
     "a follower carries requests and streams to the leader when it is asked to [issue 5]",
     async () => {
       const masters = await own.start(1);

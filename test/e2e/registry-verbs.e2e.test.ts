@@ -5,7 +5,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { encodeUtf8 } from "../../src/base/text.ts";
+import { ZooKeeperLog } from "../../src/registry/zookeeper/zookeeper-log.ts";
 import { type AllotProcess, BINARY } from "../harness/allot-process.ts";
+import { KeptSession } from "../harness/kept-session.ts";
 import { Masters } from "../harness/masters.ts";
 import { ownProcesses } from "../harness/own-processes.ts";
 import { type RunResult, runProgram } from "../harness/run-program.ts";
@@ -184,6 +187,45 @@ describe.skipIf(!isThere)("the registry of several masters", () => {
         });
         await done("weights", "web=7", `--master=${hostOf(next)}`);
         expect(await done("registry", "verify", log)).toContain("sound");
+      } finally {
+        await masters.end();
+      }
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "whose log is long and broken is replaced when told to, and all masters adopt it",
+    async () => {
+      const url = zookeeper?.url("/broken") ?? "";
+      const log = `--zk=${url}`;
+      const folder = own.folder();
+      const workDir = own.folder();
+      const alone = await startMaster(workDir);
+      await done("weights", "web=2", `--master=${hostOf(alone)}`);
+      const backup = join(folder, "backup.db");
+      await done("registry", "backup", backup, `--master=${hostOf(alone)}`);
+      await alone.end("SIGTERM");
+      const kept = new KeptSession(zookeeper?.servers.map(({ address }) => address) ?? []);
+      const session = await kept.connected(TIMEOUT_MS);
+      const broken = new ZooKeeperLog(session, "/broken", "nobody");
+      expect(await session.ensure("/broken")).toMatchObject({ ok: true });
+      expect(await broken.claim()).toBe("done");
+      for (let position = 1; position <= 2000; position++) {
+        expect(await broken.append(position, encodeUtf8("no entry"))).toBe("done");
+      }
+      kept.close();
+      const checked = await allot("registry", "verify", log);
+      expect([checked.code, checked.stdout]).toEqual([1, expect.stringContaining("entry 1")]);
+      const refused = await allot("registry", "restore", backup, log);
+      expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("--force")]);
+      await done("registry", "restore", backup, log, "--force");
+      expect(await done("registry", "verify", log)).toContain("sound");
+      const masters = await Masters.start(url, 2);
+      try {
+        const leader = await masters.leader();
+        const weights = await done("weights", "--json", `--master=${hostOf(leader)}`);
+        expect(JSON.parse(weights)).toEqual([{ role: "web", weight: 2 }]);
       } finally {
         await masters.end();
       }

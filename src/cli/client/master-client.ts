@@ -3,6 +3,7 @@
  * sandbox files through the master, killing a task. Follows redirects to the leader with the body
  * and turns every failure into a `ClientError`. Source: reference/http-api.md 2.5, 6, 9.
  */
+import type { Result } from "../../base/result.ts";
 import { encodeUtf8, excerpt } from "../../base/text.ts";
 import { encodeBase64 } from "../../protocol/base64.ts";
 import { type Codec, createCodec } from "../../protocol/codec.ts";
@@ -60,18 +61,32 @@ export interface TaskSummary {
   readonly state: string;
 }
 
+/** Who leads now, where masters are found by more than an address. Errors: none is found. */
+export type FindMaster = () => Promise<Result<URL>>;
+
+export interface MasterClientOptions {
+  /** Goes with every request, to whichever master leads. */
+  readonly credential?: Credential | undefined;
+  /** Asked once `root` does not answer any more. */
+  readonly find?: FindMaster | undefined;
+}
+
 /** One master, or whoever leads now. */
 export class MasterClient {
   readonly codec: Codec = createCodec(CLIENT_CODEC_LIMITS);
-  readonly #root: URL;
   readonly #credential: Credential | undefined;
+  readonly #find: FindMaster | undefined;
+  #root: URL;
+  /** The root did not answer, or does not lead, and may have been followed by another one. */
+  #isRootLost = false;
+  #finding: Promise<Result<URL>> | undefined;
   /** Learned from a redirect; forgotten when it does not answer. */
   #leader: URL | undefined;
 
-  /** The credential goes with every request, to whichever master leads. */
-  constructor(root: URL, credential?: Credential) {
+  constructor(root: URL, { credential, find }: MasterClientOptions = {}) {
     this.#root = root;
     this.#credential = credential;
+    this.#find = find;
   }
 
   /** Whom the master sees. */
@@ -161,16 +176,28 @@ export class MasterClient {
 
   /** The answer to a request once its head is there and its status is good. */
   async request(request: ClientRequest): Promise<Response> {
+    if (this.#isRootLost) await this.#findAgain();
     const isLeaderKnown = this.#leader !== undefined;
     try {
       return await this.#send(this.#leader ?? this.#root, request);
     } catch (error) {
       const isLost = error instanceof ClientError && error.code === "unreachable";
       this.#leader = undefined;
+      this.#isRootLost = error instanceof ClientError && error.isRetriable;
       // The request may have been carried out, so only a harmless one is sent again.
       if (!isLost || !isLeaderKnown || request.method !== "GET") throw error;
       return await this.#send(this.#root, request);
     }
+  }
+
+  /** One look for all that ask meanwhile. */
+  async #findAgain(): Promise<void> {
+    this.#finding ??= this.#find?.();
+    const found = await this.#finding;
+    this.#finding = undefined;
+    if (found?.ok === false) throw new ClientError("unreachable", found.error.message);
+    if (found !== undefined) this.#root = found.value;
+    this.#isRootLost = false;
   }
 
   /** The chunks of a body; a broken connection is an `unreachable` error. */

@@ -84,17 +84,27 @@ export function encodeSnapshot({ state, mark, cluster }: Snapshot): Uint8Array {
   return packed(JSON.stringify({ format: FORMAT, hash: mark.hash, content }));
 }
 
-/** Errors: `invalid`. */
+/** Errors: `invalid`, naming what is not as it should be. */
 export function decodeSnapshot(bytes: Uint8Array): Result<Snapshot> {
   const parsed = parse("the registry's snapshot", bytes);
   if (!parsed.ok) return parsed;
-  const content = parsed.value.content as Readonly<Record<string, unknown>>;
-  const map = <Value>(name: string): Map<string, Value> =>
-    new Map(content[name] as [string, Value][]);
-  const { position, schedule, cluster } = content;
-  if (typeof position !== "number") return refuse("invalid", "the snapshot has no position");
+  const { content, hash } = parsed.value;
+  if (typeof content !== "object" || content === null) {
+    return refuse("invalid", "the registry's snapshot has no content");
+  }
+  const fields = content as Readonly<Record<string, unknown>>;
+  const broken = SNAPSHOT_MAPS.find((name) => !isPairs(fields[name]));
+  if (broken !== undefined) {
+    return refuse("invalid", `${broken} of the registry's snapshot is no list of pairs`);
+  }
+  const map = <Value>(name: (typeof SNAPSHOT_MAPS)[number]): Map<string, Value> =>
+    new Map(fields[name] as [string, Value][]);
+  const { position, schedule, cluster } = fields;
+  if (typeof position !== "number" || !Number.isSafeInteger(position)) {
+    return refuse("invalid", "the registry's snapshot has no position");
+  }
   return ok({
-    mark: { position, hash: parsed.value.hash },
+    mark: { position, hash },
     cluster: typeof cluster === "string" ? cluster : undefined,
     state: {
       admitted: map("admitted"),
@@ -106,6 +116,15 @@ export function decodeSnapshot(bytes: Uint8Array): Result<Snapshot> {
       schedule: schedule as RegistryState["schedule"],
     },
   });
+}
+
+const SNAPSHOT_MAPS = ["admitted", "unreachable", "gone", "weights", "quotas", "machines"] as const;
+
+function isPairs(value: unknown): boolean {
+  if (!Array.isArray(value)) return false;
+  return value.every(
+    (pair: unknown) => Array.isArray(pair) && pair.length === 2 && typeof pair[0] === "string",
+  );
 }
 
 /** Of what one master brings along when the log is empty. */

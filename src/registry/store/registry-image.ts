@@ -18,11 +18,17 @@ export interface RegistryImage {
   readonly masters: readonly MasterInfo[];
 }
 
+/** What a log holds, and from where on. */
+export interface ReplayedLog extends RegistryImage {
+  /** Of the snapshot that it begins with; 0: it has all its entries. */
+  readonly snapshotPosition: number;
+}
+
 /**
  * The registry that a log holds, read from its beginning. Errors: `notFound`, it is empty; `invalid` or
  * `conflict`, naming the entry that cannot be read, does not follow or does not apply.
  */
-export function replayLog({ snapshot, entries }: LogContent): Result<RegistryImage> {
+export function replayLog({ snapshot, entries }: LogContent): Result<ReplayedLog> {
   if (snapshot === undefined && entries.length === 0) return refuse("notFound", "the log is empty");
   let state = emptyRegistry();
   let mark: LogMark = { position: 0, hash: "" };
@@ -32,6 +38,7 @@ export function replayLog({ snapshot, entries }: LogContent): Result<RegistryIma
     if (!decoded.ok) return decoded;
     ({ state, mark, cluster } = decoded.value);
   }
+  const snapshotPosition = mark.position;
   const masters: MasterInfo[] = [];
   for (const { position, bytes } of entries) {
     if (position <= mark.position) continue;
@@ -49,7 +56,7 @@ export function replayLog({ snapshot, entries }: LogContent): Result<RegistryIma
     masters.push(...entry.value.masters);
     ({ mark } = entry.value);
   }
-  return ok({ cluster, mark, state, masters });
+  return ok({ cluster, mark, state, masters, snapshotPosition });
 }
 
 /** What contradicts itself in a registry that can be read; empty when nothing does. */

@@ -11,7 +11,6 @@ import type { MasterInfo } from "../../protocol/v1/types.ts";
 import { applyOperation } from "../core/registry-operations.ts";
 import {
   copyRegistry,
-  emptyRegistry,
   isRegistryEmpty,
   type RegistryOperation,
   type RegistryState,
@@ -25,14 +24,13 @@ import {
 } from "./limits.ts";
 import {
   decodeEntry,
-  decodeSnapshot,
   encodeEntry,
   encodeSnapshot,
   hashOfEntry,
   hashOfSeed,
-  type Snapshot,
 } from "./log-entries.ts";
 import type { LogMark, RegistryFile } from "./registry-file.ts";
+import { replayLog } from "./registry-image.ts";
 import type { RegistryStore, RegistryStoreStats } from "./registry-store.ts";
 import type { LogContent, SharedLog, WriteOutcome } from "./shared-log.ts";
 import { type AppliedBatch, applyBatch, type Submission, Submissions } from "./submissions.ts";
@@ -301,9 +299,13 @@ export class ReplicatedRegistrar implements RegistryStore {
     this.#reading = this.#reading
       .then(() => this.#readNow(shared))
       .catch((error: unknown) => {
-        this.#log.write("error", "this master's copy of the registry could not be written", {
-          error,
-        });
+        this.#log.write(
+          "error",
+          "this master's copy of the registry cannot follow the shared one",
+          {
+            error,
+          },
+        );
         this.#file.reload();
         return false;
       });
@@ -353,30 +355,25 @@ export class ReplicatedRegistrar implements RegistryStore {
     this.#onForeignLog?.(new DatabaseError("foreign", `${what}; ${remedy}`));
   }
 
-  #rebuild({ snapshot: bytes, entries }: LogContent, isDifferent: boolean): boolean {
-    let snapshot: Snapshot = {
-      state: emptyRegistry(),
-      mark: { position: 0, hash: "" },
-      cluster: undefined,
-    };
-    if (bytes !== undefined) {
-      const decoded = decodeSnapshot(bytes);
-      if (!decoded.ok) {
-        this.#log.write("error", "the shared registry cannot be read", {
-          why: decoded.error.message,
-        });
-        return false;
-      }
-      snapshot = decoded.value;
+  /** False for a log that cannot be read to its end: no copy is given up for a broken one. */
+  #rebuild(content: LogContent, isDifferent: boolean): boolean {
+    const replayed = replayLog(content);
+    if (!replayed.ok) {
+      this.#log.write("error", "the shared registry cannot be read", {
+        why: replayed.error.message,
+      });
+      return false;
     }
-    if (!this.#isOfCluster(snapshot.cluster)) {
-      this.#refuseForeign(snapshot.cluster);
+    const { state, mark, masters, cluster, snapshotPosition } = replayed.value;
+    if (!this.#isOfCluster(cluster)) {
+      this.#refuseForeign(cluster);
       return false;
     }
     if (isDifferent) this.#keepAside();
-    this.#file.replace(snapshot.state, snapshot.mark, snapshot.cluster ?? this.#file.cluster);
-    this.#snapshotPosition = snapshot.mark.position;
-    return this.#applyEntries(entries.filter(({ position }) => position > snapshot.mark.position));
+    this.#file.replace(state, mark, cluster ?? this.#file.cluster);
+    this.#file.write([], { masters });
+    this.#snapshotPosition = snapshotPosition;
+    return true;
   }
 
   /** What no log may know is kept beside the file. */

@@ -13,7 +13,8 @@ export type WriteOutcome = "done" | "fenced" | "lost";
 export interface SharedLog {
   /**
    * What comes after `position`, the entry at it included, so that the reader can tell whether it
-   * has the same one; position 0 reads from the beginning. Undefined: it cannot be read now.
+   * has the same one; position 0 reads from the beginning. Undefined: it cannot be read now. Rejects
+   * with `DatabaseError` `damaged` where it is none.
    */
   read(position: number): Promise<LogContent | undefined>;
 

@@ -11,6 +11,7 @@
 import { assert } from "../../base/assert.ts";
 import { ok } from "../../base/result.ts";
 import { decodeUtf8, encodeUtf8, isSameBytes } from "../../base/text.ts";
+import { DatabaseError } from "../../database/database-error.ts";
 import type { SessionErrorCode, Write } from "../../election/zookeeper/client.ts";
 import {
   ANY_VERSION,
@@ -30,6 +31,7 @@ import {
 /** No candidate, whatever reads the children of the masters' node: its last part is no number. */
 const FOLDER = "allot_registry";
 const DIGITS = 10;
+const SNAPSHOT_NAME = /^\d{10}-\d+$/;
 
 /** Who took the log over last. */
 export interface LogEpoch {
@@ -87,6 +89,7 @@ export class ZooKeeperLog implements SharedLog {
     this.#entriesKept = entriesKept;
   }
 
+  /** Rejects with `DatabaseError` `damaged`. */
   async read(position: number): Promise<LogContent | undefined> {
     for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
       const content = await this.#readOnce(position);
@@ -94,6 +97,12 @@ export class ZooKeeperLog implements SharedLog {
       if (content !== "changed") return content;
     }
     return undefined;
+  }
+
+  /** Of its newest entry, whether that can be read or not; 0: it has none. Undefined: not now. */
+  async lastPosition(): Promise<number | undefined> {
+    const names = await this.#session.children(this.#path("log"));
+    return names.ok ? Math.max(0, ...names.value.map(Number)) : undefined;
   }
 
   watch(onChange: () => void): void {
@@ -216,7 +225,7 @@ export class ZooKeeperLog implements SharedLog {
     const names = await this.#session.children(this.#path("log"), () => this.#onChange?.());
     if (!names.ok) return names.error.code === "noNode" ? EMPTY : undefined;
     const positions = names.value.map(Number).toSorted((left, right) => left - right);
-    const root = parseRoot(rootNode.value.data);
+    const root = parseRoot(this.#root, rootNode.value.data);
     const first = positions[0] ?? Number.POSITIVE_INFINITY;
     const snapshotPosition = root.snapshot === undefined ? 0 : positionIn(root.snapshot);
     const isBehind = position === 0 || first > position;
@@ -313,9 +322,25 @@ function chunkPath(folder: string, index: number): string {
   return `${folder}/${String(index).padStart(4, "0")}`;
 }
 
-function parseRoot(data: Uint8Array): Root {
-  const text = decodeUtf8(data) ?? "";
+/** Throws `DatabaseError` `damaged`. */
+function parseRoot(path: string, data: Uint8Array): Root {
+  const text = decodeUtf8(data);
   if (text === "") return { snapshot: undefined, chunks: 0 };
-  const value = JSON.parse(text) as { readonly snapshot: string; readonly chunks: number };
-  return { snapshot: value.snapshot, chunks: value.chunks };
+  const value = text === undefined ? undefined : parseJson(text);
+  if (typeof value === "object" && value !== null && "snapshot" in value && "chunks" in value) {
+    const { snapshot, chunks } = value;
+    const isName = typeof snapshot === "string" && SNAPSHOT_NAME.test(snapshot);
+    if (isName && typeof chunks === "number") return { snapshot, chunks };
+  }
+  const remedy = "`allot registry restore FILE --zk=zk://…` puts a backup in its place";
+  throw new DatabaseError("damaged", `${path} in ZooKeeper names no snapshot; ${remedy}`);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Said by the caller, who knows where it stands.
+    return undefined;
+  }
 }
