@@ -58,10 +58,9 @@ async function join(
   const log = new ZooKeeperLog(session, url.path, PUBLISHER);
   const content = await log.read(0);
   const survey = await surveyMasters(session, url.path, codec);
-  if (content === undefined || !survey.ok) {
-    return refuse("notReady", `what is at ${place} cannot be read now; try again`);
-  }
-  const there = replayLog(content);
+  if (!content.ok) return content;
+  if (!survey.ok) return refuse("notReady", `what is at ${place} cannot be read now; try again`);
+  const there = replayLog(content.value);
   if (!there.ok && there.error.code !== "notFound") return there;
   const fault = faultOfJoining(image, there.ok ? there.value : undefined, {
     place,

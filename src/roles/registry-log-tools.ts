@@ -1,7 +1,6 @@
 /** The registry's log of several masters, for commands: read, compared and restored without a master. */
 import type { Clock } from "../base/ports.ts";
 import { ok, type Result, refuse } from "../base/result.ts";
-import { DatabaseError } from "../database/database-error.ts";
 import { parseZooKeeperUrl, type ZooKeeperUrl } from "../election/core/zookeeper-url.ts";
 import type { ZooKeeperSession } from "../election/zookeeper/session.ts";
 import { withSession } from "../election/zookeeper/with-session.ts";
@@ -30,9 +29,9 @@ export interface ReadLog {
 export async function readLog(parts: LogParts, text: string): Promise<Result<ReadLog>> {
   return await onLog(parts, text, async (session, { path }) => {
     const content = await new ZooKeeperLog(session, path, WRITER).read(0);
-    if (content === undefined) return unreadable(text);
-    const image = replayLog(content);
-    if (image.ok) return ok({ content, image: image.value });
+    if (!content.ok) return content;
+    const image = replayLog(content.value);
+    if (image.ok) return ok({ content: content.value, image: image.value });
     const { code } = image.error;
     return code === "notFound" ? refuse(code, `there is no registry at ${shown(text)}`) : image;
   });
@@ -62,9 +61,11 @@ export async function restoreLog(
     }
     const claimed = await log.claim();
     if (claimed !== "done") return unreadable(text);
-    const there = await replayed(log);
+    const content = await log.read(0);
     const lastEntry = await log.lastPosition();
-    if (there === undefined || lastEntry === undefined) return unreadable(text);
+    const isReadable = content.ok || content.error.code !== "notReady";
+    if (!isReadable || lastEntry === undefined) return unreadable(text);
+    const there = content.ok ? replayLog(content.value) : content;
     const position = Math.max(there.ok ? there.value.mark.position : 0, lastEntry);
     const agreed = await before(there);
     if (!agreed.ok) return agreed;
@@ -77,17 +78,6 @@ export async function restoreLog(
     const why = outcome === "fenced" ? "a master began to lead" : "the session was lost";
     return refuse("failed", `the registry at ${shown(text)} was not restored: ${why}; try again`);
   });
-}
-
-/** Undefined: it cannot be read now. Errors: as `replayLog`, also where its first node is broken. */
-async function replayed(log: ZooKeeperLog): Promise<Result<RegistryImage> | undefined> {
-  try {
-    const content = await log.read(0);
-    return content === undefined ? undefined : replayLog(content);
-  } catch (error) {
-    if (error instanceof DatabaseError) return refuse("conflict", error.message);
-    throw error;
-  }
 }
 
 /** Errors: `invalid`, no URL; `notReady`, no ZooKeeper. */

@@ -5,7 +5,7 @@
  * anew of a snapshot and the log. Source: DESIGN §5.
  */
 import type { Clock, Log } from "../../base/ports.ts";
-import { type Result, refuse } from "../../base/result.ts";
+import { type Refusal, type Result, refuse } from "../../base/result.ts";
 import { DatabaseError } from "../../database/database-error.ts";
 import type { MasterInfo } from "../../protocol/v1/types.ts";
 import { applyOperation } from "../core/registry-operations.ts";
@@ -299,13 +299,9 @@ export class ReplicatedRegistrar implements RegistryStore {
     this.#reading = this.#reading
       .then(() => this.#readNow(shared))
       .catch((error: unknown) => {
-        this.#log.write(
-          "error",
-          "this master's copy of the registry cannot follow the shared one",
-          {
-            error,
-          },
-        );
+        this.#log.write("error", "this master's copy of the registry could not be written", {
+          error,
+        });
         this.#file.reload();
         return false;
       });
@@ -313,7 +309,7 @@ export class ReplicatedRegistrar implements RegistryStore {
   }
 
   async #readNow(shared: SharedLog): Promise<boolean> {
-    const content = await shared.read(this.#file.mark.position);
+    const content = await this.#contentOf(shared, this.#file.mark.position);
     if (content === undefined || shared !== this.#shared || this.#isLeading) return false;
     const { snapshot, entries } = content;
     // Of a new ensemble, or one that lost everything: what this copy has is all there is.
@@ -329,13 +325,25 @@ export class ReplicatedRegistrar implements RegistryStore {
     return this.#rebuildFrom(shared);
   }
 
+  /** Undefined: not now, or not ever, which is told. */
+  async #contentOf(shared: SharedLog, position: number): Promise<LogContent | undefined> {
+    const content = await shared.read(position);
+    if (content.ok) return content.value;
+    if (content.error.code !== "notReady") this.#complain(content.error);
+    return undefined;
+  }
+
+  #complain({ message }: Refusal): void {
+    this.#log.write("error", "the shared registry cannot be read", { why: message });
+  }
+
   /** This copy is another than the log's: it is made anew, whatever it holds. */
   async #rebuildFrom(shared: SharedLog): Promise<boolean> {
     const { position } = this.#file.mark;
     this.#log.write("error", "this master's registry differs from the shared one and is replaced", {
       position,
     });
-    const content = await shared.read(0);
+    const content = await this.#contentOf(shared, 0);
     if (content === undefined || shared !== this.#shared) return false;
     return this.#rebuild(content, true);
   }
@@ -359,9 +367,7 @@ export class ReplicatedRegistrar implements RegistryStore {
   #rebuild(content: LogContent, isDifferent: boolean): boolean {
     const replayed = replayLog(content);
     if (!replayed.ok) {
-      this.#log.write("error", "the shared registry cannot be read", {
-        why: replayed.error.message,
-      });
+      this.#complain(replayed.error);
       return false;
     }
     const { state, mark, masters, cluster, snapshotPosition } = replayed.value;

@@ -1,4 +1,5 @@
 /** The log that several masters share, as the registrar uses it; ZooKeeper implements it. */
+import type { Result } from "../../base/result.ts";
 
 export interface LogContent {
   /** In place of all that comes before the first entry; absent when the reader has that. */
@@ -13,10 +14,10 @@ export type WriteOutcome = "done" | "fenced" | "lost";
 export interface SharedLog {
   /**
    * What comes after `position`, the entry at it included, so that the reader can tell whether it
-   * has the same one; position 0 reads from the beginning. Undefined: it cannot be read now. Rejects
-   * with `DatabaseError` `damaged` where it is none.
+   * has the same one; position 0 reads from the beginning. Errors: `notReady`, it cannot be read now;
+   * `invalid`, it is none.
    */
-  read(position: number): Promise<LogContent | undefined>;
+  read(position: number): Promise<Result<LogContent>>;
 
   /** Calls back, once, when there is more than at the last `read`. */
   watch(onChange: () => void): void;

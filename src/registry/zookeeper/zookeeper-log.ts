@@ -9,9 +9,8 @@
  * Every write is one transaction with a check of the epoch's version. Source: DESIGN §5.
  */
 import { assert } from "../../base/assert.ts";
-import { ok } from "../../base/result.ts";
+import { ok, type Result, refuse } from "../../base/result.ts";
 import { decodeUtf8, encodeUtf8, isSameBytes } from "../../base/text.ts";
-import { DatabaseError } from "../../database/database-error.ts";
 import type { SessionErrorCode, Write } from "../../election/zookeeper/client.ts";
 import {
   ANY_VERSION,
@@ -89,14 +88,13 @@ export class ZooKeeperLog implements SharedLog {
     this.#entriesKept = entriesKept;
   }
 
-  /** Rejects with `DatabaseError` `damaged`. */
-  async read(position: number): Promise<LogContent | undefined> {
+  async read(position: number): Promise<Result<LogContent>> {
     for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
       const content = await this.#readOnce(position);
       // Entries and snapshots that are trimmed meanwhile are looked for anew.
       if (content !== "changed") return content;
     }
-    return undefined;
+    return UNREADABLE;
   }
 
   /** Of its newest entry, whether that can be read or not; 0: it has none. Undefined: not now. */
@@ -219,13 +217,15 @@ export class ZooKeeperLog implements SharedLog {
     return "done";
   }
 
-  async #readOnce(position: number): Promise<LogContent | "changed" | undefined> {
+  async #readOnce(position: number): Promise<Result<LogContent> | "changed"> {
     const rootNode = await this.#session.read(this.#root);
-    if (!rootNode.ok) return rootNode.error.code === "noNode" ? EMPTY : undefined;
+    if (!rootNode.ok) return rootNode.error.code === "noNode" ? EMPTY : UNREADABLE;
     const names = await this.#session.children(this.#path("log"), () => this.#onChange?.());
-    if (!names.ok) return names.error.code === "noNode" ? EMPTY : undefined;
+    if (!names.ok) return names.error.code === "noNode" ? EMPTY : UNREADABLE;
     const positions = names.value.map(Number).toSorted((left, right) => left - right);
-    const root = parseRoot(this.#root, rootNode.value.data);
+    const parsed = parseRoot(this.#root, rootNode.value.data);
+    if (!parsed.ok) return parsed;
+    const root = parsed.value;
     const first = positions[0] ?? Number.POSITIVE_INFINITY;
     const snapshotPosition = root.snapshot === undefined ? 0 : positionIn(root.snapshot);
     const isBehind = position === 0 || first > position;
@@ -239,11 +239,11 @@ export class ZooKeeperLog implements SharedLog {
       const some = wanted.slice(start, start + READS_AT_ONCE);
       const read = await Promise.all(some.map((one) => this.#session.read(this.#entryPath(one))));
       for (const [index, node] of read.entries()) {
-        if (!node.ok) return node.error.code === "noNode" ? "changed" : undefined;
+        if (!node.ok) return node.error.code === "noNode" ? "changed" : UNREADABLE;
         entries.push({ position: some[index] ?? 0, bytes: node.value.data });
       }
     }
-    return { snapshot, entries };
+    return ok({ snapshot, entries });
   }
 
   async #readSnapshot({ snapshot, chunks }: Root): Promise<Uint8Array | undefined> {
@@ -307,7 +307,11 @@ const CLAIM_AGAIN: ReadonlySet<SessionErrorCode> = new Set([
   "unknown",
   "notConnected",
 ]);
-const EMPTY: LogContent = { entries: [] };
+const EMPTY: Result<LogContent> = ok({ entries: [] });
+const UNREADABLE: Result<LogContent> = refuse(
+  "notReady",
+  "the registry in ZooKeeper cannot be read now; try again",
+);
 
 function digits(position: number): string {
   return String(position).padStart(DIGITS, "0");
@@ -322,18 +326,18 @@ function chunkPath(folder: string, index: number): string {
   return `${folder}/${String(index).padStart(4, "0")}`;
 }
 
-/** Throws `DatabaseError` `damaged`. */
-function parseRoot(path: string, data: Uint8Array): Root {
+/** Errors: `invalid`. */
+function parseRoot(path: string, data: Uint8Array): Result<Root> {
   const text = decodeUtf8(data);
-  if (text === "") return { snapshot: undefined, chunks: 0 };
+  if (text === "") return ok({ snapshot: undefined, chunks: 0 });
   const value = text === undefined ? undefined : parseJson(text);
   if (typeof value === "object" && value !== null && "snapshot" in value && "chunks" in value) {
     const { snapshot, chunks } = value;
     const isName = typeof snapshot === "string" && SNAPSHOT_NAME.test(snapshot);
-    if (isName && typeof chunks === "number") return { snapshot, chunks };
+    if (isName && typeof chunks === "number") return ok({ snapshot, chunks });
   }
   const remedy = "`allot registry restore FILE --zk=zk://…` puts a backup in its place";
-  throw new DatabaseError("damaged", `${path} in ZooKeeper names no snapshot; ${remedy}`);
+  return refuse("invalid", `${path} in ZooKeeper names no snapshot; ${remedy}`);
 }
 
 function parseJson(text: string): unknown {

@@ -1,4 +1,5 @@
 /** Deliberate faults among several masters, wired between the parts of a simulation. */
+import { ok } from "../../../src/base/result.ts";
 import type { OpenClient, ZooKeeperClient } from "../../../src/election/zookeeper/client.ts";
 import { ANY_VERSION, type ZooKeeperSession } from "../../../src/election/zookeeper/session.ts";
 import type { RegistryStore } from "../../../src/master/runtime/ports.ts";
@@ -71,8 +72,8 @@ function withoutNewest(log: SharedLog): SharedLog {
     },
     read: async (position) => {
       const content = await log.read(position);
-      if (content === undefined || !isClaimed) return content;
-      return { ...content, entries: content.entries.slice(0, -1) };
+      if (!content.ok || !isClaimed) return content;
+      return ok({ ...content.value, entries: content.value.entries.slice(0, -1) });
     },
   };
 }
@@ -83,7 +84,8 @@ function inOtherOrder(log: SharedLog): SharedLog {
     ...methodsOf(log),
     read: async (position) => {
       const content = await log.read(position);
-      return content && { ...content, entries: content.entries.toReversed() };
+      if (!content.ok) return content;
+      return ok({ ...content.value, entries: content.value.entries.toReversed() });
     },
   };
 }
