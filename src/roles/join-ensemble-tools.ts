@@ -88,7 +88,7 @@ export function faultOfJoining(
   const { admitted, quotas, weights } = there.state;
   const held = `${admitted.size} agents, ${quotas.size} quotas and ${weights.size} weights`;
   if (there.cluster !== own.cluster) {
-    const remedy = `choose another path behind the servers, as ${place}-2, or, if that cluster is not needed any more, stop its masters and remove the node allot_registry below that path`;
+    const remedy = `choose another path behind the servers, as ${place}-2, or, if that cluster is not needed any more, stop its masters and remove the node log_replicas below that path`;
     return `the registry at ${place} is that of another cluster (${there.cluster ?? "without id"}: ${held}); ${remedy}`;
   }
   if (own.mark.position > 0) return undefined;

@@ -28,7 +28,7 @@ export class Observer {
       await session.ensure(MARK);
       return undefined;
     }
-    const node = await session.read(`${this.#path}/allot_registry/epoch`);
+    const node = await session.read(`${this.#path}/log_replicas/allot/epoch`);
     if (!node.ok) return undefined;
     return { epoch: node.value.version, startMs, endMs: performance.now() };
   }

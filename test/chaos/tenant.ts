@@ -154,7 +154,10 @@ export class Tenant {
   #answer(stream: TestFramework, offer: Offer): void {
     if (this.#lasting + this.#short === 0) {
       const filters = { refuse_seconds: REFUSE_SECONDS };
-      void later(stream.call("DECLINE", { decline: { offer_ids: [offer.id], filters } }));
+      // Of an offer that nobody answered, the master would wait for an answer for ever.
+      stream
+        .call("DECLINE", { decline: { offer_ids: [offer.id], filters } })
+        .catch(() => stream.offers.push(offer));
       return;
     }
     const isLasting = this.#lasting > 0;
@@ -168,9 +171,12 @@ export class Tenant {
     const askedMs = performance.now();
     const task = { id, agentId: offer.agent_id, askedMs, isSettled: false, state: undefined };
     this.#tasks.set(id, task);
-    void later(stream.launch(offer, [{ id, command }])).then(() => {
-      task.isSettled = true;
-    });
+    stream
+      .launch(offer, [{ id, command }])
+      .catch(() => stream.offers.push(offer))
+      .finally(() => {
+        task.isSettled = true;
+      });
   }
 }
 

@@ -6,7 +6,7 @@ import type { Member } from "./member.ts";
 /** Of one question; who takes longer is shown as silent. */
 const ANSWER_MS_MAX = 1000;
 /** Where the masters keep the number of the reign, below the path of the URL. */
-const EPOCH = "/cluster/allot_registry/epoch";
+const EPOCH = "/cluster/log_replicas/allot/epoch";
 
 export interface MemberStatus {
   readonly name: string;

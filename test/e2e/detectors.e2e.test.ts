@@ -1,7 +1,8 @@
 /**
  * Clients that know nothing but the path in ZooKeeper find the leader there as detectors of Mesos
- * do: the children named `json.info_` and a number, the lowest first, a MasterInfo in JSON in it. By
- * two client libraries that have nothing to do with the program's own sessions.
+ * do: the first of all children but `log_replicas`, as the plainest of them have it, or of those named
+ * `json.info_` and a number; a MasterInfo in JSON in it. By two client libraries that have nothing to
+ * do with the program's own sessions.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
@@ -55,7 +56,7 @@ function firstCandidate(): Promise<string | undefined> {
     client.once("connected", () => {
       client.getChildren(PATH, (error, names) => {
         if (error !== null) return reject(error);
-        const [first] = names.filter((name) => /^json\.info_\d{10}$/.test(name)).toSorted();
+        const [first] = names.filter((name) => name !== "log_replicas").toSorted();
         if (first === undefined) return resolve(undefined);
         client.getData(`${PATH}/${first}`, (gone, data) => {
           if (gone !== null) return resolve(undefined);

@@ -90,7 +90,7 @@ describe.skipIf(!isThere)("ZooKeeper as the README sets it up", () => {
       await until("the agent is there", async () => (await stateOf(master))?.slaves[0]?.active);
       const codes = await askZooKeeper(open, async (session, path) => {
         const made = await session.create(`${path}/mine`, new Uint8Array(0));
-        const epoch = await session.remove(`${path}/allot_registry/epoch`);
+        const epoch = await session.remove(`${path}/log_replicas/allot/epoch`);
         const listed = await session.children(path, () => undefined);
         return [made, epoch, listed].map((one) => (one.ok ? "done" : one.error.code));
       });

@@ -1,10 +1,10 @@
 /**
  * The registry's log in ZooKeeper, below the node where the masters are elected:
  *
- *     allot_registry                  {"format":1,"snapshot":"0000001000-7","chunks":3}
- *     allot_registry/epoch            who leads; its version fences those before
- *     allot_registry/log/0000001001   one entry
- *     allot_registry/snapshots/0000001000-7/0000  a piece of a snapshot: position and epoch
+ *     log_replicas/allot                  {"format":1,"snapshot":"0000001000-7","chunks":3}
+ *     log_replicas/allot/epoch            who leads; its version fences those before
+ *     log_replicas/allot/log/0000001001   one entry
+ *     log_replicas/allot/snapshots/0000001000-7/0000  a piece of a snapshot: position and epoch
  *
  * Every write is one transaction with a check of the epoch's version. Source: DESIGN §5.
  */
@@ -27,8 +27,11 @@ import {
   REMOVES_AT_ONCE,
 } from "./limits.ts";
 
-/** No candidate, whatever reads the children of the masters' node: its last part is no number. */
-const FOLDER = "allot_registry";
+/**
+ * The first part is the one child beside candidates that every detector knows: some take any other
+ * for a master.
+ */
+const FOLDER = "log_replicas/allot";
 const DIGITS = 10;
 const SNAPSHOT_NAME = /^\d{10}-\d+$/;
 

@@ -85,7 +85,7 @@ function candidates(url: string): Promise<Candidate[]> {
     const names = await session.children(path, () => undefined);
     const found: Candidate[] = [];
     for (const name of names.ok ? names.value.toSorted() : []) {
-      if (name === "allot_registry") continue;
+      if (name === "log_replicas") continue;
       const node = await session.read(`${path}/${name}`);
       const text = node.ok ? new TextDecoder().decode(node.value.data) : "null";
       found.push({ name, info: JSON.parse(text) as Candidate["info"] });

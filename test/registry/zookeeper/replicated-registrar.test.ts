@@ -227,10 +227,10 @@ describe.skipIf(!isThere)("the registry of several masters", () => {
   test("a master that comes anew reads the newest snapshot and what follows; old entries are gone", async () => {
     const a = await leading("a");
     for (let number = 0; number < 250; number++) await a.registrar.commit([admit(number)]);
-    const entries = await a.session?.children(`${path}/allot_registry/log`, () => undefined);
+    const entries = await a.session?.children(`${path}/log_replicas/allot/log`, () => undefined);
     expect(entries?.ok === true && entries.value.length < 245).toBe(true);
     const snapshots = await a.session?.children(
-      `${path}/allot_registry/snapshots`,
+      `${path}/log_replicas/allot/snapshots`,
       () => undefined,
     );
     expect(snapshots?.ok === true && snapshots.value.length).toBe(1);
@@ -280,7 +280,7 @@ describe.skipIf(!isThere)("the registry of several masters", () => {
     await a.registrar.commit([admit(3)]);
     const broken = {
       kind: "set",
-      path: `${path}/allot_registry${node}`,
+      path: `${path}/log_replicas/allot${node}`,
       data: new TextEncoder().encode('{"snapshot":"../else"}'),
       version: -1,
     } as const;

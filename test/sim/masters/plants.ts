@@ -51,7 +51,7 @@ function trimmedEarly(log: SharedLog, session: ZooKeeperSession, path: string): 
   return {
     ...methodsOf(log),
     putSnapshot: async (position, bytes) => {
-      const folder = `${path}/allot_registry/log`;
+      const folder = `${path}/log_replicas/allot/log`;
       const names = await session.children(folder);
       for (const name of names.ok ? names.value : []) {
         await session.remove(`${folder}/${name}`, ANY_VERSION);

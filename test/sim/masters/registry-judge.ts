@@ -29,7 +29,7 @@ export class RegistryJudge {
 
   constructor(world: World, model: ZooKeeperModel, path: string) {
     this.#world = world;
-    this.#root = `${path}/allot_registry`;
+    this.#root = `${path}/log_replicas/allot`;
     model.listeners.push((transaction) => this.#committed(transaction));
   }
 
