@@ -42,6 +42,8 @@ export interface TurnsOptions {
   readonly turnMs: number;
   /** Calls back later in the same turn of the event loop. */
   soon(callback: () => void): void;
+  /** Called at the end of each turn in which something was worked off. */
+  turnEnded?(): void;
 }
 
 export class Turns {
@@ -111,6 +113,7 @@ export class Turns {
     this.#options.clock.schedule(0, () => {
       this.#isTurnOpen = false;
       this.#spentMs = 0;
+      this.#options.turnEnded?.();
       if (this.#lanes.some(({ length }) => length > 0)) this.#run();
     });
   }

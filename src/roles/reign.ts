@@ -102,6 +102,7 @@ function makeRuntime(settings: ReignSettings, reign: ReignOptions): MasterRuntim
     rng: context.rng,
     log: context.log,
     mayAct: reign.mayAct,
+    workDone: context.collectYoung,
     onFatal: reign.onFatal,
   });
 }

@@ -38,6 +38,8 @@ export interface RoleContext {
   /** Undefined where the platform has no terminals. */
   readonly openTerminal: OpenTerminal | undefined;
   readonly serve: Serve;
+  /** Frees what has become garbage lately, when it was called often enough. */
+  readonly collectYoung: () => void;
   /** Ends the process loudly: an invariant is broken or the disk failed. */
   onFatal(error: unknown): void;
 }

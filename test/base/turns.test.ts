@@ -80,6 +80,29 @@ test("an urgent lane is worked off in the turn it is filled, and first", async (
   expect(done.slice(4)).toEqual(["p1", "p2"]);
 });
 
+test("the end of a turn is told, of one in which nothing happened not", async () => {
+  const clock = new StandingClock();
+  let ended = 0;
+  const turns = new Turns({
+    clock,
+    turnMs: 10,
+    soon: queueMicrotask,
+    turnEnded: () => {
+      ended += 1;
+    },
+  });
+  const lane = turns.lane<{ name: string }>(() => undefined);
+  lane.push({ name: "a" });
+  lane.push({ name: "b" });
+  await settle();
+  expect(ended).toBe(0);
+  clock.endTurn();
+  expect(ended).toBe(1);
+  clock.endTurn();
+  await settle();
+  expect(ended).toBe(1);
+});
+
 /** Turns end when the test says so. */
 class StandingClock extends FakeClock {
   nowMs = 0;

@@ -41,9 +41,11 @@ export interface MasterRuntimeOptions {
   readonly clock: Clock;
   readonly rng: Rng;
   readonly log: Log;
-  /** The master cannot go on (registry failed, invariant broken): end the process loudly. */
   /** Asked before each input; false, once another master may lead, and nothing is acted on any more. */
   readonly mayAct?: (() => boolean) | undefined;
+  /** Called whenever some work is done. */
+  readonly workDone?: (() => void) | undefined;
+  /** The master cannot go on (registry failed, invariant broken): end the process loudly. */
   onFatal(error: unknown): void;
 }
 
@@ -116,7 +118,12 @@ export class MasterRuntime {
     );
     const { clock } = options;
     this.writes = new Coalescer({ clock, pauseMs: WRITE_PAUSE_MS, soon: queueMicrotask });
-    const turns = new Turns({ clock, turnMs: TURN_MS, soon: queueMicrotask });
+    const turns = new Turns({
+      clock,
+      turnMs: TURN_MS,
+      soon: queueMicrotask,
+      turnEnded: () => options.workDone?.(),
+    });
     this.#queue = turns.lane((input) => this.#step(input));
     // Schedulers of Mesos' own library send calls without waiting for answers, and Bun cuts a
     // connection on which a request arrives before the last one's answer is there.
