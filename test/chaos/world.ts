@@ -65,6 +65,8 @@ export class World {
   readonly agents: Program[] = [];
   readonly #hosts: Hosts | undefined;
   readonly #mounts: string[] = [];
+  /** Of those that were told to: a paused one can only once it goes on. */
+  readonly #ends: Promise<unknown>[] = [];
   #ensemble: Ensemble = NO_ENSEMBLE;
 
   private constructor(workDir: string, hosts: Hosts | undefined) {
@@ -115,11 +117,11 @@ export class World {
   async begin(fault: Fault, leader: Program): Promise<Heal> {
     switch (fault.kind) {
       case "kill":
-      case "stop":
-        await (await this.#at(fault.place, leader)).kill(
-          fault.kind === "kill" ? "SIGKILL" : "SIGTERM",
-        );
+      case "stop": {
+        const signal = fault.kind === "kill" ? "SIGKILL" : "SIGTERM";
+        this.#ends.push((await this.#at(fault.place, leader)).kill(signal));
         return async () => undefined;
+      }
       case "pause":
         return pause(await this.#at(fault.place, leader));
       case "slow":
@@ -147,6 +149,7 @@ export class World {
 
   /** Starts again what has ended. */
   async restart(): Promise<void> {
+    await Promise.all(this.#ends.splice(0));
     for (const server of this.#ensemble.servers) if (server.pid === undefined) server.start();
     for (const program of [...this.masters, ...this.agents]) {
       if (!program.process.isRunning()) program.process = (await launch(program)).process;
