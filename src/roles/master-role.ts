@@ -1,5 +1,4 @@
 /** Joins the parts of a master: registry, core, runtime, link server and HTTP on one port. */
-import { closeSync, openSync, readSync, unlinkSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { ok, type Result } from "../base/result.ts";
 import { withLogFile } from "../http/file-source.ts";
@@ -22,6 +21,7 @@ import { ipNumber, type RoleAddress, roleAddress } from "./address.ts";
 import { masterOptions } from "./master-options.ts";
 import { aloneInOffice, candidateForOffice, type Office } from "./office.ts";
 import { domainFlag } from "./policy-flags.ts";
+import { registryCopies } from "./registry-copies.ts";
 import { registryPath } from "./registry-path.ts";
 import type { ReignSettings } from "./reign.ts";
 import {
@@ -32,9 +32,6 @@ import {
 } from "./role-context.ts";
 import { firewallFlag, masterAuthentication } from "./security-flags.ts";
 import { withoutPasswords, zooKeeperFlag } from "./zookeeper-flags.ts";
-
-/** Read at once of a copy of the registry that somebody asked for. */
-const COPY_CHUNK_BYTES: number = 256 * 1024;
 
 /** A started master: itself alone, or one of several. */
 export interface RunningMaster extends RunningRole {
@@ -97,7 +94,10 @@ export async function startMaster(context: RoleContext): Promise<Result<RunningM
     disabledPaths: disabledPaths.value,
     reads,
     facts,
-    registryCopy: () => copyOf(registry, `${registryPath(context.workDir)}.copy`),
+    registryCopy: registryCopies({
+      ...{ registry, clock, log: context.log, open: context.openSql },
+      path: `${registryPath(context.workDir)}.copy`,
+    }),
     hostnames: () => hostnames,
   };
   const nextInfo = (): MasterInfo => masterInfo(context, address, server.port, domain.value);
@@ -136,26 +136,6 @@ async function openRegistry(context: RoleContext, isShared: boolean): Promise<Ow
   if (!isShared) return Registrar.open(options);
   const file = await RegistryFile.open(options);
   return new ReplicatedRegistrar({ file, clock, log, onForeignLog: context.onFatal });
-}
-
-/** A file without a name from its first byte on, so that nothing is left of it. */
-function copyOf(registry: OwnRegistry, path: string): ReadableStream<Uint8Array> {
-  registry.copyTo(path);
-  const descriptor = openSync(path, "r");
-  unlinkSync(path);
-  return new ReadableStream({
-    pull: (controller) => {
-      const chunk = new Uint8Array(COPY_CHUNK_BYTES);
-      const count = readSync(descriptor, chunk);
-      if (count > 0) {
-        controller.enqueue(chunk.subarray(0, count));
-        return;
-      }
-      closeSync(descriptor);
-      controller.close();
-    },
-    cancel: () => closeSync(descriptor),
-  });
 }
 
 /** An agent that comes to a master which does not lead looks again. */

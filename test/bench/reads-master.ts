@@ -67,7 +67,7 @@ export async function startFullMaster(agents: number, tasks: number): Promise<Fu
     cluster: undefined,
     reads: PacedReads.on(systemClock),
     leadership: aloneLeading({ clock: systemClock, allotVersion: "0" }, runtime.info),
-    registryCopy: () => new ReadableStream(),
+    registryCopy: async () => new ReadableStream(),
   });
   const serve = await loadServe();
   const server: Server = await serve({

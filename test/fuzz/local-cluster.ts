@@ -144,7 +144,7 @@ export class LocalCluster {
       cluster: undefined,
       reads: PacedReads.on(this.#clock),
       leadership: aloneLeading({ clock: this.#clock, allotVersion: "0" }, info),
-      registryCopy: () => new ReadableStream(),
+      registryCopy: async () => new ReadableStream(),
     });
     this.#master.start();
   }

@@ -4,7 +4,7 @@ import type { Endpoint } from "../endpoints.ts";
 import { forbiddenResponse } from "../permission.ts";
 
 /** Makes a consistent copy, and hands it over; the master goes on meanwhile. */
-export type RegistryCopy = () => ReadableStream<Uint8Array>;
+export type RegistryCopy = () => Promise<ReadableStream<Uint8Array>>;
 
 /** Of every master: a follower gives the copy that it has. */
 export function registryEndpoint(copy: RegistryCopy, acls: Acls): Endpoint {
@@ -13,8 +13,8 @@ export function registryEndpoint(copy: RegistryCopy, acls: Acls): Endpoint {
     methods: ["GET"],
     isPrefix: false,
     help: "the registry as a SQLite file, for `allot registry restore`",
-    answer: (_, caller) =>
+    answer: async (_, caller) =>
       forbiddenResponse(acls, caller, "operate_masters") ??
-      new Response(copy(), { headers: { "Content-Type": "application/vnd.sqlite3" } }),
+      new Response(await copy(), { headers: { "Content-Type": "application/vnd.sqlite3" } }),
   };
 }

@@ -12,6 +12,9 @@ export const PENDING_OPERATIONS_MAX = 200_000;
  */
 export const TRANSACTION_OPERATIONS_MAX = 500;
 
+/** Agents written to a copy in one turn: some milliseconds. */
+export const AGENTS_AT_ONCE = 100;
+
 /** Masters kept in the record, newest last: enough to see every failover of a bad week. */
 export const MASTERS_MAX = 100;
 

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { ok, type Result, refuse } from "../../base/result.ts";
-import { decodeUtf8, encodeUtf8 } from "../../base/text.ts";
+import { decodeUtf8, encodeUtf8, joinedBytes } from "../../base/text.ts";
 import type { MasterInfo } from "../../protocol/v1/types.ts";
 import type { RegistryOperation, RegistryState } from "../core/registry-state.ts";
 import type { LogMark } from "./registry-file.ts";
@@ -26,6 +26,8 @@ export interface Snapshot {
 
 /** Longer ones are zipped. */
 const PLAIN_BYTES_MAX = 4096;
+/** Text of a snapshot that is zipped at once: some milliseconds. */
+const PIECE_CHARACTERS = 256 * 1024;
 /** Of a snapshot of 1,000,000 agents, about. */
 const UNPACKED_BYTES_MAX = 1024 * 1024 * 1024;
 
@@ -68,20 +70,55 @@ export function hashOfEntry(bytes: Uint8Array): string | undefined {
   return parsed.ok ? parsed.value.hash : undefined;
 }
 
-export function encodeSnapshot({ state, mark, cluster }: Snapshot): Uint8Array {
-  const { admitted, unreachable, gone, weights, quotas, machines, schedule } = state;
-  const content = {
-    cluster,
-    position: mark.position,
-    admitted: [...admitted],
-    unreachable: [...unreachable],
-    gone: [...gone],
-    weights: [...weights],
-    quotas: [...quotas],
-    machines: [...machines],
-    schedule,
-  };
-  return packed(JSON.stringify({ format: FORMAT, hash: mark.hash, content }));
+export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
+  return joinedBytes([...snapshotPieces(snapshot)]);
+}
+
+/**
+ * The same bytes, made in turns of the loop: `pace` is waited for between pieces of some milliseconds.
+ * The state must not change meanwhile.
+ */
+export async function encodeSnapshotInTurns(
+  snapshot: Snapshot,
+  pace: () => Promise<void>,
+): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  for (const piece of snapshotPieces(snapshot)) {
+    pieces.push(piece);
+    await pace();
+  }
+  return joinedBytes(pieces);
+}
+
+/** Zipped each for itself, which together are one zipped text; a short one is left as it is. */
+function* snapshotPieces(snapshot: Snapshot): Generator<Uint8Array> {
+  let text = "";
+  let isFirst = true;
+  for (const more of snapshotText(snapshot)) {
+    text += more;
+    if (text.length < PIECE_CHARACTERS) continue;
+    yield zipped(text);
+    text = "";
+    isFirst = false;
+  }
+  if (isFirst) yield packed(text);
+  else yield zipped(text);
+}
+
+function* snapshotText({ state, mark, cluster }: Snapshot): Generator<string> {
+  const { schedule } = state;
+  const content = JSON.stringify({ cluster, position: mark.position, schedule });
+  yield `{"format":${FORMAT},"hash":${JSON.stringify(mark.hash)},"content":${content.slice(0, -1)}`;
+  for (const name of SNAPSHOT_MAPS) {
+    yield `,"${name}":[`;
+    let separator = "";
+    for (const entry of state[name]) {
+      yield separator + JSON.stringify(entry);
+      separator = ",";
+    }
+    yield "]";
+  }
+  yield "}}";
 }
 
 /** Errors: `invalid`, naming what is not as it should be. */
@@ -140,7 +177,11 @@ function hashOf(before: string, content: string): string {
 /** Names of agents and machines are much alike; what is short is left as people can read it. */
 function packed(text: string): Uint8Array {
   const bytes = encodeUtf8(text);
-  return bytes.length < PLAIN_BYTES_MAX ? bytes : new Uint8Array(gzipSync(bytes));
+  return bytes.length < PLAIN_BYTES_MAX ? bytes : zipped(bytes);
+}
+
+function zipped(content: string | Uint8Array): Uint8Array {
+  return new Uint8Array(gzipSync(content));
 }
 
 function unpacked(bytes: Uint8Array): string {

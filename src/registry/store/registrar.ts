@@ -15,6 +15,7 @@ import {
 } from "../core/registry-state.ts";
 import { FLUSH_PAUSE_MS_MAX, TRANSACTION_OPERATIONS_MAX } from "./limits.ts";
 import { RegistryFile } from "./registry-file.ts";
+import { imageOf, type RegistryImage } from "./registry-image.ts";
 import type { RegistryStore, RegistryStoreStats } from "./registry-store.ts";
 import { applyBatch, type Submission, Submissions } from "./submissions.ts";
 
@@ -99,9 +100,9 @@ export class Registrar implements RegistryStore {
     };
   }
 
-  /** A consistent copy of the file, in place of what is at `path`. Blocks while it is written. */
-  copyTo(path: string): void {
-    this.#file.copyTo(path);
+  /** What is durable now. */
+  image(): Promise<RegistryImage> {
+    return Promise.resolve(imageOf(this.#file));
   }
 
   async close(): Promise<void> {

@@ -7,8 +7,9 @@ import { ok, type Result, refuse } from "../../base/result.ts";
 import { copyDatabase } from "../../database/copy-database.ts";
 import { DatabaseError } from "../../database/database-error.ts";
 import { isRegistryEmpty } from "../core/registry-state.ts";
+import { AGENTS_AT_ONCE } from "./limits.ts";
 import { RegistryFile } from "./registry-file.ts";
-import type { RegistryImage } from "./registry-image.ts";
+import { imageOf, type RegistryImage } from "./registry-image.ts";
 import { REGISTRY_MIGRATIONS } from "./schema.ts";
 
 /** What files are opened with. */
@@ -30,14 +31,38 @@ export async function readRegistryFile(parts: FileParts, path: string): Promise<
     const copy = join(folder, "registry.db");
     copyRegistryFile(parts, path, copy);
     const file = await RegistryFile.open({ path: copy, ...parts });
-    const { cluster, mark, state } = file;
-    const masters = file.masters();
+    const image = imageOf(file);
     file.close();
-    return { cluster, mark, state, masters };
+    return image;
   } catch (error) {
     throw aboutFile(error, folder, path);
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * The same, in turns of the loop: `pace` is waited for between transactions of some milliseconds.
+ * The file is whole when this resolves.
+ */
+export async function writeRegistryFileInTurns(
+  parts: FileParts,
+  path: string,
+  image: RegistryImage,
+  pace: () => Promise<void>,
+): Promise<void> {
+  const file = await RegistryFile.open({ path, ...parts });
+  try {
+    const { admitted, unreachable, gone } = image.state;
+    const agentIds = [...admitted.keys(), ...unreachable.keys(), ...gone.keys()];
+    for (let start = 0; start < agentIds.length; start += AGENTS_AT_ONCE) {
+      file.addAgents(image.state, agentIds.slice(start, start + AGENTS_AT_ONCE));
+      await pace();
+    }
+    file.replaceSettings(image.state, image.mark, image.cluster);
+    file.write([], { masters: image.masters });
+  } finally {
+    file.close();
   }
 }
 

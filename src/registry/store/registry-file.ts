@@ -110,12 +110,27 @@ export class RegistryFile {
     if (mark !== undefined) this.#mark = mark;
   }
 
+  /**
+   * Of another registry: rows of these agents, in that order behind those that are there. What is in
+   * memory stays as it is, for a file that is closed when it is whole.
+   */
+  addAgents(state: RegistryState, agentIds: readonly string[]): void {
+    this.#database.transaction(() => this.#rows.addAgents(state, agentIds));
+  }
+
+  /** Of another registry: all but its agents, in place of what is there. */
+  replaceSettings(state: RegistryState, mark: LogMark, cluster: string | undefined): void {
+    this.#database.transaction(() => {
+      this.#rows.replaceSettings(state);
+      this.#putOrigin(mark, cluster);
+    });
+  }
+
   /** Another registry in place of this one, in one transaction; of the same cluster unless said. */
   replace(state: RegistryState, mark: LogMark, cluster: string | undefined = this.#cluster): void {
     this.#database.transaction(() => {
       this.#rows.writeAll(state);
-      if (cluster !== undefined) this.#putCluster.run([cluster]);
-      this.#putMark.run([mark.position, mark.hash]);
+      this.#putOrigin(mark, cluster);
     });
     this.#state = state;
     this.#mark = mark;
@@ -143,6 +158,11 @@ export class RegistryFile {
 
   close(): void {
     this.#database.close();
+  }
+
+  #putOrigin(mark: LogMark, cluster: string | undefined): void {
+    if (cluster !== undefined) this.#putCluster.run([cluster]);
+    this.#putMark.run([mark.position, mark.hash]);
   }
 
   #readCluster(): string | undefined {

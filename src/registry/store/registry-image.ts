@@ -2,10 +2,10 @@
 import { ok, type Result, refuse } from "../../base/result.ts";
 import type { MasterInfo } from "../../protocol/v1/types.ts";
 import { applyOperation, registryFaults } from "../core/registry-operations.ts";
-import { emptyRegistry, type RegistryState } from "../core/registry-state.ts";
+import { copyRegistry, emptyRegistry, type RegistryState } from "../core/registry-state.ts";
 import { isSameMessage } from "../core/same-message.ts";
 import { decodeEntry, decodeSnapshot } from "./log-entries.ts";
-import type { LogMark } from "./registry-file.ts";
+import type { LogMark, RegistryFile } from "./registry-file.ts";
 import type { LogContent } from "./shared-log.ts";
 
 export interface RegistryImage {
@@ -16,6 +16,12 @@ export interface RegistryImage {
   readonly state: RegistryState;
   /** Who took office, newest last; of a log those since its snapshot. */
   readonly masters: readonly MasterInfo[];
+}
+
+/** What a file holds while no batch is under way; it stays as it is. */
+export function imageOf(file: RegistryFile): RegistryImage {
+  const { cluster, mark, state } = file;
+  return { cluster, mark, state: copyRegistry(state), masters: file.masters() };
 }
 
 /** What a log holds, and from where on. */

@@ -75,8 +75,18 @@ export class RegistryRows {
   writeAll(state: RegistryState): void {
     this.#deleteAgents.run([]);
     for (const list of [state.admitted, state.unreachable, state.gone]) {
-      for (const agentId of list.keys()) this.#writeAgent(state, agentId, this.#nextPosition++);
+      this.addAgents(state, list.keys());
     }
+    this.replaceSettings(state);
+  }
+
+  /** In that order, behind those that are there. */
+  addAgents(state: RegistryState, agentIds: Iterable<string>): void {
+    for (const agentId of agentIds) this.#writeAgent(state, agentId, this.#nextPosition++);
+  }
+
+  /** What operators decided, in place of what is there. */
+  replaceSettings(state: RegistryState): void {
     this.#settings.writeAll(state);
   }
 

@@ -26,11 +26,12 @@ import {
   decodeEntry,
   encodeEntry,
   encodeSnapshot,
+  encodeSnapshotInTurns,
   hashOfEntry,
   hashOfSeed,
 } from "./log-entries.ts";
 import type { LogMark, RegistryFile } from "./registry-file.ts";
-import { replayLog } from "./registry-image.ts";
+import { imageOf, type RegistryImage, replayLog } from "./registry-image.ts";
 import type { RegistryStore, RegistryStoreStats } from "./registry-store.ts";
 import type { LogContent, SharedLog, WriteOutcome } from "./shared-log.ts";
 import { type AppliedBatch, applyBatch, type Submission, Submissions } from "./submissions.ts";
@@ -61,6 +62,8 @@ export class ReplicatedRegistrar implements RegistryStore {
   #cancelLook: () => void = () => undefined;
   readonly #submissions: Submissions;
   #isAppending = false;
+  /** Asked for while a batch is under way. */
+  readonly #imagesWanted: ((image: RegistryImage) => void)[] = [];
   #snapshotPosition = 0;
   /** Of the newest snapshot that this master wrote, and of all entries that it appended since. */
   #snapshotBytes = 0;
@@ -142,9 +145,12 @@ export class ReplicatedRegistrar implements RegistryStore {
     };
   }
 
-  /** What this copy has up to its mark, in place of what is at `path`. Blocks while it is written. */
-  copyTo(path: string): void {
-    this.#file.copyTo(path);
+  /** What this copy has up to its mark; waits for the batch that is under way, if one is. */
+  image(): Promise<RegistryImage> {
+    if (!this.#isAppending) return Promise.resolve(imageOf(this.#file));
+    return new Promise((resolve) => {
+      this.#imagesWanted.push(resolve);
+    });
   }
 
   async close(): Promise<void> {
@@ -173,6 +179,7 @@ export class ReplicatedRegistrar implements RegistryStore {
     this.#isAppending = true;
     while (this.#isLeading && !this.#submissions.isEmpty) {
       await this.#append(this.#submissions.take(ENTRY_OPERATIONS_MAX));
+      for (const give of this.#imagesWanted.splice(0)) give(imageOf(this.#file));
     }
     this.#isAppending = false;
   }
@@ -250,7 +257,9 @@ export class ReplicatedRegistrar implements RegistryStore {
     const isLarge = this.#entryBytes >= Math.max(ENTRY_BYTES_PER_SNAPSHOT, this.#snapshotBytes);
     if (!isLong && !isLarge) return;
     const { state, mark, cluster } = this.#file;
-    const bytes = encodeSnapshot({ state, mark, cluster });
+    // No batch is under way until this is done, so the state stays as it is.
+    const bytes = await encodeSnapshotInTurns({ state, mark, cluster }, () => this.#nextTurn());
+    if (shared !== this.#shared || !this.#isLeading) return;
     const outcome = await shared.putSnapshot(position, bytes);
     if (outcome === "done") {
       this.#snapshotPosition = position;
@@ -258,6 +267,10 @@ export class ReplicatedRegistrar implements RegistryStore {
       this.#entryBytes = 0;
     } else if (shared === this.#shared)
       this.#endReign("the registry's snapshot could not be written");
+  }
+
+  #nextTurn(): Promise<void> {
+    return new Promise((resolve) => this.#clock.nextTurn(resolve));
   }
 
   /**

@@ -10,7 +10,7 @@
  */
 import { assert } from "../../base/assert.ts";
 import { ok, type Result, refuse } from "../../base/result.ts";
-import { decodeUtf8, encodeUtf8, isSameBytes } from "../../base/text.ts";
+import { decodeUtf8, encodeUtf8, isSameBytes, joinedBytes } from "../../base/text.ts";
 import type { SessionErrorCode, Write } from "../../election/zookeeper/client.ts";
 import {
   ANY_VERSION,
@@ -257,13 +257,7 @@ export class ZooKeeperLog implements SharedLog {
       if (!chunk.ok) return undefined;
       parts.push(chunk.value.data);
     }
-    const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-    let end = 0;
-    for (const part of parts) {
-      whole.set(part, end);
-      end += part.length;
-    }
-    return whole;
+    return joinedBytes(parts);
   }
 
   /** All of these or none, and none once another master leads; again until there is an answer. */

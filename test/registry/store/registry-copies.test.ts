@@ -11,6 +11,7 @@ import {
   copyRegistryFile,
   readRegistryFile,
   restoreRegistryFile,
+  writeRegistryFileInTurns,
 } from "../../../src/registry/store/registry-copies.ts";
 import { RegistryFile } from "../../../src/registry/store/registry-file.ts";
 import { differenceOf, faultsOf, replayLog } from "../../../src/registry/store/registry-image.ts";
@@ -56,10 +57,16 @@ describe.each([...ENGINES])("copies of registry files through %s", (_engine, loa
     const path = folder.file("live/registry.db");
     const registrar = await registrarAt(path);
     await registrar.commit([admit(1), admit(2)]);
-    const copy = folder.file("copy.db");
+    const copy = folder.file("copies/copy.db");
     const later = registrar.commit([admit(3)]);
-    registrar.copyTo(copy);
+    const made = await registrar.image();
     await later;
+    let turns = 0;
+    await writeRegistryFileInTurns(parts(), copy, made, async () => {
+      turns += 1;
+      await registrar.commit([admit(3 + turns)]);
+    });
+    expect(turns).toBe(1);
     // The master's own file is in use, and says by whom.
     const busy = await databaseError(readRegistryFile(parts(), path));
     expect(busy.code).toBe("locked");

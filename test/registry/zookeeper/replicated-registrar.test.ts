@@ -163,6 +163,23 @@ describe.skipIf(!isThere)("the registry of several masters", () => {
     expect(a.registrar.mark.position).toBe(before + 1);
   });
 
+  test("a copy that is asked for while a batch is under way is whole, and has its mark", async () => {
+    const a = await leading("a");
+    await a.registrar.commit([admit(0)]);
+    // Of the batch before there is nothing left to do.
+    await Bun.sleep(0);
+    const before = a.registrar.mark;
+    const commits = [1, 2, 3].map((number) => a.registrar.commit([admit(number)]));
+    await Promise.resolve();
+    const under = await a.registrar.image();
+    await Promise.all(commits);
+    const after = await a.registrar.image();
+    expect(under.mark.position).toBe(before.position + 1);
+    expect(under.state.admitted.size).toBe(4);
+    expect([after.mark.position, after.state.admitted.size]).toEqual([under.mark.position, 4]);
+    expect(await a.registrar.image()).toEqual(after);
+  });
+
   test("what is too large for one entry is committed apart, and refused where it is too large alone", async () => {
     const a = await leading("a");
     const machines = (count: number) =>
