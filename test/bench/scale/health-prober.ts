@@ -10,7 +10,7 @@ import { RawHttp } from "./raw-http.ts";
 const PAUSE_MS = 5;
 
 const url = process.argv[2] ?? "";
-const http = await RawHttp.connect(url, 1);
+const http = await RawHttp.connect(url);
 const latencies: number[] = [];
 let isOver = false;
 process.stdin.once("end", () => {

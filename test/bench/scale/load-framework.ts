@@ -41,7 +41,8 @@ export interface LoadOptions {
   readonly mem: number;
   /** Tasks it may still launch, shared by all frameworks of a measurement. */
   readonly budget: { left: number };
-  readonly sockets: number;
+  /** See `RawHttp`. */
+  readonly windowLength: number;
 }
 
 export class LoadFramework {
@@ -64,7 +65,7 @@ export class LoadFramework {
   static async subscribe(options: LoadOptions): Promise<LoadFramework> {
     const framework = new LoadFramework(
       options,
-      await RawHttp.connect(options.master, options.sockets),
+      await RawHttp.connect(options.master, options.windowLength),
     );
     await framework.#subscribe();
     return framework;

@@ -48,7 +48,7 @@ export async function measureSubscribers(context: BenchContext, set: FigureSet):
 
 /** Asks for the states of tasks that do not exist, in the name of one that does not read. */
 async function flood(url: string, lazy: Subscriber, look: () => void): Promise<void> {
-  const http = await RawHttp.connect(url, 1);
+  const http = await RawHttp.connect(url);
   const { header, id } = lazy.credentials;
   const tasks = Array.from({ length: 500 }, (_, index) => {
     return { task_id: { value: `unknown-${index}` }, agent_id: { value: "nowhere" } };

@@ -5,7 +5,7 @@ import type { FigureSet } from "../figures.ts";
 import { withWorkDir } from "../processes.ts";
 import { Cluster } from "./cluster.ts";
 import { LoadFramework } from "./load-framework.ts";
-import { AGENT_RESOURCES, PATIENCE_MS, SOCKETS, TASK, TASKS_PER_AGENT } from "./sizes.ts";
+import { AGENT_RESOURCES, PATIENCE_MS, TASK, TASKS_PER_AGENT, WINDOW_LENGTH } from "./sizes.ts";
 
 export async function measureThroughput(context: BenchContext, set: FigureSet): Promise<void> {
   const agents = context.size(1000, 200);
@@ -40,7 +40,7 @@ async function run(
         command: "true",
         tasksPerOffer: TASKS_PER_AGENT,
         budget,
-        sockets: Math.ceil(SOCKETS / frameworks),
+        windowLength: WINDOW_LENGTH / frameworks,
       });
       running.push(framework);
     }

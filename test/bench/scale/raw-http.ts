@@ -1,6 +1,8 @@
 /**
  * HTTP/1.1 requests at a fraction of the cost of `fetch`, so that a load generator on the same
- * machine leaves the processor to what it measures: keep-alive sockets with one request at a time.
+ * machine leaves the processor to what it measures. As with Mesos' own library there is one kept
+ * connection, and requests do not wait for the answers to those before; unlike there, no more than
+ * a window of them is under way, and what is asked for in one turn of the event loop is one write.
  */
 import type { Socket } from "bun";
 import { Fifo } from "../../../src/base/fifo.ts";
@@ -13,34 +15,44 @@ interface Answer {
 }
 
 interface Request {
-  readonly bytes: Buffer;
+  readonly text: string;
   readonly resolve: (answer: Answer) => void;
 }
 
-interface Line {
-  socket: Socket<Line> | undefined;
-  received: Buffer;
-  current: Request | undefined;
-  unsent: Buffer | undefined;
-}
-
-/** Some sockets to one server that share a queue of requests. */
 export class RawHttp {
-  readonly #idle: Line[] = [];
-  readonly #lines: Line[] = [];
+  readonly #windowLength: number;
   readonly #urgent = new Fifo<Request>();
   readonly #queue = new Fifo<Request>();
+  readonly #underWay = new Fifo<Request>();
+  /** Characters of requests under way. */
+  #lengthUnderWay = 0;
+  #isFlushDue = false;
+  #socket: Socket | undefined;
+  #unsent: Buffer | undefined;
+  #received: Buffer = Buffer.alloc(0);
 
-  static async connect(url: string, sockets: number): Promise<RawHttp> {
-    const http = new RawHttp();
+  private constructor(windowLength: number) {
+    this.#windowLength = windowLength;
+  }
+
+  /** At least one request is under way, and beyond that no more characters than `windowLength`. */
+  static async connect(url: string, windowLength: number = 0): Promise<RawHttp> {
+    const http = new RawHttp(windowLength);
     const { hostname, port } = new URL(url);
-    for (let index = 0; index < sockets; index += 1) await http.#open(hostname, Number(port));
+    http.#socket = await Bun.connect({
+      hostname,
+      port: Number(port),
+      socket: {
+        data: (_, bytes) => http.#receive(bytes),
+        drain: () => http.#write(),
+      },
+    });
     return http;
   }
 
   /**
    * POSTs JSON, before everything that waits if it is urgent. Errors: never; a connection that is
-   * lost leaves its request unanswered.
+   * lost leaves its requests unanswered.
    */
   post(path: string, headers: string, body: string, isUrgent = false): Promise<Answer> {
     const length = Buffer.byteLength(body);
@@ -54,70 +66,71 @@ export class RawHttp {
   }
 
   close(): void {
-    for (const { socket } of this.#lines) socket?.terminate();
+    this.#socket?.terminate();
   }
 
   #request(text: string, queue: Fifo<Request>): Promise<Answer> {
     return new Promise((resolve) => {
-      queue.push({ bytes: Buffer.from(text), resolve });
-      this.#next();
+      queue.push({ text, resolve });
+      this.#flushSoon();
     });
   }
 
-  async #open(hostname: string, port: number): Promise<void> {
-    const line: Line = {
-      socket: undefined,
-      received: Buffer.alloc(0),
-      current: undefined,
-      unsent: undefined,
-    };
-    line.socket = await Bun.connect<Line>({
-      hostname,
-      port,
-      data: line,
-      socket: {
-        data: (_, bytes) => this.#receive(line, bytes),
-        drain: () => flush(line),
-      },
+  #flushSoon(): void {
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    setImmediate(() => {
+      this.#isFlushDue = false;
+      this.#flush();
     });
-    this.#lines.push(line);
-    this.#idle.push(line);
   }
 
-  #next(): void {
-    while (this.#idle.length > 0) {
+  #flush(): void {
+    let text = "";
+    while (this.#underWay.length === 0 || this.#lengthUnderWay < this.#windowLength) {
       const request = this.#urgent.take() ?? this.#queue.take();
-      if (request === undefined) return;
-      const line = this.#idle.pop();
-      if (line === undefined) return;
-      line.current = request;
-      line.unsent = request.bytes;
-      flush(line);
+      if (request === undefined) break;
+      this.#underWay.push(request);
+      this.#lengthUnderWay += request.text.length;
+      text += request.text;
     }
+    if (text === "") return;
+    const bytes = Buffer.from(text);
+    const isWriting = this.#unsent !== undefined;
+    this.#unsent = this.#unsent === undefined ? bytes : Buffer.concat([this.#unsent, bytes]);
+    if (!isWriting) this.#write();
   }
 
-  #receive(line: Line, bytes: Buffer): void {
-    line.received =
-      line.received.length === 0 ? Buffer.from(bytes) : Buffer.concat([line.received, bytes]);
-    const end = line.received.indexOf(CRLF2);
-    if (end < 0) return;
-    const head = line.received.toString("latin1", 0, end);
-    const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0);
-    const whole = end + CRLF2.length + length;
-    if (line.received.length < whole) return;
-    const text = line.received.toString("utf8", end + CRLF2.length, whole);
-    line.received = line.received.subarray(whole);
-    const { current } = line;
-    line.current = undefined;
-    this.#idle.push(line);
-    this.#next();
-    current?.resolve({ status: Number(head.slice(9, 12)), text });
+  #write(): void {
+    if (this.#unsent === undefined) return;
+    const written = Math.max(0, this.#socket?.write(this.#unsent) ?? 0);
+    this.#unsent = written < this.#unsent.length ? this.#unsent.subarray(written) : undefined;
   }
-}
 
-function flush(line: Line): void {
-  if (line.unsent === undefined) return;
-  const written = line.socket?.write(line.unsent) ?? 0;
-  line.unsent =
-    written < line.unsent.length ? line.unsent.subarray(Math.max(0, written)) : undefined;
+  #receive(bytes: Buffer): void {
+    const received = this.#received.length === 0 ? bytes : Buffer.concat([this.#received, bytes]);
+    let start = 0;
+    for (;;) {
+      const end = received.indexOf(CRLF2, start);
+      if (end < 0) break;
+      const head = received.toString("latin1", start, end);
+      const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0);
+      const next = end + CRLF2.length + length;
+      if (received.length < next) break;
+      this.#answered({
+        status: Number(head.slice(9, 12)),
+        text: received.toString("utf8", end + CRLF2.length, next),
+      });
+      start = next;
+    }
+    this.#received = Buffer.from(received.subarray(start));
+  }
+
+  #answered(answer: Answer): void {
+    const request = this.#underWay.take();
+    if (request === undefined) return;
+    this.#lengthUnderWay -= request.text.length;
+    request.resolve(answer);
+    if (this.#urgent.length + this.#queue.length > 0) this.#flushSoon();
+  }
 }

@@ -8,8 +8,11 @@ export const TASKS_PER_AGENT: number = 10;
 export const AGENT_RESOURCES: string = "cpus:4;mem:4000";
 export const TASK: { readonly cpus: number; readonly mem: number } = { cpus: 0.4, mem: 400 };
 
-/** Connections of all frameworks together; each has one call under way. */
-export const SOCKETS: number = 64;
+/**
+ * Characters of calls that all frameworks together have under way: about what a master answers in
+ * twenty milliseconds, so that it waits for nobody and nothing else waits long for it.
+ */
+export const WINDOW_LENGTH: number = 128 * 1024;
 
 /** Enough for the slowest machine; a benchmark that hangs must end all the same. */
 export const PATIENCE_MS: number = 600_000;
