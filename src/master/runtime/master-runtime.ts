@@ -117,7 +117,11 @@ export class MasterRuntime {
       this.#queue.push({ kind: "operatorStreamClosed", streamId }),
     );
     const { clock } = options;
-    this.writes = new Coalescer({ clock, pauseMs: WRITE_PAUSE_MS, soon: queueMicrotask });
+    this.writes = new Coalescer({
+      clock,
+      pauseMs: WRITE_PAUSE_MS,
+      soon: (flush) => clock.nextTurn(flush),
+    });
     const turns = new Turns({
       clock,
       turnMs: TURN_MS,
