@@ -22,10 +22,20 @@ export async function readCall<N extends keyof V1Messages>(
  * The whole body, inflated. Never holds more than about `maxBytes`, whatever the request declares
  * or leaves out. Errors: tooLarge; invalid (cut short, not gzip); unsupportedMediaType.
  */
-export async function readBody(request: Request, maxBytes: number): Promise<Result<Uint8Array>> {
-  const received = await receive(request, maxBytes);
+export function readBody(request: Request, maxBytes: number): Promise<Result<Uint8Array>> {
+  const received = receive(request, maxBytes);
   const encoding = request.headers.get("content-encoding")?.trim().toLowerCase() ?? "identity";
-  if (!received.ok || encoding === "identity" || encoding === "") return received;
+  if (encoding === "identity" || encoding === "") return received;
+  return decoded(received, encoding, maxBytes);
+}
+
+async function decoded(
+  body: Promise<Result<Uint8Array>>,
+  encoding: string,
+  maxBytes: number,
+): Promise<Result<Uint8Array>> {
+  const received = await body;
+  if (!received.ok) return received;
   if (encoding === "gzip" || encoding === "x-gzip") return inflate(received.value, maxBytes);
   return refuse("unsupportedMediaType", "Expecting 'Content-Encoding' to be gzip, or none");
 }

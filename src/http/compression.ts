@@ -14,10 +14,14 @@ const LEVEL = 1;
 const gzipInBackground = promisify(gzip);
 
 /** The response, compressed if that is worth it and wanted. */
-export async function compressed(response: Response, request: Request): Promise<Response> {
+export function compressed(response: Response, request: Request): Response | Promise<Response> {
+  if (!allowsGzip(request.headers.get("accept-encoding"))) return response;
   const byteCount = Number(response.headers.get("content-length") ?? 0);
   if (byteCount < BODY_BYTES_MIN || request.method === "HEAD") return response;
-  if (!allowsGzip(request.headers.get("accept-encoding"))) return response;
+  return gzipped(response);
+}
+
+async function gzipped(response: Response): Promise<Response> {
   const packed = await gzipInBackground(await response.arrayBuffer(), { level: LEVEL });
   const body = new Uint8Array(packed);
   const headers = new Headers(response.headers);
@@ -28,7 +32,8 @@ export async function compressed(response: Response, request: Request): Promise<
 
 /** `gzip` or `*` in the list, unless refused by `q=0`; what is named counts before `*`. */
 export function allowsGzip(acceptEncoding: string | null): boolean {
-  const codings = (acceptEncoding ?? "").toLowerCase().split(",").map(parseCoding);
+  if (acceptEncoding === null) return false;
+  const codings = acceptEncoding.toLowerCase().split(",").map(parseCoding);
   const found =
     codings.find(({ name }) => name === "gzip") ?? codings.find(({ name }) => name === "*");
   return found?.isAllowed === true;

@@ -10,8 +10,8 @@ import { helpPage } from "./help.ts";
 import { pathWithoutActor, withoutActor } from "./prefix.ts";
 import { jsonResponse, methodNotAllowed, textResponse } from "./responses.ts";
 
-/** One path and what answers there. */
-export interface Endpoint {
+/** One path and who is heard there. */
+interface EndpointBase {
   /** Without the actor, as `/quota`. */
   readonly path: string;
   /** All of them when left out: Mesos' reading endpoints do not look at the method. */
@@ -22,8 +22,19 @@ export interface Endpoint {
   readonly isPrefix?: boolean;
   /** Who is heard here: `readwrite` when left out, so that forgetting it opens nothing. */
   readonly realm?: Realm | "open";
+}
+
+export interface RoutedEndpoint extends EndpointBase {
   readonly answer: (context: Context, caller: Caller) => Response | Promise<Response>;
 }
+
+/** Calls come by the thousand a second: a POST to the very path is not led through the router. */
+interface CallEndpoint extends EndpointBase {
+  readonly answerCall: (request: Request, caller: Caller) => Response | Promise<Response>;
+}
+
+/** One path and what answers there. */
+export type Endpoint = RoutedEndpoint | CallEndpoint;
 
 export interface EndpointsAppOptions {
   /** First segment that may be left out of every path. */
@@ -45,16 +56,35 @@ export function createEndpointsApp(
 ): (request: Request) => Response | Promise<Response> {
   const { actor, endpoints } = options;
   const app = new Hono({ getPath: (request) => pathWithoutActor(request, actor) });
+  const calls = new Map<string, (request: Request) => Promise<Response>>();
   const longestFirst = [...endpoints].sort((a, b) => b.path.length - a.path.length);
-  for (const endpoint of longestFirst) add(app, endpoint, options);
+  for (const endpoint of longestFirst) {
+    const enter = entrance(endpoint, options);
+    const { path, isPrefix } = endpoint;
+    const route = isPrefix === false ? path : `${path}/*`;
+    if ("answerCall" in endpoint) {
+      const call = (request: Request): Promise<Response> =>
+        enter(request, (caller) => endpoint.answerCall(request, caller));
+      calls.set(path, call);
+      app.all(route, (context) => call(context.req.raw));
+    } else {
+      app.all(route, (context) =>
+        enter(context.req.raw, (caller) => endpoint.answer(context, caller)),
+      );
+    }
+  }
   app.all("/help/*", (context) => helpPage(actor, endpoints, context.req.path));
   app.notFound(
     ({ req }) =>
       options.elsewhere?.(req.raw) ??
       textResponse(404, "404 Not Found. /help lists what there is\n"),
   );
-  app.onError((error) => textResponse(500, error.message));
-  return (request) => app.fetch(request);
+  app.onError(failure);
+  return (request) => {
+    const call =
+      request.method === "POST" ? calls.get(pathWithoutActor(request, actor)) : undefined;
+    return call === undefined ? app.fetch(request) : call(request);
+  };
 }
 
 /** Anything as JSON, wrapped where `jsonp=name` asks for it. */
@@ -71,14 +101,19 @@ export function restOfPath(context: Context, path: string): string | undefined {
   }
 }
 
-function add(app: Hono, endpoint: Endpoint, options: EndpointsAppOptions): void {
-  const { path, methods, isPrefix, realm = "readwrite", answer } = endpoint;
+type Answer = (caller: Caller) => Response | Promise<Response>;
+
+/** Lets in who may ask, and answers for what goes wrong behind. */
+function entrance(
+  endpoint: Endpoint,
+  options: EndpointsAppOptions,
+): (request: Request, answer: Answer) => Promise<Response> {
+  const { path, methods, realm = "readwrite" } = endpoint;
   const { actor, authentication, disabledPaths, ungatedPaths } = options;
   const rule = disabledPaths.find((disabled) => withoutActor(disabled, actor) === path);
   const gate = ungatedPaths?.includes(path) === true ? undefined : options.gate;
-  app.all(isPrefix === false ? path : `${path}/*`, async (context) => {
+  return async (request, answer) => {
     if (rule !== undefined) return textResponse(403, `Endpoint '${rule}' is disabled`);
-    const request = context.req.raw;
     const caller = authentication.check(realm === "open" ? undefined : realm, request);
     if (caller instanceof Response) return caller;
     const closed = gate?.();
@@ -86,6 +121,14 @@ function add(app: Hono, endpoint: Endpoint, options: EndpointsAppOptions): void 
     const { method } = request;
     const isAllowed = methods?.includes(method === "HEAD" ? "GET" : method) ?? true;
     if (!isAllowed) return methodNotAllowed(method, methods);
-    return await compressed(await answer(context, caller), request);
-  });
+    try {
+      return await compressed(await answer(caller), request);
+    } catch (error) {
+      return failure(error);
+    }
+  };
+}
+
+function failure(error: unknown): Response {
+  return textResponse(500, error instanceof Error ? error.message : String(error));
 }

@@ -34,7 +34,7 @@ export function refusalResponse(refusal: Refusal): Response {
 
 /** No body; 202 means received, not done. */
 export function emptyResponse(status: 200 | 202): Response {
-  return new Response(null, { status, headers: { "Content-Length": "0" } });
+  return new Response(null, { status });
 }
 
 /** A body of a v1 API, already encoded. */

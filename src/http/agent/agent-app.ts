@@ -81,12 +81,12 @@ function agentEndpoints(options: AgentAppOptions): readonly Endpoint[] {
       path: EXECUTOR_PATH,
       realm: "executor",
       help: "the executor API of Mesos v1 (POST)",
-      answer: (c, caller) => handleExecutorCall(runtime, codec, c.req.raw, caller),
+      answerCall: (request, caller) => handleExecutorCall(runtime, codec, request, caller),
     },
     {
       path: "/api/v1",
       help: "the agent's operator API of Mesos v1 (POST)",
-      answer: (c, caller) => handleAgentCall(options, c.req.raw, caller),
+      answerCall: (request, caller) => handleAgentCall(options, request, caller),
     },
     {
       path: LINK_PATH,

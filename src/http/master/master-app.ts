@@ -58,13 +58,14 @@ function masterEndpoints({
       path: "/api/v1/scheduler",
       realm: "scheduler",
       help: "the scheduler API of Mesos v1 (POST)",
-      answer: (c, caller) =>
-        handleSchedulerCall({ runtime, codec, live: facts.live }, c.req.raw, caller),
+      answerCall: (request, caller) =>
+        handleSchedulerCall({ runtime, codec, live: facts.live }, request, caller),
     },
     {
       path: "/api/v1",
       help: "the operator API of Mesos v1 (POST)",
-      answer: (c, caller) => handleMasterCall({ runtime, codec, facts, reads }, c.req.raw, caller),
+      answerCall: (request, caller) =>
+        handleMasterCall({ runtime, codec, facts, reads }, request, caller),
     },
     {
       path: "/redirect",

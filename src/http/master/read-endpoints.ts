@@ -17,7 +17,7 @@ import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
 import type { Acls } from "../../security/acls.ts";
 import { Viewer } from "../../security/viewer.ts";
 import type { Caller } from "../authentication.ts";
-import { answerJson, type Endpoint } from "../endpoints.ts";
+import { answerJson, type Endpoint, type RoutedEndpoint } from "../endpoints.ts";
 import type { PacedReads } from "../paced-reads.ts";
 import { badFunctionName, isFunctionName, textResponse } from "../responses.ts";
 import { withoutEmptyLists } from "./operator-reads.ts";
@@ -38,7 +38,7 @@ export function readEndpoints(
     };
   };
   const paced =
-    (make: Make): Endpoint["answer"] =>
+    (make: Make): RoutedEndpoint["answer"] =>
     (context, caller) =>
       answerPaced(reads, context, viewOf(caller), make);
   return [

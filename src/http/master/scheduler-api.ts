@@ -37,8 +37,7 @@ export async function handleSchedulerCall(
   if (!decoded.ok) return refusalResponse(decoded.error);
   const call = validateSchedulerCall(decoded.value, principal);
   if (!call.ok) return refusalResponse(call.error);
-  const { type } = call.value;
-  return await live.timed("scheduler", type ?? "UNKNOWN", () =>
+  return await live.timed("scheduler", call.value.type, () =>
     answerCall(options, call.value, request, principal),
   );
 }

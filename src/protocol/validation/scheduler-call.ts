@@ -41,12 +41,16 @@ export function validateSchedulerCall(
   call: SchedulerCall,
   principal?: string,
 ): Result<ValidSchedulerCall> {
+  if (!hasType(call)) return expecting("type");
   const { type } = call;
-  if (type === undefined) return expecting("type");
   const message = MESSAGE_OF[type];
   if (type !== "SUBSCRIBE" && call.framework_id === undefined) return expecting("framework_id");
   if (message !== undefined && call[message] === undefined) return expecting(message);
-  return checkContents(call, principal) ?? ok({ ...call, type });
+  return checkContents(call, principal) ?? ok(call);
+}
+
+function hasType(call: SchedulerCall): call is ValidSchedulerCall {
+  return call.type !== undefined;
 }
 
 function checkContents(
