@@ -19,8 +19,8 @@ export class SharedValues {
   /** Asked for last; the place at `#nextRecent` is the oldest. */
   readonly #recent: Recent[] = [];
   #nextRecent = 0;
-  #young = new Map<string, object>();
-  #old = new Map<string, object>();
+  readonly #values = new Generations();
+  readonly #records = new Generations();
 
   /** An equal value that was seen before, or this one. Neither may be changed from here on. */
   share<Value extends object>(value: Value): Value {
@@ -43,15 +43,26 @@ export class SharedValues {
 
   /** What `make` gave the last time that it was called for this key. The key says all that counts. */
   memo<Value extends object>(key: string, make: () => Value): Value {
-    const young = this.#young.get(key);
-    if (young !== undefined) return young as Value;
-    const value = this.#old.get(key) ?? make();
-    if (this.#young.size >= GENERATION_SIZE) {
-      this.#old = this.#young;
-      this.#young = new Map();
-    }
-    this.#young.set(key, value);
-    return value as Value;
+    const known = this.#values.get(key);
+    if (known !== undefined) return known as Value;
+    const value = make();
+    this.#values.set(key, value);
+    return value;
+  }
+
+  /**
+   * As `share`, for a record whose parts are shared already, so that comparing it takes no text: the
+   * record that was asked for last under this key, when it is the same.
+   */
+  shareRecord<Value extends object>(
+    key: string,
+    record: Value,
+    isSame: (left: Value, right: Value) => boolean,
+  ): Value {
+    const known = this.#records.get(key) as Value | undefined;
+    if (known !== undefined && isSame(known, record)) return known;
+    this.#records.set(key, record);
+    return record;
   }
 
   #byIdentity<Result extends object>(purpose: string, value: object, find: () => Result): Result {
@@ -62,5 +73,27 @@ export class SharedValues {
     this.#recent[this.#nextRecent] = { purpose, value, result };
     this.#nextRecent = (this.#nextRecent + 1) % RECENT_SIZE;
     return result;
+  }
+}
+
+/** What was asked for lately, by key: all of the present generation and of the one before. */
+class Generations {
+  #young = new Map<string, object>();
+  #old = new Map<string, object>();
+
+  get(key: string): object | undefined {
+    const young = this.#young.get(key);
+    if (young !== undefined) return young;
+    const old = this.#old.get(key);
+    if (old !== undefined) this.set(key, old);
+    return old;
+  }
+
+  set(key: string, value: object): void {
+    if (this.#young.size >= GENERATION_SIZE) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    this.#young.set(key, value);
   }
 }

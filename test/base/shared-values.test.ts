@@ -48,3 +48,15 @@ test("the same object is known by itself, for each purpose apart, until others t
   expect(of("b", value)).toBe(second);
   expect(made.filter((purpose) => purpose !== "c")).toEqual(["a", "b"]);
 });
+
+test("records under one key become the same object when they are the same, and the newest counts", () => {
+  const shared = new SharedValues();
+  const of = (count: number, key = "web"): { readonly count: number } =>
+    shared.shareRecord(key, { count }, (left, right) => left.count === right.count);
+  const first = of(1);
+  expect(of(1)).toBe(first);
+  expect(of(1, "db")).not.toBe(first);
+  const second = of(2);
+  expect(second.count).toBe(2);
+  expect(of(2)).toBe(second);
+});

@@ -42,6 +42,7 @@ import {
   isTerminal,
   lossState,
   masterStatus,
+  rememberStatus,
   rememberUnreachable,
   removeExecutor,
   removeTask,
@@ -284,7 +285,7 @@ function noteLoss(
   task.state = status.state;
   task.statusUpdateState = status.state;
   task.statusUpdateUuid = undefined;
-  task.statuses.push(status);
+  rememberStatus(ctx, task, status);
   tellTaskUpdated(ctx, task, status);
   if (isTerminal(status.state)) ctx.counters.countTerminal(framework, status.state, status);
 }

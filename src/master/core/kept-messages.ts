@@ -1,12 +1,13 @@
 /**
  * Messages in the form in which a master keeps them: a few hundred thousand tasks hardly differ, so
- * their equal parts are one object each, ids are those of framework and agent, and objects are
- * written with all their fields at once, which engines store without anything beside the object.
+ * their equal parts are one object each, what a task tells is not repeated by its statuses, and
+ * objects are written with all their fields at once, which engines store without anything beside
+ * the object.
  */
 import type { AgentInfo, ContainerStatus, Task, TaskStatus } from "../../protocol/v1/types.ts";
 import { isSameMessage } from "../../registry/core/same-message.ts";
 import type { MasterContext } from "./context.ts";
-import type { AgentEntry, FrameworkEntry } from "./state.ts";
+import type { KeptStatus, TaskDescription, TaskEntry } from "./state.ts";
 
 /** The parts of an agent's description that many have in common are kept once. */
 export function keptAgentInfo(ctx: MasterContext, info: AgentInfo): AgentInfo {
@@ -21,64 +22,78 @@ export function keptAgentInfo(ctx: MasterContext, info: AgentInfo): AgentInfo {
   };
 }
 
-/** What never changes of a task, and the state it came with; not its statuses. */
-export function keptTask(
-  ctx: MasterContext,
-  framework: FrameworkEntry,
-  agent: AgentEntry,
-  task: Task,
-): Task {
-  const { name, state, executor_id, user } = task;
-  // What a reader builds has room for six fields; this has room for one.
-  const task_id = { value: task.task_id.value };
-  const framework_id = framework.info.id ?? task.framework_id;
-  const agent_id = agent.info.id ?? task.agent_id;
-  const resources = task.resources && ctx.shared.share(task.resources);
-  const common = { name, task_id, framework_id, agent_id, state, resources, user, executor_id };
-  const { labels, discovery, container, health_check, kill_policy, limits } = task;
-  const isCommon = !(labels ?? discovery ?? container ?? health_check ?? kill_policy ?? limits);
-  if (isCommon) return common;
-  return {
-    ...common,
-    labels: labels && ctx.shared.share(labels),
-    discovery: discovery && ctx.shared.share(discovery),
-    container: container && ctx.shared.share(container),
-    health_check: health_check && ctx.shared.share(health_check),
-    kill_policy: kill_policy && ctx.shared.share(kill_policy),
-    limits: limits && ctx.shared.share(limits),
+/** What tasks of one kind have in common. */
+export function keptDescription({ shared }: MasterContext, task: Task): TaskDescription {
+  const { name, resources, user, labels, discovery, container } = task;
+  const { health_check, kill_policy, limits } = task;
+  const description: TaskDescription = {
+    name,
+    resources: resources && shared.share(resources),
+    user,
+    labels: labels && shared.share(labels),
+    discovery: discovery && shared.share(discovery),
+    container: container && shared.share(container),
+    health_check: health_check && shared.share(health_check),
+    kill_policy: kill_policy && shared.share(kill_policy),
+    limits: limits && shared.share(limits),
   };
+  return shared.shareRecord(name, description, isSameDescription);
 }
 
+/** For descriptions of equal names whose parts are shared. */
+function isSameDescription(left: TaskDescription, right: TaskDescription): boolean {
+  return (
+    left.resources === right.resources &&
+    left.user === right.user &&
+    left.labels === right.labels &&
+    left.discovery === right.discovery &&
+    left.container === right.container &&
+    left.health_check === right.health_check &&
+    left.kill_policy === right.kill_policy &&
+    left.limits === right.limits
+  );
+}
+
+/** The ids of a task, which its statuses repeat. */
+type TaskIds = Pick<TaskEntry, "id" | "agentId" | "executorId">;
+
 /**
- * A status of the task, `data` wiped. Where a task runs seldom changes: a place equal to the one
- * before it is the same object, which readers of the whole state make use of.
+ * A status of the task. Where a task runs seldom changes: a place equal to the one before it is the
+ * same object, which readers of the whole state make use of.
  */
 export function keptStatus(
   ctx: MasterContext,
-  task: Task,
+  task: TaskIds,
   status: TaskStatus,
-  before: TaskStatus | undefined,
-): TaskStatus {
-  const { state, source, timestamp, uuid, reason, message } = status;
-  const { task_id } = task;
-  const agent_id = sameId(status.agent_id, task.agent_id);
-  const executor_id = sameId(sameId(status.executor_id, task.executor_id), task_id);
-  const container_status = keptPlace(ctx, status.container_status, before?.container_status);
-  const { healthy, check_status, labels, unreachable_time, limitation } = status;
+  before: KeptStatus | undefined,
+): KeptStatus {
+  const { task_id: _task, agent_id, executor_id, data: _data, ...rest } = status;
+  const { state, source, timestamp, uuid, reason, message } = rest;
+  const { healthy, check_status, labels, unreachable_time, limitation } = rest;
+  const container_status = keptPlace(ctx, rest.container_status, before?.container_status);
+  const common: KeptStatus = { state, source, timestamp, uuid, container_status };
+  const areIdsKnown =
+    agent_id?.value === task.agentId && executor_id?.value === executorOf(task, source);
   const rare = check_status ?? labels ?? unreachable_time ?? limitation ?? reason ?? message;
-  const common: TaskStatus = {
-    task_id,
-    state,
-    source,
-    timestamp,
-    uuid,
-    agent_id,
-    executor_id,
-    container_status,
+  const isCommon = rare === undefined && healthy === undefined;
+  const kept = isCommon ? common : { ...rest, ...common };
+  return areIdsKnown ? kept : { ...kept, agent_id, executor_id };
+}
+
+/** The status as it came, but for its `data`. */
+export function statusMessage(task: TaskIds, status: KeptStatus): TaskStatus {
+  const executorId = executorOf(task, status.source);
+  return {
+    task_id: { value: task.id },
+    agent_id: { value: task.agentId },
+    ...(executorId !== undefined && { executor_id: { value: executorId } }),
+    ...status,
   };
-  if (rare === undefined && healthy === undefined) return common;
-  const { data: _, ...rest } = status;
-  return { ...rest, ...common };
+}
+
+/** What statuses name as the executor, mostly: that of a command task has the task's id. */
+function executorOf(task: TaskIds, source: TaskStatus["source"]): string | undefined {
+  return source === "SOURCE_EXECUTOR" ? (task.executorId ?? task.id) : task.executorId;
 }
 
 function keptPlace(
@@ -95,12 +110,4 @@ function keptPlace(
   }
   const own = container_id && { value: container_id.value };
   return { container_id: own, network_infos: networks, executor_pid };
-}
-
-/** The other object when both have one value. */
-function sameId<Id extends { readonly value: string }>(
-  id: Id | undefined,
-  other: Id | undefined,
-): Id | undefined {
-  return id !== undefined && id.value === other?.value ? other : id;
 }

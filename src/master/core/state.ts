@@ -55,6 +55,23 @@ export type Change =
   | { readonly kind: "agent"; readonly agentId: AgentId }
   | { readonly kind: "framework"; readonly frameworkId: FrameworkId };
 
+/** What tasks of one kind have in common: everything but ids, states and statuses. Never changes. */
+export type TaskDescription = Pick<
+  Task,
+  | "name"
+  | "resources"
+  | "user"
+  | "labels"
+  | "discovery"
+  | "container"
+  | "health_check"
+  | "kill_policy"
+  | "limits"
+>;
+
+/** A status without what its task tells as well, see `statusMessage`; `data` is not kept. */
+export type KeptStatus = Omit<TaskStatus, "task_id" | "data">;
+
 /** A task the master tracks: active, unreachable or completed. */
 export interface TaskEntry {
   readonly id: TaskId;
@@ -62,8 +79,8 @@ export interface TaskEntry {
   readonly agentId: AgentId;
   /** Undefined for command tasks, whose executor the agent makes up. */
   readonly executorId: ExecutorId | undefined;
-  /** All that never changes; its `state` is the one the task was added with. */
-  readonly description: Task;
+  /** One object for all tasks of which it is true. */
+  readonly description: TaskDescription;
   /** Allocated form; counted as used only while `holdsResources`. */
   readonly resources: Bundle;
   holdsResources: boolean;
@@ -72,8 +89,8 @@ export interface TaskEntry {
   /** What the framework was last shown; its acknowledgement is matched against the uuid. */
   statusUpdateState: TaskState | undefined;
   statusUpdateUuid: string | undefined;
-  /** One per run of equal states, oldest first, `data` wiped. */
-  statuses: TaskStatus[];
+  /** One per run of equal states, oldest first. */
+  readonly statuses: KeptStatus[];
   /** Another agent already has a task of this id: this one is being killed and shown nowhere. */
   readonly isDuplicate: boolean;
 }

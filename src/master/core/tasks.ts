@@ -10,7 +10,7 @@ import type { Bundle } from "../../resources/bundle.ts";
 import { toEndpointFormat } from "../../resources/refinement.ts";
 import { type MasterContext, sendEvent, tellOperators } from "./context.ts";
 import { rememberBounded } from "./history.ts";
-import { keptStatus, keptTask } from "./kept-messages.ts";
+import { keptDescription, keptStatus, statusMessage } from "./kept-messages.ts";
 import { STATUSES_PER_TASK_MAX } from "./limits.ts";
 import {
   type AgentEntry,
@@ -18,6 +18,7 @@ import {
   executorKey,
   type FrameworkEntry,
   isPartitionAware,
+  type KeptStatus,
   type TaskEntry,
 } from "./state.ts";
 import { tallyHeld } from "./tally.ts";
@@ -50,42 +51,51 @@ export function newTaskEntry(
   agent: AgentEntry,
   parts: { readonly task: Task; readonly resources: Bundle; readonly isDuplicate: boolean },
 ): TaskEntry {
-  const description = keptTask(ctx, framework, agent, parts.task);
-  const { task_id, executor_id, state } = description;
-  const statuses: TaskStatus[] = [];
-  for (const status of parts.task.statuses ?? []) {
-    statuses.push(keptStatus(ctx, description, status, statuses.at(-1)));
+  const { task, resources, isDuplicate } = parts;
+  const { state, status_update_state, status_update_uuid } = task;
+  const ids = {
+    id: task.task_id.value as TaskId,
+    agentId: agent.id,
+    executorId: task.executor_id?.value as ExecutorId | undefined,
+  };
+  const statuses: KeptStatus[] = [];
+  for (const status of task.statuses ?? []) {
+    statuses.push(keptStatus(ctx, ids, status, statuses.at(-1)));
   }
   return {
-    id: task_id.value as TaskId,
+    ...ids,
     frameworkId: framework.id,
-    agentId: agent.id,
-    executorId: executor_id?.value as ExecutorId | undefined,
-    description,
-    resources: parts.resources,
+    description: keptDescription(ctx, task),
+    resources,
     holdsResources: !isTerminal(state),
     state,
-    statusUpdateState: parts.task.status_update_state,
-    statusUpdateUuid: sameText(statuses, parts.task.status_update_uuid),
+    statusUpdateState: status_update_state,
+    statusUpdateUuid: sameText(statuses, status_update_uuid),
     statuses,
-    isDuplicate: parts.isDuplicate,
+    isDuplicate,
   };
 }
 
 /** The string of a status, mostly the last one, when it is equal: one in memory and not two. */
-function sameText(statuses: readonly TaskStatus[], uuid: string | undefined): string | undefined {
+function sameText(statuses: readonly KeptStatus[], uuid: string | undefined): string | undefined {
   return statuses.findLast((status) => status.uuid === uuid)?.uuid ?? uuid;
 }
 
 /** The task as operators read it; later statuses leave the message alone. */
 export function endpointTask(task: TaskEntry): Task {
+  const { name, resources = [], ...rest } = task.description;
   return {
-    ...task.description,
-    resources: (task.description.resources ?? []).map(toEndpointFormat),
+    name,
+    task_id: { value: task.id },
+    framework_id: { value: task.frameworkId },
+    ...(task.executorId !== undefined && { executor_id: { value: task.executorId } }),
+    agent_id: { value: task.agentId },
     state: task.state,
-    statuses: [...task.statuses],
+    resources: resources.map(toEndpointFormat),
+    statuses: task.statuses.map((status) => statusMessage(task, status)),
     ...(task.statusUpdateState !== undefined && { status_update_state: task.statusUpdateState }),
     ...(task.statusUpdateUuid !== undefined && { status_update_uuid: task.statusUpdateUuid }),
+    ...rest,
   };
 }
 
@@ -307,9 +317,9 @@ function countState(
 }
 
 /** Keeps the last of a run of equal states (semantics 6.1). */
-function rememberStatus(ctx: MasterContext, task: TaskEntry, status: TaskStatus): void {
+export function rememberStatus(ctx: MasterContext, task: TaskEntry, status: TaskStatus): void {
   const last = task.statuses.at(-1);
-  const kept = keptStatus(ctx, task.description, status, last);
+  const kept = keptStatus(ctx, task, status, last);
   if (last?.state === status.state) task.statuses.pop();
   task.statuses.push(kept);
   if (task.statuses.length > STATUSES_PER_TASK_MAX) task.statuses.shift();

@@ -12,6 +12,7 @@ import {
   applyStatus,
   completeTask,
   isTerminal,
+  rememberStatus,
   removeExecutor,
   removeTask,
   sendStatus,
@@ -152,7 +153,7 @@ function settleUnreachable(
   if (task?.agentId !== agent.id || !isTerminal(latestState)) return;
   framework.unreachableTasks.delete(taskId);
   task.state = latestState;
-  task.statuses.push(status);
+  rememberStatus(ctx, task, status);
   tellTaskUpdated(ctx, task, status);
   completeTask(framework, task);
 }

@@ -10,10 +10,9 @@ import type {
   ContainerStatus,
   NetworkInfo,
   NetworkInfoIPAddress,
-  TaskStatus,
 } from "../../../protocol/v1/types.ts";
 import { ResourcesWriter } from "../../../resources/endpoint-text.ts";
-import type { FrameworkEntry, MasterState, TaskEntry } from "../state.ts";
+import type { FrameworkEntry, KeptStatus, MasterState, TaskEntry } from "../state.ts";
 import { type Document, JsonDocument } from "./document.ts";
 import { SortedRuns } from "./sorted-runs.ts";
 import { allFrameworks } from "./v1.ts";
@@ -103,7 +102,7 @@ function firstSeconds(task: TaskEntry): number {
 }
 
 /** Statuses of one place share its description, see `rememberStatus` in tasks.ts. */
-function statusesText(statuses: readonly TaskStatus[]): string {
+function statusesText(statuses: readonly KeptStatus[]): string {
   let text = "";
   let place: ContainerStatus | undefined;
   let placeText = "";

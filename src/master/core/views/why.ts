@@ -6,8 +6,7 @@
 import type { Explanation } from "../../../allocator/explanation.ts";
 import { brand, type FrameworkId, type TaskId } from "../../../base/ids.ts";
 import { ok, type Result, refuse } from "../../../base/result.ts";
-import type { TaskStatus } from "../../../protocol/v1/types.ts";
-import type { FrameworkEntry, MasterState, TaskEntry } from "../state.ts";
+import type { FrameworkEntry, KeptStatus, MasterState, TaskEntry } from "../state.ts";
 import { isTerminal } from "../tasks.ts";
 import type { Why, WhyClient, WhyStatus, WhyTask } from "./why-answers.ts";
 import { clientLines, reasonText, taskLines } from "./why-text.ts";
@@ -120,7 +119,7 @@ function taskOf(framework: FrameworkEntry, id: TaskId): TaskEntry | undefined {
   return framework.completedTasks.items().findLast((task) => task.id === id);
 }
 
-function whyStatus(status: TaskStatus): WhyStatus {
+function whyStatus(status: KeptStatus): WhyStatus {
   return {
     state: status.state,
     timestamp: status.timestamp ?? null,
