@@ -5,9 +5,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { RawHttp } from "./raw-http.ts";
 
+interface Id {
+  readonly value: string;
+}
+
 interface Offer {
-  readonly id: object;
-  readonly agent_id: object;
+  readonly id: Id;
+  readonly agent_id: Id;
   readonly resources: readonly {
     readonly name: string;
     readonly scalar?: { readonly value: number };
@@ -24,8 +28,8 @@ interface Event {
 }
 
 interface Status {
-  readonly task_id: object;
-  readonly agent_id?: object;
+  readonly task_id: Id;
+  readonly agent_id?: Id;
   readonly state: string;
   readonly message?: string;
   readonly uuid?: string;
@@ -154,8 +158,10 @@ export class LoadFramework {
   #update({ task_id, agent_id, state, uuid, message }: Status): void {
     this.counts.set(state, (this.counts.get(state) ?? 0) + 1);
     if (/ERROR|LOST|DROPPED|FAILED/.test(state)) this.#failure = `${state}: ${message}`;
-    if (uuid === undefined) return;
-    void this.#call("ACKNOWLEDGE", `"acknowledge":${JSON.stringify({ agent_id, task_id, uuid })}`);
+    if (uuid === undefined || agent_id === undefined) return;
+    // Put together by hand, as there are three for each task; nothing in it needs to be escaped.
+    const ids = `"agent_id":{"value":"${agent_id.value}"},"task_id":{"value":"${task_id.value}"}`;
+    void this.#call("ACKNOWLEDGE", `"acknowledge":{${ids},"uuid":"${uuid}"}`);
   }
 
   /** Launches on what has room; once there is nothing left to launch, it asks for no more offers. */

@@ -51,13 +51,12 @@ export class RawHttp {
   }
 
   /**
-   * POSTs JSON, before everything that waits if it is urgent. Errors: never; a connection that is
-   * lost leaves its requests unanswered.
+   * POSTs JSON that is ASCII, before everything that waits if it is urgent. Errors: never; a
+   * connection that is lost leaves its requests unanswered.
    */
   post(path: string, headers: string, body: string, isUrgent = false): Promise<Answer> {
-    const length = Buffer.byteLength(body);
     const types = "Content-Type: application/json\r\nAccept: application/json\r\n";
-    const head = `POST ${path} HTTP/1.1\r\nHost: allot\r\n${headers}${types}Content-Length: ${length}`;
+    const head = `POST ${path} HTTP/1.1\r\nHost: allot\r\n${headers}${types}Content-Length: ${body.length}`;
     return this.#request(`${head}${CRLF2}${body}`, isUrgent ? this.#urgent : this.#queue);
   }
 
@@ -95,7 +94,7 @@ export class RawHttp {
       text += request.text;
     }
     if (text === "") return;
-    const bytes = Buffer.from(text);
+    const bytes = Buffer.from(text, "latin1");
     const isWriting = this.#unsent !== undefined;
     this.#unsent = this.#unsent === undefined ? bytes : Buffer.concat([this.#unsent, bytes]);
     if (!isWriting) this.#write();
