@@ -37,6 +37,11 @@ export function newCommandQueue(lastCommand: number): CommandQueue {
 
 /** Forgets every command up to `number`: the agent works in order. */
 export function commandsDone(queue: CommandQueue, number: number): void {
+  // One by one costs by the square where they are a list, and mostly it is all of them.
+  if (number >= queue.nextNumber - 1) {
+    queue.pending.clear();
+    return;
+  }
   for (const pending of queue.pending.keys()) {
     if (pending > number) return;
     queue.pending.delete(pending);

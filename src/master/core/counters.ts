@@ -85,10 +85,31 @@ export const TERMINAL_OPERATION_STATES: ReadonlySet<OperationState> = new Set<Op
 interface FrameworkNames {
   /** Its name at the time, which is part of all of them. */
   readonly framework: string;
-  readonly calls: string;
-  readonly events: string;
-  readonly callsByType: Map<string, string>;
-  readonly eventsByType: Map<string, string>;
+  readonly calls: NamesBelow;
+  readonly events: NamesBelow;
+  readonly operations: NamesBelow;
+  readonly offers: NamesBelow;
+  readonly endedTasks: NamesBelow;
+}
+
+/** Names that begin with one prefix, by what follows. */
+class NamesBelow {
+  readonly prefix: string;
+  readonly #names = new Map<string, string>();
+
+  constructor(prefix: string) {
+    this.prefix = prefix;
+  }
+
+  /** Of a type as messages have it, in lower case. */
+  of(type: string): string {
+    let name = this.#names.get(type);
+    if (name === undefined) {
+      name = `${this.prefix}/${type.toLowerCase()}`;
+      this.#names.set(type, name);
+    }
+    return name;
+  }
 }
 
 export class Counters {
@@ -101,9 +122,9 @@ export class Counters {
   }
 
   countCall(framework: FrameworkEntry, type: SchedulerCallType): void {
-    const names = this.namesOf(framework);
-    this.add(names.calls, 1);
-    this.add(nameFor(names.callsByType, names.calls, type), 1);
+    const { calls } = this.namesOf(framework);
+    this.add(calls.prefix, 1);
+    this.add(calls.of(type), 1);
   }
 
   /** A call of a framework came, or was carried out; without a principal nobody counts. */
@@ -112,10 +133,9 @@ export class Counters {
   }
 
   countEvent(framework: FrameworkEntry, event: SchedulerEvent): void {
-    const names = this.namesOf(framework);
-    this.add(names.events, 1);
-    if (event.type !== undefined)
-      this.add(nameFor(names.eventsByType, names.events, event.type), 1);
+    const { events } = this.namesOf(framework);
+    this.add(events.prefix, 1);
+    if (event.type !== undefined) this.add(events.of(event.type), 1);
   }
 
   countOffers(
@@ -123,13 +143,13 @@ export class Counters {
     what: "sent" | "accepted" | "declined" | "rescinded",
     by: number,
   ): void {
-    this.add(`${prefixOf(framework)}/offers/${what}`, by);
+    this.add(this.namesOf(framework).offers.of(what), by);
   }
 
   countOperation(framework: FrameworkEntry, type: string): void {
-    const prefix = prefixOf(framework);
-    this.add(`${prefix}/operations`, 1);
-    this.add(`${prefix}/operations/${type.toLowerCase()}`, 1);
+    const { operations } = this.namesOf(framework);
+    this.add(operations.prefix, 1);
+    this.add(operations.of(type), 1);
   }
 
   /** An operation reached a state; those it does not stay in are counted, by type and together. */
@@ -145,7 +165,7 @@ export class Counters {
     const short = state.toLowerCase().slice("task_".length);
     this.add(`master/tasks_${short}`, 1);
     if (framework !== undefined) {
-      this.add(`${prefixOf(framework)}/tasks/terminal/${state.toLowerCase()}`, 1);
+      this.add(this.namesOf(framework).endedTasks.of(state), 1);
     }
     if (status.source === undefined || status.reason === undefined) return;
     // Metric names are older than the word agent: reason_slave_removed.
@@ -174,10 +194,11 @@ export class Counters {
     const prefix = prefixOf(framework);
     const names: FrameworkNames = {
       framework: framework.info.name,
-      calls: `${prefix}/calls`,
-      events: `${prefix}/events`,
-      callsByType: new Map(),
-      eventsByType: new Map(),
+      calls: new NamesBelow(`${prefix}/calls`),
+      events: new NamesBelow(`${prefix}/events`),
+      operations: new NamesBelow(`${prefix}/operations`),
+      offers: new NamesBelow(`${prefix}/offers`),
+      endedTasks: new NamesBelow(`${prefix}/tasks/terminal`),
     };
     this.names.set(framework, names);
     return names;
@@ -194,15 +215,6 @@ export const FRAMEWORK_PREFIX = "master/frameworks/";
 /** Where the counters of one framework live. */
 export function prefixOf(framework: FrameworkEntry): string {
   return `${FRAMEWORK_PREFIX}${encodeMetricName(framework.info.name)}/${framework.id}`;
-}
-
-function nameFor(names: Map<string, string>, prefix: string, type: string): string {
-  let name = names.get(type);
-  if (name === undefined) {
-    name = `${prefix}/${type.toLowerCase()}`;
-    names.set(type, name);
-  }
-  return name;
 }
 
 function principalPrefix(principal: string): string {
