@@ -17,27 +17,30 @@ const CACHED_TEXT_BYTES = 64;
 const HASHED_BYTES = 16;
 /** Bytes of a list that is looked for among those seen lately; resources of a task take some 150. */
 const RECENT_LIST_BYTES = 512;
-/** Keys under which lists are remembered: those of v1 messages that come in great numbers. */
-const RECENT_LISTS = 64;
+/** The same of a map: ids, and where a task runs, which its statuses repeat. */
+const RECENT_MAP_BYTES = 192;
+/** Keys under which lists and maps are remembered: those of messages that come in great numbers. */
+const RECENT_KEYS = 128;
 /** Powers of two: well above the number of field names in use, and of texts in a few packets. */
 const CACHED_KEYS = 1024;
 const CACHED_VALUES = 8192;
 
-/** A list that was read, and the bytes that it was read from. */
-interface RecentList {
+/** A list or map that was read, and the bytes that it was read from: the first `length` of them. */
+interface Recent {
   readonly bytes: Uint8Array;
-  readonly items: readonly unknown[];
+  length: number;
+  value: unknown;
 }
 
 /**
  * Reads packets one after the other; keeps nothing between two but what was seen lately. What it
- * gives back may hold one list in several places: nobody changes it.
+ * gives back may hold one list or map in several places: nobody changes it.
  */
 export class CborReader {
   readonly #keys: (string | undefined)[] = Array.from({ length: CACHED_KEYS });
   readonly #values: (string | undefined)[] = Array.from({ length: CACHED_VALUES });
-  /** The last list under each key: tasks of one kind have equal resources, one after the other. */
-  readonly #lists = new Map<string, RecentList>();
+  /** The last one under each key: tasks of one kind have equal resources, one after the other. */
+  readonly #recent = new Map<string, Recent>();
   #bytes: Uint8Array = new Uint8Array(0);
   #view: DataView = new DataView(new ArrayBuffer(0));
   #position = 0;
@@ -158,7 +161,7 @@ export class CborReader {
     const map: Record<string, unknown> = {};
     for (let index = 0; index < length; index++) {
       const key = this.#key();
-      const value = this.#isListNext() ? this.#listOf(key) : this.#value();
+      const value = this.#isHolderNext() ? this.#recentOf(key) : this.#value();
       // A plain assignment would set the prototype.
       if (key === "__proto__") Object.defineProperty(map, key, { ...PLAIN_PROPERTY, value });
       else map[key] = value;
@@ -167,31 +170,47 @@ export class CborReader {
     return map;
   }
 
-  #isListNext(): boolean {
-    return (this.#bytes[this.#position] ?? 0) >> 5 === 4;
+  /** A list or a map. */
+  #isHolderNext(): boolean {
+    const type = (this.#bytes[this.#position] ?? 0) >> 5;
+    return type === 4 || type === 5;
   }
 
-  /** The list under that key: the last one there when the bytes are the same. */
-  #listOf(key: string): unknown {
-    const recent = this.#lists.get(key);
-    if (recent !== undefined && this.#isNext(recent.bytes)) {
-      this.#position += recent.bytes.length;
-      return recent.items;
+  /** The list or map under that key: the last one there when the bytes are the same. */
+  #recentOf(key: string): unknown {
+    const recent = this.#recent.get(key);
+    if (recent !== undefined && this.#isNext(recent)) {
+      this.#position += recent.length;
+      return recent.value;
     }
     const start = this.#position;
-    const items = this.#value();
+    const value = this.#value();
     const length = this.#position - start;
-    const isKept = length <= RECENT_LIST_BYTES && length > 1 && Array.isArray(items);
-    if (isKept && (recent !== undefined || this.#lists.size < RECENT_LISTS)) {
-      this.#lists.set(key, { bytes: this.#bytes.slice(start, this.#position), items });
-    }
-    return items;
+    const lengthMax = Array.isArray(value) ? RECENT_LIST_BYTES : RECENT_MAP_BYTES;
+    if (length > 1 && length <= lengthMax) this.#remember(key, start, value);
+    return value;
   }
 
-  #isNext(bytes: Uint8Array): boolean {
-    const end = this.#position + bytes.length;
-    if (end > this.#bytes.length) return false;
-    for (let index = bytes.length - 1; index >= 0; index--) {
+  /** Of values read from `start` up to here. Copies byte by byte: a view for it would cost more. */
+  #remember(key: string, start: number, value: unknown): void {
+    let recent = this.#recent.get(key);
+    if (recent === undefined) {
+      if (this.#recent.size >= RECENT_KEYS) return;
+      recent = { bytes: new Uint8Array(RECENT_LIST_BYTES), length: 0, value };
+      this.#recent.set(key, recent);
+    }
+    const { bytes } = recent;
+    recent.length = this.#position - start;
+    recent.value = value;
+    for (let index = 0; index < recent.length; index++) {
+      bytes[index] = this.#bytes[start + index] ?? 0;
+    }
+  }
+
+  /** From the end: ids differ there. */
+  #isNext({ bytes, length }: Recent): boolean {
+    if (this.#position + length > this.#bytes.length) return false;
+    for (let index = length - 1; index >= 0; index--) {
       if (bytes[index] !== this.#bytes[this.#position + index]) return false;
     }
     return true;

@@ -8,7 +8,7 @@ import { ok, type Result, refuse } from "../base/result.ts";
 import { decodeUtf8, encodeUtf8, excerpt } from "../base/text.ts";
 import { BadMessage } from "./bad-message.ts";
 import { findJsonExcess } from "./json-bounds.ts";
-import { JsonReader, type RecentLists } from "./json-reader.ts";
+import { JsonReader, type RecentValues } from "./json-reader.ts";
 import { writeJson } from "./json-writer.ts";
 import { CODEC_LIMITS, type CodecLimits, PARSE_MESSAGE_LENGTH } from "./limits.ts";
 import type { MediaType } from "./media-types.ts";
@@ -40,8 +40,8 @@ export interface Codec {
   parseJson(body: Uint8Array): Result<unknown>;
 
   /**
-   * As `decode`, from a JSON value that is parsed already. Lists that are one object in `value`, or
-   * in the value before it, may be one in the message.
+   * As `decode`, from a JSON value that is parsed already. What is one object in `value`, or in the
+   * value before it, may be one in the message.
    */
   fromJson<N extends keyof V1Messages>(name: N, value: unknown): Result<V1Messages[N]>;
 
@@ -56,7 +56,7 @@ export function createCodec(limits: CodecLimits = CODEC_LIMITS): Codec {
 
 class V1Codec implements Codec {
   readonly #schema: Schema;
-  readonly #recent: RecentLists = new Map();
+  readonly #recent: RecentValues = new Map();
   readonly #limits: CodecLimits;
 
   constructor(schema: Schema, limits: CodecLimits) {
@@ -117,7 +117,7 @@ class V1Codec implements Codec {
   #convertJson<N extends keyof V1Messages>(
     type: MessageType,
     value: unknown,
-    recent?: RecentLists,
+    recent?: RecentValues,
   ): Result<V1Messages[N]> {
     return guard(`Failed to convert JSON into ${type.shortName} protobuf`, () =>
       asMessage<N>(new JsonReader(this.#limits, recent).read(type, value)),

@@ -21,7 +21,7 @@ import {
   type KeptStatus,
   type TaskEntry,
 } from "./state.ts";
-import { tallyHeld } from "./tally.ts";
+import { type Tally, tallyHeld } from "./tally.ts";
 
 const TERMINAL: ReadonlySet<TaskState> = new Set<TaskState>([
   "TASK_FINISHED",
@@ -282,10 +282,12 @@ function addUsed(
   if (resources.isEmpty()) return;
   const { tally } = ctx.state;
   const used = agent.used.get(frameworkId);
-  tallyHeld(tally, "used", used, -1);
-  if (used === undefined) agent.used.set(frameworkId, resources.clone());
-  else used.add(resources);
-  tallyHeld(tally, "used", agent.used.get(frameworkId), 1);
+  if (used !== undefined) {
+    changeUsed(tally, used, resources, 1);
+    return;
+  }
+  agent.used.set(frameworkId, resources.clone());
+  tallyHeld(tally, "used", resources, 1);
 }
 
 function subtractUsed(
@@ -295,12 +297,19 @@ function subtractUsed(
   resources: Bundle,
 ): void {
   if (resources.isEmpty()) return;
-  const { tally } = ctx.state;
   const used = must(agent.used.get(frameworkId), "account of a framework on an agent");
-  tallyHeld(tally, "used", used, -1);
-  used.subtract(resources);
-  tallyHeld(tally, "used", used, 1);
+  changeUsed(ctx.state.tally, used, resources, -1);
   if (used.isEmpty()) agent.used.delete(frameworkId);
+}
+
+/** Adds to an account of a framework on an agent, or takes away. */
+function changeUsed(tally: Tally, used: Bundle, resources: Bundle, by: 1 | -1): void {
+  // A shared volume counts once, however often it is held: then the sums are not the difference.
+  const { hasShared } = resources.summary();
+  tallyHeld(tally, "used", hasShared ? used : resources, hasShared ? -1 : by);
+  if (by === 1) used.add(resources);
+  else used.subtract(resources);
+  if (hasShared) tallyHeld(tally, "used", used, 1);
 }
 
 function countState(
