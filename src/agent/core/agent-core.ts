@@ -71,6 +71,7 @@ export class AgentCore {
       waiters: new Map(),
       counters: newCounters(),
       checkpointedResources: [],
+      oversubscribable: [],
       oversubscribed: [],
       operations: new Map(),
       diskShortage: undefined,

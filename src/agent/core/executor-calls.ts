@@ -103,6 +103,7 @@ function acceptUpdate(
   const isNews =
     task !== undefined &&
     !isTerminalState(task.state) &&
+    !isVerdictOfAgent(executor, status) &&
     !isKnownUpdate(stream, complete.uuid ?? "") &&
     (!task.isQueued || executor.isCommandExecutor || isTerminalState(status.state));
   counters[isNews ? "slave/valid_status_updates" : "slave/invalid_status_updates"] += 1;
@@ -114,6 +115,18 @@ function acceptUpdate(
     acknowledged: { task_id: status.task_id, uuid: complete.uuid ?? "" },
   });
   return ok(undefined);
+}
+
+/**
+ * A built-in executor sees its container end by a signal and cannot know that it was the agent's,
+ * which has a reason of its own to tell (semantics 6.3).
+ */
+function isVerdictOfAgent(
+  { isCommandExecutor, pendingEnd }: ExecutorState,
+  status: TaskStatus,
+): boolean {
+  const isEnded = status.state === "TASK_FAILED" || status.state === "TASK_KILLED";
+  return isCommandExecutor && pendingEnd?.state === "gone" && isEnded;
 }
 
 /** What http-api 5 asks of an update beyond its shape. */

@@ -77,7 +77,7 @@ export type AgentInput =
     }
   /** The disk has no room for another task, or has it again. */
   | { readonly kind: "diskShortage"; readonly message: string | undefined }
-  /** An estimate: revocable scalars that may be given beside those that are in use. */
+  /** An estimate: revocable scalars that are in use, and those that may be given beside them. */
   | { readonly kind: "oversubscribable"; readonly resources: readonly Resource[] }
   /** Containers that must give their revocable resources back. */
   | { readonly kind: "qosCorrections"; readonly containerIds: readonly ContainerId[] }

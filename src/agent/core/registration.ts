@@ -7,6 +7,7 @@ import type { MasterToAgent, ReportedExecutor, ReportedTask } from "../../protoc
 import { taskOf } from "./history.ts";
 import { PING_TIMEOUT_MS, REGISTER_RETRY_MS_MAX, REGISTER_RETRY_MS_MIN } from "./limits.ts";
 import { pauseOperations, reportedOperations, resumeOperations } from "./operations.ts";
+import { tellOversubscribed } from "./oversubscription/oversubscription.ts";
 import {
   type ExecutorState,
   type FrameworkState,
@@ -21,6 +22,8 @@ export function linkUp(step: Step, epoch: string): void {
   const { state } = step;
   if (state.isLinkUp) linkDown(step);
   state.isLinkUp = true;
+  // The master may take any of the registrations to come; what is found meanwhile follows them.
+  state.oversubscribed = state.oversubscribable;
   if (state.epoch !== epoch) {
     // Command numbers are per epoch; nothing of this one has been done yet.
     state.epoch = epoch;
@@ -97,6 +100,7 @@ export function registered(
   if (state.phase === "running") return;
   state.phase = "running";
   log(step, "info", "registered with the master", { agent: message.agentId });
+  tellOversubscribed(step);
   resumeUpdates(step);
   resumeOperations(step);
 }

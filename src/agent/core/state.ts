@@ -61,7 +61,9 @@ export interface AgentState {
   readonly counters: AgentCounters;
   /** Reserved or made volumes since the agent was new; they replace a part of `info.resources`. */
   checkpointedResources: readonly Resource[];
-  /** Last told to the master: revocable resources in use and those that may be given beside them. */
+  /** Found last: revocable resources in use and those that may be given beside them. */
+  oversubscribable: readonly Resource[];
+  /** Those last told to the master; all registrations on one link tell the same. */
   oversubscribed: readonly Resource[];
   /** By operation uuid; those whose status is not acknowledged. */
   readonly operations: Map<string, OperationRecord>;

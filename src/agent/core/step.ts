@@ -21,7 +21,7 @@ export interface Step {
   /** A version 4 UUID in text form, new at each call. */
   readonly uuid: () => string;
   readonly effects: AgentEffect[];
-  /** Members of task groups that failed or were killed in this step: see groups.ts. */
+  /** Members of task groups that failed, were killed or preempted in this step: see groups.ts. */
   readonly fallen: { readonly frameworkId: string; readonly task: TaskRecord }[];
 }
 

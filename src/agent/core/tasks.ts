@@ -89,7 +89,8 @@ export function recordStatus(
   countEnd(step, status.state);
   if (isTerminalState(status.state)) task.isQueued = false;
   if (isChange) checkpointTask(step, framework, task);
-  if (status.state === "TASK_FAILED" || status.state === "TASK_KILLED") {
+  const isFailed = status.state === "TASK_FAILED" || status.state === "TASK_KILLED";
+  if (isFailed || status.reason === "REASON_CONTAINER_PREEMPTED") {
     step.fallen.push({ frameworkId: framework.frameworkId, task });
   }
   enqueueUpdate(

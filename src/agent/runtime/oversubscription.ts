@@ -8,7 +8,8 @@ import type { Clock, Log } from "../../base/ports.ts";
 import type { Containerizer } from "../../containerizer/containerizer.ts";
 import { resourcesOf } from "../core/executors.ts";
 import type { AgentInput } from "../core/inputs.ts";
-import type { Estimator } from "../core/oversubscription/estimators.ts";
+import { type Estimator, oversubscribedBy } from "../core/oversubscription/estimators.ts";
+import { revocableInUse } from "../core/oversubscription/oversubscription.ts";
 import type { QosController } from "../core/oversubscription/qos-controllers.ts";
 import type { ContainerUse, Usage } from "../core/oversubscription/usage.ts";
 import type { AgentState, ExecutorState } from "../core/state.ts";
@@ -47,7 +48,7 @@ export class Oversubscription {
     const { estimator, qosController } = options;
     if (estimator !== undefined) {
       this.#repeat("estimate", options.estimateIntervalMs, (usage) =>
-        input({ kind: "oversubscribable", resources: estimator(usage) }),
+        input({ kind: "oversubscribable", resources: oversubscribedBy(estimator, usage) }),
       );
     }
     if (qosController !== undefined) {
@@ -86,6 +87,7 @@ export class Oversubscription {
   async #look(): Promise<Usage> {
     const { clock, state, containerizer } = this.#deps;
     const live = [...state.containers.values()].filter(({ phase }) => phase !== "terminated");
+    const inUse = revocableInUse(live);
     const [containers, pressure] = await Promise.all([
       Promise.all(live.map((executor) => useOf(containerizer, executor))),
       readPressure(),
@@ -94,6 +96,7 @@ export class Oversubscription {
     return {
       atMs: clock.monotonicMs(),
       containers,
+      inUse,
       load: { fiveMinutes, fifteenMinutes },
       pressure,
     };

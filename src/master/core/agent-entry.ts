@@ -11,16 +11,14 @@ import {
   faultOfOversubscribed,
   faultOfReport,
   lastCommandOf,
-  lastingPart,
-  oversubscribedOf,
-  revocablePart,
+  toldOversubscribed,
   totalOf,
-  usedOn,
 } from "./agent-totals.ts";
 import { newCommandQueue } from "./commands.ts";
 import { log, type MasterContext, tellOperators } from "./context.ts";
 import { rescindOffer, rescindOffersOfAgent } from "./offers.ts";
 import { machineOfAgent } from "./operator/machines.ts";
+import { lastingPart, oversubscribedOf, revocablePart, usedOn } from "./oversubscribed.ts";
 import { type AgentEntry, addressOf, type LinkEntry, type MasterState } from "./state.ts";
 import { agentMessage } from "./views/v1.ts";
 
@@ -59,8 +57,9 @@ export function oversubscribedChanged(
     log(ctx, "error", "refused oversubscribed resources of an agent", { agentId: agent.id, why });
     return;
   }
+  agent.oversubscribed = toldOversubscribed(ctx, resources);
   const total = lastingPart(agent.total);
-  total.add(oversubscribedOf(ctx, resources, usedOn(ctx, agent)));
+  total.add(oversubscribedOf(ctx, agent.oversubscribed, usedOn(ctx, agent)));
   if (total.equals(agent.total)) return;
   for (const offerId of [...agent.offers]) {
     const offer = must(ctx.state.offers.get(offerId), "offer of an agent");
@@ -96,6 +95,7 @@ export function addAgent(
     remoteIp: link.remoteIp,
     isDeactivated,
     total: totalOf(ctx, info.resources ?? [], message.checkpointedResources),
+    oversubscribed: toldOversubscribed(ctx, message.oversubscribedResources),
     used: new FewMap(),
     tasks: new FewSet(),
     executors: new FewMap(),
@@ -115,8 +115,7 @@ export function addAgent(
     inverse: new FewMap(),
   };
   agent.unavailability = machineOfAgent(ctx, agent)?.unavailability;
-  const { oversubscribedResources = [] } = message;
-  agent.total.add(oversubscribedOf(ctx, oversubscribedResources, used));
+  agent.total.add(oversubscribedOf(ctx, agent.oversubscribed, used));
   link.agentId = id;
   state.recoveredAgents.delete(id);
   state.unreachableAgents.delete(id);

@@ -19,16 +19,16 @@ import {
 } from "./agent-reports.ts";
 import {
   lastCommandOf,
-  lastingPart,
   reportedUse,
+  toldOversubscribed,
   totalAfterPending,
   totalOf,
-  usedOn,
 } from "./agent-totals.ts";
 import { command, resendCommands, settleCommands } from "./commands.ts";
 import { cancelTimer, type MasterContext } from "./context.ts";
 import { rescindOffersOfAgent } from "./offers.ts";
 import { checkDrained } from "./operator/drained.ts";
+import { lastingPart, usedOn } from "./oversubscribed.ts";
 import { startPinging } from "./pings.ts";
 import { refuse, welcome } from "./registration-answers.ts";
 import type { AgentEntry, LinkEntry } from "./state.ts";
@@ -42,13 +42,17 @@ export function returnKnown(
   message: RegisterMessage,
   info: AgentInfo,
 ): void {
-  const total = totalAfterPending(ctx, agent, message);
+  let total = totalAfterPending(ctx, agent, message);
   if (!total.contains(usedOn(ctx, agent))) {
     refuse(ctx, link, `Agent ${agent.id} has less than its tasks use; give it back what it had`);
     return;
   }
   if (agent.linkId === link.id) rescindOffersOfAgent(ctx, agent, { isAgentLeaving: false });
-  else if (agent.linkId !== undefined) replaceLink(ctx, agent, agent.linkId);
+  else if (agent.linkId !== undefined) {
+    replaceLink(ctx, agent, agent.linkId);
+    // Frameworks that do not checkpoint have lost what they held.
+    total = totalAfterPending(ctx, agent, message);
+  }
   const isAble = isSameMessage(agent.capabilities, message.capabilities);
   agent.capabilities = ctx.shared.share(message.capabilities);
   if (!isAble || !isSameMessage(agent.info, info) || !agent.total.equals(total)) {
@@ -60,6 +64,7 @@ export function returnKnown(
     });
     ctx.allocator.updateAgent(agent.id, info, total.clone(), capabilitiesOf(ctx, agent));
   }
+  agent.oversubscribed = toldOversubscribed(ctx, message.oversubscribedResources);
   agent.version = message.version;
   changeAgent(ctx.state, agent, () => {
     agent.linkId = link.id;

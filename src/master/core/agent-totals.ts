@@ -10,6 +10,7 @@ import type { Bundle } from "../../resources/bundle.ts";
 import { withCheckpointed } from "../../resources/conversion.ts";
 import type { MasterContext } from "./context.ts";
 import { bundlesOf } from "./operations.ts";
+import { oversubscribedOf, usedOn } from "./oversubscribed.ts";
 import {
   faultOfResources,
   resourceBundle,
@@ -45,6 +46,14 @@ export function faultOfOversubscribed(resources: readonly Resource[]): string | 
   return "'oversubscribedResources' must be revocable scalars";
 }
 
+/** What an agent tells of them, unallocated; undefined when that is nothing. */
+export function toldOversubscribed(
+  { kinds }: MasterContext,
+  resources: readonly Resource[] = [],
+): Bundle | undefined {
+  return resources.length === 0 ? undefined : resourceBundle(kinds, resources);
+}
+
 /** What an agent has, unallocated. Its report was found to be without fault. */
 export function totalOf(
   ctx: MasterContext,
@@ -70,8 +79,8 @@ export function totalAfterPending(
 ): Bundle {
   const { agentInfo, checkpointedResources } = message;
   const total = totalOf(ctx, agentInfo.resources ?? [], checkpointedResources);
-  const { oversubscribedResources = [] } = message;
-  total.add(oversubscribedOf(ctx, oversubscribedResources, usedOn(ctx, agent)));
+  const told = toldOversubscribed(ctx, message.oversubscribedResources);
+  total.add(oversubscribedOf(ctx, told, usedOn(ctx, agent)));
   const done = lastCommandOf(ctx, message);
   for (const [number, order] of agent.commands.pending) {
     if (number <= done || order.kind !== "applyOperation") continue;
@@ -85,38 +94,9 @@ export function totalAfterPending(
   return total;
 }
 
-/**
- * The revocable part of what an agent has. Its word counts, but what it reported before it heard of
- * the newest tasks may be less than these use. Source: semantics 8.1, 8.2.
- */
-export function oversubscribedOf(
-  ctx: MasterContext,
-  reported: readonly Resource[],
-  used: Bundle,
-): Bundle {
-  const total = resourceBundle(ctx.kinds, reported);
-  total.add(revocablePart(used).beyond(total));
-  return total;
-}
-
-/** What may be taken back at any time. */
-export function revocablePart(bundle: Bundle): Bundle {
-  return bundle.filter(({ isRevocable }) => isRevocable);
-}
-
-/** What is given for good. */
-export function lastingPart(bundle: Bundle): Bundle {
-  return bundle.filter(({ isRevocable }) => !isRevocable);
-}
-
 /** The number counts only when it belongs to this master's epoch. */
 export function lastCommandOf(ctx: MasterContext, message: RegisterMessage): number {
   return message.epoch === ctx.options.info.id ? message.lastCommand : 0;
-}
-
-/** Unallocated form. */
-export function usedOn(ctx: MasterContext, agent: AgentEntry): Bundle {
-  return takenTogether(ctx.kinds, agent.used.values());
 }
 
 /** What the tasks and executors of a report hold, unallocated form. */

@@ -211,6 +211,8 @@ export interface AgentEntry {
   isDeactivated: boolean;
   /** Unallocated form. */
   total: Bundle;
+  /** Revocable resources that it told last; none when undefined. `total` has what is in use too. */
+  oversubscribed: Bundle | undefined;
   /** What tasks and executors hold, allocated form; no empty bundles. */
   readonly used: Dictionary<FrameworkId, Bundle>;
   readonly tasks: FewSet<TaskEntry>;

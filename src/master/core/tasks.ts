@@ -12,6 +12,7 @@ import { type MasterContext, sendEvent, tellOperators } from "./context.ts";
 import { rememberBounded } from "./history.ts";
 import { keptDescription, keptStatus, statusMessage } from "./kept-messages.ts";
 import { STATUSES_PER_TASK_MAX } from "./limits.ts";
+import { dropUntold } from "./oversubscribed.ts";
 import {
   type AgentEntry,
   type ExecutorEntry,
@@ -271,6 +272,7 @@ function giveBack(
 ): void {
   if (resources.isEmpty()) return;
   ctx.allocator.recover(frameworkId, agent.id, resources.clone(), 0, ctx.nowMs);
+  dropUntold(ctx, agent, resources);
 }
 
 function addUsed(

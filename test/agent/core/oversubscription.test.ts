@@ -2,8 +2,10 @@
 import { describe, expect, test } from "bun:test";
 import {
   fixedEstimator,
+  oversubscribedBy,
   usageEstimator,
 } from "../../../src/agent/core/oversubscription/estimators.ts";
+import { revocableInUse } from "../../../src/agent/core/oversubscription/oversubscription.ts";
 import {
   loadController,
   pressureController,
@@ -29,7 +31,10 @@ function use(id: string, resources: readonly Resource[], cpuSeconds?: number): C
 
 function usage(containers: readonly ContainerUse[], changes: Partial<Usage> = {}): Usage {
   const load = { fiveMinutes: 0, fifteenMinutes: 0 };
-  return { atMs: 0, containers, load, pressure: undefined, ...changes };
+  const inUse = containers
+    .flatMap(({ resources }) => resources)
+    .filter(({ revocable: mark }) => mark !== undefined);
+  return { atMs: 0, containers, inUse, load, pressure: undefined, ...changes };
 }
 
 function amountOf(resources: readonly Resource[]): number {
@@ -43,6 +48,32 @@ describe("estimators", () => {
     expect(estimate(usage([]))[0]?.revocable).toBeDefined();
     expect(amountOf(estimate(usage([use("a", [revocable(1.5)]), use("b", [cpus(3)])])))).toBe(2.5);
     expect(estimate(usage([use("a", [revocable(9)])]))).toEqual([]);
+  });
+
+  test("with what is in use by the same look are all there is [semantics 8.1]", () => {
+    const estimate = fixedEstimator([cpus(4)]);
+    expect(amountOf(oversubscribedBy(estimate, usage([use("a", [revocable(1.5)])])))).toBe(4);
+    expect(amountOf(oversubscribedBy(estimate, usage([use("a", [revocable(5)])])))).toBe(5);
+  });
+
+  test("see what a default executor holds once, however many tasks it has", () => {
+    const agent = AgentHarness.registered();
+    const executor = {
+      type: "DEFAULT",
+      executor_id: { value: "e" },
+      resources: [revocable(0.5)],
+    } as const;
+    const tasks = ["a", "b"].map((id) =>
+      commandTask(id, { executor, resources: [revocable(1), cpus(1)] }),
+    );
+    agent.command({
+      kind: "runTaskGroup",
+      framework: framework(F),
+      executor,
+      taskGroup: { tasks },
+      launchesExecutor: true,
+    });
+    expect(amountOf(revocableInUse(agent.core.state.containers.values()))).toBe(2.5);
   });
 
   test("processors that were given and idle at the busiest moment of the window", () => {
@@ -92,14 +123,25 @@ describe("QoS controllers", () => {
 describe("an agent that gives more than it has", () => {
   test("tells its master what is in use and what is left, when that changed [semantics 8.1]", () => {
     const agent = AgentHarness.registered();
-    agent.runToRunning(framework(F), commandTask("t", { resources: [revocable(1)] }));
-    agent.input({ kind: "oversubscribable", resources: [revocable(2)] });
+    agent.input({ kind: "oversubscribable", resources: [revocable(2), revocable(1)] });
     const [told, ...others] = agent.sent();
     expect(told).toMatchObject({ kind: "oversubscribedChanged" });
     expect(others).toEqual([]);
     expect(amountOf(agent.core.state.oversubscribed)).toBe(3);
-    agent.input({ kind: "oversubscribable", resources: [revocable(2)] });
+    agent.input({ kind: "oversubscribable", resources: [revocable(3)] });
     expect(agent.sent()).toEqual([]);
+  });
+
+  test("tells what it found while it waited for the answer to its registration", () => {
+    const agent = new AgentHarness();
+    agent.recover();
+    agent.input({ kind: "linkUp", epoch: "m" });
+    agent.input({ kind: "oversubscribable", resources: [revocable(2)] });
+    expect(agent.sent().map(({ kind }) => kind)).toEqual(["register"]);
+    const message = { agentId: "a", totalPingTimeoutMs: 75_000, isReregistration: false };
+    agent.input({ kind: "masterMessage", message: { kind: "registered", ...message } });
+    const changes = agent.sent().filter(({ kind }) => kind === "oversubscribedChanged");
+    expect(changes).toMatchObject([{ resources: [{ scalar: { value: 2 } }] }]);
   });
 
   test("tells it again with the next registration", () => {
@@ -122,8 +164,45 @@ describe("an agent that gives more than it has", () => {
     expect(agent.take()).toEqual(["destroy"]);
     agent.input({ kind: "qosCorrections", containerIds });
     expect(agent.take()).toEqual([]);
+    // The built-in executor sees nothing but a process that was killed.
+    agent.update(F, "r", "TASK_FAILED", { reason: "REASON_COMMAND_EXECUTOR_FAILED" });
+    expect(agent.take()).toEqual([]);
     agent.terminated(F, "r", 9);
     expect(agent.take()).toContain("update r TASK_GONE SOURCE_AGENT REASON_CONTAINER_PREEMPTED");
     expect(agent.core.state.counters["slave/executors_preempted"]).toBe(1);
+  });
+
+  test("believes a task that was done before it could be preempted", () => {
+    const agent = AgentHarness.registered();
+    agent.runToRunning(framework(F), commandTask("r", { resources: [revocable(1)] }));
+    const containerIds = [brand<ContainerId>(agent.containerOf(F, "r"))];
+    agent.input({ kind: "qosCorrections", containerIds });
+    agent.update(F, "r", "TASK_FINISHED");
+    expect(agent.take()).toContain("update r TASK_FINISHED SOURCE_EXECUTOR");
+  });
+
+  test("ends the rest of a group with the task that it preempts [semantics 7.2]", () => {
+    const agent = AgentHarness.registered();
+    const executor = { type: "DEFAULT", executor_id: { value: "e" } } as const;
+    const tasks = [
+      commandTask("r", { executor, resources: [revocable(1)] }),
+      commandTask("t", { executor, resources: [cpus(1)] }),
+    ];
+    agent.command({
+      kind: "runTaskGroup",
+      framework: framework(F),
+      executor,
+      taskGroup: { tasks },
+      launchesExecutor: true,
+    });
+    for (const { task_id: id } of tasks) agent.launched(F, `e/${id.value}`);
+    const containerIds = [brand<ContainerId>(agent.containerOf(F, "e/r"))];
+    agent.input({ kind: "qosCorrections", containerIds });
+    agent.take();
+    agent.terminated(F, "e/r", 9);
+    expect(agent.take()).toEqual([
+      "update r TASK_LOST SOURCE_AGENT REASON_CONTAINER_PREEMPTED",
+      "event e/t KILL",
+    ]);
   });
 });

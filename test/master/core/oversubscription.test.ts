@@ -52,6 +52,38 @@ test("a new estimate voids offers of the old one; what is in use stays counted [
   expect(entry?.total.scalarMilli("cpus")).toBe(7000);
 });
 
+function revocableOn(world: World, agentId: string | undefined): number | undefined {
+  const entry = world.state.agents.get(agentId as never);
+  return entry?.total.filter(({ isRevocable }) => isRevocable).scalarMilli("cpus");
+}
+
+test("what comes free beyond the newest estimate is not there any more [semantics 8.2]", () => {
+  const world = new World();
+  const agent = world.addAgent("cpus:4;mem:4096");
+  const stream = world.subscribe(ABLE);
+  world.tell(agent.link, { kind: "oversubscribedChanged", resources: [revocable(2)] });
+  world.advance(1000);
+  launchRevocable(world, stream, "t", 1.5);
+  // The agent tells it once, and has nothing to tell when a task that it never told of ends.
+  world.tell(agent.link, { kind: "oversubscribedChanged", resources: [revocable(0.5)] });
+  expect(revocableOn(world, agent.id)).toBe(1500);
+  agent.update(stream, "t", "TASK_FAILED");
+  world.advance(6000);
+  expect(revocableOn(world, agent.id)).toBe(500);
+  expect(cpusIn(lastOffer(stream), true)).toBe(0.5);
+});
+
+test("a newer link that costs a framework its tasks leaves nothing of what they used", () => {
+  const world = new World();
+  const agent = world.addAgent("cpus:4;mem:4096");
+  const stream = world.subscribe({ ...ABLE, checkpoint: false });
+  world.tell(agent.link, { kind: "oversubscribedChanged", resources: [revocable(2)] });
+  world.advance(1000);
+  launchRevocable(world, stream, "t", 1.5);
+  agent.connect({ tasks: [] });
+  expect(revocableOn(world, agent.id)).toBe(0);
+});
+
 test("resources that are not revocable amounts are refused, and nothing changes", () => {
   const world = new World();
   const agent = world.addAgent("cpus:4;mem:4096");

@@ -6,18 +6,25 @@ import type { Resource } from "../../../protocol/v1/types.ts";
 import { Bundle } from "../../../resources/bundle.ts";
 import { ResourceKinds } from "../../../resources/kinds.ts";
 import { CPU_RESERVE_SHARE, CPU_STEP_MILLI, USAGE_WINDOW_MS } from "./limits.ts";
-import { type ContainerUse, cpuMilliOf, isRevocable, type Usage } from "./usage.ts";
+import { type ContainerUse, cpuMilliOf, type Usage } from "./usage.ts";
 
 /** Keeps what it needs of earlier looks. Answers with revocable scalars. */
 export type Estimator = (usage: Usage) => readonly Resource[];
 
+/**
+ * All revocable resources there are: what is left over and what is in use, both by one look, since
+ * what was launched or ended after it would count twice or not at all.
+ */
+export function oversubscribedBy(estimator: Estimator, usage: Usage): readonly Resource[] {
+  return [...estimator(usage), ...usage.inUse];
+}
+
 /** A constant amount, less what of it is in use. */
 export function fixedEstimator(resources: readonly Resource[]): Estimator {
   const revocable = resources.map((resource) => ({ ...resource, revocable: {} }));
-  return ({ containers }) => {
+  return ({ inUse }) => {
     const kinds = new ResourceKinds();
-    const used = containers.flatMap((container) => container.resources).filter(isRevocable);
-    const taken = Bundle.from(kinds, used).withoutAllocation();
+    const taken = Bundle.from(kinds, inUse).withoutAllocation();
     return Bundle.from(kinds, revocable).beyond(taken).toResources();
   };
 }
@@ -36,8 +43,8 @@ export function usageEstimator(): Estimator {
     looks.push({ atMs: usage.atMs, idleMilli });
     while ((looks[0]?.atMs ?? usage.atMs) < usage.atMs - USAGE_WINDOW_MS) looks.shift();
     const least = Math.min(...looks.map((look) => look.idleMilli));
-    const inUse = sumOf(usage.containers, (use) => cpuMilliOf(use.resources, true));
-    const milli = Math.floor((least - inUse) / CPU_STEP_MILLI) * CPU_STEP_MILLI;
+    const milli =
+      Math.floor((least - cpuMilliOf(usage.inUse, true)) / CPU_STEP_MILLI) * CPU_STEP_MILLI;
     return milli <= 0 ? [] : [revocableCpus(milli)];
   };
 }

@@ -11,14 +11,21 @@ import { type ExecutorState, isGroupMember, shownExecutorId } from "../state.ts"
 import { log, type Step, send } from "../step.ts";
 import { isRevocable } from "./usage.ts";
 
-/** What is left over beside the revocable resources that are in use; revocable scalars. */
-export function oversubscribable(step: Step, estimate: readonly Resource[]): void {
+/** A look at the host found these, in use or left over; revocable scalars. */
+export function oversubscribable(step: Step, resources: readonly Resource[]): void {
+  const found = Bundle.from(new ResourceKinds(), resources).withoutAllocation();
+  step.state.oversubscribable = found.toResources();
+  tellOversubscribed(step);
+}
+
+/** Tells a master that counts this agent as registered what it does not know yet. */
+export function tellOversubscribed(step: Step): void {
   const { state } = step;
-  const kinds = new ResourceKinds();
-  const total = Bundle.from(kinds, [...estimate, ...revocableInUse(step)]).withoutAllocation();
-  if (total.equals(Bundle.from(kinds, state.oversubscribed))) return;
-  state.oversubscribed = total.toResources();
   if (state.phase !== "running") return;
+  const kinds = new ResourceKinds();
+  const newest = Bundle.from(kinds, state.oversubscribable);
+  if (newest.equals(Bundle.from(kinds, state.oversubscribed))) return;
+  state.oversubscribed = state.oversubscribable;
   send(step, { kind: "oversubscribedChanged", resources: state.oversubscribed });
 }
 
@@ -43,9 +50,10 @@ function isPreemptible(executor: ExecutorState): boolean {
   return isLive && resourcesOf(executor).some(isRevocable);
 }
 
-function revocableInUse({ state }: Step): Resource[] {
+/** What executors that are not over hold of revocable resources, with their tasks. */
+export function revocableInUse(executors: Iterable<ExecutorState>): Resource[] {
   const groups = new Set<string>();
-  const held = [...state.containers.values()].flatMap((executor) => {
+  const held = [...executors].flatMap((executor) => {
     if (executor.phase === "terminated") return [];
     const key = `${executor.frameworkId}/${shownExecutorId(executor)}`;
     // What a default executor holds counts once, however many containers its tasks have.

@@ -16,6 +16,8 @@ export interface Usage {
   /** Milliseconds of a clock that never goes back. */
   readonly atMs: number;
   readonly containers: readonly ContainerUse[];
+  /** Revocable resources that are in use; what a default executor holds is there once. */
+  readonly inUse: readonly Resource[];
   /** Runnable processes on average over 5 and 15 minutes. */
   readonly load: { readonly fiveMinutes: number; readonly fifteenMinutes: number };
   /** Percent of the last ten seconds in which something waited; undefined without PSI. */
