@@ -6,17 +6,21 @@
 import type { CheckpointOperation } from "../../src/agent/core/checkpoint-state.ts";
 import { isTerminalState } from "../../src/agent/core/inputs.ts";
 import { brand, type StreamId } from "../../src/base/ids.ts";
+import type { MasterInput } from "../../src/master/core/inputs.ts";
 import type { MasterState } from "../../src/master/core/state.ts";
 import type { MasterToAgent } from "../../src/protocol/link-frames.ts";
 import type { Offer, SchedulerEvent } from "../../src/protocol/v1/types.ts";
 import type { MemoryCheckpoint } from "../agent/core/memory-checkpoint.ts";
-import { cpusMilliOf } from "./cpus.ts";
+import { type CpuSort, cpusMilliOf } from "./cpus.ts";
 import { OperationJudge } from "./operation-judge.ts";
+import { OversubscriptionJudge } from "./oversubscription-judge.ts";
 import { checkLimits } from "./quota-judge.ts";
 import type { World } from "./world.ts";
 
 interface Refusal {
   readonly cpusMilli: number;
+  readonly revocableCpusMilli: number;
+  readonly revocableMemMilli: number;
   readonly memMilli: number;
   readonly diskMilli: number;
   readonly untilMs: number;
@@ -45,10 +49,12 @@ export class Judge {
   readonly #suppressed = new Map<string, ReadonlySet<string>>();
   /** Of operations on resources. */
   readonly operations: OperationJudge;
+  readonly oversubscription: OversubscriptionJudge;
 
   constructor(world: World) {
     this.#world = world;
     this.operations = new OperationJudge(world);
+    this.oversubscription = new OversubscriptionJudge(world);
   }
 
   isRemoved(frameworkId: string): boolean {
@@ -64,7 +70,7 @@ export class Judge {
     host: {
       readonly name: string;
       readonly cpusMilli: number;
-      aliveCpusMilli(isCounted: (frameworkId: string) => boolean): number;
+      aliveCpusMilli(sort: CpuSort, isCounted: (frameworkId: string) => boolean): number;
     },
     process: { readonly frameworkId: string; readonly taskId: string },
   ): void {
@@ -73,7 +79,7 @@ export class Judge {
     this.#starts.set(key, count);
     this.#world.check(count === 1, () => `task ${key} was started ${count} times`);
     // What a removed framework left is being killed; the master has given it away already, as Mesos.
-    const used = host.aliveCpusMilli((frameworkId) => !this.#shutDown.has(frameworkId));
+    const used = host.aliveCpusMilli("plain", (frameworkId) => !this.#shutDown.has(frameworkId));
     this.#world.check(
       used <= host.cpusMilli,
       () => `${host.name} runs ${used} of ${host.cpusMilli} thousandths of cpus`,
@@ -204,6 +210,7 @@ export class Judge {
       this.#offered(offer);
       this.#checkAgent(state, offer);
       this.#checkAppetite(state, offer);
+      this.oversubscription.offered(state, offer);
       checkLimits(this.#world, state, state.policy.quotas, offer);
     }
   }
@@ -236,42 +243,55 @@ export class Judge {
   #offered(offer: Offer): void {
     // What is reserved is another kind of resource, which no filter of unreserved ones covers.
     if (hasReserved(offer)) return;
-    const { cpusMilli, memMilli, diskMilli } = amountOf(offer);
+    const amount = amountOf(offer);
     const refusals = this.#refusals.get(refusalKey(offer)) ?? [];
     for (const refusal of refusals) {
       if (refusal.untilMs <= this.#world.time.nowMs) continue;
       this.#world.check(
-        cpusMilli > refusal.cpusMilli ||
-          memMilli > refusal.memMilli ||
-          diskMilli > refusal.diskMilli,
+        AMOUNTS.some((name) => amount[name] > refusal[name]),
         () =>
-          `${refusalKey(offer)} was offered ${cpusMilli}/${memMilli} again ${refusal.untilMs - this.#world.time.nowMs} ms before its filter ends`,
+          `${refusalKey(offer)} was offered ${JSON.stringify(amount)} again ${refusal.untilMs - this.#world.time.nowMs} ms before its filter ends`,
       );
     }
   }
 
   /** Offered and used together never exceed what an agent has, counted anew from the messages. */
-  masterStepped(state: MasterState): void {
+  masterStepped(state: MasterState, input: MasterInput): void {
+    this.oversubscription.masterStepped(state, input);
     for (const agent of state.agents.values()) {
       let sum = 0;
       for (const offerId of agent.offers) {
-        sum += cpusMilliOf(state.offers.get(offerId)?.resources.toResources() ?? []);
+        sum += cpusMilliOf(state.offers.get(offerId)?.resources.toResources() ?? [], "plain");
       }
       for (const task of agent.tasks) {
-        if (task.holdsResources) sum += cpusMilliOf(task.description.resources ?? []);
+        if (task.holdsResources) sum += cpusMilliOf(task.description.resources ?? [], "plain");
       }
-      const total = agent.total.scalarMilli("cpus");
+      const total = cpusMilliOf(agent.info.resources ?? [], "plain");
       this.#world.check(sum <= total, () => `${agent.id} has ${total} but gave away ${sum}`);
     }
   }
 }
 
+const AMOUNTS = [
+  "cpusMilli",
+  "revocableCpusMilli",
+  "memMilli",
+  "revocableMemMilli",
+  "diskMilli",
+] as const;
+
 function amountOf(offer: Offer): Omit<Refusal, "untilMs"> {
-  const milliOf = (wanted: string): number =>
+  const milliOf = (wanted: string, isRevocable: boolean): number =>
     (offer.resources ?? [])
-      .filter(({ name }) => name === wanted)
+      .filter(({ name, revocable }) => name === wanted && (revocable !== undefined) === isRevocable)
       .reduce((sum, { scalar }) => sum + Math.round((scalar?.value ?? 0) * 1000), 0);
-  return { cpusMilli: milliOf("cpus"), memMilli: milliOf("mem"), diskMilli: milliOf("disk") };
+  return {
+    cpusMilli: milliOf("cpus", false),
+    revocableCpusMilli: milliOf("cpus", true),
+    memMilli: milliOf("mem", false),
+    revocableMemMilli: milliOf("mem", true),
+    diskMilli: milliOf("disk", false),
+  };
 }
 
 function hasReserved({ resources }: Offer): boolean {

@@ -4,6 +4,7 @@
  */
 
 import { isTerminalState } from "../../src/agent/core/inputs.ts";
+import { must } from "../../src/base/assert.ts";
 import type { StreamId } from "../../src/base/ids.ts";
 import type {
   FrameworkInfo,
@@ -30,6 +31,8 @@ export interface KnownTask {
   /** What it was last told; STAGING from the launch on. */
   status: TaskStatus | undefined;
   isKilled: boolean;
+  /** Ids of all tasks of its group; none without one. */
+  group: readonly string[];
 }
 
 interface Habits {
@@ -42,6 +45,8 @@ interface Habits {
   readonly roles: readonly string[];
   /** Makes volumes that several tasks may use. */
   readonly isSharing: boolean;
+  /** Takes what may be taken back at any time, except while it has thought better of it. */
+  readonly isBearing: boolean;
 }
 
 const ROLES = ["*", "web", "web/db", "batch"];
@@ -62,6 +67,7 @@ export class SimFramework {
   #isSubscribed = false;
   /** Of its roles, those it subscribes to now. */
   #roleCount = 2;
+  #isBearingNow = true;
   #nextTask = 0;
   #nextOperation = 0;
   #nextVolume = 0;
@@ -84,6 +90,7 @@ export class SimFramework {
         dice.chance(0.3) ? 2 : 1,
       ),
       isSharing: dice.chance(0.3),
+      isBearing: dice.chance(0.6),
     };
     world.log(`${name} ${JSON.stringify(this.habits)}`);
     this.#connectLater(dice.below(2000));
@@ -101,7 +108,7 @@ export class SimFramework {
     if (choice < 0.3) this.#killSome();
     else if (choice < 0.45) this.reconcile(dice.chance(0.5));
     else if (choice < 0.55) this.#suppress();
-    else if (choice < 0.6) this.#changeRoles();
+    else if (choice < 0.6) this.#changeItself();
     else if (choice < 0.75) this.revive();
     else if (choice < 0.95) this.breakOff();
     else if (this.#world.areFaultsOn) this.#tearDown();
@@ -191,6 +198,9 @@ export class SimFramework {
   #info(): FrameworkInfo {
     const capabilities: FrameworkInfoCapability[] = [{ type: "MULTI_ROLE" }];
     if (this.habits.isSharing) capabilities.push({ type: "SHARED_RESOURCES" });
+    if (this.habits.isBearing && this.#isBearingNow) {
+      capabilities.push({ type: "REVOCABLE_RESOURCES" });
+    }
     if (this.habits.isPartitionAware) capabilities.push({ type: "PARTITION_AWARE" });
     return {
       user: "root",
@@ -240,8 +250,13 @@ export class SimFramework {
     const { dice } = this.#world;
     this.offersSeen += 1;
     const isWanted = this.#world.areFaultsOn && dice.chance(0.5);
-    const cpus = (offer.resources ?? []).find(({ name }) => name === "cpus")?.scalar?.value ?? 0;
-    if (!isWanted || cpus < 0.1) {
+    const plain = cpusOf(offer, false);
+    const revocable = cpusOf(offer, true);
+    this.#world.check(
+      this.habits.isBearing || revocable === 0,
+      () => `${this.name} is offered revocable resources, of which it knows nothing`,
+    );
+    if (!isWanted || Math.max(plain, revocable) < 0.1) {
       const refuse_seconds = dice.pick([0, 1, 5, 60, 600]) ?? 5;
       const decline = { offer_ids: [offer.id], filters: { refuse_seconds } };
       this.#callOnce({ type: "DECLINE", decline }, (before) => {
@@ -256,19 +271,35 @@ export class SimFramework {
     }
     const tasks: TaskInfo[] = [];
     const count = 1 + dice.below(2);
-    for (let index = 0; index < count; index++) tasks.push(this.#makeTask(offer, cpus / count / 2));
+    for (let index = 0; index < count; index++) {
+      const isRevocable = revocable >= 0.1 && (plain < 0.1 || dice.chance(0.6));
+      // Of what may be taken back all is used now and then.
+      const cpus = isRevocable
+        ? (revocable / count) * (dice.pick([0.5, 1]) ?? 1)
+        : plain / count / 2;
+      tasks.push(this.#makeTask(offer, cpus, isRevocable));
+    }
     const operations = [dice.chance(0.2) ? this.#groupOf(tasks) : launchOf(tasks)];
     this.#callOnce({ type: "ACCEPT", accept: { offer_ids: [offer.id], operations } });
   }
 
   /** The tasks under one of a few executors, which may run already. */
   #groupOf(tasks: readonly TaskInfo[]): OfferOperation {
+    const { dice } = this.#world;
+    const isRevocable = tasks.every(isOnRevocable) && dice.chance(0.5);
     const resources = [
-      { name: "cpus", type: "SCALAR", scalar: { value: 0.01 } },
+      {
+        name: "cpus",
+        type: "SCALAR",
+        scalar: { value: 0.01 },
+        ...(isRevocable && { revocable: {} }),
+      },
       { name: "mem", type: "SCALAR", scalar: { value: 32 } },
       { name: "disk", type: "SCALAR", scalar: { value: 1 } },
     ] as const;
-    const executor_id = { value: `${this.name}-e${this.#world.dice.below(2)}` };
+    const executor_id = { value: `${this.name}-${isRevocable ? "r" : "e"}${dice.below(2)}` };
+    const group = tasks.map(({ task_id }) => task_id.value);
+    for (const taskId of group) must(this.tasks.get(taskId), "a task just made").group = group;
     const executor = { type: "DEFAULT", executor_id, resources } as const;
     return { type: "LAUNCH_GROUP", launch_group: { executor, task_group: { tasks } } };
   }
@@ -291,7 +322,7 @@ export class SimFramework {
       return named;
     });
     if (operations.length === 0 || dice.chance(0.3)) {
-      const tasks = [this.#makeTask(offer, 0.1)];
+      const tasks = [this.#makeTask(offer, 0.1, false)];
       operations.push({ type: "LAUNCH", launch: { task_infos: tasks } });
     }
     this.#callOnce({ type: "ACCEPT", accept: { offer_ids: [offer.id], operations } });
@@ -322,10 +353,11 @@ export class SimFramework {
     }
   }
 
-  #makeTask(offer: Offer, cpus: number): TaskInfo {
+  #makeTask(offer: Offer, cpus: number, isRevocable: boolean): TaskInfo {
     const taskId = `${this.name}-t${this.#nextTask++}`;
     const agentId = offer.agent_id.value;
-    this.tasks.set(taskId, { taskId, agentId, status: undefined, isKilled: false });
+    this.tasks.set(taskId, { taskId, agentId, status: undefined, isKilled: false, group: [] });
+    const allocation_info = { role: roleOf(offer) };
     return {
       name: taskId,
       task_id: { value: taskId },
@@ -337,7 +369,8 @@ export class SimFramework {
           name: "cpus",
           type: "SCALAR",
           scalar: { value: Math.max(0.01, Math.floor(cpus * 1000) / 1000) },
-          allocation_info: { role: roleOf(offer) },
+          allocation_info,
+          ...(isRevocable && { revocable: {} }),
         },
         ...this.#someVolume(offer),
       ],
@@ -373,6 +406,7 @@ export class SimFramework {
     const task = this.tasks.get(taskId);
     const { uuid, agent_id } = status;
     if (uuid !== undefined) this.#judge.delivered(uuid);
+    this.#judge.oversubscription.told(`${this.frameworkId}/${taskId}`, status);
     if (task !== undefined) {
       const isFinal = task.status?.uuid !== undefined && isTerminalState(task.status.state);
       this.#world.check(
@@ -407,10 +441,11 @@ export class SimFramework {
     });
   }
 
-  /** Leaves its second role, or comes back to it. */
-  #changeRoles(): void {
+  /** Leaves its second role or comes back to it, and the same with what may be taken back. */
+  #changeItself(): void {
     const frameworkId = this.frameworkId ?? "";
-    this.#roleCount = this.#roleCount === 2 ? 1 : 2;
+    if (this.#world.dice.chance(0.5)) this.#roleCount = this.#roleCount === 2 ? 1 : 2;
+    else this.#isBearingNow = !this.#isBearingNow;
     const update_framework = { framework_info: this.#info() };
     this.#callOnce({ type: "UPDATE_FRAMEWORK", update_framework }, () => {
       this.#judge.filtersCleared(frameworkId);
@@ -460,6 +495,17 @@ export class SimFramework {
 
 function launchOf(tasks: readonly TaskInfo[]): OfferOperation {
   return { type: "LAUNCH", launch: { task_infos: tasks } };
+}
+
+function cpusOf(offer: Offer, isRevocable: boolean): number {
+  const cpus = (offer.resources ?? []).find(
+    ({ name, revocable }) => name === "cpus" && (revocable !== undefined) === isRevocable,
+  );
+  return cpus?.scalar?.value ?? 0;
+}
+
+function isOnRevocable({ resources }: TaskInfo): boolean {
+  return (resources ?? []).some(({ revocable }) => revocable !== undefined);
 }
 
 function roleOf(offer: Offer): string {

@@ -20,12 +20,13 @@ import type {
 import type { Resource } from "../../src/protocol/v1/types.ts";
 import { agentOptions } from "../agent/core/agent-harness.ts";
 import { MemoryCheckpoint } from "../agent/core/memory-checkpoint.ts";
-import { cpusMilliOf } from "./cpus.ts";
+import { type CpuSort, cpusMilliOf } from "./cpus.ts";
 import { Folders } from "./folders.ts";
 import type { Judge } from "./judge.ts";
 import type { Caller, Masters } from "./masters.ts";
 import { volumeKey } from "./operation-judge.ts";
 import type { SimLink } from "./sim-link.ts";
+import { SimOversubscription } from "./sim-oversubscription.ts";
 import type { World } from "./world.ts";
 
 /** A container's first process. */
@@ -33,11 +34,14 @@ export interface SimProcess {
   readonly containerId: string;
   readonly frameworkId: string;
   readonly taskId: string;
-  readonly cpusMilli: number;
+  readonly cpusMilli: Readonly<Record<CpuSort, number>>;
   readonly ignoresTerm: boolean;
+  readonly isCheckpointed: boolean;
   isAlive: boolean;
   /** The master told the whole agent to end. */
   isDisowned: boolean;
+  /** It was killed because a QoS controller wanted it to end. */
+  isPreempted: boolean;
   /** What the keeper wrote; undefined after a reboot, when nobody saw the end. */
   result: ContainerResult | undefined;
 }
@@ -78,6 +82,7 @@ export class SimHost implements Caller {
   #link: SimLink | undefined;
   /** Of the master that it is connected to, or was last. */
   epoch = "";
+  readonly #oversubscription: SimOversubscription;
   /** Grows with each start, so that what an earlier process left behind finds nobody. */
   #incarnation = 0;
 
@@ -95,11 +100,20 @@ export class SimHost implements Caller {
       { name: "mem", type: "SCALAR", scalar: { value: options.cpus * 512 } },
       { name: "disk", type: "SCALAR", scalar: { value: options.cpus * 256 } },
     ];
+    this.#oversubscription = new SimOversubscription(world, judge.oversubscription, {
+      host: this,
+      input: (input) => this.#input(input),
+    });
     this.start();
   }
 
   get core(): AgentCore | undefined {
     return this.#core;
+  }
+
+  /** Beside what is in use, by the last estimate. */
+  get estimate(): readonly Resource[] {
+    return this.#oversubscription.estimate;
   }
 
   get agentId(): string | undefined {
@@ -129,6 +143,7 @@ export class SimHost implements Caller {
       else if (process.result !== undefined) terminations.set(process.containerId, process.result);
     }
     this.#input({ kind: "recovered", checkpoint, bootId: this.#bootId, alive, terminations });
+    this.#oversubscription.start();
     this.#connectLater();
   }
 
@@ -186,10 +201,10 @@ export class SimHost implements Caller {
   }
 
   /** Of the processes that the master counts, and whose framework counts. */
-  aliveCpusMilli(isCounted: (frameworkId: string) => boolean): number {
+  aliveCpusMilli(sort: CpuSort, isCounted: (frameworkId: string) => boolean): number {
     let sum = 0;
     for (const { isAlive, isDisowned, frameworkId, cpusMilli } of this.processes.values()) {
-      if (isAlive && !isDisowned && isCounted(frameworkId)) sum += cpusMilli;
+      if (isAlive && !isDisowned && isCounted(frameworkId)) sum += cpusMilli[sort];
     }
     return sum;
   }
@@ -214,6 +229,7 @@ export class SimHost implements Caller {
     const effects: AgentEffect[] = [];
     for (const input of batch) {
       if (input.kind === "masterMessage" && input.message.kind === "shutdown") this.#disown();
+      this.#oversubscription.hears(input);
       effects.push(...core.step(input, this.#world.time.nowMs));
       effects.push(...this.#plantedAcknowledgement(core, input));
       core.assertInvariants();
@@ -225,6 +241,7 @@ export class SimHost implements Caller {
     this.#commit(
       effects.flatMap((effect) => (effect.kind === "checkpoint" ? [effect.operation] : [])),
     );
+    for (const input of batch) this.#notePreempted(input);
     for (const effect of effects) {
       if (this.#core !== core) return;
       if (effect.kind !== "checkpoint") this.#carryOut(effect);
@@ -233,6 +250,7 @@ export class SimHost implements Caller {
         return;
       }
     }
+    this.#oversubscription.worked();
     if (this.#inputs.length > 0) {
       const next = this.#inputs.shift();
       if (next !== undefined) {
@@ -263,6 +281,14 @@ export class SimHost implements Caller {
       if (operation.kind === "putOperation") this.#noteCreated(operation.operation);
       this.disk.apply([operation]);
     }
+  }
+
+  /** Frameworks that do not checkpoint are told nothing once the agent dies. */
+  #notePreempted(input: AgentInput): void {
+    if (input.kind !== "containerTerminated") return;
+    const process = this.processes.get(input.containerId);
+    if (process?.isPreempted !== true || !process.isCheckpointed) return;
+    this.#judge.oversubscription.preempted(`${process.frameworkId}/${process.taskId}`);
   }
 
   #noteCreated({ operation, status }: ReportedOperation): void {
@@ -299,7 +325,7 @@ export class SimHost implements Caller {
   #carryOut(effect: AgentEffect): void {
     switch (effect.kind) {
       case "send":
-        if (!this.#isWithheld(effect.message)) this.#link?.toMaster(effect.message);
+        this.#send(effect.message);
         break;
       case "reconnect":
         this.#link?.break();
@@ -326,7 +352,11 @@ export class SimHost implements Caller {
         break;
       case "destroyContainer": {
         const process = this.processes.get(effect.containerId);
-        if (process?.isAlive) this.#end(process, { exit: { kind: "signaled", signal: 9 } });
+        if (process?.isAlive !== true) break;
+        process.isPreempted = this.#oversubscription.isPreempted(effect.containerId);
+        // The planted fault: what is to give way runs on.
+        if (process.isPreempted && this.#world.plant === "overlookCorrection") break;
+        this.#end(process, { exit: { kind: "signaled", signal: 9 } });
         break;
       }
       case "cleanupContainer":
@@ -361,6 +391,11 @@ export class SimHost implements Caller {
       default:
         break;
     }
+  }
+
+  #send(message: AgentToMaster): void {
+    const isWithheld = !this.#oversubscription.says(message) || this.#isWithheld(message);
+    if (!isWithheld) this.#link?.toMaster(message);
   }
 
   /** The planted fault: what became of an operation is told only once. */
@@ -407,14 +442,20 @@ export class SimHost implements Caller {
 
   #startProcess(launch: ContainerLaunch): void {
     const { containerId, frameworkId, executorId } = launch;
+    const resources = launch.commandTask?.resources ?? [];
     const process: SimProcess = {
       containerId,
       frameworkId,
       taskId: launch.commandTask?.task_id.value ?? executorId,
-      cpusMilli: cpusMilliOf(launch.commandTask?.resources ?? []),
+      cpusMilli: {
+        plain: cpusMilliOf(resources, "plain"),
+        revocable: cpusMilliOf(resources, "revocable"),
+      },
       ignoresTerm: this.#world.dice.chance(0.2),
+      isCheckpointed: launch.framework.checkpoint === true,
       isAlive: true,
       isDisowned: false,
+      isPreempted: false,
       result: undefined,
     };
     this.processes.set(containerId, process);

@@ -28,6 +28,7 @@ import { masterOptions } from "../master/core/harness.ts";
 import { copyOf } from "./copy.ts";
 import type { Judge } from "./judge.ts";
 import type { Caller, Masters, StreamEnd } from "./masters.ts";
+import { checkCharges } from "./quota-judge.ts";
 import { type LinkEnd, SimLink } from "./sim-link.ts";
 import type { World } from "./world.ts";
 
@@ -86,6 +87,7 @@ export class SimMaster implements Masters {
     const kinds = new ResourceKinds();
     const allocator = new DrfAllocator(kinds, { ...options, masterRegion: undefined });
     if (this.#world.plant === "forgetFilter") forgetFilters(allocator);
+    if (this.#world.plant === "offerRevocable") offerRevocable(allocator);
     if (this.#world.plant === "forgetQuota" && this.#isRestart) forgetQuotas(allocator);
     this.#isRestart = true;
     this.#process = {
@@ -184,8 +186,11 @@ export class SimMaster implements Masters {
     const effects = process.core.step(input, this.#world.time.nowMs);
     // A full scan, and most of a run's time: what is broken stays broken for a few steps.
     this.#steps += 1;
-    if (this.#steps % STEPS_PER_SCAN === 0) process.core.assertInvariants();
-    this.#judge.masterStepped(process.core.state);
+    if (this.#steps % STEPS_PER_SCAN === 0) {
+      process.core.assertInvariants();
+      checkCharges(this.#world, process.core.state, process.allocator);
+    }
+    this.#judge.masterStepped(process.core.state, input);
     for (const effect of effects) {
       if (this.#process !== process) return;
       this.#carryOut(process, effect);
@@ -298,6 +303,15 @@ function forgetFilters(allocator: Allocator): void {
   allocator.recover = (frameworkId, agentId, resources, refuseMs, nowMs): void => {
     count += 1;
     recover(frameworkId, agentId, resources, count % 3 === 0 ? 0 : refuseMs, nowMs);
+  };
+}
+
+/** The planted fault: everybody is taken for one who can bear to lose what it has. */
+function offerRevocable(allocator: Allocator): void {
+  const update = allocator.updateFramework.bind(allocator);
+  allocator.updateFramework = (id, framework): void => {
+    const capabilities = new Set([...framework.capabilities, "REVOCABLE_RESOURCES"] as const);
+    update(id, { ...framework, capabilities });
   };
 }
 

@@ -7,6 +7,7 @@ import { isGroupMember } from "../../src/agent/core/state.ts";
 import { brand } from "../../src/base/ids.ts";
 import { Bundle } from "../../src/resources/bundle.ts";
 import { withCheckpointed } from "../../src/resources/conversion.ts";
+import { cpusMilliOf } from "./cpus.ts";
 import { Judge } from "./judge.ts";
 import { Ensemble } from "./masters/ensemble.ts";
 import type { Masters } from "./masters.ts";
@@ -191,8 +192,10 @@ class Cast {
     if (state === undefined || agent === undefined) return;
     const { kinds } = agent.total;
     const total = withCheckpointed(kinds, state.info.resources ?? [], state.checkpointedResources);
-    const isEqual = total.ok && Bundle.from(kinds, total.value).equals(agent.total);
+    const plain = agent.total.filter(({ isRevocable }) => !isRevocable);
+    const isEqual = total.ok && Bundle.from(kinds, total.value).equals(plain);
     this.#world.check(isEqual, () => `${host.name} and its master differ about its resources`);
+    this.#accountOversubscribed(host, agent.total);
     for (const volume of state.checkpointedResources.filter(isVolume)) {
       const key = volumeKey(volume);
       this.#world.check(host.folders.has(volume), () => `${host.name} has no folder of ${key}`);
@@ -215,6 +218,34 @@ class Cast {
     this.#world.check(open === 0, () => `${host.name} has ${open} unacknowledged operations`);
   }
 
+  /** Nothing but what is in use and what the last estimate found beside it may be taken back. */
+  #accountOversubscribed(host: SimHost, total: Bundle): void {
+    const live = [...(host.core?.state.containers.values() ?? [])].filter(
+      ({ phase }) => phase !== "terminated",
+    );
+    const tasks = live
+      .flatMap((executor) => [...executor.tasks.values()])
+      .flatMap(({ info }) => info.resources ?? []);
+    // A default executor has as many containers as tasks.
+    const executors = new Map(
+      live.map(({ frameworkId, info }) => [`${frameworkId} ${info.executor_id.value}`, info]),
+    );
+    const own = [...executors.values()].flatMap(({ resources = [] }) => resources);
+    const inUse = [...tasks, ...own].filter(({ revocable }) => revocable !== undefined);
+    const expected = Bundle.from(total.kinds, [...host.estimate, ...inUse]).withoutAllocation();
+    const present = total.filter(({ isRevocable }) => isRevocable);
+    this.#world.check(
+      present.equals(expected),
+      () =>
+        `${host.name} has ${expected.describe()} to be taken back, by its master ${present.describe()}`,
+    );
+    const alive = host.aliveCpusMilli("revocable", () => true);
+    this.#world.check(
+      alive === cpusMilliOf(tasks, "revocable"),
+      () => `${host.name} runs ${alive} thousandths of revocable cpus, which are not its tasks'`,
+    );
+  }
+
   #accountFramework(framework: SimFramework, alive: Map<string, SimProcess>): void {
     const { frameworkId } = framework;
     if (frameworkId === undefined || this.#judge.isRemoved(frameworkId) || framework.isOver) return;
@@ -228,6 +259,14 @@ class Cast {
       () => `${framework.name} never learned the end of ${open.join(", ")}`,
     );
     for (const task of framework.tasks.values()) {
+      // What is left of a group is worth nothing without the others.
+      const isBroken = task.group.some(
+        (id) => framework.tasks.get(id)?.status?.reason === "REASON_CONTAINER_PREEMPTED",
+      );
+      this.#world.check(
+        !isBroken || isTaskOver(task),
+        () => `${task.taskId} runs on, while one of its group was preempted`,
+      );
       const key = `${frameworkId}/${task.taskId}`;
       const isAlive = alive.delete(key);
       const told = task.status?.state ?? "nothing";

@@ -13,6 +13,9 @@ export const PLANTS = [
   "forgetQuota",
   "loseReservation",
   "tellOnce",
+  "keepEstimate",
+  "offerRevocable",
+  "overlookCorrection",
 ] as const;
 
 /** Those that take several masters. */

@@ -201,11 +201,11 @@ export class Member {
         program,
         registry: this.#watched(plantedRegistry(world.plant, registrar)),
         log,
-        onStep: (core) => {
+        onStep: (core, input) => {
           this.#checkLeads(id);
           this.#steps += 1;
           if (this.#steps % STEPS_PER_SCAN === 0) core.assertInvariants();
-          judge.masterStepped(core.state);
+          judge.masterStepped(core.state, input);
         },
         crash: () => this.crash(),
       },

@@ -1,6 +1,7 @@
 /** A master that leads: the real core in the real runtime, with the links and streams it is given. */
 import { DrfAllocator } from "../../../src/allocator/drf-allocator.ts";
 import type { StreamId } from "../../../src/base/ids.ts";
+import type { MasterInput } from "../../../src/master/core/inputs.ts";
 import { MasterCore } from "../../../src/master/core/master-core.ts";
 import {
   MasterRuntime,
@@ -31,17 +32,17 @@ export interface Seat {
   readonly registry: RegistryStore;
   readonly log: MasterRuntimeOptions["log"];
   /** After each step, before its effects. */
-  onStep(core: MasterCore): void;
+  onStep(core: MasterCore, input: MasterInput): void;
   /** Now and then after an effect. */
   crash(): void;
 }
 
 class WatchedCore extends MasterCore {
-  onStep: () => void = () => undefined;
+  onStep: (input: MasterInput) => void = () => undefined;
 
   override step(...parameters: Parameters<MasterCore["step"]>): ReturnType<MasterCore["step"]> {
     const effects = super.step(...parameters);
-    this.onStep();
+    this.onStep(parameters[0]);
     return effects;
   }
 }
@@ -62,7 +63,7 @@ export class SimReign {
     const kinds = new ResourceKinds();
     const allocator = new DrfAllocator(kinds, { ...options, masterRegion: undefined });
     const core = new WatchedCore({ options, allocator, kinds });
-    core.onStep = () => seat.onStep(core);
+    core.onStep = (input) => seat.onStep(core, input);
     this.core = core;
     const { clock, rng } = program;
     this.runtime = new MasterRuntime({
