@@ -99,6 +99,12 @@ class Replica {
     return this;
   }
 
+  /** Its file stays. */
+  async leave(): Promise<void> {
+    await this.registrar.close();
+    this.session?.close();
+  }
+
   async lead(): Promise<this> {
     if (this.shared === undefined) throw new Error("not connected");
     expect(await this.registrar.lead(this.shared)).toBe("done");
@@ -124,6 +130,13 @@ async function untilSame(one: Replica, other: Replica): Promise<void> {
     return position === one.registrar.mark.position && hash === one.registrar.mark.hash;
   });
   expect(lists(other.registrar.load())).toEqual(lists(one.registrar.load()));
+}
+
+/** A copy, named b, that has all so far and nothing of what comes. */
+async function leaveBehind(leader: Replica): Promise<void> {
+  const b = await (await Replica.open("b")).connect();
+  await untilSame(leader, b);
+  await b.leave();
 }
 
 describe.skipIf(!isThere)("the registry of several masters", () => {
@@ -262,8 +275,7 @@ describe.skipIf(!isThere)("the registry of several masters", () => {
     await a.registrar.commit([admit(1), admit(2)]);
     const b = await (await Replica.open("b")).connect();
     await untilSame(a, b);
-    await b.registrar.close();
-    b.session?.close();
+    await b.leave();
     const path = join(folder, "b", "registry.db");
     const open = (name: string): Promise<RegistryFile> =>
       RegistryFile.open({ path: name, open: sqliteOpen, log: { write: () => undefined } });
@@ -289,10 +301,7 @@ describe.skipIf(!isThere)("the registry of several masters", () => {
     const told = "the shared registry cannot be read";
     const a = await leading("a");
     await a.registrar.commit([admit(1)]);
-    const b = await (await Replica.open("b")).connect();
-    await untilSame(a, b);
-    b.session?.close();
-    await b.registrar.close();
+    await leaveBehind(a);
     await a.registrar.commit([admit(2)]);
     await a.registrar.commit([admit(3)]);
     const broken = {
@@ -314,8 +323,7 @@ describe.skipIf(!isThere)("the registry of several masters", () => {
   test("a registry of another cluster is neither read nor replaced; one that is empty joins any", async () => {
     const other = await leading("other");
     await other.registrar.commit([admit(100)]);
-    await other.registrar.close();
-    other.session?.close();
+    await other.leave();
     path += "b";
     const a = await leading("a");
     await a.registrar.commit([admit(1)]);
@@ -361,10 +369,7 @@ describe.skipIf(!isThere)("the registry of several masters", () => {
   test("a copy of long ago catches up", async () => {
     const a = await leading("a");
     await a.registrar.commit([admit(1)]);
-    const b = await (await Replica.open("b")).connect();
-    await untilSame(a, b);
-    b.session?.close();
-    await b.registrar.close();
+    await leaveBehind(a);
     for (let number = 2; number < 240; number++) await a.registrar.commit([admit(number)]);
     const again = await (await Replica.open("b")).connect();
     await untilSame(a, again);
@@ -375,8 +380,7 @@ describe.skipIf(!isThere)("the registry of several masters", () => {
     const a = await leading("a");
     await a.registrar.commit([admit(1), admit(2)]);
     await a.registrar.commit([admit(3)]);
-    await a.registrar.close();
-    a.session?.close();
+    await a.leave();
     // Another ensemble, or one that lost all it had.
     path += "b";
     const again = await (await Replica.open("a")).connect();
