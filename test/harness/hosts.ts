@@ -30,6 +30,7 @@ export class Hosts {
   readonly all: readonly Host[];
   readonly #bridge: string;
   readonly #namespaces: readonly string[];
+  readonly #slowed = new Set<Host>();
 
   private constructor(bridge: string, all: readonly Host[], namespaces: readonly string[]) {
     this.#bridge = bridge;
@@ -68,12 +69,15 @@ export class Hosts {
     await mustRun(...to.words, "iptables", "--wait", "-D", "INPUT", "-s", from.ip, "-j", "DROP");
   }
 
-  /** What the host sends is late, and lost where too much of it waits. */
+  /** What the host sends is late, and lost where too much of it waits; once is enough. */
   async slow(host: Host): Promise<void> {
+    if (this.#slowed.has(host)) return;
+    this.#slowed.add(host);
     await mustRun(...host.words, "tc", "qdisc", "add", "dev", "eth0", "root", "tbf", ...SLOW);
   }
 
   async quicken(host: Host): Promise<void> {
+    if (!this.#slowed.delete(host)) return;
     await mustRun(...host.words, "tc", "qdisc", "del", "dev", "eth0", "root");
   }
 
