@@ -7,7 +7,7 @@
 import process from "node:process";
 
 /** Processor time of the event loop between two collections: some megabytes of garbage. */
-const WORK_MS = 25;
+const WORK_MS = 50;
 
 /** To be called whenever some work is done; collects when it was enough. Nothing but on Bun. */
 export async function loadYoungCollector(): Promise<() => void> {

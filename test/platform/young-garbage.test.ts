@@ -6,7 +6,7 @@ import { loadYoungCollector } from "../../src/platform/young-garbage.ts";
 
 const OBJECTS = 1000;
 /** Well above what the collector waits for. */
-const WORK_MS = 100;
+const WORK_MS = 150;
 
 /** References that hold nothing: to objects that nobody else has. */
 function garbage(): readonly WeakRef<object>[] {
