@@ -33,10 +33,11 @@ export function parseSizeBytes(text: string): Result<number> {
   return parseQuantity(text, SIZE_BYTES, "size", "512MB or 2GB");
 }
 
+const DURATIONS_DOWNWARDS = Object.entries(DURATION_MS).reverse();
+
 /** Prints milliseconds in the largest unit that keeps the number whole, as Mesos does. */
 export function formatDurationMs(ms: number): string {
-  const units = Object.entries(DURATION_MS).reverse();
-  for (const [unit, factor] of units) {
+  for (const [unit, factor] of DURATIONS_DOWNWARDS) {
     const count = ms / factor;
     if (count >= 1 && Number.isInteger(count)) return `${count}${unit}`;
   }
