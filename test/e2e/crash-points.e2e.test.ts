@@ -568,7 +568,8 @@ class Life {
     const injection = this.#point === undefined ? [] : ["-e", kill];
     const traced = [STRACE, "-o", this.#trace(), "-e", `trace=${CALLS}`, ...injection, BINARY];
     let isDue = isVictim;
-    await until("the agent to start", async () => {
+    let lastFailure = "";
+    const start = async (): Promise<boolean> => {
       try {
         const command = isDue ? { command: traced as [string, ...string[]] } : {};
         isDue = false;
@@ -576,9 +577,13 @@ class Life {
         return true;
       } catch (error) {
         // A port that was just in use may be taken by somebody's connection for a moment.
-        if (this.#hasDied() || String(error).includes("cannot listen")) return false;
+        lastFailure = String(error);
+        if (this.#hasDied() || lastFailure.includes("cannot listen")) return false;
         throw error;
       }
+    };
+    await until("the agent to start", start).catch((error: unknown) => {
+      throw new Error(`${error}: ${lastFailure}`);
     });
   }
 
