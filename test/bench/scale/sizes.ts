@@ -10,10 +10,10 @@ export const TASK: { readonly cpus: number; readonly mem: number } = { cpus: 0.4
 
 /**
  * Characters of calls that all frameworks together have under way: about what a master answers in
- * thirty milliseconds, so that it waits for nobody and nothing else waits long for it. Fifty of them
+ * fifteen milliseconds, so that it waits for nobody and nothing else waits long for it. Fifty of them
  * still have room each for the acknowledgements of what ran on one agent.
  */
-export const WINDOW_LENGTH: number = 256 * 1024;
+export const WINDOW_LENGTH: number = 128 * 1024;
 
 /** Enough for the slowest machine; a benchmark that hangs must end all the same. */
 export const PATIENCE_MS: number = 600_000;
