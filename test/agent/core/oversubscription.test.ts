@@ -12,7 +12,7 @@ import {
 } from "../../../src/agent/core/oversubscription/qos-controllers.ts";
 import type { ContainerUse, Usage } from "../../../src/agent/core/oversubscription/usage.ts";
 import { brand, type ContainerId } from "../../../src/base/ids.ts";
-import type { Resource } from "../../../src/protocol/v1/types.ts";
+import type { ExecutorInfo, Resource, TaskInfo } from "../../../src/protocol/v1/types.ts";
 import { AgentHarness, commandTask, framework, PARTITION_AWARE } from "./agent-harness.ts";
 
 const F = "f";
@@ -41,6 +41,16 @@ function amountOf(resources: readonly Resource[]): number {
   return resources.reduce((sum, { scalar }) => sum + (scalar?.value ?? 0), 0);
 }
 
+function runGroup(agent: AgentHarness, executor: ExecutorInfo, tasks: readonly TaskInfo[]): void {
+  agent.command({
+    kind: "runTaskGroup",
+    framework: framework(F),
+    executor,
+    taskGroup: { tasks },
+    launchesExecutor: true,
+  });
+}
+
 describe("estimators", () => {
   test("a fixed amount less what is in use; never below nothing [semantics 8.1]", () => {
     const estimate = fixedEstimator([cpus(4)]);
@@ -66,13 +76,7 @@ describe("estimators", () => {
     const tasks = ["a", "b"].map((id) =>
       commandTask(id, { executor, resources: [revocable(1), cpus(1)] }),
     );
-    agent.command({
-      kind: "runTaskGroup",
-      framework: framework(F),
-      executor,
-      taskGroup: { tasks },
-      launchesExecutor: true,
-    });
+    runGroup(agent, executor, tasks);
     expect(amountOf(revocableInUse(agent.core.state.containers.values()))).toBe(2.5);
   });
 
@@ -188,13 +192,7 @@ describe("an agent that gives more than it has", () => {
       commandTask("r", { executor, resources: [revocable(1)] }),
       commandTask("t", { executor, resources: [cpus(1)] }),
     ];
-    agent.command({
-      kind: "runTaskGroup",
-      framework: framework(F),
-      executor,
-      taskGroup: { tasks },
-      launchesExecutor: true,
-    });
+    runGroup(agent, executor, tasks);
     for (const { task_id: id } of tasks) agent.launched(F, `e/${id.value}`);
     const containerIds = [brand<ContainerId>(agent.containerOf(F, "e/r"))];
     agent.input({ kind: "qosCorrections", containerIds });

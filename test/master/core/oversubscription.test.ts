@@ -34,13 +34,23 @@ test("revocable resources go to frameworks that can bear to lose them [semantics
   expect(cpusIn(lastOffer(able), true)).toBe(2);
 });
 
-test("a new estimate voids offers of the old one; what is in use stays counted [semantics 8.2]", () => {
+/** A task uses 1.5 of 2 cpus that an agent has to oversubscribe. */
+function oversubscribed(): {
+  readonly world: World;
+  readonly agent: ReturnType<World["addAgent"]>;
+  readonly stream: ReturnType<World["subscribe"]>;
+} {
   const world = new World();
   const agent = world.addAgent("cpus:4;mem:4096");
   const stream = world.subscribe(ABLE);
   world.tell(agent.link, { kind: "oversubscribedChanged", resources: [revocable(2)] });
   world.advance(1000);
   launchRevocable(world, stream, "t", 1.5);
+  return { world, agent, stream };
+}
+
+test("a new estimate voids offers of the old one; what is in use stays counted [semantics 8.2]", () => {
+  const { world, agent } = oversubscribed();
   world.advance(6000);
   // Told before the agent knew of the task: less than is in use already.
   world.tell(agent.link, { kind: "oversubscribedChanged", resources: [revocable(1)] });
@@ -58,12 +68,7 @@ function revocableOn(world: World, agentId: string | undefined): number | undefi
 }
 
 test("what comes free beyond the newest estimate is not there any more [semantics 8.2]", () => {
-  const world = new World();
-  const agent = world.addAgent("cpus:4;mem:4096");
-  const stream = world.subscribe(ABLE);
-  world.tell(agent.link, { kind: "oversubscribedChanged", resources: [revocable(2)] });
-  world.advance(1000);
-  launchRevocable(world, stream, "t", 1.5);
+  const { world, agent, stream } = oversubscribed();
   // The agent tells it once, and has nothing to tell when a task that it never told of ends.
   world.tell(agent.link, { kind: "oversubscribedChanged", resources: [revocable(0.5)] });
   expect(revocableOn(world, agent.id)).toBe(1500);
