@@ -2,6 +2,7 @@
 import { closeSync, openSync, readSync, rmSync } from "node:fs";
 import type { Clock } from "../base/ports.ts";
 import type { RegistryCopy } from "../http/master/registry-endpoint.ts";
+import { nextTurnOf } from "../registry/store/next-turn.ts";
 import { type FileParts, writeRegistryFileInTurns } from "../registry/store/registry-copies.ts";
 import type { RegistryImage } from "../registry/store/registry-image.ts";
 
@@ -27,11 +28,10 @@ export function registryCopies(options: CopiesOptions): RegistryCopy {
 
 async function makeCopy(options: CopiesOptions): Promise<ReadableStream<Uint8Array>> {
   const { clock, registry, path } = options;
-  const pace = (): Promise<void> => new Promise((resolve) => clock.nextTurn(resolve));
   // What a master left that died meanwhile.
   remove(path);
   try {
-    await writeRegistryFileInTurns(options, path, await registry.image(), pace);
+    await writeRegistryFileInTurns(options, path, await registry.image(), () => nextTurnOf(clock));
     return contentOf(openSync(path, "r"));
   } finally {
     remove(path);

@@ -2,17 +2,12 @@
  * The agent's operator API for containers against the compiled program, in both encodings: nested
  * and standalone ones, sessions with and without a terminal, and what a kill of the agent leaves.
  */
-import { afterEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { AgentClient, type Answer, type Message, written } from "../harness/agent-client.ts";
-import {
-  type AllotProcess,
-  makeWorkDir,
-  processesBelow,
-  removeWorkDir,
-  startAllot,
-} from "../harness/allot-process.ts";
+import { processesBelow } from "../harness/allot-process.ts";
+import { ownProcesses } from "../harness/own-processes.ts";
 import { type Status, TestFramework } from "../harness/test-framework.ts";
 import { until } from "../harness/wait.ts";
 import { JSON_WIRE, PROTOBUF_WIRE, type Wire } from "../harness/wire.ts";
@@ -20,15 +15,7 @@ import { JSON_WIRE, PROTOBUF_WIRE, type Wire } from "../harness/wire.ts";
 const TIMEOUT_MS = 180_000;
 const LASTING = { checkpoint: true, failover_timeout: 3600 };
 
-const folders: string[] = [];
-const processes: AllotProcess[] = [];
-
-afterEach(async () => {
-  for (const running of processes.splice(0)) {
-    if (running.isRunning()) await running.end("SIGKILL");
-  }
-  for (const made of folders.splice(0)) await removeWorkDir(made);
-});
+const own = ownProcesses();
 
 interface Scene {
   readonly workDir: string;
@@ -42,11 +29,9 @@ interface Scene {
 }
 
 async function scene(wire: Wire, ...flags: string[]): Promise<Scene> {
-  const workDir = makeWorkDir();
-  folders.push(workDir);
+  const workDir = own.folder();
   const all = ["--resources=cpus:4;mem:1024;disk:1000", ...flags];
-  const both = await startAllot({ role: "both", workDir, flags: all });
-  processes.push(both);
+  const both = await own.start({ role: "both", workDir, flags: all });
   const framework = await TestFramework.subscribe({ master: both.url, info: LASTING });
   const command = {
     value: "sleep 1000",
@@ -64,7 +49,7 @@ async function scene(wire: Wire, ...flags: string[]): Promise<Scene> {
     restart: async () => {
       await both.end("SIGKILL");
       const ports = [`--port=${port(both.url)}`, `--agent_port=${port(both.agentUrl)}`];
-      processes.push(await startAllot({ role: "both", workDir, flags: [...all, ...ports] }));
+      await own.start({ role: "both", workDir, flags: [...all, ...ports] });
     },
   };
 }

@@ -1,37 +1,22 @@
 /** What tasks hold and do not use, lent to others and taken back, through the compiled program. */
-import { afterEach, beforeEach, expect, test } from "bun:test";
-import {
-  type AllotProcess,
-  makeWorkDir,
-  removeWorkDir,
-  startAllot,
-} from "../harness/allot-process.ts";
+import { expect, test } from "bun:test";
+import { ownProcesses } from "../harness/own-processes.ts";
 import { type Offer, TestFramework, taskInfo } from "../harness/test-framework.ts";
 import { until } from "../harness/wait.ts";
 
 const TIMEOUT_MS = 120_000;
 
-let workDir: string;
-let both: AllotProcess;
+const FLAGS = [
+  "--resources=cpus:1;mem:1024;disk:1000",
+  "--resource_estimator=fixed",
+  "--oversubscribed_resources=cpus:2",
+  "--oversubscribed_resources_interval=1secs",
+  // Every host has at least so much to do.
+  "--qos_controller=load",
+  "--qos_load_5min=-1",
+];
 
-beforeEach(async () => {
-  workDir = makeWorkDir();
-  const flags = [
-    "--resources=cpus:1;mem:1024;disk:1000",
-    "--resource_estimator=fixed",
-    "--oversubscribed_resources=cpus:2",
-    "--oversubscribed_resources_interval=1secs",
-    // Every host has at least so much to do.
-    "--qos_controller=load",
-    "--qos_load_5min=-1",
-  ];
-  both = await startAllot({ role: "both", workDir, flags });
-});
-
-afterEach(async () => {
-  await both.end("SIGTERM");
-  await removeWorkDir(workDir);
-});
+const own = ownProcesses();
 
 function revocableCpus({ resources }: Offer): number {
   return resources
@@ -42,6 +27,7 @@ function revocableCpus({ resources }: Offer): number {
 test(
   "a task on revocable cpus ends as preempted, and its neighbour runs on [semantics 8.1, 8.4]",
   async () => {
+    const both = await own.start({ role: "both", workDir: own.folder(), flags: FLAGS });
     const types = ["MULTI_ROLE", "PARTITION_AWARE", "REVOCABLE_RESOURCES"];
     const framework = await TestFramework.subscribe({
       master: both.url,

@@ -18,7 +18,7 @@ import { newCommandQueue } from "./commands.ts";
 import { log, type MasterContext, tellOperators } from "./context.ts";
 import { rescindOffer, rescindOffersOfAgent } from "./offers.ts";
 import { machineOfAgent } from "./operator/machines.ts";
-import { lastingPart, oversubscribedOf, revocablePart, usedOn } from "./oversubscribed.ts";
+import { countOversubscribed, oversubscribedOf, revocablePart, usedOn } from "./oversubscribed.ts";
 import { type AgentEntry, addressOf, type LinkEntry, type MasterState } from "./state.ts";
 import { agentMessage } from "./views/v1.ts";
 
@@ -58,17 +58,12 @@ export function oversubscribedChanged(
     return;
   }
   agent.oversubscribed = toldOversubscribed(ctx, resources);
-  const total = lastingPart(agent.total);
-  total.add(oversubscribedOf(ctx, agent.oversubscribed, usedOn(ctx, agent)));
-  if (total.equals(agent.total)) return;
-  for (const offerId of [...agent.offers]) {
-    const offer = must(ctx.state.offers.get(offerId), "offer of an agent");
-    if (!revocablePart(offer.resources).isEmpty()) rescindOffer(ctx, offer);
-  }
-  changeAgent(ctx.state, agent, () => {
-    agent.total = total;
+  countOversubscribed(ctx, agent, () => {
+    for (const offerId of [...agent.offers]) {
+      const offer = must(ctx.state.offers.get(offerId), "offer of an agent");
+      if (!revocablePart(offer.resources).isEmpty()) rescindOffer(ctx, offer);
+    }
   });
-  ctx.allocator.updateAgent(agent.id, agent.info, total.clone());
 }
 
 /**

@@ -24,10 +24,19 @@ export function oversubscribedOf(
 
 /** What came free beyond what the agent told is no more there to be offered. */
 export function dropUntold(ctx: MasterContext, agent: AgentEntry, freed: Bundle): void {
-  if (!freed.summary().hasRevocable) return;
+  if (freed.summary().hasRevocable) countOversubscribed(ctx, agent, () => undefined);
+}
+
+/** Counts the revocable part anew; `onChange` is called before the total becomes another. */
+export function countOversubscribed(
+  ctx: MasterContext,
+  agent: AgentEntry,
+  onChange: () => void,
+): void {
   const total = lastingPart(agent.total);
   total.add(oversubscribedOf(ctx, agent.oversubscribed, usedOn(ctx, agent)));
   if (total.equals(agent.total)) return;
+  onChange();
   changeAgent(ctx.state, agent, () => {
     agent.total = total;
   });

@@ -30,6 +30,7 @@ import {
   hashOfEntry,
   hashOfSeed,
 } from "./log-entries.ts";
+import { nextTurnOf } from "./next-turn.ts";
 import type { LogMark, RegistryFile } from "./registry-file.ts";
 import { imageOf, type RegistryImage, replayLog } from "./registry-image.ts";
 import type { RegistryStore, RegistryStoreStats } from "./registry-store.ts";
@@ -258,7 +259,9 @@ export class ReplicatedRegistrar implements RegistryStore {
     if (!isLong && !isLarge) return;
     const { state, mark, cluster } = this.#file;
     // No batch is under way until this is done, so the state stays as it is.
-    const bytes = await encodeSnapshotInTurns({ state, mark, cluster }, () => this.#nextTurn());
+    const bytes = await encodeSnapshotInTurns({ state, mark, cluster }, () =>
+      nextTurnOf(this.#clock),
+    );
     if (shared !== this.#shared || !this.#isLeading) return;
     const outcome = await shared.putSnapshot(position, bytes);
     if (outcome === "done") {
@@ -267,10 +270,6 @@ export class ReplicatedRegistrar implements RegistryStore {
       this.#entryBytes = 0;
     } else if (shared === this.#shared)
       this.#endReign("the registry's snapshot could not be written");
-  }
-
-  #nextTurn(): Promise<void> {
-    return new Promise((resolve) => this.#clock.nextTurn(resolve));
   }
 
   /**
