@@ -31,19 +31,6 @@ export function validateResources(resources: readonly Resource[], path: string):
   return ok(undefined);
 }
 
-/**
- * What a task or an executor may ask for: valid, of one allocation role, not revocable and
- * non-revocable of one name at once, no persistence id twice. An empty list passes; that a task
- * needs something is the caller's rule.
- */
-export function validateTaskResources(resources: readonly Resource[], path: string): Result<void> {
-  const valid = validateResources(resources, path);
-  if (!valid.ok) return valid;
-  const fault =
-    faultOfAllocation(resources) ?? faultOfRevocable(resources) ?? faultOfPersistence(resources);
-  return fault === undefined ? valid : refuse("invalid", `${path} ${fault}`, path);
-}
-
 function validateResource(resource: Resource, path: string): Result<void> {
   if (resource.name === "") {
     return refuse("invalid", `${path} has an empty name; name the resource`, `${path}.name`);
@@ -52,36 +39,4 @@ function validateResource(resource: Resource, path: string): Result<void> {
   if (!value.ok) return value;
   const reserved = validateReservations(resource, path);
   return reserved.ok ? validateDisk(resource, path) : reserved;
-}
-
-function faultOfAllocation(resources: readonly Resource[]): string | undefined {
-  const roles = new Set(resources.map(({ allocation_info }) => allocation_info?.role));
-  if (roles.size <= 1) return undefined;
-  const shown = [...roles].map((role) => role ?? "none").join(", ");
-  return `is allocated to several roles (${excerpt(shown)}); use resources of one role`;
-}
-
-function faultOfRevocable(resources: readonly Resource[]): string | undefined {
-  const revocable = new Map<string, boolean>();
-  for (const { name, revocable: mark } of resources) {
-    const isRevocable = mark !== undefined;
-    if ((revocable.get(name) ?? isRevocable) !== isRevocable) {
-      return `uses both revocable and non-revocable ${excerpt(name)}; use one of them`;
-    }
-    revocable.set(name, isRevocable);
-  }
-  return undefined;
-}
-
-/** Persistence ids are unique per role, as Mesos keeps them. */
-function faultOfPersistence(resources: readonly Resource[]): string | undefined {
-  const seen = new Set<string>();
-  for (const { disk, reservations, role } of resources) {
-    const id = disk?.persistence?.id;
-    if (id === undefined) continue;
-    const key = JSON.stringify([reservations?.at(-1)?.role ?? role ?? "*", id]);
-    if (seen.has(key)) return `uses persistent volume ${excerpt(id)} twice; name it once`;
-    seen.add(key);
-  }
-  return undefined;
 }

@@ -1,7 +1,7 @@
 /** What resources are refused, with the path of the field to blame [semantics 2.11, 3.6, 5, 6.7]. */
 import { describe, expect, test } from "bun:test";
 import type { Resource } from "../../src/protocol/v1/types.ts";
-import { validateResources, validateTaskResources } from "../../src/resources/validate.ts";
+import { validateResources } from "../../src/resources/validate.ts";
 
 const CPUS: Resource = { name: "cpus", type: "SCALAR", scalar: { value: 1 } };
 const DISK: Resource = { ...CPUS, name: "disk" };
@@ -106,34 +106,4 @@ test("sound resources in all forms are accepted", () => {
     shared,
   ];
   expect(validateResources(sound, "r")).toEqual({ ok: true, value: undefined });
-});
-
-describe("a task may not ask for [semantics 6.7]", () => {
-  const cases: readonly [string, readonly Resource[], string][] = [
-    [
-      "two allocation roles",
-      [
-        { ...CPUS, allocation_info: { role: "a" } },
-        { ...CPUS, allocation_info: { role: "b" } },
-      ],
-      "several roles (a, b)",
-    ],
-    [
-      "revocable and other resources of one name",
-      [CPUS, { ...CPUS, revocable: {} }],
-      "both revocable and non-revocable cpus",
-    ],
-    ["one volume twice", [VOLUME, VOLUME], "persistent volume v twice"],
-  ];
-  for (const [what, resources, message] of cases) {
-    test(what, () => {
-      const result = validateTaskResources(resources, "task.resources");
-      expect(result.ok ? "accepted" : result.error.message).toContain(message);
-    });
-  }
-
-  test("but may mix them over different names", () => {
-    const mem: Resource = { ...CPUS, name: "mem", revocable: {} };
-    expect(validateTaskResources([CPUS, mem], "task.resources").ok).toBe(true);
-  });
 });

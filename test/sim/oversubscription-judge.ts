@@ -59,15 +59,15 @@ export class OversubscriptionJudge {
   }
 
   /** An agent takes in that a container is to end for what it holds. */
-  corrected(key: string, task: Preempted & { readonly revocableMilli: number }): void {
+  corrected(key: string, task: Preempted & { readonly isRevocable: boolean }): void {
     this.#corrected.set(key, task);
     this.#world.check(
-      task.revocableMilli > 0,
+      task.isRevocable,
       () => `${key} is to be preempted, but uses nothing that is revocable`,
     );
   }
 
-  /** Its process ended by it, and the agent wrote down how. */
+  /** Its process was ended by it, whatever becomes of the agent afterwards. */
   preempted(key: string): void {
     this.#preempted.add(key);
     this.#checkEnd(key);

@@ -17,8 +17,10 @@ import type {
   SchedulerCall,
   SchedulerEvent,
   TaskInfo,
+  TaskState,
   TaskStatus,
 } from "../../src/protocol/v1/types.ts";
+import type { CpuSort } from "./cpus.ts";
 import type { Judge } from "./judge.ts";
 import type { Masters } from "./masters.ts";
 import { isVolume } from "./operation-judge.ts";
@@ -33,6 +35,8 @@ export interface KnownTask {
   isKilled: boolean;
   /** Ids of all tasks of its group; none without one. */
   group: readonly string[];
+  /** It, or its executor with it, asks for what nobody may ask for together. */
+  isMixed: boolean;
 }
 
 interface Habits {
@@ -48,6 +52,18 @@ interface Habits {
   /** Takes what may be taken back at any time, except while it has thought better of it. */
   readonly isBearing: boolean;
 }
+
+/** What only tasks are that were launched. */
+const LAUNCHED: ReadonlySet<TaskState | undefined> = new Set([
+  "TASK_STARTING",
+  "TASK_RUNNING",
+  "TASK_FINISHED",
+  "TASK_FAILED",
+  "TASK_KILLED",
+]);
+
+/** What an executor of groups has itself. */
+const EXECUTOR_CPUS = 0.01;
 
 const ROLES = ["*", "web", "web/db", "batch"];
 
@@ -269,35 +285,45 @@ export class SimFramework {
       this.#convert(offer);
       return;
     }
-    const tasks: TaskInfo[] = [];
+    this.#launch(offer, plain, revocable);
+  }
+
+  /** One task or two, each for itself or as a group, for which all cpus are of one sort. */
+  #launch(offer: Offer, plain: number, revocable: number): void {
+    const { dice } = this.#world;
+    const isGroup = dice.chance(0.2);
+    const pickSort = (): CpuSort =>
+      revocable >= 0.1 && (plain < 0.1 || dice.chance(0.6)) ? "revocable" : "plain";
+    const groupSort = pickSort();
     const count = 1 + dice.below(2);
-    for (let index = 0; index < count; index++) {
-      const isRevocable = revocable >= 0.1 && (plain < 0.1 || dice.chance(0.6));
-      // Of what may be taken back all is used now and then.
-      const cpus = isRevocable
-        ? (revocable / count) * (dice.pick([0.5, 1]) ?? 1)
-        : plain / count / 2;
-      tasks.push(this.#makeTask(offer, cpus, isRevocable));
+    const tasks = Array.from({ length: count }, () => {
+      const sort = isGroup ? groupSort : pickSort();
+      // Of what may be taken back all is used now and then; a group leaves some for its executor.
+      const most = isGroup ? revocable - EXECUTOR_CPUS : revocable;
+      const share = sort === "plain" ? plain / 2 : most * (dice.pick([0.5, 1]) ?? 1);
+      return this.#makeTask(offer, share / count, { sort, isGroup });
+    });
+    // Now and then what nobody may ask for.
+    const isMixed = this.#world.isFault(0.03);
+    for (const { task_id } of tasks) {
+      must(this.tasks.get(task_id.value), "a task just made").isMixed = isMixed;
     }
-    const operations = [dice.chance(0.2) ? this.#groupOf(tasks) : launchOf(tasks)];
+    const executorSort = isMixed ? otherSort(groupSort) : groupSort;
+    const operations = [
+      isGroup ? this.#groupOf(tasks, executorSort) : launchOf(isMixed ? tasks.map(mixed) : tasks),
+    ];
     this.#callOnce({ type: "ACCEPT", accept: { offer_ids: [offer.id], operations } });
   }
 
   /** The tasks under one of a few executors, which may run already. */
-  #groupOf(tasks: readonly TaskInfo[]): OfferOperation {
+  #groupOf(tasks: readonly TaskInfo[], sort: CpuSort): OfferOperation {
     const { dice } = this.#world;
-    const isRevocable = tasks.every(isOnRevocable) && dice.chance(0.5);
     const resources = [
-      {
-        name: "cpus",
-        type: "SCALAR",
-        scalar: { value: 0.01 },
-        ...(isRevocable && { revocable: {} }),
-      },
+      cpusOfSort(EXECUTOR_CPUS, sort),
       { name: "mem", type: "SCALAR", scalar: { value: 32 } },
       { name: "disk", type: "SCALAR", scalar: { value: 1 } },
     ] as const;
-    const executor_id = { value: `${this.name}-${isRevocable ? "r" : "e"}${dice.below(2)}` };
+    const executor_id = { value: `${this.name}-${sort}${dice.below(2)}` };
     const group = tasks.map(({ task_id }) => task_id.value);
     for (const taskId of group) must(this.tasks.get(taskId), "a task just made").group = group;
     const executor = { type: "DEFAULT", executor_id, resources } as const;
@@ -322,7 +348,7 @@ export class SimFramework {
       return named;
     });
     if (operations.length === 0 || dice.chance(0.3)) {
-      const tasks = [this.#makeTask(offer, 0.1, false)];
+      const tasks = [this.#makeTask(offer, 0.1, { sort: "plain", isGroup: false })];
       operations.push({ type: "LAUNCH", launch: { task_infos: tasks } });
     }
     this.#callOnce({ type: "ACCEPT", accept: { offer_ids: [offer.id], operations } });
@@ -353,10 +379,21 @@ export class SimFramework {
     }
   }
 
-  #makeTask(offer: Offer, cpus: number, isRevocable: boolean): TaskInfo {
+  #makeTask(
+    offer: Offer,
+    cpus: number,
+    { sort, isGroup }: { readonly sort: CpuSort; readonly isGroup: boolean },
+  ): TaskInfo {
     const taskId = `${this.name}-t${this.#nextTask++}`;
     const agentId = offer.agent_id.value;
-    this.tasks.set(taskId, { taskId, agentId, status: undefined, isKilled: false, group: [] });
+    this.tasks.set(taskId, {
+      taskId,
+      agentId,
+      status: undefined,
+      isKilled: false,
+      group: [],
+      isMixed: false,
+    });
     const allocation_info = { role: roleOf(offer) };
     return {
       name: taskId,
@@ -366,12 +403,10 @@ export class SimFramework {
       ...this.#someChecks(),
       resources: [
         {
-          name: "cpus",
-          type: "SCALAR",
-          scalar: { value: Math.max(0.01, Math.floor(cpus * 1000) / 1000) },
+          ...cpusOfSort(Math.max(0.01, Math.floor(cpus * 1000) / 1000), sort),
           allocation_info,
-          ...(isRevocable && { revocable: {} }),
         },
+        ...this.#someMemory(offer, isGroup),
         ...this.#someVolume(offer),
       ],
     };
@@ -390,6 +425,18 @@ export class SimFramework {
       ...(dice.chance(0.1) && { check: { type: "COMMAND", command: { command }, ...times } }),
       ...(dice.chance(0.1) && { health_check: { type: "COMMAND", command, ...times, ...bounds } }),
     };
+  }
+
+  /** Too little to be missed, of either sort whatever that of the cpus; a group's is its executor's. */
+  #someMemory(offer: Offer, isGroup: boolean): Resource[] {
+    const { dice } = this.#world;
+    const isRevocable = dice.chance(0.5) && !isGroup;
+    const present = (offer.resources ?? []).find(
+      ({ name, revocable, reservation }) =>
+        name === "mem" && (revocable !== undefined) === isRevocable && reservation === undefined,
+    );
+    if (present === undefined || (present.scalar?.value ?? 0) < 64 || dice.chance(0.5)) return [];
+    return [{ ...present, scalar: { value: 1 } }];
   }
 
   /** A volume of the offer for a task to use, now and then. */
@@ -412,6 +459,10 @@ export class SimFramework {
       this.#world.check(
         !isFinal || uuid === undefined || isTerminalState(status.state),
         () => `${taskId} is ${status.state} after it was ${task.status?.state}`,
+      );
+      this.#world.check(
+        !task.isMixed || !LAUNCHED.has(status.state),
+        () => `${taskId} is ${status.state}, which nobody may launch`,
       );
       if (!isFinal) task.status = status;
     }
@@ -504,8 +555,23 @@ function cpusOf(offer: Offer, isRevocable: boolean): number {
   return cpus?.scalar?.value ?? 0;
 }
 
-function isOnRevocable({ resources }: TaskInfo): boolean {
-  return (resources ?? []).some(({ revocable }) => revocable !== undefined);
+function cpusOfSort(value: number, sort: CpuSort): Resource {
+  const cpus = { name: "cpus", type: "SCALAR", scalar: { value } } as const;
+  return sort === "plain" ? cpus : { ...cpus, revocable: {} };
+}
+
+function otherSort(sort: CpuSort): CpuSort {
+  return sort === "plain" ? "revocable" : "plain";
+}
+
+/** The same with cpus of the other sort as well. */
+function mixed(task: TaskInfo): TaskInfo {
+  const resources = (task.resources ?? []).flatMap((resource) => {
+    if (resource.name !== "cpus") return [resource];
+    const { revocable, ...plain } = resource;
+    return [plain, { ...plain, revocable: revocable ?? {} }];
+  });
+  return { ...task, resources };
 }
 
 function roleOf(offer: Offer): string {

@@ -40,8 +40,6 @@ export interface SimProcess {
   isAlive: boolean;
   /** The master told the whole agent to end. */
   isDisowned: boolean;
-  /** It was killed because a QoS controller wanted it to end. */
-  isPreempted: boolean;
   /** What the keeper wrote; undefined after a reboot, when nobody saw the end. */
   result: ContainerResult | undefined;
 }
@@ -241,7 +239,7 @@ export class SimHost implements Caller {
     this.#commit(
       effects.flatMap((effect) => (effect.kind === "checkpoint" ? [effect.operation] : [])),
     );
-    for (const input of batch) this.#notePreempted(input);
+    this.#oversubscription.committed();
     for (const effect of effects) {
       if (this.#core !== core) return;
       if (effect.kind !== "checkpoint") this.#carryOut(effect);
@@ -279,16 +277,16 @@ export class SimHost implements Caller {
       const agentId = this.agentId ?? "";
       this.#judge.operations.checkpointed(agentId, this.disk.resources, operation);
       if (operation.kind === "putOperation") this.#noteCreated(operation.operation);
-      this.disk.apply([operation]);
+      this.disk.apply([this.#plantedForgetting(operation)]);
     }
   }
 
-  /** Frameworks that do not checkpoint are told nothing once the agent dies. */
-  #notePreempted(input: AgentInput): void {
-    if (input.kind !== "containerTerminated") return;
-    const process = this.processes.get(input.containerId);
-    if (process?.isPreempted !== true || !process.isCheckpointed) return;
-    this.#judge.oversubscription.preempted(`${process.frameworkId}/${process.taskId}`);
+  /** The planted fault: why a container is to end is not on disk. */
+  #plantedForgetting(operation: CheckpointOperation): CheckpointOperation {
+    if (this.#world.plant !== "forgetCorrection" || operation.kind !== "putExecutor") {
+      return operation;
+    }
+    return { ...operation, executor: { ...operation.executor, pendingEnd: undefined } };
   }
 
   #noteCreated({ operation, status }: ReportedOperation): void {
@@ -350,15 +348,9 @@ export class SimHost implements Caller {
         });
         this.#tellIfOver(effect.launch.containerId);
         break;
-      case "destroyContainer": {
-        const process = this.processes.get(effect.containerId);
-        if (process?.isAlive !== true) break;
-        process.isPreempted = this.#oversubscription.isPreempted(effect.containerId);
-        // The planted fault: what is to give way runs on.
-        if (process.isPreempted && this.#world.plant === "overlookCorrection") break;
-        this.#end(process, { exit: { kind: "signaled", signal: 9 } });
+      case "destroyContainer":
+        this.#destroy(effect.containerId);
         break;
-      }
       case "cleanupContainer":
         this.processes.delete(effect.containerId);
         break;
@@ -391,6 +383,19 @@ export class SimHost implements Caller {
       default:
         break;
     }
+  }
+
+  #destroy(containerId: string): void {
+    const process = this.processes.get(containerId);
+    if (process?.isAlive !== true) return;
+    const isPreempted = this.#oversubscription.isPreempted(containerId);
+    // The planted fault: what is to give way runs on.
+    if (isPreempted && this.#world.plant === "overlookCorrection") return;
+    this.#end(process, { exit: { kind: "signaled", signal: 9 } });
+    // Frameworks that do not checkpoint are told nothing once the agent dies.
+    if (!isPreempted || !process.isCheckpointed) return;
+    this.#judge.oversubscription.preempted(`${process.frameworkId}/${process.taskId}`);
+    if (this.#world.isFault(0.1)) this.crash();
   }
 
   #send(message: AgentToMaster): void {
@@ -455,7 +460,6 @@ export class SimHost implements Caller {
       isCheckpointed: launch.framework.checkpoint === true,
       isAlive: true,
       isDisowned: false,
-      isPreempted: false,
       result: undefined,
     };
     this.processes.set(containerId, process);

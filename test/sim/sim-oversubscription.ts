@@ -18,6 +18,7 @@ import {
   type QosController,
 } from "../../src/agent/core/oversubscription/qos-controllers.ts";
 import type { Usage } from "../../src/agent/core/oversubscription/usage.ts";
+import type { ExecutorState } from "../../src/agent/core/state.ts";
 import type { ContainerId } from "../../src/base/ids.ts";
 import type { AgentToMaster } from "../../src/protocol/link-frames.ts";
 import type { Resource } from "../../src/protocol/v1/types.ts";
@@ -62,8 +63,9 @@ export class SimOversubscription {
   /** Thousandths of revocable cpus that the agent found last, and told its master last. */
   #foundMilli = 0;
   #toldMilli = 0;
-  /** Containers that this process was told to end. */
-  #corrected = new Set<string>();
+  /** Containers that the agent was told to end by what it does now, and by what is on its disk. */
+  #deciding = new Set<string>();
+  readonly #corrected = new Set<string>();
   /** What the estimator of this process found last. */
   estimate: readonly Resource[] = [];
 
@@ -87,8 +89,12 @@ export class SimOversubscription {
     this.#lookedMilli = 0;
     this.#foundMilli = 0;
     this.#toldMilli = 0;
-    this.#corrected = new Set();
+    this.#deciding = new Set();
     this.estimate = [];
+    for (const containerId of this.#corrected) {
+      if (this.#host.processes.has(containerId)) this.#expectEnd(containerId);
+      else this.#corrected.delete(containerId);
+    }
     if (!this.#isAble) return;
     const name = dice.pick(["fixed", "fixed", "usage", "usage", undefined]);
     if (name !== undefined) {
@@ -122,6 +128,15 @@ export class SimOversubscription {
     this.#foundMilli = cpusMilliOf(input.resources, "revocable");
   }
 
+  /** What the agent has decided is on its disk, and nothing of it was done before. */
+  committed(): void {
+    for (const containerId of this.#deciding) {
+      this.#corrected.add(containerId);
+      this.#expectEnd(containerId);
+    }
+    this.#deciding.clear();
+  }
+
   /** What the agent tells its master; false when that never hears of it. */
   says(message: AgentToMaster): boolean {
     if (message.kind === "register") {
@@ -153,30 +168,37 @@ export class SimOversubscription {
     return this.#corrected.has(containerId);
   }
 
-  /** What is to end does, unless it is ending already, or the agent dies first. */
+  /** What is to end does as a whole, unless it is ending already, or the agent dies first. */
   #beginCorrections(containerIds: readonly ContainerId[]): void {
-    const { name, core, processes } = this.#host;
+    const { name, core } = this.#host;
     for (const containerId of containerIds) {
       const executor = core?.state.containers.get(containerId);
-      if (executor?.phase !== "running" && executor?.phase !== "registering") continue;
-      this.#corrected.add(containerId);
-      const { info } = core?.state.frameworks.get(executor.frameworkId) ?? {};
+      if (core === undefined || executor === undefined || !isLive(executor)) continue;
+      const { info } = core.state.frameworks.get(executor.frameworkId) ?? {};
       const isPartitionAware =
         info?.capabilities?.some(({ type }) => type === "PARTITION_AWARE") === true;
-      const revocableMilli = cpusMilliOf(resourcesOf(executor), "revocable");
-      for (const taskId of executor.tasks.keys()) {
-        const key = `${executor.frameworkId}/${taskId}`;
-        this.#world.log(`${name} preempts ${key}`);
-        this.#judge.corrected(key, { isPartitionAware, revocableMilli });
+      const isRevocable = resourcesOf(executor).some(({ revocable }) => revocable !== undefined);
+      for (const part of partsOf(core, executor)) {
+        this.#deciding.add(part.containerId);
+        for (const taskId of part.tasks.keys()) {
+          const key = `${part.frameworkId}/${taskId}`;
+          this.#world.log(`${name} preempts ${key}`);
+          this.#judge.corrected(key, { isPartitionAware, isRevocable });
+        }
       }
-      this.#world.time.after(CORRECTION_MS, () => {
-        const isAlive = processes.get(containerId)?.isAlive === true;
-        this.#world.check(
-          !isAlive || this.#host.core !== core,
-          () => `${name} runs ${containerId} on, which was to be preempted`,
-        );
-      });
     }
+  }
+
+  /** Soon, unless the agent dies before. */
+  #expectEnd(containerId: string): void {
+    const { name, core, processes } = this.#host;
+    this.#world.time.after(CORRECTION_MS, () => {
+      const isAlive = processes.get(containerId)?.isAlive === true;
+      this.#world.check(
+        !isAlive || this.#host.core !== core,
+        () => `${name} runs ${containerId} on, which was to be preempted`,
+      );
+    });
   }
 
   #correct(controller: QosController, usage: Usage): void {
@@ -249,4 +271,21 @@ export class SimOversubscription {
     const pressure = this.#world.isFault(0.1) ? undefined : { cpu, memory: 1 };
     return { load: { fiveMinutes, fifteenMinutes: 1 }, pressure };
   }
+}
+
+function isLive({ phase }: ExecutorState): boolean {
+  return phase === "running" || phase === "registering";
+}
+
+/** The containers of its executor, which is one for all tasks of a default executor. */
+function partsOf({ state }: AgentCore, executor: ExecutorState): ExecutorState[] {
+  const { frameworkId, info } = executor;
+  if (info.type !== "DEFAULT") return [executor];
+  return [...state.containers.values()].filter(
+    (other) =>
+      other.frameworkId === frameworkId &&
+      other.info.type === "DEFAULT" &&
+      other.info.executor_id.value === info.executor_id.value &&
+      isLive(other),
+  );
 }

@@ -16,6 +16,7 @@ export const PLANTS = [
   "keepEstimate",
   "offerRevocable",
   "overlookCorrection",
+  "forgetCorrection",
 ] as const;
 
 /** Those that take several masters. */

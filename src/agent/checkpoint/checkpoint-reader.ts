@@ -62,15 +62,19 @@ function readExecutors(
   parse: ParseColumn,
 ): CheckpointedExecutor[] {
   const query = database.query.selectFrom("executor").selectAll().orderBy("position");
-  return database.all(query).map((row) => ({
-    frameworkId: row.framework_id,
-    executorId: row.executor_id,
-    containerId: row.container_id,
-    executor: parse(`executor ${row.executor_id} of framework ${row.framework_id}`, row.info),
-    isCommandExecutor: row.is_command_executor === 1,
-    directory: row.directory,
-    parentId: row.parent_id ?? undefined,
-  }));
+  return database.all(query).map((row) => {
+    const what = `executor ${row.executor_id} of framework ${row.framework_id}`;
+    return {
+      frameworkId: row.framework_id,
+      executorId: row.executor_id,
+      containerId: row.container_id,
+      executor: parse(what, row.info),
+      isCommandExecutor: row.is_command_executor === 1,
+      directory: row.directory,
+      parentId: row.parent_id ?? undefined,
+      pendingEnd: row.pending_end === null ? undefined : parse(what, row.pending_end),
+    };
+  });
 }
 
 /** What is left out in JSON is undefined again. */

@@ -64,11 +64,13 @@ const STATEMENTS: Readonly<Record<CheckpointOperation["kind"], string>> = {
   removeFramework: "DELETE FROM framework WHERE framework_id = ?",
   putExecutor: `
     INSERT INTO executor
-      (framework_id, executor_id, container_id, info, is_command_executor, directory, parent_id)
-    VALUES (?, ?, ?, ?, ?, ?, ?)
+      (framework_id, executor_id, container_id, info, is_command_executor, directory, parent_id,
+       pending_end)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (framework_id, executor_id) DO UPDATE SET container_id = excluded.container_id,
       info = excluded.info, is_command_executor = excluded.is_command_executor,
-      directory = excluded.directory, parent_id = excluded.parent_id`,
+      directory = excluded.directory, parent_id = excluded.parent_id,
+      pending_end = excluded.pending_end`,
   removeExecutor: "DELETE FROM executor WHERE framework_id = ? AND executor_id = ?",
   putTask: `
     INSERT INTO task
@@ -158,6 +160,7 @@ function executorValues(executor: CheckpointedExecutor): readonly SqlValue[] {
     executor.isCommandExecutor ? 1 : 0,
     executor.directory,
     executor.parentId ?? null,
+    executor.pendingEnd === undefined ? null : JSON.stringify(executor.pendingEnd),
   ];
 }
 

@@ -34,6 +34,8 @@ export interface CheckpointSchema {
     readonly is_command_executor: number;
     readonly directory: string;
     readonly parent_id: string | null;
+    /** JSON of why it is being destroyed; null for one that is not. */
+    readonly pending_end: string | null;
   };
   /** Launched by calls of the operator API. */
   readonly container: {
@@ -191,6 +193,12 @@ export const CHECKPOINT_MIGRATIONS: readonly Migration[] = [
     name: "what checks of tasks have found",
     up: async (database) => {
       await database.schema.alterTable("task").addColumn("checked", "text").execute();
+    },
+  },
+  {
+    name: "why executors are being destroyed",
+    up: async (database) => {
+      await database.schema.alterTable("executor").addColumn("pending_end", "text").execute();
     },
   },
 ];

@@ -17,6 +17,7 @@ import type {
   TaskInfo,
   TaskState,
   TaskStatus,
+  TaskStatusReason,
   ValueScalar,
 } from "../../protocol/v1/types.ts";
 import type { ContainerTermination } from "./container-termination.ts";
@@ -36,6 +37,15 @@ export interface CheckpointedExecutor {
   readonly directory: string;
   /** Set for a task of a default executor: see `ExecutorState`. */
   readonly parentId: string | undefined;
+  /** Set before it is destroyed, so that its end is told for what it was even after a restart. */
+  readonly pendingEnd: PendingEnd | undefined;
+}
+
+/** Why an executor that is being destroyed ends. `gone`: GONE, or LOST by partition awareness. */
+export interface PendingEnd {
+  readonly state: "TASK_FAILED" | "TASK_KILLED" | "gone";
+  readonly reason: TaskStatusReason;
+  readonly message: string;
 }
 
 /** A container that a call of the operator API launched. */

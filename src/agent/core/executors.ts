@@ -13,6 +13,7 @@ import {
   taskEndOf,
 } from "../../protocol/task-exit.ts";
 import type { ExecutorEvent, Resource } from "../../protocol/v1/types.ts";
+import type { PendingEnd } from "./checkpoint-state.ts";
 import type { ContainerTermination } from "./container-termination.ts";
 import { destroyBelow, executorContainerEnded, forgetBelow } from "./containers/api-containers.ts";
 import { containerIdOf, nameOf } from "./containers/container-names.ts";
@@ -26,7 +27,6 @@ import {
   isCheckpointing,
   isGroupMember,
   liveMembers,
-  type PendingEnd,
   shownExecutorId,
   type TaskRecord,
 } from "./state.ts";
@@ -150,9 +150,36 @@ export function destroyExecutor(
 ): void {
   if (executor.phase === "terminated") return;
   executor.phase = "terminating";
-  executor.pendingEnd ??= pendingEnd;
+  if (executor.pendingEnd === undefined && pendingEnd !== undefined) {
+    executor.pendingEnd = pendingEnd;
+    const framework = findFramework(step, executor.frameworkId);
+    assert(framework !== undefined, "an executor has a framework");
+    checkpointExecutor(step, framework, executor);
+  }
   destroyBelow(step, nameOf(containerIdOf(executor)));
   step.effects.push({ kind: "destroyContainer", containerId: executor.containerId });
+}
+
+/** Writes the executor to disk, unless its framework's tasks end with the agent process. */
+export function checkpointExecutor(
+  step: Step,
+  framework: FrameworkState,
+  executor: ExecutorState,
+): void {
+  if (!isCheckpointing(framework.info)) return;
+  checkpoint(step, {
+    kind: "putExecutor",
+    executor: {
+      frameworkId: framework.frameworkId,
+      executorId: executor.executorId,
+      containerId: executor.containerId,
+      executor: executor.info,
+      isCommandExecutor: executor.isCommandExecutor,
+      directory: executor.directory,
+      parentId: executor.parentId,
+      pendingEnd: executor.pendingEnd,
+    },
+  });
 }
 
 /** Ends tasks that their executor has never seen (semantics 6.3, killed during launch). */
@@ -352,22 +379,33 @@ function endReport(
       limitation: { resources: limitation.resources },
     };
   }
+  const told = builtInReport(executor, task, termination);
   const pending = executor.pendingEnd;
-  if (pending !== undefined) {
+  // What was done before it could be ended is done.
+  if (pending !== undefined && told?.state !== "TASK_FINISHED") {
     const state = pending.state === "gone" ? goneState(framework.info) : pending.state;
     return { state, reason: pending.reason, message: pending.message };
   }
-  if (executor.isCommandExecutor && (exit.kind !== "unknown" || task.kill !== undefined)) {
-    const cause = task.kill === undefined ? "none" : "killed";
-    const end = taskEndOf(exit, cause, endSubjectOf(task.info.container));
-    return { ...end, source: "SOURCE_EXECUTOR", checked: checkedAtEnd(task) };
-  }
+  if (told !== undefined) return told;
   const detail = exit.kind === "unknown" ? exit.message : describeProcessEnd(exit, "Command");
   return {
     state: "TASK_FAILED",
     reason: "REASON_EXECUTOR_TERMINATED",
     message: `Executor terminated: ${detail}`,
   };
+}
+
+/** In place of a built-in executor that was not there to tell; undefined when nobody saw the end. */
+function builtInReport(
+  { isCommandExecutor }: ExecutorState,
+  task: TaskRecord,
+  { exit }: ContainerTermination,
+): AgentReport | undefined {
+  const isSeen = exit.kind !== "unknown" || task.kill !== undefined;
+  if (!isCommandExecutor || !isSeen) return undefined;
+  const cause = task.kill === undefined ? "none" : "killed";
+  const end = taskEndOf(exit, cause, endSubjectOf(task.info.container));
+  return { ...end, source: "SOURCE_EXECUTOR", checked: checkedAtEnd(task) };
 }
 
 /** Semantics 6.4.6: an executor stays until its end and every terminal update are acknowledged. */

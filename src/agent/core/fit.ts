@@ -24,13 +24,20 @@ export function misfits(
   const left = Bundle.from(kinds, total);
   const lacking: string[] = [];
   for (const { name, resources } of holdersOf(found, alive)) {
-    // Copies of a shared volume are as many as its holders, and take nothing from each other.
-    const own = resources.filter(({ shared }) => shared === undefined);
+    const own = resources.filter(isOwn);
     const need = Bundle.from(kinds, own).withoutAllocation();
     if (left.contains(need)) left.subtract(need);
     else lacking.push(`${name} with ${formatResources(need.toResources())}`);
   }
   return lacking;
+}
+
+/**
+ * Copies of a shared volume are as many as its holders, and take nothing from each other; what is
+ * revocable was given beyond what the agent has.
+ */
+function isOwn({ shared, revocable }: Resource): boolean {
+  return shared === undefined && revocable === undefined;
 }
 
 function holdersOf(found: CheckpointState, alive: ReadonlySet<string>): Holder[] {

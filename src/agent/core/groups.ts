@@ -1,6 +1,6 @@
 /**
- * Task groups of default executors: a task that fails, is killed or preempted takes the rest
- * of its group along, other groups of the executor go on. Source: semantics 7.2.
+ * Task groups of default executors: a task that fails or is killed takes the rest of its group
+ * along, other groups of the executor go on; one that is preempted goes with its whole executor. Source: semantics 7.2.
  */
 import { isTerminalState } from "./inputs.ts";
 import { killTask } from "./kill.ts";

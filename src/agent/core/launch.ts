@@ -13,7 +13,7 @@ import type {
 } from "../../protocol/v1/types.ts";
 import { validateId } from "../../protocol/validation/ids.ts";
 import { denialOfTask } from "../../security/run-task.ts";
-import { launchOf, sendEvent, updateContainer } from "./executors.ts";
+import { checkpointExecutor, launchOf, sendEvent, updateContainer } from "./executors.ts";
 import { forgetFrameworkIfIdle, recallFramework } from "./history.ts";
 import {
   type ExecutorState,
@@ -168,8 +168,12 @@ function faultOfGroup(framework: FrameworkState, request: RunRequest): Fault | u
   const executorId = executorIdOf(request);
   const other = framework.executors.get(executorId);
   if (other !== undefined) return collision(other);
-  const isRunning = liveMembers(framework, executorId).length > 0;
+  const members = liveMembers(framework, executorId);
+  const isRunning = members.length > 0;
   if (!isRunning && !request.launchesExecutor) return executorIsOver(executorId, "terminated");
+  // It ends as a whole, and what joined it now would be left behind.
+  const isEnding = isRunning && members.every(({ phase }) => phase === "terminating");
+  if (isEnding) return executorIsOver(executorId, "terminating");
   for (const { task_id: id } of request.tasks) {
     const member = framework.executors.get(memberKey(executorId, id.value));
     if (member !== undefined) return executorIsOver(executorId, member.phase);
@@ -304,20 +308,7 @@ function newExecutor(step: Step, framework: FrameworkState, request: RunRequest)
     tasks: new Map(),
     completedTasks: [],
   });
-  if (isCheckpointing(framework.info)) {
-    checkpoint(step, {
-      kind: "putExecutor",
-      executor: {
-        frameworkId: framework.frameworkId,
-        executorId,
-        containerId,
-        executor: info,
-        isCommandExecutor: executor.isCommandExecutor,
-        directory: executor.directory,
-        parentId,
-      },
-    });
-  }
+  checkpointExecutor(step, framework, executor);
   return executor;
 }
 

@@ -204,7 +204,7 @@ function restoreExecutor(step: Step, found: CheckpointedExecutor): void {
     isAwaited: false,
     hasHadTask: true,
     pid: undefined,
-    pendingEnd: undefined,
+    pendingEnd: found.pendingEnd,
     tasks: new Map(),
     completedTasks: [],
   });
@@ -260,7 +260,8 @@ function adopt(step: Step, framework: FrameworkState, executor: ExecutorState): 
     isRunningReported: isOver || isRunningReported(task),
     checked: task?.checked,
   });
-  if (isOver && (executor.isCommandExecutor || executor.isDisowned)) {
+  const isEnding = executor.pendingEnd !== undefined;
+  if (isEnding || (isOver && (executor.isCommandExecutor || executor.isDisowned))) {
     destroyExecutor(step, executor, undefined);
     return;
   }
@@ -290,8 +291,9 @@ function settleOver(
   const isStartSeen = exit.kind !== "unknown" || exit.hasBegun === true || limitation !== undefined;
   for (const task of [...executor.tasks.values()]) {
     if (task.state !== "TASK_STAGING" || isStartSeen) continue;
-    // A kill that was taken in before the launch keeps its promise, as nothing ran.
-    if (task.kill === undefined) {
+    // An end that was decided before the launch keeps its reason, as nothing ran.
+    const isDecided = task.kill !== undefined || executor.pendingEnd !== undefined;
+    if (!isDecided) {
       reportTask(step, framework, executor, task, restartReport(framework));
     }
   }

@@ -23,9 +23,8 @@ import type {
   TaskInfo,
   TaskState,
   TaskStatus,
-  TaskStatusReason,
 } from "../../protocol/v1/types.ts";
-import type { CheckedStatus, CheckpointedContainer } from "./checkpoint-state.ts";
+import type { CheckedStatus, CheckpointedContainer, PendingEnd } from "./checkpoint-state.ts";
 import type { ContainerTermination } from "./container-termination.ts";
 import type { AgentCounters } from "./counters.ts";
 
@@ -127,13 +126,6 @@ export interface ExecutorState {
   readonly tasks: Map<string, TaskRecord>;
   /** Oldest first, bounded. */
   readonly completedTasks: Task[];
-}
-
-/** Why an executor that is being destroyed ends. `gone`: GONE, or LOST by partition awareness. */
-export interface PendingEnd {
-  readonly state: "TASK_FAILED" | "TASK_KILLED" | "gone";
-  readonly reason: TaskStatusReason;
-  readonly message: string;
 }
 
 export interface TaskRecord {

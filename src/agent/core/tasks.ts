@@ -89,8 +89,7 @@ export function recordStatus(
   countEnd(step, status.state);
   if (isTerminalState(status.state)) task.isQueued = false;
   if (isChange) checkpointTask(step, framework, task);
-  const isFailed = status.state === "TASK_FAILED" || status.state === "TASK_KILLED";
-  if (isFailed || status.reason === "REASON_CONTAINER_PREEMPTED") {
+  if (status.state === "TASK_FAILED" || status.state === "TASK_KILLED") {
     step.fallen.push({ frameworkId: framework.frameworkId, task });
   }
   enqueueUpdate(

@@ -63,23 +63,30 @@ export function faultOfHoldings(
     const named = foreign.allocation_info?.role ?? "";
     return `${what} uses resources allocated to role '${named}'; the offer is for role '${role}'`;
   }
-  return faultOfMixture(what, resources);
+  return faultOfVolumes(what, resources) ?? faultOfMixture(what, resources);
 }
 
-function faultOfMixture(what: string, resources: readonly Resource[]): string | undefined {
+/** Of one name it is all firm or all revocable; different names may differ. */
+export function faultOfMixture(what: string, resources: readonly Resource[]): string | undefined {
   const firm = new Set<string>();
   const revocable = new Set<string>();
+  for (const { name, revocable: mark } of resources) {
+    (mark === undefined ? firm : revocable).add(name);
+  }
+  const mixed = [...firm].find((name) => revocable.has(name));
+  if (mixed === undefined) return undefined;
+  return `${what} uses both revocable and non-revocable ${mixed}`;
+}
+
+function faultOfVolumes(what: string, resources: readonly Resource[]): string | undefined {
   const volumes = new Set<string>();
-  for (const { name, revocable: info, disk } of resources) {
-    (info === undefined ? firm : revocable).add(name);
+  for (const { disk } of resources) {
     const volume = disk?.persistence?.id;
     if (volume === undefined) continue;
     if (volumes.has(volume)) return `${what} uses duplicate persistence ID ${volume}`;
     volumes.add(volume);
   }
-  const mixed = [...firm].find((name) => revocable.has(name));
-  if (mixed === undefined) return undefined;
-  return `${what} uses both revocable and non-revocable ${mixed}`;
+  return undefined;
 }
 
 export function faultOfCommand(what: string, command: CommandInfo | undefined): string | undefined {

@@ -18,6 +18,7 @@ import {
   faultOfDuration,
   faultOfHealthCheck,
   faultOfHoldings,
+  faultOfMixture,
   firstFault,
 } from "./message-validation.ts";
 import type { OfferPool } from "./offer-pool.ts";
@@ -57,6 +58,7 @@ export function faultOfTask(ctx: MasterContext, candidate: TaskCandidate): strin
     faultOfLoneTask(task) ??
     faultOfChoice(task) ??
     (executor === undefined ? undefined : faultOfTaskExecutor({ ...candidate, executor })) ??
+    faultOfMixture("Task with its executor", heldTogether(candidate, [task])) ??
     faultOfAmount(ctx, candidate, [task])
   );
 }
@@ -74,6 +76,7 @@ export function faultOfGroup(ctx: MasterContext, candidate: GroupCandidate): str
     firstFault(tasks, (task) => faultOfGroupTask(candidate, task)) ??
     faultOfTwins(tasks) ??
     faultOfUnevenCgroups(candidate) ??
+    faultOfMixture("Task group with its executor", heldTogether(candidate, tasks)) ??
     faultOfAmount(ctx, candidate, tasks)
   );
 }
@@ -204,6 +207,12 @@ function withoutFramework({ framework_id: _, ...rest }: ExecutorInfo): ExecutorI
 interface Spender extends Place {
   readonly executor: ExecutorInfo | undefined;
   readonly known: ExecutorEntry | undefined;
+}
+
+/** What tasks and their executor hold, also where it was launched before. */
+function heldTogether({ executor, known }: Spender, tasks: readonly TaskInfo[]): Resource[] {
+  const own = (known?.info ?? executor)?.resources ?? [];
+  return [...own, ...tasks.flatMap(({ resources }) => resources ?? [])];
 }
 
 function faultOfAmount(

@@ -48,6 +48,11 @@ const checked = fc.record(
   },
   { requiredKeys: [] },
 );
+const pendingEnd = fc.record({
+  state: fc.constantFrom("gone" as const, "TASK_FAILED" as const),
+  reason: fc.constant("REASON_CONTAINER_PREEMPTED" as const),
+  message: text,
+});
 const status = fc.record({ task_id: name, state, uuid: text, message: text, timestamp: uint });
 
 const containerId = fc.constantFrom("C0", "C1").map((id) => brand<ContainerId>(id));
@@ -86,6 +91,7 @@ export const checkpointOperation: fc.Arbitrary<CheckpointOperation> = fc.oneof(
       isCommandExecutor: fc.boolean(),
       directory: bare,
       parentId: fc.option(bare, { nil: undefined }),
+      pendingEnd: fc.option(pendingEnd, { nil: undefined }),
     }),
   }),
   fc.record({ kind: fc.constant("removeExecutor" as const), frameworkId, executorId }),

@@ -1,5 +1,6 @@
 /** More than the agent has: what is estimated, told and taken back. */
 import { describe, expect, test } from "bun:test";
+import type { ContainerTermination } from "../../../src/agent/core/container-termination.ts";
 import {
   fixedEstimator,
   oversubscribedBy,
@@ -11,9 +12,16 @@ import {
   pressureController,
 } from "../../../src/agent/core/oversubscription/qos-controllers.ts";
 import type { ContainerUse, Usage } from "../../../src/agent/core/oversubscription/usage.ts";
+import { agentMetrics } from "../../../src/agent/core/views/metrics.ts";
 import { brand, type ContainerId } from "../../../src/base/ids.ts";
 import type { ExecutorInfo, Resource, TaskInfo } from "../../../src/protocol/v1/types.ts";
-import { AgentHarness, commandTask, framework, PARTITION_AWARE } from "./agent-harness.ts";
+import {
+  AgentHarness,
+  agentOptions,
+  commandTask,
+  framework,
+  PARTITION_AWARE,
+} from "./agent-harness.ts";
 
 const F = "f";
 
@@ -39,6 +47,23 @@ function usage(containers: readonly ContainerUse[], changes: Partial<Usage> = {}
 
 function amountOf(resources: readonly Resource[]): number {
   return resources.reduce((sum, { scalar }) => sum + (scalar?.value ?? 0), 0);
+}
+
+function memory(value: number): Resource {
+  return { name: "mem", type: "SCALAR", scalar: { value } };
+}
+
+/** A QoS controller wants the container of that executor to end. */
+function correct(agent: AgentHarness, executorId: string): void {
+  const containerIds = [brand<ContainerId>(agent.containerOf(F, executorId))];
+  agent.input({ kind: "qosCorrections", containerIds });
+}
+
+/** Its container was destroyed. */
+function killed(agent: AgentHarness, executorId: string): void {
+  const containerId = brand<ContainerId>(agent.containerOf(F, executorId));
+  const termination = { exit: { kind: "signaled", signal: 9 } } as const;
+  agent.input({ kind: "containerTerminated", containerId, termination });
 }
 
 function runGroup(agent: AgentHarness, executor: ExecutorInfo, tasks: readonly TaskInfo[]): void {
@@ -185,22 +210,140 @@ describe("an agent that gives more than it has", () => {
     expect(agent.take()).toContain("update r TASK_FINISHED SOURCE_EXECUTOR");
   });
 
-  test("ends the rest of a group with the task that it preempts [semantics 7.2]", () => {
+  test("ends a default executor as a whole, at once and for one reason [semantics 8.4]", () => {
     const agent = AgentHarness.registered();
     const executor = { type: "DEFAULT", executor_id: { value: "e" } } as const;
-    const tasks = [
-      commandTask("r", { executor, resources: [revocable(1)] }),
-      commandTask("t", { executor, resources: [cpus(1)] }),
-    ];
-    runGroup(agent, executor, tasks);
-    for (const { task_id: id } of tasks) agent.launched(F, `e/${id.value}`);
-    const containerIds = [brand<ContainerId>(agent.containerOf(F, "e/r"))];
-    agent.input({ kind: "qosCorrections", containerIds });
+    const ids = ["r", "s", "other"];
+    const [r, s, other] = ids.map((id) =>
+      commandTask(id, { executor, resources: [id === "r" ? revocable(1) : memory(8)] }),
+    );
+    runGroup(
+      agent,
+      executor,
+      [r, s].filter((task) => task !== undefined),
+    );
+    runGroup(
+      agent,
+      executor,
+      [other].filter((task) => task !== undefined),
+    );
+    for (const id of ids) agent.launched(F, `e/${id}`);
     agent.take();
-    agent.terminated(F, "e/r", 9);
+    correct(agent, "e/r");
+    expect(agent.take()).toEqual(["destroy", "destroy", "destroy"]);
+    for (const id of ids) killed(agent, `e/${id}`);
+    const preempted = "TASK_LOST SOURCE_AGENT REASON_CONTAINER_PREEMPTED";
     expect(agent.take()).toEqual([
-      "update r TASK_LOST SOURCE_AGENT REASON_CONTAINER_PREEMPTED",
-      "event e/t KILL",
+      ...ids.map((id) => `update ${id} ${preempted}`),
+      "executorExited",
     ]);
+    expect(agent.core.state.counters["slave/executors_preempted"]).toBe(1);
   });
+
+  test("takes no more tasks for an executor that it preempts [semantics 6.3]", () => {
+    const agent = AgentHarness.registered();
+    const executor = { type: "DEFAULT", executor_id: { value: "e" } } as const;
+    const [r, late] = ["r", "late"].map((id) =>
+      commandTask(id, { executor, resources: [revocable(1)] }),
+    );
+    runGroup(
+      agent,
+      executor,
+      [r].filter((task) => task !== undefined),
+    );
+    agent.launched(F, "e/r");
+    correct(agent, "e/r");
+    agent.take();
+    const group = { tasks: [late].filter((task) => task !== undefined) };
+    agent.command({
+      kind: "runTaskGroup",
+      framework: framework(F),
+      executor,
+      taskGroup: group,
+      launchesExecutor: false,
+    });
+    expect(agent.take()).toEqual(["update late TASK_LOST SOURCE_AGENT REASON_EXECUTOR_TERMINATED"]);
+  });
+});
+
+describe("an agent that dies between a preemption and the container's end [semantics 8.4]", () => {
+  const PREEMPTED = "update r TASK_LOST SOURCE_AGENT REASON_CONTAINER_PREEMPTED";
+
+  /** The agent process is gone just after it decided. */
+  function crashed(): { readonly agent: AgentHarness; readonly container: string } {
+    const agent = AgentHarness.registered();
+    agent.runToRunning(framework(F), commandTask("r", { resources: [revocable(1)] }));
+    const container = agent.containerOf(F, "r");
+    correct(agent, "r");
+    agent.crash();
+    return { agent, container };
+  }
+
+  /** It starts again and finds that the container ended so. */
+  function restarted(exit: ContainerTermination["exit"]): string[] {
+    const { agent, container } = crashed();
+    agent.recover([], new Map([[container, { exit }]]));
+    agent.connect();
+    return agent.take();
+  }
+
+  test("says why the task ended, once it is back", () => {
+    expect(restarted({ kind: "signaled", signal: 9 })).toContain(PREEMPTED);
+    expect(restarted({ kind: "unknown", message: "nobody saw it" })).toContain(PREEMPTED);
+  });
+
+  test("ends a container that still runs, and says why", () => {
+    const { agent, container } = crashed();
+    agent.recover([container]);
+    agent.connect();
+    expect(agent.take()).toContain("destroy");
+    // Its executor, which is new, sees nothing but a process that was killed.
+    agent.update(F, "r", "TASK_FAILED", { reason: "REASON_COMMAND_EXECUTOR_FAILED" });
+    killed(agent, "r");
+    expect(agent.take()).toEqual([PREEMPTED]);
+  });
+
+  test("believes a task that was done before it could be preempted", () => {
+    const lines = restarted({ kind: "exited", code: 0 });
+    expect(lines).toContain("update r TASK_FINISHED SOURCE_EXECUTOR");
+  });
+
+  test("says so too of one that was never seen to run", () => {
+    const agent = AgentHarness.registered();
+    agent.run(framework(F), commandTask("r", { resources: [revocable(1)] }));
+    correct(agent, "r");
+    agent.crash();
+    agent.recover();
+    agent.connect();
+    expect(agent.take()).toContain(PREEMPTED);
+  });
+});
+
+test("what runs beyond an agent's own resources need not fit into them [semantics 7.7]", () => {
+  const agent = AgentHarness.registered();
+  agent.runToRunning(framework(F), commandTask("r", { resources: [revocable(1)] }));
+  const next = new AgentHarness(agentOptions({ reconfigurationPolicy: "fitting" }));
+  next.input({
+    kind: "recovered",
+    checkpoint: agent.disk.load(),
+    bootId: agent.bootId,
+    alive: new Set([agent.containerOf(F, "r")]),
+    terminations: new Map(),
+  });
+  expect(next.take()).toEqual(["adopt r running=true"]);
+});
+
+test("figures tell what there is beyond the agent's own, and what of it is used [metrics.json]", () => {
+  const agent = AgentHarness.registered();
+  const figures = (name: string): readonly (number | undefined)[] => {
+    const metrics = agentMetrics(agent.core.state, 0);
+    return ["total", "used", "percent"].map((what) => metrics[`slave/${name}_${what}`]);
+  };
+  expect(figures("cpus_revocable")).toEqual([0, 0, 0]);
+  agent.input({ kind: "oversubscribable", resources: [revocable(1.5), revocable(0.5)] });
+  agent.runToRunning(framework(F), commandTask("r", { resources: [revocable(0.5), memory(8)] }));
+  expect(figures("cpus_revocable")).toEqual([2, 0.5, 0.25]);
+  expect(figures("cpus")).toEqual([4, 0, 0]);
+  expect(figures("mem_revocable")).toEqual([0, 0, 0]);
+  expect(figures("mem")).toEqual([1024, 8, 8 / 1024]);
 });

@@ -1,6 +1,6 @@
 /** ACCEPT: what may be launched, what is refused and how, where the rest goes. */
 import { describe, expect, test } from "bun:test";
-import type { OfferOperation, TaskInfo } from "../../../src/protocol/v1/types.ts";
+import type { OfferOperation, Resource, TaskInfo } from "../../../src/protocol/v1/types.ts";
 import {
   AGENT_CAPABILITIES,
   eventTypes,
@@ -30,6 +30,13 @@ function scene(info: Parameters<World["subscribe"]>[0] = {}): Scene {
   return { world, agent, stream };
 }
 
+const VOLUME: Resource = {
+  name: "disk",
+  type: "SCALAR",
+  scalar: { value: 1 },
+  reservations: [{ type: "STATIC", role: "a" }],
+  disk: { persistence: { id: "v" }, volume: { container_path: "v", mode: "RW" } },
+};
 const PARTITION_AWARE = { capabilities: [{ type: "PARTITION_AWARE" }] } as const;
 
 describe("launch", () => {
@@ -204,6 +211,24 @@ describe("refusals", () => {
         resources: resourcesOf("cpus:1").map((one) => ({ ...one, allocation_info: { role: "x" } })),
       }),
       "allocated to role 'x'",
+    ],
+    [
+      "revocable and other cpus at once",
+      "8.3",
+      (task) => ({
+        ...task,
+        resources: [
+          ...resourcesOf("cpus:1"),
+          ...resourcesOf("cpus:1").map((one) => ({ ...one, revocable: {} })),
+        ],
+      }),
+      "Task uses both revocable and non-revocable cpus",
+    ],
+    [
+      "one volume twice",
+      "6.7",
+      (task) => ({ ...task, resources: [VOLUME, VOLUME] }),
+      "duplicate persistence ID v",
     ],
     [
       "a variable without a value",

@@ -5,7 +5,7 @@
 import type { ContainerId } from "../../../base/ids.ts";
 import { isRevocable, type Usage } from "./usage.ts";
 
-/** The containers to preempt now. */
+/** The containers to preempt now; each takes the rest of its executor along. */
 export type QosController = (usage: Usage) => readonly ContainerId[];
 
 /** Runnable processes per host above which all revocable containers end; undefined: no bound. */

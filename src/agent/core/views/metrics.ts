@@ -47,7 +47,7 @@ function executorGauges(state: AgentState): Record<string, number> {
 }
 
 function resourceGauges(state: AgentState): Record<string, number> {
-  const total = state.info.resources ?? [];
+  const total = [...(state.info.resources ?? []), ...state.oversubscribable];
   const used = allocatedResources(state);
   const gauges: Record<string, number> = {};
   for (const name of ["cpus", "gpus", "mem", "disk"]) {
