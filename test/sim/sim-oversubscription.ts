@@ -11,13 +11,12 @@ import {
   oversubscribedBy,
   usageEstimator,
 } from "../../src/agent/core/oversubscription/estimators.ts";
-import { revocableInUse } from "../../src/agent/core/oversubscription/oversubscription.ts";
 import {
   loadController,
   pressureController,
   type QosController,
 } from "../../src/agent/core/oversubscription/qos-controllers.ts";
-import type { Usage } from "../../src/agent/core/oversubscription/usage.ts";
+import { given, type Usage } from "../../src/agent/core/oversubscription/usage.ts";
 import type { ExecutorState } from "../../src/agent/core/state.ts";
 import type { ContainerId } from "../../src/base/ids.ts";
 import type { AgentToMaster } from "../../src/protocol/link-frames.ts";
@@ -234,16 +233,9 @@ export class SimOversubscription {
   /** What runs is seen at once, what it uses a little later. */
   #look(use: (usage: Usage) => void): void {
     const { time, dice } = this.#world;
-    const live = [...(this.#host.core?.state.containers.values() ?? [])].filter(
-      ({ phase }) => phase !== "terminated",
-    );
-    const inUse = revocableInUse(live);
-    const given = live.map((executor) => ({
-      containerId: executor.containerId,
-      resources: resourcesOf(executor),
-    }));
+    const { containers: present, inUse } = given(this.#host.core?.state.containers.values() ?? []);
     time.after(dice.delayMs(), () => {
-      const containers = given.map((one) => ({ ...one, cpuSeconds: this.#cpuSeconds(one) }));
+      const containers = present.map((one) => ({ ...one, cpuSeconds: this.#cpuSeconds(one) }));
       use({ atMs: time.nowMs, containers, inUse, ...this.#strain() });
     });
   }

@@ -260,9 +260,31 @@ export function updateContainer(step: Step, executor: ExecutorState): void {
 }
 
 /** The executor's and those of its live tasks. */
-export function resourcesOf({ info, tasks }: ExecutorState): Resource[] {
+export function resourcesOf(executor: ExecutorState): Resource[] {
+  return [...(executor.info.resources ?? []), ...liveTaskResources(executor)];
+}
+
+function liveTaskResources({ tasks }: ExecutorState): Resource[] {
   const live = [...tasks.values()].filter(({ state }) => !isTerminalState(state));
-  return [...(info.resources ?? []), ...live.flatMap((task) => task.info.resources ?? [])];
+  return live.flatMap(({ info }) => info.resources ?? []);
+}
+
+/**
+ * What each of these holds, with its live tasks, so that nothing counts twice: a default executor has
+ * a container for each task, of which the first counts what it holds itself. O(tasks).
+ */
+export function holdingsOf(
+  executors: Iterable<ExecutorState>,
+): ReadonlyMap<ExecutorState, readonly Resource[]> {
+  const counted = new Set<string>();
+  const holdings = new Map<ExecutorState, readonly Resource[]>();
+  for (const executor of executors) {
+    const own = `${executor.frameworkId}/${shownExecutorId(executor)}`;
+    const isCounted = isGroupMember(executor) && counted.has(own);
+    counted.add(own);
+    holdings.set(executor, isCounted ? liveTaskResources(executor) : resourcesOf(executor));
+  }
+  return holdings;
 }
 
 /** What a containerizer needs to launch or to take back the executor. */

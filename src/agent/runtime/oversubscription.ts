@@ -6,13 +6,11 @@ import { readFile } from "node:fs/promises";
 import { loadavg } from "node:os";
 import type { Clock, Log } from "../../base/ports.ts";
 import type { Containerizer } from "../../containerizer/containerizer.ts";
-import { resourcesOf } from "../core/executors.ts";
 import type { AgentInput } from "../core/inputs.ts";
 import { type Estimator, oversubscribedBy } from "../core/oversubscription/estimators.ts";
-import { revocableInUse } from "../core/oversubscription/oversubscription.ts";
 import type { QosController } from "../core/oversubscription/qos-controllers.ts";
-import type { ContainerUse, Usage } from "../core/oversubscription/usage.ts";
-import type { AgentState, ExecutorState } from "../core/state.ts";
+import { type ContainerUse, given, type Usage } from "../core/oversubscription/usage.ts";
+import type { AgentState } from "../core/state.ts";
 
 export interface OversubscriptionOptions {
   /** Undefined: nothing is oversubscribed. */
@@ -86,10 +84,9 @@ export class Oversubscription {
 
   async #look(): Promise<Usage> {
     const { clock, state, containerizer } = this.#deps;
-    const live = [...state.containers.values()].filter(({ phase }) => phase !== "terminated");
-    const inUse = revocableInUse(live);
+    const { containers: present, inUse } = given(state.containers.values());
     const [containers, pressure] = await Promise.all([
-      Promise.all(live.map((executor) => useOf(containerizer, executor))),
+      Promise.all(present.map((container) => useOf(containerizer, container))),
       readPressure(),
     ]);
     const [, fiveMinutes = 0, fifteenMinutes = 0] = loadavg();
@@ -116,11 +113,12 @@ async function readPressure(): Promise<Usage["pressure"]> {
 }
 
 /** A container that ends meanwhile, or is not up yet, is shown without figures. */
-async function useOf(containerizer: Containerizer, executor: ExecutorState): Promise<ContainerUse> {
-  const { containerId } = executor;
-  const resources = resourcesOf(executor);
-  const usage = await containerizer.usage(containerId).catch(() => undefined);
+async function useOf(
+  containerizer: Containerizer,
+  container: Omit<ContainerUse, "cpuSeconds">,
+): Promise<ContainerUse> {
+  const usage = await containerizer.usage(container.containerId).catch(() => undefined);
   const { cpus_user_time_secs: user, cpus_system_time_secs: system } = usage ?? {};
   const cpuSeconds = user === undefined ? undefined : user + (system ?? 0);
-  return { containerId, resources, cpuSeconds };
+  return { ...container, cpuSeconds };
 }

@@ -6,12 +6,15 @@ import {
   oversubscribedBy,
   usageEstimator,
 } from "../../../src/agent/core/oversubscription/estimators.ts";
-import { revocableInUse } from "../../../src/agent/core/oversubscription/oversubscription.ts";
 import {
   loadController,
   pressureController,
 } from "../../../src/agent/core/oversubscription/qos-controllers.ts";
-import type { ContainerUse, Usage } from "../../../src/agent/core/oversubscription/usage.ts";
+import {
+  type ContainerUse,
+  given,
+  type Usage,
+} from "../../../src/agent/core/oversubscription/usage.ts";
 import { agentMetrics } from "../../../src/agent/core/views/metrics.ts";
 import { brand, type ContainerId } from "../../../src/base/ids.ts";
 import type { ExecutorInfo, Resource, TaskInfo } from "../../../src/protocol/v1/types.ts";
@@ -96,13 +99,15 @@ describe("estimators", () => {
     const executor = {
       type: "DEFAULT",
       executor_id: { value: "e" },
-      resources: [revocable(0.5)],
+      resources: [revocable(0.5), memory(32)],
     } as const;
     const tasks = ["a", "b"].map((id) =>
-      commandTask(id, { executor, resources: [revocable(1), cpus(1)] }),
+      commandTask(id, { executor, resources: [revocable(1), memory(8)] }),
     );
     runGroup(agent, executor, tasks);
-    expect(amountOf(revocableInUse(agent.core.state.containers.values()))).toBe(2.5);
+    const { containers, inUse } = given(agent.core.state.containers.values());
+    expect(amountOf(inUse)).toBe(2.5);
+    expect(containers.map(({ resources }) => amountOf(resources))).toEqual([41.5, 9]);
   });
 
   test("processors that were given and idle at the busiest moment of the window", () => {

@@ -72,19 +72,3 @@ function wholeOf(step: Step, executor: ExecutorState): readonly ExecutorState[] 
   if (framework === undefined || !isGroupMember(executor)) return [executor];
   return liveMembers(framework, shownExecutorId(executor));
 }
-
-/** What executors that are not over hold of revocable resources, with their tasks. */
-export function revocableInUse(executors: Iterable<ExecutorState>): Resource[] {
-  const groups = new Set<string>();
-  const held = [...executors].flatMap((executor) => {
-    if (executor.phase === "terminated") return [];
-    const key = `${executor.frameworkId}/${shownExecutorId(executor)}`;
-    // What a default executor holds counts once, however many containers its tasks have.
-    if (!isGroupMember(executor) || !groups.has(key)) {
-      groups.add(key);
-      return resourcesOf(executor);
-    }
-    return [...executor.tasks.values()].flatMap(({ info }) => info.resources ?? []);
-  });
-  return held.filter(isRevocable);
-}

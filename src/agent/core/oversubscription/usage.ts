@@ -2,11 +2,13 @@
 import type { ContainerId } from "../../../base/ids.ts";
 import type { Resource } from "../../../protocol/v1/types.ts";
 import { toMilli } from "../../../resources/milli.ts";
+import { holdingsOf } from "../executors.ts";
+import type { ExecutorState } from "../state.ts";
 
 /** One container that runs, in the order of their launches. */
 export interface ContainerUse {
   readonly containerId: ContainerId;
-  /** What it was given. */
+  /** What it was given; what a default executor holds is its first container's. */
   readonly resources: readonly Resource[];
   /** Seconds of processor time since its start; undefined when nobody can tell. */
   readonly cpuSeconds: number | undefined;
@@ -16,12 +18,28 @@ export interface Usage {
   /** Milliseconds of a clock that never goes back. */
   readonly atMs: number;
   readonly containers: readonly ContainerUse[];
-  /** Revocable resources that are in use; what a default executor holds is there once. */
+  /** Those of them that may be taken back at any time. */
   readonly inUse: readonly Resource[];
   /** Runnable processes on average over 5 and 15 minutes. */
   readonly load: { readonly fiveMinutes: number; readonly fifteenMinutes: number };
   /** Percent of the last ten seconds in which something waited; undefined without PSI. */
   readonly pressure: { readonly cpu: number; readonly memory: number } | undefined;
+}
+
+/** What one look sees of the agent itself: what runs, and what that was given. */
+export function given(executors: Iterable<ExecutorState>): {
+  readonly containers: readonly Omit<ContainerUse, "cpuSeconds">[];
+  readonly inUse: Usage["inUse"];
+} {
+  const live = [...executors].filter(({ phase }) => phase !== "terminated");
+  const containers = [...holdingsOf(live)].map(([{ containerId }, resources]) => ({
+    containerId,
+    resources,
+  }));
+  return {
+    containers,
+    inUse: containers.flatMap(({ resources }) => resources.filter(isRevocable)),
+  };
 }
 
 /** It may be taken back at any time. */

@@ -12,6 +12,7 @@ import type {
 import { toEndpointAttributes } from "../../../resources/attributes.ts";
 import { toEndpointResources } from "../../../resources/format.ts";
 import type { AgentOptions } from "../agent-options.ts";
+import { holdingsOf } from "../executors.ts";
 import { taskOf } from "../history.ts";
 import { isTerminalState } from "../inputs.ts";
 import {
@@ -89,19 +90,11 @@ function drainJson({ drain, drainStartMs }: AgentState): Json {
 
 /** What the tasks and executors that are alive hold. O(tasks). */
 export function allocatedResources(state: AgentState): Resource[] {
-  const resources: Resource[] = [];
-  for (const { executors } of state.frameworks.values()) {
-    const counted = new Set<string>();
-    for (const executor of executors.values()) {
-      if (executor.phase === "terminated") continue;
-      resources.push(...executorResources(executor, counted));
-    }
-  }
-  return resources;
+  const live = [...state.containers.values()].filter(({ phase }) => phase !== "terminated");
+  return [...holdingsOf(live).values()].flat();
 }
 
 function frameworkJson(state: AgentState, framework: FrameworkState): Json {
-  const counted = new Set<string>();
   // Tasks of a default executor have a container each, and one executor to the outside.
   const executors = Map.groupBy(framework.executors.values(), (executor) =>
     isGroupMember(executor) ? (executor.parentId ?? "") : executor.containerId,
@@ -109,7 +102,7 @@ function frameworkJson(state: AgentState, framework: FrameworkState): Json {
   return {
     ...frameworkHead(framework.info),
     executors: [...executors].map(([container, members]) =>
-      executorJson(state, framework, { container, members }, counted),
+      executorJson(state, framework, { container, members }),
     ),
     completed_executors: completedJson(framework.completedExecutors),
   };
@@ -163,9 +156,8 @@ function executorJson(
     container,
     members,
   }: { readonly container: string; readonly members: readonly ExecutorState[] },
-  counted: Set<string>,
 ): Json {
-  const resources = members.flatMap((executor) => executorResources(executor, counted));
+  const resources = [...holdingsOf(members).values()].flat();
   const agentId = state.info.id?.value ?? "";
   const queued: TaskRecord[] = [];
   const launched: Task[] = [];
@@ -261,21 +253,6 @@ function limitsJson(limits: Task["limits"]): Json | undefined {
       Number.isFinite(value) ? value : "Infinity",
     ]),
   );
-}
-
-/**
- * What an executor and its tasks hold. A default executor has a container for each task, of which
- * the first counts what it holds itself: `counted` has those of the framework that did.
- */
-function executorResources(executor: ExecutorState, counted: Set<string>): Resource[] {
-  const id = shownExecutorId(executor);
-  const isOwner = isGroupMember(executor) ? !counted.has(id) : !executor.isCommandExecutor;
-  counted.add(id);
-  const resources = isOwner ? [...(executor.info.resources ?? [])] : [];
-  for (const task of executor.tasks.values()) {
-    if (!isTerminalState(task.state)) resources.push(...(task.info.resources ?? []));
-  }
-  return resources;
 }
 
 function isUnreserved(resource: Resource): boolean {
