@@ -17,8 +17,8 @@ export function endFallenGroups(step: Step): void {
       const sibling = framework?.tasks.get(id.value);
       if (sibling === undefined || isTerminalState(sibling.state)) continue;
       const executor = framework?.executors.get(sibling.executorId);
-      const isDoomed = executor === undefined || sibling.kill !== undefined;
-      if (isDoomed || !isGroupMember(executor)) continue;
+      if (executor === undefined || !isGroupMember(executor)) continue;
+      if (executor.phase === "terminating" || sibling.kill !== undefined) continue;
       log(step, "info", "killing a task because another of its group ended badly", {
         framework: frameworkId,
         task: id.value,
