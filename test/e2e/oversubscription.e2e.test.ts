@@ -1,5 +1,7 @@
 /** What tasks hold and do not use, lent to others and taken back, through the compiled program. */
 import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { type AllotProcess, processesBelow } from "../harness/allot-process.ts";
 import { ownProcesses } from "../harness/own-processes.ts";
 import { type Offer, TestFramework, taskInfo } from "../harness/test-framework.ts";
 import { until } from "../harness/wait.ts";
@@ -24,34 +26,67 @@ function revocableCpus({ resources }: Offer): number {
     .reduce((sum, { scalar }) => sum + (scalar?.value ?? 0), 0);
 }
 
+/** Without namespaces, so that a task is its keeper's child. */
+const POSIX = ["--launcher=posix", "--isolation=posix/cpu,posix/mem"];
+
+/** Process ids of the guest and of the keeper above it. */
+async function guestIn(
+  workDir: string,
+): Promise<{ readonly task: number; readonly keeper: number }> {
+  const task = await until("the guest's process", () =>
+    processesBelow(workDir).find((pid) => textOf(pid, "cmdline") === "sleep\u00001001\u0000"),
+  );
+  const keeper = Number(/^PPid:\s(\d+)$/m.exec(textOf(task, "status"))?.[1]);
+  return { task, keeper };
+}
+
+/** Empty once the process has ended. */
+function textOf(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/** A guest on revocable cpus, and a host on the agent's own. */
+async function launchPair(master: string): Promise<TestFramework> {
+  const types = ["MULTI_ROLE", "PARTITION_AWARE", "REVOCABLE_RESOURCES"];
+  const framework = await TestFramework.subscribe({
+    master,
+    info: {
+      capabilities: types.map((type) => ({ type })),
+      checkpoint: true,
+      failover_timeout: 600,
+    },
+  });
+  const offer = await until("an offer of revocable cpus", () =>
+    framework.offers.find((one) => revocableCpus(one) > 0),
+  );
+  expect(revocableCpus(offer)).toBe(2);
+  const { allocation_info } = offer.resources[0] ?? {};
+  const revocable = {
+    name: "cpus",
+    type: "SCALAR",
+    scalar: { value: 2 },
+    revocable: {},
+    allocation_info,
+  };
+  const guest = { id: "guest", command: "exec sleep 1001", extra: { resources: [revocable] } };
+  const tasks = [guest, { id: "host", command: "sleep 1000" }];
+  const task_infos = tasks.map((task) => taskInfo(offer, task));
+  // What is the agent's own may be in another offer, of before the estimate.
+  const offer_ids = framework.offers.splice(0).map(({ id }) => id);
+  const operations = [{ type: "LAUNCH", launch: { task_infos } }];
+  await framework.call("ACCEPT", { accept: { offer_ids, operations } });
+  return framework;
+}
+
 test(
   "a task on revocable cpus ends as preempted, and its neighbour runs on [semantics 8.1, 8.4]",
   async () => {
     const both = await own.start({ role: "both", workDir: own.folder(), flags: FLAGS });
-    const types = ["MULTI_ROLE", "PARTITION_AWARE", "REVOCABLE_RESOURCES"];
-    const framework = await TestFramework.subscribe({
-      master: both.url,
-      info: { capabilities: types.map((type) => ({ type })) },
-    });
-    const offer = await until("an offer of revocable cpus", () =>
-      framework.offers.find((one) => revocableCpus(one) > 0),
-    );
-    expect(revocableCpus(offer)).toBe(2);
-    const { allocation_info } = offer.resources[0] ?? {};
-    const revocable = {
-      name: "cpus",
-      type: "SCALAR",
-      scalar: { value: 2 },
-      revocable: {},
-      allocation_info,
-    };
-    const guest = { id: "guest", command: "sleep 1000", extra: { resources: [revocable] } };
-    const tasks = [guest, { id: "host", command: "sleep 1000" }];
-    const task_infos = tasks.map((task) => taskInfo(offer, task));
-    // What is the agent's own may be in another offer, of before the estimate.
-    const offer_ids = framework.offers.splice(0).map(({ id }) => id);
-    const operations = [{ type: "LAUNCH", launch: { task_infos } }];
-    await framework.call("ACCEPT", { accept: { offer_ids, operations } });
+    const framework = await launchPair(both.url);
     await framework.status("host", "TASK_RUNNING");
     const end = await framework.status("guest", "TASK_GONE");
     expect(end).toMatchObject({
@@ -62,6 +97,41 @@ test(
     await until("what it used is offered again", () =>
       framework.offers.some((one) => revocableCpus(one) === 2),
     );
+    expect(framework.states("host").at(-1)).toBe("TASK_RUNNING");
+    await framework.teardown();
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "an agent that dies while a container ends for its word says why afterwards [semantics 8.4]",
+  async () => {
+    const master = await own.start({ role: "master", workDir: own.folder() });
+    const workDir = own.folder();
+    const start = async (...flags: readonly string[]): Promise<AllotProcess> =>
+      await own.start({
+        role: "agent",
+        workDir,
+        flags: [`--master=${new URL(master.url).host}`, ...POSIX, ...flags],
+      });
+    const agent = await start(...FLAGS);
+    const framework = await launchPair(master.url);
+    await framework.status("guest", "TASK_RUNNING");
+    const { task, keeper } = await guestIn(workDir);
+    // Nobody writes down how the guest ends, so that the agent cannot see that it has.
+    process.kill(keeper, "SIGSTOP");
+    await until("the guest to be killed", () => !processesBelow(workDir).includes(task));
+    await agent.end("SIGKILL");
+    process.kill(keeper, "SIGCONT");
+    await start(...FLAGS.slice(0, 1));
+    expect(await framework.status("guest", "TASK_GONE")).toMatchObject({
+      reason: "REASON_CONTAINER_PREEMPTED",
+      source: "SOURCE_AGENT",
+    });
+    expect(framework.states("guest").filter((state) => state !== "TASK_STARTING")).toEqual([
+      "TASK_RUNNING",
+      "TASK_GONE",
+    ]);
     expect(framework.states("host").at(-1)).toBe("TASK_RUNNING");
     await framework.teardown();
   },
