@@ -49,23 +49,38 @@ export interface MasterRuntimeOptions {
   onFatal(error: unknown): void;
 }
 
+/** What is worked off in the order of its arrival, before the messages that packets hold. */
+interface Arrival {
+  receive(): void;
+}
+
 /** What came over a connection; no data: the connection is closed. */
-interface Packet {
-  readonly connection: PacketReceiver;
-  readonly data: Uint8Array | undefined;
+class Packet implements Arrival {
+  readonly #connection: PacketReceiver;
+  readonly #data: Uint8Array | undefined;
+
+  constructor(connection: PacketReceiver, data: Uint8Array | undefined) {
+    this.#connection = connection;
+    this.#data = data;
+  }
+
+  receive(): void {
+    if (this.#data === undefined) this.#connection.closed();
+    else this.#connection.message(this.#data);
+  }
 }
 
 class PacedReceiver implements PacketReceiver {
-  readonly #packets: Lane<Packet>;
+  readonly #arrivals: Lane<Arrival>;
   readonly #connection: PacketReceiver;
 
-  constructor(packets: Lane<Packet>, connection: PacketReceiver) {
-    this.#packets = packets;
+  constructor(arrivals: Lane<Arrival>, connection: PacketReceiver) {
+    this.#arrivals = arrivals;
     this.#connection = connection;
   }
 
   message(data: Uint8Array): void {
-    this.#packets.push({ connection: this.#connection, data });
+    this.#arrivals.push(new Packet(this.#connection, data));
   }
 
   drained(): void {
@@ -73,13 +88,8 @@ class PacedReceiver implements PacketReceiver {
   }
 
   closed(): void {
-    this.#packets.push({ connection: this.#connection, data: undefined });
+    this.#arrivals.push(new Packet(this.#connection, undefined));
   }
-}
-
-function receive({ connection, data }: Packet): void {
-  if (data === undefined) connection.closed();
-  else connection.message(data);
 }
 
 export class MasterRuntime {
@@ -92,7 +102,7 @@ export class MasterRuntime {
   readonly #now: () => number;
   readonly #queue: Lane<MasterInput>;
   readonly #calls: Lane<MasterInput>;
-  readonly #packets: Lane<Packet>;
+  readonly #arrivals: Lane<Arrival>;
   readonly #timers: KeyedTimers;
   readonly #streams = new Map<StreamId, EventSink>();
   readonly #operators: OperatorStreams;
@@ -132,7 +142,7 @@ export class MasterRuntime {
     // Schedulers of Mesos' own library send calls without waiting for answers, and Bun cuts a
     // connection on which a request arrives before the last one's answer is there.
     this.#calls = turns.urgentLane((input) => this.#step(input));
-    this.#packets = turns.lane(receive);
+    this.#arrivals = turns.lane((arrival) => arrival.receive());
   }
 
   /** Loads the registry and begins to act. */
@@ -165,7 +175,7 @@ export class MasterRuntime {
       ...this.#options.registry.metrics(),
       ...this.#allocationMs.metrics("allocator/mesos/allocation_run_ms"),
       ...this.#allocationDelayMs.metrics("allocator/mesos/allocation_run_latency_ms"),
-      "master/event_queue_messages": this.#packets.length,
+      "master/event_queue_messages": this.#arrivals.length,
       "master/event_queue_dispatches": this.#queue.length,
       "master/event_queue_http_requests": this.#requests.size,
       // The allocator has no queue: it runs in the master's turn.
@@ -262,7 +272,7 @@ export class MasterRuntime {
    * all other work; the order of one connection is kept, its end included.
    */
   paced(connection: PacketReceiver): PacketReceiver {
-    return new PacedReceiver(this.#packets, connection);
+    return new PacedReceiver(this.#arrivals, connection);
   }
 
   linkOpened(link: AgentLink, remoteIp: string): LinkId {
@@ -273,7 +283,9 @@ export class MasterRuntime {
   }
 
   linkMessage(linkId: LinkId, message: AgentToMaster): void {
-    this.#queue.push({ kind: "agentMessage", linkId, message });
+    const input = { kind: "agentMessage", linkId, message } as const;
+    if (message.kind === "pong") this.#step(input);
+    else this.#queue.push(input);
   }
 
   linkClosed(linkId: LinkId): void {
@@ -365,9 +377,7 @@ export class MasterRuntime {
       case "setTimer": {
         const { timer } = effect;
         if (timer.kind === "allocate") this.#allocationDueMs = effect.atMs;
-        this.#timers.set(keyOf(timer), effect.atMs - this.#now(), () =>
-          this.#queue.push({ kind: "timer", timer }),
-        );
+        this.#timers.set(keyOf(timer), effect.atMs - this.#now(), () => this.#timeIsUp(timer));
         return;
       }
       case "cancelTimer":
@@ -386,6 +396,17 @@ export class MasterRuntime {
     }
   }
 
+  /**
+   * Agents and subscribers give up a master of whom they hear nothing, so that what is said to them
+   * for that does not wait behind the messages of a whole cluster. Behind the packets it does wait:
+   * who has answered a ping by the end of its period is never taken for silent.
+   */
+  #timeIsUp(timer: MasterTimer): void {
+    const input = { kind: "timer", timer } as const;
+    if (SIGNS_OF_LIFE.has(timer.kind)) this.#arrivals.push({ receive: () => this.#step(input) });
+    else this.#queue.push(input);
+  }
+
   #commit(effect: Extract<MasterEffect, { kind: "commit" }>): void {
     this.#options.registry.commit(effect.operations).then(
       (results) => this.#queue.push({ kind: "registryCommitted", token: effect.token, results }),
@@ -395,6 +416,12 @@ export class MasterRuntime {
     );
   }
 }
+
+const SIGNS_OF_LIFE: ReadonlySet<MasterTimer["kind"]> = new Set([
+  "ping",
+  "heartbeat",
+  "operatorHeartbeat",
+]);
 
 /** Equal for timers of equal value. */
 function keyOf(timer: MasterTimer): string {
