@@ -1,6 +1,7 @@
 /**
  * A framework that launches as many tasks as it is told on whatever it is offered, acknowledges
- * every update and keeps nothing but counts.
+ * every update and keeps nothing but counts. Tasks whose offer is withdrawn while they are being
+ * launched are launched again on another.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { RawHttp } from "./raw-http.ts";
@@ -23,6 +24,7 @@ interface Event {
   readonly type: string;
   readonly subscribed?: { readonly framework_id: { readonly value: string } };
   readonly offers?: { readonly offers: readonly Offer[] };
+  readonly rescind?: { readonly offer_id: Id };
   readonly update?: { readonly status: Status };
   readonly error?: { readonly message: string };
 }
@@ -60,6 +62,7 @@ export class LoadFramework {
   #launched = 0;
   #isSuppressed = false;
   #failure: string | undefined;
+  readonly #withdrawn = new Set<string>();
 
   private constructor(options: LoadOptions, http: RawHttp) {
     this.#options = options;
@@ -151,17 +154,30 @@ export class LoadFramework {
   #take(event: Event): void {
     if (event.error !== undefined) this.#failure = event.error.message;
     if (event.subscribed !== undefined) this.#id = event.subscribed.framework_id.value;
+    if (event.rescind !== undefined) this.#withdrawn.add(event.rescind.offer_id.value);
     if (event.offers !== undefined) this.#answer(event.offers.offers);
     if (event.update !== undefined) this.#update(event.update.status);
   }
 
   #update({ task_id, agent_id, state, uuid, message }: Status): void {
     this.counts.set(state, (this.counts.get(state) ?? 0) + 1);
-    if (/ERROR|LOST|DROPPED|FAILED/.test(state)) this.#failure = `${state}: ${message}`;
+    if (this.#isOfWithdrawnOffer(message)) this.#launchAgain();
+    else if (/ERROR|LOST|DROPPED|FAILED/.test(state)) this.#failure = `${state}: ${message}`;
     if (uuid === undefined || agent_id === undefined) return;
     // Put together by hand, as there are three for each task; nothing in it needs to be escaped.
     const ids = `"agent_id":{"value":"${agent_id.value}"},"task_id":{"value":"${task_id.value}"}`;
     void this.#call("ACKNOWLEDGE", `"acknowledge":{${ids},"uuid":"${uuid}"}`);
+  }
+
+  #isOfWithdrawnOffer(message = ""): boolean {
+    return this.#withdrawn.has(/Offer (\S+) is no longer valid$/.exec(message)?.[1] ?? "");
+  }
+
+  #launchAgain(): void {
+    this.#options.budget.left += 1;
+    if (!this.#isSuppressed) return;
+    this.#isSuppressed = false;
+    void this.#call("REVIVE", "");
   }
 
   /** Launches on what has room; once there is nothing left to launch, it asks for no more offers. */

@@ -28,8 +28,8 @@ async function run(
 ): Promise<void> {
   const budget = { left: tasks };
   const running: LoadFramework[] = [];
-  const finished = (): number =>
-    running.reduce((sum, framework) => sum + framework.count("TASK_FINISHED"), 0);
+  const count = (state: string): number =>
+    running.reduce((sum, framework) => sum + framework.count(state), 0);
   const name = `throughput, ${frameworks} framework${frameworks === 1 ? "" : "s"}`;
   const seen = await cluster.watched(set, name, async () => {
     for (let index = 0; index < frameworks; index += 1) {
@@ -44,10 +44,11 @@ async function run(
       });
       running.push(framework);
     }
-    await until("all tasks to finish", () => finished() >= tasks, PATIENCE_MS);
+    await until("all tasks to finish", () => count("TASK_FINISHED") >= tasks, PATIENCE_MS);
   });
   set.add(name, "tasks/s", perSecond(tasks, seen.elapsedMs));
   set.add(`${name}, per second of master's cpu`, "tasks", perSecond(tasks, seen.masterCpuMs));
   set.add(`${name}, per second of agents' cpu`, "tasks", perSecond(tasks, seen.agentsCpuMs));
+  set.add(`${name}, launched again`, "tasks", count("TASK_DROPPED"));
   for (const framework of running) await framework.teardown();
 }

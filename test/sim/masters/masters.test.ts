@@ -10,7 +10,7 @@ const STEPS = 4000;
 /** The first ones, and those that found a fault when it was there. */
 const SEEDS = [1, 3, 25, 26, 28, 35, 60, 82, 5745];
 /** Where to look, so that a plant that shows itself rarely does not cost a minute. */
-const FIRST_SEED: Readonly<Partial<Record<Plant, number>>> = { noEpochCheck: 25, hearDeposed: 40 };
+const FIRST_SEED: Readonly<Partial<Record<Plant, number>>> = { noEpochCheck: 60, hearDeposed: 81 };
 const TRIES = 40;
 
 function run(seed: number, plant?: Plant): ReturnType<typeof simulate> {
