@@ -141,6 +141,12 @@ export class AgentRecord {
   }
 }
 
+/** What both a `Set` of agents and an `AgentSet` can tell. */
+export interface AgentSelection extends Iterable<AgentRecord> {
+  readonly size: number;
+  has(agent: AgentRecord): boolean;
+}
+
 /** All agents, with the rotation that stands in for Mesos' shuffling. */
 export class AgentPool {
   readonly #byId = new Map<AgentId, AgentRecord>();
@@ -208,7 +214,7 @@ export class AgentPool {
   }
 
   /** The given agents in this cycle's order. O(agents given, with a logarithm, or all agents). */
-  inTurn(agents: ReadonlySet<AgentRecord>): AgentRecord[] {
+  inTurn(agents: AgentSelection): AgentRecord[] {
     const all = this.all();
     const start = this.#start;
     if (agents.size * SCAN_FACTOR > all.length) return scan(all, start, agents);
@@ -221,11 +227,7 @@ export class AgentPool {
 /** With more than this part of the agents wanted, looking at all of them beats sorting. */
 const SCAN_FACTOR = 8;
 
-function scan(
-  all: readonly AgentRecord[],
-  start: number,
-  wanted: ReadonlySet<AgentRecord>,
-): AgentRecord[] {
+function scan(all: readonly AgentRecord[], start: number, wanted: AgentSelection): AgentRecord[] {
   const result: AgentRecord[] = [];
   for (let step = 0; step < all.length; step++) {
     const agent = all[(start + step) % all.length];

@@ -7,7 +7,7 @@
  * offered once per pass, and what is taken whole, which may fit once something else is gone.
  */
 import type { Bundle } from "../resources/bundle.ts";
-import type { AgentRecord } from "./agents.ts";
+import type { AgentRecord, AgentSelection } from "./agents.ts";
 import type { Allocation, CycleBudget } from "./allocator.ts";
 import type { Filters } from "./filters.ts";
 import type { Ledger } from "./ledger.ts";
@@ -19,7 +19,7 @@ import { Shrinker } from "./shrink.ts";
 /** What a cycle is to look at. */
 export interface CycleInput {
   /** In any order; each dirty, with woken clients, or for the sake of the dirty clients. */
-  readonly agents: ReadonlySet<AgentRecord>;
+  readonly agents: AgentSelection;
   readonly dirtyClients: ReadonlySet<Client>;
   /** Hungry clients with a minimum of their own. */
   readonly choosyClients: ReadonlySet<Client>;
@@ -75,7 +75,7 @@ export class Cycle implements Visitor {
     this.#allocations = [];
     this.#looksOfFirstStage = 0;
     const { pool } = this.#ledger;
-    let agents: ReadonlySet<AgentRecord> = input.agents;
+    let agents: AgentSelection = input.agents;
     while (agents.size > 0) {
       const countBefore = this.#allocations.length;
       this.#pass(pool.inTurn(agents));

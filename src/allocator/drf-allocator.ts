@@ -9,7 +9,8 @@ import type { AgentId, FrameworkId } from "../base/ids.ts";
 import type { AgentInfo, AgentInfoCapabilityType } from "../protocol/v1/types.ts";
 import type { Bundle } from "../resources/bundle.ts";
 import type { ResourceKinds } from "../resources/kinds.ts";
-import type { AgentRecord } from "./agents.ts";
+import { AgentSet } from "./agent-set.ts";
+import type { AgentRecord, AgentSelection } from "./agents.ts";
 import type {
   Allocation,
   Allocator,
@@ -38,7 +39,7 @@ export class DrfAllocator implements Allocator {
   readonly #minimum: Minimum;
   readonly #frameworks = new Map<FrameworkId, FrameworkRecord>();
   /** Agents with something to offer that the last cycle did not see. */
-  readonly #dirtyAgents = new Set<AgentRecord>();
+  readonly #dirtyAgents: AgentSet;
   /** Hungry clients. */
   readonly #dirtyClients = new Set<Client>();
   /** Hungry clients with a minimum of their own. */
@@ -56,6 +57,7 @@ export class DrfAllocator implements Allocator {
   constructor(kinds: ResourceKinds, options: AllocatorOptions) {
     this.#options = options;
     this.#ledger = new Ledger(kinds, options.fairSharingExcluded);
+    this.#dirtyAgents = new AgentSet(this.#ledger.pool);
     for (const entry of options.minAllocatable) {
       for (const name of Object.keys(entry)) kinds.scalarIndexOf(name);
     }
@@ -385,9 +387,9 @@ export class DrfAllocator implements Allocator {
     budget: CycleBudget | undefined,
   ): Allocation[] {
     const { offerable } = this.#ledger;
-    let agents: ReadonlySet<AgentRecord> = this.#dirtyAgents;
-    if (this.#dirtyClients.size > 0) agents = new Set(offerable);
-    else if (wokenAgents.size > 0) agents = agents.union(wokenAgents);
+    let agents: AgentSelection = this.#dirtyAgents;
+    if (this.#dirtyClients.size > 0) agents = offerable;
+    else if (wokenAgents.size > 0) agents = wokenAgents.union(new Set(this.#dirtyAgents));
     return this.#cycle.run({
       agents,
       dirtyClients: this.#dirtyClients,

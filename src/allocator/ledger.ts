@@ -6,6 +6,7 @@ import type { AgentId } from "../base/ids.ts";
 import type { AgentInfo } from "../protocol/v1/types.ts";
 import type { Bundle } from "../resources/bundle.ts";
 import type { ResourceKinds } from "../resources/kinds.ts";
+import { AgentSet } from "./agent-set.ts";
 import { AgentPool, type AgentRecord } from "./agents.ts";
 import type { SharedAmount } from "./contenders.ts";
 import { Quotas } from "./quotas.ts";
@@ -19,7 +20,7 @@ export class Ledger {
   readonly quotas: Quotas<Branch> = new Quotas();
   readonly tree: RoleTree;
   /** Agents that have something to offer. */
-  readonly offerable: Set<AgentRecord> = new Set();
+  readonly offerable: AgentSet = new AgentSet(this.pool);
   /** Agents that have something which counts for quota and is taken whole or not at all. */
   readonly indivisible: Set<AgentRecord> = new Set();
 

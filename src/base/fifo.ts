@@ -13,6 +13,11 @@ export class Fifo<Item> {
     this.#items.push(item);
   }
 
+  /** The oldest item, which stays; undefined when there is none. */
+  first(): Item | undefined {
+    return this.#items[this.#taken];
+  }
+
   /** The oldest item, or undefined when there is none. */
   take(): Item | undefined {
     const item = this.#items[this.#taken];

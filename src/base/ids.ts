@@ -13,10 +13,15 @@ export type ExecutorId = Brand<"executor">;
 export type ContainerId = Brand<"container">;
 /** Text form of the UUID in a `Mesos-Stream-Id` header; new for each SUBSCRIBE. */
 export type StreamId = Brand<"stream">;
-/** Names one WebSocket between an agent and the master, unique in the master process. */
-export type LinkId = Brand<"link">;
+/** Names one WebSocket between an agent and the master, unique in the master process; see NumberMap. */
+export type LinkId = number & { readonly __id: "link" };
 
 /** Brands a string that has just been validated or made by us. */
 export function brand<Id extends Brand<string>>(value: string): Id {
   return value as Id;
+}
+
+/** As `brand`, for the number of a link. */
+export function linkIdOf(number: number): LinkId {
+  return number as LinkId;
 }

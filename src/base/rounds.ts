@@ -2,17 +2,17 @@
  * Calls on many members once per period each, with one timer for all of them: a timer of its own
  * for each of 20,000 connections would cost more memory than the rest of the connection.
  */
+import { type Due, DueQueue } from "./due-queue.ts";
 import type { Clock } from "./ports.ts";
 
 /** Members due within so many milliseconds are called on together. */
 const TOGETHER_MS = 2;
 
-export class Rounds<Member extends object> {
+export class Rounds<Member extends Due> {
   readonly periodMs: number;
   readonly #clock: Clock;
   readonly #call: (member: Member) => void;
-  /** When each is due next. All have one period, so that the order of insertion is that of time. */
-  readonly #dueMs = new Map<Member, number>();
+  readonly #queue = new DueQueue<Member>();
   #cancelTimer: (() => void) | undefined;
 
   constructor(clock: Clock, periodMs: number, call: (member: Member) => void) {
@@ -23,21 +23,20 @@ export class Rounds<Member extends object> {
 
   /** First called on a period from now, then each period until it is removed. */
   add(member: Member): void {
-    this.#dueMs.delete(member);
-    this.#dueMs.set(member, this.#clock.monotonicMs() + this.periodMs);
+    this.#queue.set(member, this.#clock.monotonicMs() + this.periodMs);
     this.#setTimer();
   }
 
   /** Safe to repeat, and while it is being called on. */
   remove(member: Member): void {
-    this.#dueMs.delete(member);
-    if (this.#dueMs.size > 0) return;
+    this.#queue.remove(member);
+    if (this.#queue.size > 0) return;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
   }
 
   #setTimer(): void {
-    const [firstMs] = this.#dueMs.values();
+    const firstMs = this.#queue.firstMs();
     if (this.#cancelTimer !== undefined || firstMs === undefined) return;
     this.#cancelTimer = this.#clock.schedule(firstMs - this.#clock.monotonicMs(), () => {
       this.#cancelTimer = undefined;
@@ -48,10 +47,10 @@ export class Rounds<Member extends object> {
 
   #callDue(): void {
     const nowMs = this.#clock.monotonicMs();
-    for (const [member, dueMs] of this.#dueMs) {
-      if (dueMs > nowMs + TOGETHER_MS) return;
-      this.#dueMs.delete(member);
-      this.#dueMs.set(member, nowMs + this.periodMs);
+    for (;;) {
+      const member = this.#queue.take(nowMs + TOGETHER_MS);
+      if (member === undefined) return;
+      this.#queue.set(member, nowMs + this.periodMs);
       this.#call(member);
     }
   }

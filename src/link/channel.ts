@@ -4,6 +4,7 @@
  * knows nothing of what messages mean. Source: DESIGN §6.
  */
 import type { Flushable } from "../base/coalescer.ts";
+import type { Due } from "../base/due-queue.ts";
 import type { Clock } from "../base/ports.ts";
 import { Rounds } from "../base/rounds.ts";
 import type { LinkCodec } from "../protocol/link-codec.ts";
@@ -46,7 +47,7 @@ export interface ChannelSettings {
 }
 
 /** What has a heart. */
-export interface Beating {
+export interface Beating extends Due {
   beat(): void;
 }
 
@@ -65,6 +66,8 @@ export function channelHeartbeats(clock: Clock, periodMs: number): Rounds<Beatin
 }
 
 export class Channel<Out> implements Beating, Flushable {
+  /** The next beat, see `heartbeats`. */
+  dueMs: number = Number.POSITIVE_INFINITY;
   readonly #settings: ChannelSettings;
   readonly #socket: ChannelSocket;
   readonly #owner: ChannelOwner;

@@ -2,8 +2,7 @@
  * A real master's end and real agents' ends on loopback: the platform's server with `acceptLink`,
  * and `LinkClient`. Hosts here only write down what they are told.
  */
-import type { LinkId } from "../../src/base/ids.ts";
-import { brand } from "../../src/base/ids.ts";
+import { type LinkId, linkIdOf } from "../../src/base/ids.ts";
 import type { Clock, Log } from "../../src/base/ports.ts";
 import { LinkClient, type LinkClientOptions } from "../../src/link/client.ts";
 import {
@@ -109,7 +108,7 @@ export class TestMaster implements LinkHost {
 
   linkOpened(link: AgentLink): LinkId | undefined {
     if (!this.isLeading) return undefined;
-    const linkId = brand<LinkId>(`L${this.#nextLink++}`);
+    const linkId = linkIdOf(this.#nextLink++);
     this.links.set(linkId, link);
     return linkId;
   }

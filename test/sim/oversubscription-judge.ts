@@ -4,7 +4,7 @@
  * Counted anew from messages. Source: semantics 8.
  */
 import { isTerminalState } from "../../src/agent/core/inputs.ts";
-import { brand, type LinkId } from "../../src/base/ids.ts";
+import { brand, type LinkId, linkIdOf } from "../../src/base/ids.ts";
 import type { MasterInput } from "../../src/master/core/inputs.ts";
 import type { AgentEntry, MasterState } from "../../src/master/core/state.ts";
 import type { Offer, TaskStatus } from "../../src/protocol/v1/types.ts";
@@ -128,7 +128,7 @@ export class OversubscriptionJudge {
     agent: AgentEntry,
     news: { readonly link: LinkId; readonly milli: number } | undefined,
   ): void {
-    const link = agent.linkId ?? brand<LinkId>("");
+    const link = agent.linkId ?? linkIdOf(0);
     const { offered, used } = revocableOn(state, agent);
     const before = books.agents.get(agent);
     const isReturned = before?.link !== link;

@@ -4,7 +4,7 @@
  */
 import type { Allocator } from "../../src/allocator/allocator.ts";
 import { DrfAllocator } from "../../src/allocator/drf-allocator.ts";
-import { brand, type LinkId, type StreamId } from "../../src/base/ids.ts";
+import { brand, type LinkId, linkIdOf, type StreamId } from "../../src/base/ids.ts";
 import type { Result } from "../../src/base/result.ts";
 import type { MasterEffect } from "../../src/master/core/effects.ts";
 import type { MasterInput, MasterTimer } from "../../src/master/core/inputs.ts";
@@ -125,7 +125,7 @@ export class SimMaster implements Masters {
   openLink({ name, ip }: Caller, agent: LinkEnd<MasterToAgent>): SimLink | undefined {
     const process = this.#process;
     if (process === undefined || this.#world.isFault(0.05)) return undefined;
-    const linkId = brand<LinkId>(`L${this.#nextLink++}`);
+    const linkId = linkIdOf(this.#nextLink++);
     const link = new SimLink(this.#world, process.epoch, {
       agent: { ...agent, host: name },
       master: {

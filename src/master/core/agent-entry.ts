@@ -101,6 +101,7 @@ export function addAgent(
     registeredMs: ctx.nowMs,
     reregisteredMs: ctx.nowMs,
     pingNumber: 0,
+    dueMs: Number.POSITIVE_INFINITY,
     isPongOutstanding: false,
     missedPongs: 0,
     drain,

@@ -233,7 +233,7 @@ function forgetAgent(ctx: MasterContext, agent: AgentEntry, loss: Loss): void {
   }
   loseOperations(ctx, agent, OPERATIONS_AFTER[loss.kind]);
   rescindInverseOffersOfAgent(ctx, agent);
-  state.pings.delete(agent.id);
+  state.pings.remove(agent);
   cancelTimer(ctx, { kind: "reregister", agentId: agent.id });
   removeAgentEntry(state, agent);
   forgetAddress(state, agent);

@@ -4,7 +4,6 @@
  * agents: their periods are equal, so `state.pings` is in the order in which they end.
  * Source: semantics 2.5; reference/flags.md agent_ping_timeout, max_agent_ping_timeouts.
  */
-import { must } from "../../base/assert.ts";
 import { type MasterContext, setTimer } from "./context.ts";
 import { PINGS_PER_STEP_MAX, RECONNECT_SPREAD_MS_MAX, RECONNECTIONS_PER_SECOND } from "./limits.ts";
 import type { AgentEntry, MasterState } from "./state.ts";
@@ -25,11 +24,10 @@ export function startPinging(ctx: MasterContext, agent: AgentEntry): void {
 
 /** The periods of some pings ended. */
 export function pingsTimedOut(ctx: MasterContext): void {
-  let count = 0;
-  for (const [agentId, endMs] of ctx.state.pings) {
-    if (endMs > ctx.nowMs || count === PINGS_PER_STEP_MAX) break;
-    count += 1;
-    pingTimedOut(ctx, must(ctx.state.agents.get(agentId), "agent that is pinged"));
+  for (let count = 0; count < PINGS_PER_STEP_MAX; count += 1) {
+    const agent = ctx.state.pings.take(ctx.nowMs);
+    if (agent === undefined) break;
+    pingTimedOut(ctx, agent);
   }
   setPingTimer(ctx);
 }
@@ -64,11 +62,10 @@ function ping(ctx: MasterContext, agent: AgentEntry): void {
       },
     });
   }
-  ctx.state.pings.delete(agent.id);
-  ctx.state.pings.set(agent.id, ctx.nowMs + ctx.options.agentPingTimeoutMs);
+  ctx.state.pings.set(agent, ctx.nowMs + ctx.options.agentPingTimeoutMs);
 }
 
 function setPingTimer(ctx: MasterContext): void {
-  const [endMs] = ctx.state.pings.values();
+  const endMs = ctx.state.pings.firstMs();
   if (endMs !== undefined) setTimer(ctx, { kind: "ping" }, endMs - ctx.nowMs);
 }

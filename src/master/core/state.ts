@@ -2,6 +2,7 @@
  * What a master knows, as plain data. Only the files of this folder change it, one step at a time;
  * everybody else reads. Source: semantics 2.1, 3.1.
  */
+import { type Due, DueQueue } from "../../base/due-queue.ts";
 import type { Dictionary, FewSet } from "../../base/few.ts";
 import type {
   AgentId,
@@ -12,6 +13,7 @@ import type {
   StreamId,
   TaskId,
 } from "../../base/ids.ts";
+import { NumberMap } from "../../base/number-map.ts";
 import type { AgentCommand, AgentOperation, RegisterMessage } from "../../protocol/link-frames.ts";
 import type {
   AgentInfo,
@@ -200,7 +202,7 @@ export interface CommandQueue {
 }
 
 /** A registered agent; connected while it has a link. */
-export interface AgentEntry {
+export interface AgentEntry extends Due {
   readonly id: AgentId;
   info: AgentInfo;
   version: string;
@@ -377,15 +379,15 @@ export interface MasterState {
   /** Subscribed operators, the one that subscribed first in front. */
   readonly operatorStreams: Set<StreamId>;
   readonly agents: Map<AgentId, AgentEntry>;
-  /** When the present ping of each agent counts as missed, soonest first. */
-  readonly pings: Map<AgentId, number>;
+  /** When the present ping of each agent counts as missed. */
+  readonly pings: DueQueue<AgentEntry>;
   /** The newest registered agent at each address that has one, by `addressOf`. */
   readonly addresses: Map<string, AgentId>;
   /** In the registry as admitted, not registered since this master started. */
   readonly recoveredAgents: Map<AgentId, AdmittedAgent>;
   readonly unreachableAgents: Map<AgentId, UnreachableAgent>;
   readonly goneAgents: Map<AgentId, { readonly sinceMs: number }>;
-  readonly links: Map<LinkId, LinkEntry>;
+  readonly links: NumberMap<LinkId, LinkEntry>;
   readonly offers: Map<OfferId, OfferEntry>;
   /** Outstanding offers that their frameworks have not been told of, in the order of their making. */
   readonly unsentOffers: Set<OfferEntry>;
@@ -438,12 +440,12 @@ export function emptyMasterState(
     streams: new Map(),
     operatorStreams: new Set(),
     agents: new Map(),
-    pings: new Map(),
+    pings: new DueQueue(),
     addresses: new Map(),
     recoveredAgents: new Map(),
     unreachableAgents: new Map(),
     goneAgents: new Map(),
-    links: new Map(),
+    links: new NumberMap(),
     offers: new Map(),
     unsentOffers: new Set(),
     doomedOffers: new Map(),

@@ -6,7 +6,8 @@
 
 import { Coalescer } from "../../base/coalescer.ts";
 import { Durations } from "../../base/durations.ts";
-import { brand, type LinkId, type StreamId } from "../../base/ids.ts";
+import { brand, type LinkId, linkIdOf, type StreamId } from "../../base/ids.ts";
+import { NumberMap } from "../../base/number-map.ts";
 import type { Clock, Log, Rng } from "../../base/ports.ts";
 import { type Result, refuse } from "../../base/result.ts";
 import { KeyedTimers, steadyNow } from "../../base/timers.ts";
@@ -106,7 +107,7 @@ export class MasterRuntime {
   readonly #timers: KeyedTimers;
   readonly #streams = new Map<StreamId, EventSink>();
   readonly #operators: OperatorStreams;
-  readonly #links = new Map<LinkId, AgentLink>();
+  readonly #links = new NumberMap<LinkId, AgentLink>();
   readonly #requests = new Map<number, (outcome: Result<void>) => void>();
   readonly #allocationMs = new Durations();
   /** From the time a run was due until it began. */
@@ -276,7 +277,7 @@ export class MasterRuntime {
   }
 
   linkOpened(link: AgentLink, remoteIp: string): LinkId {
-    const linkId = brand<LinkId>(`L${this.#nextLink++}`);
+    const linkId = linkIdOf(this.#nextLink++);
     this.#links.set(linkId, link);
     this.#queue.push({ kind: "linkOpened", linkId, remoteIp });
     return linkId;

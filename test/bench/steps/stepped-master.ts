@@ -3,7 +3,7 @@
  * its thread: what one step does holds up the event loop of the real master. What a step sends is
  * encoded within it, as in the real one.
  */
-import { brand, type LinkId, type StreamId } from "../../../src/base/ids.ts";
+import { brand, type LinkId, linkIdOf, type StreamId } from "../../../src/base/ids.ts";
 import { ok } from "../../../src/base/result.ts";
 import type { MasterEffect } from "../../../src/master/core/effects.ts";
 import type { MasterInput, MasterTimer } from "../../../src/master/core/inputs.ts";
@@ -87,7 +87,7 @@ export class SteppedMaster {
   }
 
   openLink(remoteIp: string): LinkId {
-    const linkId = brand<LinkId>(`L${this.#next++}`);
+    const linkId = linkIdOf(this.#next++);
     this.step({ kind: "linkOpened", linkId, remoteIp });
     return linkId;
   }

@@ -6,7 +6,7 @@
 
 import { DrfAllocator } from "../../../src/allocator/drf-allocator.ts";
 import { assert, must } from "../../../src/base/assert.ts";
-import { brand, type LinkId, type StreamId } from "../../../src/base/ids.ts";
+import { brand, type LinkId, linkIdOf, type StreamId } from "../../../src/base/ids.ts";
 import { ok, type Result } from "../../../src/base/result.ts";
 import type { MasterEffect } from "../../../src/master/core/effects.ts";
 import type { MasterInput, MasterTimer } from "../../../src/master/core/inputs.ts";
@@ -133,7 +133,7 @@ export class World {
   readonly core: MasterCore;
   readonly registry: RegistryState;
   readonly streams: Map<string, TestStream> = new Map();
-  readonly links: Map<string, TestLink> = new Map();
+  readonly links: Map<LinkId, TestLink> = new Map();
   readonly operators: Map<string, TestOperator> = new Map();
   readonly logs: string[] = [];
   /** Commits that wait for `releaseCommits` while `holdsCommits`. */
@@ -284,7 +284,7 @@ export class World {
   }
 
   openLink(remoteIp = "10.0.0.1"): TestLink {
-    const id = brand<LinkId>(`link-${this.#next++}`);
+    const id = linkIdOf(this.#next++);
     const link: TestLink = { id, messages: [], closedWith: undefined, answersPings: true };
     this.links.set(id, link);
     this.step({ kind: "linkOpened", linkId: id, remoteIp });
@@ -441,7 +441,7 @@ export class TestAgent {
     this.world = world;
     this.hostname = hostname;
     this.resources = resources;
-    this.link = { id: brand(""), messages: [], closedWith: undefined, answersPings: true };
+    this.link = { id: linkIdOf(0), messages: [], closedWith: undefined, answersPings: true };
   }
 
   /** Opens a link and registers with everything the agent has. */

@@ -1,6 +1,6 @@
 /** What comes first when a master has more to do than it can, with a core that only notes its inputs. */
 import { expect, test } from "bun:test";
-import { brand, type LinkId } from "../../../src/base/ids.ts";
+import { linkIdOf } from "../../../src/base/ids.ts";
 import type { MasterEffect } from "../../../src/master/core/effects.ts";
 import type { MasterInput } from "../../../src/master/core/inputs.ts";
 import type { MasterCore } from "../../../src/master/core/master-core.ts";
@@ -27,7 +27,7 @@ test("agents are pinged and heard while the messages of a whole cluster wait", a
   };
   const runtime = runtimeWith({ step } as MasterCore, clock);
   runtime.start();
-  const linkId = brand<LinkId>("L1");
+  const linkId = linkIdOf(1);
   const connection = runtime.paced({
     message: () => runtime.linkMessage(linkId, { kind: "pong", number: 1 }),
     drained: () => undefined,
