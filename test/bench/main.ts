@@ -10,6 +10,7 @@ import { allocatorBench } from "./allocator.ts";
 import { allocatorMesosBench } from "./allocator-mesos.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
 import type { Bench, BenchContext } from "./bench.ts";
+import { connectionsBench } from "./connections.ts";
 import { containersBench } from "./containers.ts";
 import { dockerBench } from "./docker.ts";
 import { eventsBench } from "./events.ts";
@@ -47,6 +48,7 @@ const BENCHES: readonly Bench[] = [
   allocatorMesosBench,
   linkBench,
   scaleBench,
+  connectionsBench,
   readsBench,
   eventsBench,
   stepsBench,

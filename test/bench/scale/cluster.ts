@@ -40,29 +40,39 @@ export class Cluster {
     }
   }
 
-  /** Starts processes with that many agents together; resolves when all are registered. */
+  /**
+   * Starts processes with that many agents together; resolves when all are registered. With
+   * `perWave` so many come at a time, once those before them are registered, which `onWave` hears of.
+   */
   async addAgents(
     count: number,
-    options: { resources: string; firstIndex?: number },
+    options: {
+      resources: string;
+      firstIndex?: number;
+      perWave?: number;
+      onWave?(registered: number): void;
+    },
   ): Promise<void> {
-    const perProcess = Math.ceil(count / PROCESSES);
+    const { resources, firstIndex = 0, perWave = count } = options;
     const before = await this.registered();
-    const groups = [];
-    for (let index = 0; index < count; index += perProcess) {
-      const agents = EmulatedAgents.process(this.#workDir);
-      this.#agents.push(agents);
-      groups.push(
+    const started = Array.from({ length: PROCESSES }, () => EmulatedAgents.process(this.#workDir));
+    this.#agents.push(...started);
+    for (let done = 0; done < count; done += perWave) {
+      const wave = Math.min(perWave, count - done);
+      const perProcess = Math.ceil(wave / PROCESSES);
+      const groups = started.map((agents, index) =>
         agents.add({
           master: this.master.url,
-          count: Math.min(perProcess, count - index),
-          firstIndex: (options.firstIndex ?? 0) + index,
-          resources: options.resources,
+          count: Math.min(perProcess, wave - index * perProcess),
+          firstIndex: firstIndex + done + index * perProcess,
+          resources,
           startsPerSecond: 20_000 / PROCESSES,
         }),
       );
+      await Promise.all(groups);
+      await this.untilRegistered(before + done + wave);
+      options.onWave?.(done + wave);
     }
-    await Promise.all(groups);
-    await this.untilRegistered(before + count);
   }
 
   /** Ends the processes of all agents without a word. */
@@ -79,8 +89,11 @@ export class Cluster {
     await until(
       `${count} agents to be registered`,
       async () => {
-        await sleep(50);
-        return (await this.registered()) >= count;
+        const startMs = performance.now();
+        const isDone = (await this.registered()) >= count;
+        // To look takes the agents' processes time that they had better have for themselves.
+        if (!isDone) await sleep(Math.max(50, (performance.now() - startMs) * 5));
+        return isDone;
       },
       PATIENCE_MS,
     );
@@ -104,11 +117,7 @@ export class Cluster {
   async watched(set: FigureSet, name: string, work: () => Promise<void>): Promise<Watched> {
     const before = await this.master.loop();
     const agentsBeforeMs = await this.agentsCpuMs();
-    const prober = startProber(this.master.url);
-    const startMs = performance.now();
-    await work();
-    const elapsedMs = performance.now() - startMs;
-    const latencies = await prober();
+    const { elapsedMs, latencies } = await probed(this.master.url, work);
     const after = await this.master.loop();
     set.add(`${name}, /health p99`, "ms", percentile(latencies, 99));
     set.add(`${name}, loop stall, max`, "ms", after.maxMs);
@@ -135,16 +144,24 @@ export interface Watched {
   readonly agentsCpuMs: number;
 }
 
-/** Starts probing; the returned function stops it and gives the milliseconds of each probe. */
-function startProber(url: string): () => Promise<number[]> {
+/** Does `work` while health is probed; the latencies are the milliseconds of each probe. */
+async function probed(
+  url: string,
+  work: () => Promise<void>,
+): Promise<{ readonly elapsedMs: number; readonly latencies: readonly number[] }> {
   const child = spawn(process.execPath, [PROBER, url], { stdio: ["pipe", "pipe", "inherit"] });
   let text = "";
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
     text += chunk;
   });
-  return async () => {
+  try {
+    const startMs = performance.now();
+    await work();
+    const elapsedMs = performance.now() - startMs;
     child.stdin.end();
     await once(child, "close");
-    return JSON.parse(text) as number[];
-  };
+    return { elapsedMs, latencies: JSON.parse(text) as number[] };
+  } finally {
+    child.kill();
+  }
 }

@@ -6,14 +6,13 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { type AllotProcess, pssBytes, startAllot } from "../../harness/allot-process.ts";
+import { freePort } from "../../harness/free-port.ts";
 import { until } from "../../harness/wait.ts";
 import { ownBinary } from "../processes.ts";
 import { type HeapReport, type LoopReport, MONITOR_VARIABLE } from "./monitor.ts";
 
 /** Profiles are of the source, as the names in the compiled program say nothing. */
 const SOURCE = join(import.meta.dir, "../../../src/main.ts");
-const FIRST_PORT = 21_000;
-const PORTS = 1000;
 const MONITOR = join(import.meta.dir, "monitor.ts");
 
 /** Where the master leaves a profile of its processor time at its end; none without it. */
@@ -35,7 +34,7 @@ export class MeasuredMaster {
   }
 
   static async start(workDir: string, flags: readonly string[]): Promise<MeasuredMaster> {
-    const master = new MeasuredMaster(workDir, [`--port=${freePort()}`, "--quiet", ...flags]);
+    const master = new MeasuredMaster(workDir, [`--port=${await freePort()}`, "--quiet", ...flags]);
     await master.restart();
     return master;
   }
@@ -74,9 +73,7 @@ export class MeasuredMaster {
 
   /** After a full collection, which holds the loop up: not while something is being measured. */
   async heap(): Promise<HeapReport> {
-    const heap = (await this.#ask("heap")) as HeapReport;
-    await this.loop();
-    return heap;
+    return (await this.#ask("heap")) as HeapReport;
   }
 
   pssBytes(): number {
@@ -112,20 +109,4 @@ export class MeasuredMaster {
     if (this.#process === undefined) throw new Error("the master does not run");
     return this.#process;
   }
-}
-
-/**
- * A port that no connection of the agents can have when the master wants it back: those are given
- * ports from 32768 upwards.
- */
-function freePort(): number {
-  for (let port = FIRST_PORT; port < FIRST_PORT + PORTS; port += 1) {
-    try {
-      Bun.listen({ hostname: "127.0.0.1", port, socket: { data: () => undefined } }).stop(true);
-      return port;
-    } catch {
-      // Somebody listens there.
-    }
-  }
-  throw new Error("there is no free port");
 }

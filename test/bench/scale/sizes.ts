@@ -24,6 +24,11 @@ const SPARE_FILES = 300;
 /** Agents that this machine lets one process have connections with; `BENCH_AGENTS` asks for fewer. */
 export function agentCount({ size }: BenchContext): number {
   const wanted = Number(process.env["BENCH_AGENTS"] ?? size(20_000, 1000));
+  return Math.min(wanted, connectionsMax());
+}
+
+/** Connections of one process with another that the limit of open files leaves room for. */
+export function connectionsMax(): number {
   const limit = Number(spawnSync("sh", ["-c", "ulimit -Hn"], { encoding: "utf8" }).stdout);
-  return Number.isNaN(limit) ? wanted : Math.min(wanted, limit - SPARE_FILES);
+  return Number.isNaN(limit) ? Number.POSITIVE_INFINITY : limit - SPARE_FILES;
 }
