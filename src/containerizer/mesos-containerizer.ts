@@ -106,6 +106,8 @@ interface Parts {
   readonly stopWatching: () => void;
 }
 
+const ENDING_AT_LIMIT = "ending a container at its limit";
+
 export class MesosContainerizer implements Containerizer {
   readonly name: string;
   readonly #options: MesosContainerizerOptions;
@@ -249,7 +251,8 @@ export class MesosContainerizer implements Containerizer {
           ...(record.startedAtMs === undefined ? {} : { startedAtMs: record.startedAtMs }),
           ...this.#toldOf(container.containerId),
         });
-        this.#watchLimits(container);
+        if (container.limitation === undefined) this.#watchLimits(container);
+        else this.#inBackground(ENDING_AT_LIMIT, this.destroy(container.containerId));
         continue;
       }
       ended.set(container.containerId, await container.result);
@@ -416,11 +419,26 @@ export class MesosContainerizer implements Containerizer {
   #watchLimits(container: Container): void {
     for (const isolator of this.#isolators) {
       const stop = isolator.watch(container.containerId, (limitation) => {
-        container.limitation ??= limitation;
-        this.#inBackground("ending a container at its limit", this.destroy(container.containerId));
+        this.#inBackground(ENDING_AT_LIMIT, this.#endAtLimit(container, limitation));
       });
       container.stopWatching.push(stop);
     }
+  }
+
+  /** Why it ends is on disk before it does, as the agent may die in between. */
+  async #endAtLimit(container: Container, limitation: Limitation): Promise<void> {
+    const { containerId } = container;
+    if (container.limitation === undefined) {
+      container.limitation = limitation;
+      try {
+        await this.#despiteShortage(() => this.#records.keepLimitation(containerId, limitation));
+      } catch (error) {
+        // Perhaps for a full disk, which this very container may have filled.
+        const message = "why a container ends at its limit cannot be kept";
+        this.#options.log.write("warning", message, { container: containerId, error });
+      }
+    }
+    await this.destroy(containerId);
   }
 
   /** Makes good for lost file events, and finds keepers that ended without a word. */
@@ -508,6 +526,7 @@ export class MesosContainerizer implements Containerizer {
     const isThisBoot = record.bootId === bootId;
     container.keeper = isThisBoot ? record.keeper : undefined;
     container.task = isThisBoot ? record.task : undefined;
+    container.limitation = this.#records.limitationOf(containerId);
     if (record.end === undefined && container.task !== undefined && isAlive(container.keeper)) {
       container.phase = "running";
       return { container, record };
@@ -521,9 +540,10 @@ export class MesosContainerizer implements Containerizer {
     container.phase = "ended";
     // It may have come further since it was looked at, up to its very end.
     const last = this.#records.read(containerId);
+    if (isThisBoot) container.limitation ??= this.#limitationOf(containerId);
     container.resolve({
       exit: last.end === undefined ? lossOf(last, isThisBoot) : exitOf(last.end),
-      limitation: isThisBoot ? this.#limitationOf(containerId) : undefined,
+      limitation: container.limitation,
     });
     return { container, record };
   }

@@ -1,10 +1,10 @@
 /**
- * Devices, gpus and seccomp profiles by the flags of the compiled program. Needs root and cgroups v2;
- * gpus are stood in for by nodes of a harmless device.
+ * Devices, gpus, seccomp profiles and quotas of disk by the flags of the compiled program. Most
+ * needs root and cgroups v2; gpus are stood in for by nodes of a harmless device.
  */
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { seccompObstacle } from "../../src/containerizer/native/seccomp/seccomp-isolator.ts";
 import { newCgroupRoot, OBSTACLE, removeCgroupRoots } from "../containerizer/native/native.ts";
@@ -12,12 +12,15 @@ import {
   type AllotProcess,
   BINARY,
   makeWorkDir,
+  processesBelow,
   removeWorkDir,
   startAllot,
 } from "../harness/allot-process.ts";
+import { heldProcesses } from "../harness/held-processes.ts";
 import { testNeeding } from "../harness/needs.ts";
 import { runProgram } from "../harness/run-program.ts";
-import { PATIENCE_MS } from "../harness/wait.ts";
+import { TestFramework, taskInfo } from "../harness/test-framework.ts";
+import { PATIENCE_MS, until } from "../harness/wait.ts";
 import { mountXfs } from "../harness/xfs.ts";
 import { nativeFlags } from "./native-scene.ts";
 
@@ -114,6 +117,81 @@ describe.skipIf(OBSTACLE !== undefined)(`isolators by flags${reason}`, () => {
       expect(failure).toContain(message);
     }
   });
+});
+
+test("an agent that dies while containers end for their disk says why afterwards, in groups too [semantics 7.7, 7.14]", async () => {
+  const [masterDir, workDir] = [makeWorkDir(), makeWorkDir()];
+  folders.push(masterDir, workDir);
+  const master = await startAllot({ role: "master", workDir: masterDir });
+  processes.push(master);
+  const start = async (interval: string): Promise<AllotProcess> => {
+    const flags = [
+      `--master=${new URL(master.url).host}`,
+      "--resources=cpus:4;mem:1000;disk:300",
+      "--launcher=posix",
+      "--isolation=posix/cpu,posix/mem,disk/du",
+      "--enforce_container_disk_quota",
+      `--container_disk_watch_interval=${interval}`,
+    ];
+    const agent = await startAllot({ role: "agent", workDir, flags });
+    processes.push(agent);
+    return agent;
+  };
+  const agent = await start("1secs");
+  const framework = await TestFramework.subscribe({
+    master: master.url,
+    info: { checkpoint: true, failover_timeout: 600 },
+  });
+  const offer = await framework.offer();
+  const { allocation_info } = offer.resources[0] ?? {};
+  const scalars = (amounts: Readonly<Record<string, number>>): readonly object[] =>
+    Object.entries(amounts).map(([name, value]) => {
+      return { name, type: "SCALAR", scalar: { value }, allocation_info };
+    });
+  const sleeperOf = (id: string, seconds: number): Record<string, unknown> =>
+    taskInfo(offer, {
+      id,
+      command: `exec sleep ${seconds}`,
+      extra: { resources: scalars({ cpus: 0.1, mem: 32, disk: 2 }) },
+    });
+  const executor = {
+    type: "DEFAULT",
+    executor_id: { value: "group" },
+    resources: scalars({ cpus: 0.1, mem: 32, disk: 1 }),
+  };
+  const task_group = { tasks: [sleeperOf("member", 1002)] };
+  const operations = [
+    { type: "LAUNCH", launch: { task_infos: [sleeperOf("single", 1001)] } },
+    { type: "LAUNCH_GROUP", launch_group: { executor, task_group } },
+  ];
+  await framework.call("ACCEPT", { accept: { offer_ids: [offer.id], operations } });
+  const ids = ["single", "member"];
+  for (const id of ids) await framework.status(id, "TASK_RUNNING");
+  const held = await Promise.all([
+    heldProcesses(workDir, ["sleep", "1001"]),
+    heldProcesses(workDir, ["sleep", "1002"]),
+  ]);
+  // Nobody writes down how the tasks end, so that the agent cannot see that they have.
+  for (const { keeper } of held) process.kill(keeper, "SIGSTOP");
+  for (const { task } of held) {
+    writeFileSync(join(readlinkSync(`/proc/${task}/cwd`), "big"), new Uint8Array(4_000_000));
+  }
+  await until("the tasks to be killed", () => {
+    const running = new Set(processesBelow(workDir));
+    return held.every(({ task }) => !running.has(task));
+  });
+  await agent.end("SIGKILL");
+  for (const { keeper } of held) process.kill(keeper, "SIGCONT");
+  // Nothing is measured any more.
+  await start("1hrs");
+  for (const id of ids) {
+    expect(await framework.status(id, "TASK_FAILED")).toMatchObject({
+      reason: "REASON_CONTAINER_LIMITATION_DISK",
+      message: expect.stringMatching(/^Disk usage \([\d.]+MB\) exceeds quota \([\d.]+MB\)$/),
+      limitation: { resources: [{ name: "disk", type: "SCALAR" }] },
+    });
+  }
+  await framework.teardown();
 });
 
 describe("disk/xfs by flags", () => {

@@ -1,7 +1,7 @@
 /** What tasks hold and do not use, lent to others and taken back, through the compiled program. */
 import { expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
 import { type AllotProcess, processesBelow } from "../harness/allot-process.ts";
+import { heldProcesses } from "../harness/held-processes.ts";
 import { ownProcesses } from "../harness/own-processes.ts";
 import { type Offer, TestFramework, taskInfo } from "../harness/test-framework.ts";
 import { until } from "../harness/wait.ts";
@@ -28,26 +28,6 @@ function revocableCpus({ resources }: Offer): number {
 
 /** Without namespaces, so that a task is its keeper's child. */
 const POSIX = ["--launcher=posix", "--isolation=posix/cpu,posix/mem"];
-
-/** Process ids of the guest and of the keeper above it. */
-async function guestIn(
-  workDir: string,
-): Promise<{ readonly task: number; readonly keeper: number }> {
-  const task = await until("the guest's process", () =>
-    processesBelow(workDir).find((pid) => textOf(pid, "cmdline") === "sleep\u00001001\u0000"),
-  );
-  const keeper = Number(/^PPid:\s(\d+)$/m.exec(textOf(task, "status"))?.[1]);
-  return { task, keeper };
-}
-
-/** Empty once the process has ended. */
-function textOf(pid: number, file: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/${file}`, "utf8");
-  } catch {
-    return "";
-  }
-}
 
 /** A guest on revocable cpus, and a host on the agent's own. */
 async function launchPair(master: string): Promise<TestFramework> {
@@ -117,7 +97,7 @@ test(
     const agent = await start(...FLAGS);
     const framework = await launchPair(master.url);
     await framework.status("guest", "TASK_RUNNING");
-    const { task, keeper } = await guestIn(workDir);
+    const { task, keeper } = await heldProcesses(workDir, ["sleep", "1001"]);
     // Nobody writes down how the guest ends, so that the agent cannot see that it has.
     process.kill(keeper, "SIGSTOP");
     await until("the guest to be killed", () => !processesBelow(workDir).includes(task));

@@ -19,7 +19,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ContainerId } from "../../base/ids.ts";
 import { brand } from "../../base/ids.ts";
-import type { ContainerEnd, ContainerRootfs } from "../containerizer.ts";
+import type { ContainerEnd, ContainerRootfs, Limitation } from "../containerizer.ts";
 import { parseProcessStat } from "../posix/process-stat.ts";
 import { isAbsence } from "../system-errors.ts";
 
@@ -52,6 +52,7 @@ export interface Confinement {
 }
 
 const SECCOMP = "seccomp";
+const LIMITATION = "limitation";
 
 /** More than a keeper ever writes over them. */
 const BLANKS = " ".repeat(256);
@@ -146,6 +147,16 @@ export class KeeperRecords {
     if (existsSync(folder)) writeFileSync(join(folder, `kept-${name}`), text);
   }
 
+  /** Why the container is about to be ended. An agent that dies over it ends it when it is back. */
+  keepLimitation(containerId: ContainerId, limitation: Limitation): void {
+    this.keep(containerId, LIMITATION, JSON.stringify(limitation));
+  }
+
+  limitationOf(containerId: ContainerId): Limitation | undefined {
+    const text = this.keptOf(containerId, LIMITATION);
+    return text === undefined ? undefined : parseLimitation(text);
+  }
+
   /** The command runs: its plan, with whatever secrets, is no longer needed. */
   removePlan(containerId: ContainerId): void {
     for (const name of ["plan", "setup"]) {
@@ -212,6 +223,15 @@ export function parseEnd(text: string): KeeperEnd | undefined {
   if (match[1] !== undefined) return { kind: "aborted" };
   if (match[2] !== undefined) return { kind: "exited", code: Number(match[2]) };
   return { kind: "signaled", signal: Number(match[3]) };
+}
+
+/** An agent that died before the whole was written has ended nothing for it. */
+function parseLimitation(text: string): Limitation | undefined {
+  try {
+    return JSON.parse(text) as Limitation;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A line is complete only with its end; the keeper may be writing at this moment. */

@@ -2,10 +2,11 @@
  * An agent reduced to its containerizer, to be killed by tests. Arguments: root, JSON of
  * `{name: command}`, and perhaps a path: containers then get no further than making the file
  * `PATH.reached` on the way to their command, as on a very slow host, until there is one at PATH. Prints `running` once all containers are launched, and `staged NAME` when the
- * keeper of a container waits that is never told to go (commands given as null).
+ * keeper of a container waits that is never told to go (commands given as null). On SIGUSR2 all
+ * containers are at a limit.
  */
 import process from "node:process";
-import type { Isolator } from "../../../src/containerizer/containerizer.ts";
+import type { Isolator, Limitation } from "../../../src/containerizer/containerizer.ts";
 import {
   HOST_PLACEMENT,
   type Launcher,
@@ -16,6 +17,12 @@ import { posixIn, specIn } from "../containers.ts";
 
 const [root = "", json = "{}", gate] = process.argv.slice(2);
 const commands = JSON.parse(json) as Record<string, string | null>;
+
+const limited: Limitation = {
+  reason: "REASON_CONTAINER_LIMITATION_DISK",
+  message: "too much",
+  resources: [{ name: "disk", type: "SCALAR", scalar: { value: 2 } }],
+};
 
 /** Stands still where a keeper exists and its command does not. */
 const halting: Isolator = {
@@ -30,7 +37,10 @@ const halting: Isolator = {
   update: () => Promise.resolve(),
   recover: () => Promise.resolve(),
   cleanup: () => Promise.resolve(),
-  watch: () => () => undefined,
+  watch: (_containerId, onLimitation) => {
+    process.on("SIGUSR2", () => onLimitation(limited));
+    return () => undefined;
+  },
 };
 
 const GATE_SCRIPT = ': >"$0.reached"; while [ ! -e "$0" ]; do sleep 0.05; done; exec "$@"';

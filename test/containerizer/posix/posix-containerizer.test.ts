@@ -12,6 +12,7 @@ import type {
   ContainerSpec,
   Limitation,
 } from "../../../src/containerizer/containerizer.ts";
+import { KeeperRecords } from "../../../src/containerizer/keeper/records.ts";
 import { containerizerSuite } from "../containerizer.suite.ts";
 import {
   failureOf,
@@ -36,6 +37,13 @@ for (const shell of SHELLS.filter(existsSync)) {
     containerizerSuite((root) => posixIn(root, { shell }));
   });
 }
+
+/** That of the agent process. */
+const LIMITATION: Limitation = {
+  reason: "REASON_CONTAINER_LIMITATION_DISK",
+  message: "too much",
+  resources: [{ name: "disk", type: "SCALAR", scalar: { value: 2 } }],
+};
 
 const isRoot = process.getuid?.() === 0;
 const opened: Containerizer[] = [];
@@ -211,6 +219,47 @@ describe("recovery", () => {
     expect([...pids.values()].filter(isRunning)).toEqual([]);
     expect(readdirSync(join(root, "run", "exits"))).toEqual([]);
     expect(readdirSync(join(root, "run", "containers"))).toEqual([]);
+  });
+
+  test("what ended a container at its limit is told though the agent died over it [semantics 7.7, 7.10]", async () => {
+    const root = newRoot();
+    const agent = await startAgent(root, { limited: "exec sleep 100" });
+    const keeper = keeperPid(root, "limited");
+    // Nobody writes down how the command ends, so that the agent cannot see that it has.
+    process.kill(keeper, "SIGSTOP");
+    agent.kill("SIGUSR2");
+    await until("the command is killed", () => !isRunning(recordedPid(root, "limited")));
+    await killAgent(agent);
+    process.kill(keeper, "SIGCONT");
+    await until("the keeper is gone", () => !isRunning(keeper));
+    const containerizer = open(root);
+    const spec = specIn(root, "limited", "");
+    const { ended } = await containerizer.recover([spec]);
+    expect(ended.get(spec.containerId)).toEqual({
+      exit: { kind: "signaled", signal: 9 },
+      limitation: LIMITATION,
+    });
+  });
+
+  test("a container that was to be ended at its limit is, once the agent is back", async () => {
+    const root = newRoot();
+    const agent = await startAgent(root, { limited: "exec sleep 100", other: "exec sleep 100" });
+    await killAgent(agent);
+    const spec = specIn(root, "limited", "");
+    const other = specIn(root, "other", "");
+    const records = new KeeperRecords(join(root, "run"), "");
+    records.keepLimitation(spec.containerId, LIMITATION);
+    // A word that was cut short was before any deed.
+    records.keep(other.containerId, "limitation", JSON.stringify(LIMITATION).slice(0, -1));
+    const containerizer = open(root);
+    const { alive } = await containerizer.recover([spec, other]);
+    expect([...alive.keys()].sort()).toEqual([spec.containerId, other.containerId]);
+    expect(await containerizer.wait(spec.containerId)).toEqual({
+      exit: { kind: "signaled", signal: 9 },
+      limitation: LIMITATION,
+    });
+    await containerizer.destroy(other.containerId);
+    expect((await containerizer.wait(other.containerId)).limitation).toBeUndefined();
   });
 
   test("a command whose agent dies before the word go never runs [DESIGN 7]", async () => {
