@@ -5,6 +5,7 @@
  */
 import { heapStats } from "bun:jsc";
 import process from "node:process";
+import { threadTimeMs } from "../thread-clock.ts";
 
 /** Environment variable with the path of the socket. */
 export const MONITOR_VARIABLE = "BENCH_MONITOR_SOCKET";
@@ -38,13 +39,13 @@ if (path !== undefined) watch(path);
 function watch(socketPath: string): void {
   const startedMs = performance.now();
   let lastMs = startedMs;
-  let lastCpuMs = threadCpuMs();
+  let lastCpuMs = threadTimeMs();
   let delays: number[] = [];
   let maxCpuMs = 0;
   let ticker: NodeJS.Timeout | undefined;
   const tick = (): void => {
     const nowMs = performance.now();
-    const cpuMs = threadCpuMs();
+    const cpuMs = threadTimeMs();
     const delayMs = nowMs - lastMs - TICK_MS;
     if (delayMs > STALL_MS_MIN) maxCpuMs = Math.max(maxCpuMs, cpuMs - lastCpuMs);
     delays.push(Math.max(0, delayMs));
@@ -53,7 +54,7 @@ function watch(socketPath: string): void {
   };
   const beginAnew = (): void => {
     lastMs = performance.now();
-    lastCpuMs = threadCpuMs();
+    lastCpuMs = threadTimeMs();
     delays = [];
     maxCpuMs = 0;
   };
@@ -81,9 +82,4 @@ function watch(socketPath: string): void {
     unix: socketPath,
     fetch: (request) => Response.json(request.url.endsWith("/heap") ? heap() : loop()),
   }).unref();
-}
-
-function threadCpuMs(): number {
-  const { user, system } = process.threadCpuUsage();
-  return (user + system) / 1000;
 }
