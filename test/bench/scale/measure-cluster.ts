@@ -13,9 +13,9 @@ import {
   AGENT_RESOURCES,
   agentCount,
   PATIENCE_MS,
+  SMALL_WINDOW_LENGTH,
   TASK,
   TASKS_PER_AGENT,
-  WINDOW_LENGTH,
 } from "./sizes.ts";
 
 /** What a master may take, bytes. */
@@ -74,7 +74,7 @@ async function launch(stage: Stage, before: Memory): Promise<LoadFramework> {
     command: "run for ever",
     tasksPerOffer: TASKS_PER_AGENT,
     budget: { left: tasks },
-    windowLength: WINDOW_LENGTH,
+    windowLength: SMALL_WINDOW_LENGTH,
   });
   const seen = await cluster.watched(set, "launch", async () => {
     await until(

@@ -14,6 +14,11 @@ export const TASK: { readonly cpus: number; readonly mem: number } = { cpus: 0.4
  * still have room each for the acknowledgements of what ran on one agent.
  */
 export const WINDOW_LENGTH: number = 128 * 1024;
+/**
+ * The same where it is not throughput that is looked at but how long the master stands still: a
+ * dozen launches of ten tasks. A master has to answer what arrives together before anything else.
+ */
+export const SMALL_WINDOW_LENGTH: number = 32 * 1024;
 
 /** Enough for the slowest machine; a benchmark that hangs must end all the same. */
 export const PATIENCE_MS: number = 600_000;
