@@ -45,6 +45,8 @@ export interface LinkHost {
   linkOpened(link: AgentLink, remoteIp: string): LinkId | undefined;
   linkMessage(linkId: LinkId, message: AgentToMaster): void;
   linkClosed(linkId: LinkId): void;
+  /** Calls back once all packets that have arrived by now are read, however many wait. */
+  afterArrivals(callback: () => void): void;
 }
 
 /** Why an agent may not join. */
@@ -113,8 +115,11 @@ class ServerLink implements LinkConnection, AgentLink, ChannelOwner {
   constructor(server: LinkServer, socket: ChannelSocket & { readonly remoteIp: string }) {
     this.#server = server;
     this.#socket = socket;
-    this.#cancelHandshake = server.options.clock.schedule(HANDSHAKE_TIMEOUT_MS, () =>
-      this.#reject("no hello arrived in time", "warning"),
+    const { clock, host } = server.options;
+    this.#cancelHandshake = clock.schedule(HANDSHAKE_TIMEOUT_MS, () =>
+      // A hello that waits to be read did arrive in time: a master that is behind when a whole cluster
+      // comes back must not send it away to come again.
+      host.afterArrivals(() => this.#handshakeTimedOut()),
     );
   }
 
@@ -179,6 +184,10 @@ class ServerLink implements LinkConnection, AgentLink, ChannelOwner {
     this.#server.options.log.write("warning", "link to an agent was cut", { from, reason });
     // The socket of an agent that is stuck may take long to close; the link is over now.
     this.closed();
+  }
+
+  #handshakeTimedOut(): void {
+    if (this.#channel === undefined) this.#reject("no hello arrived in time", "warning");
   }
 
   #handshake(data: Uint8Array): void {

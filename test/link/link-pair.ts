@@ -60,6 +60,8 @@ export class TestMaster implements LinkHost {
   readonly closed: LinkId[] = [];
   isLeading: boolean = true;
   onMessage: (message: AgentToMaster, linkId: LinkId) => void = () => undefined;
+  /** Nothing that has arrived waits here, unless a test makes it. */
+  afterArrivals: (callback: () => void) => void = (callback) => callback();
   #spreadMs: number;
   #server: Server | undefined;
   #nextLink = 1;

@@ -153,6 +153,22 @@ describe("handshake", () => {
     expect(link.frames).toEqual([{ kind: "rejected", message: "no hello arrived in time" }]);
     expect(clock.pending).toBe(0);
   });
+
+  test("whose hello waits to be read when the time is up is taken", async () => {
+    const clock = new FakeClock();
+    const master = await startMaster({ clock });
+    const behind: (() => void)[] = [];
+    master.afterArrivals = (callback) => behind.push(callback);
+    const link = await rawLink(master);
+    await until(() => clock.pending === 1, "the connection");
+    clock.advance(HANDSHAKE_TIMEOUT_MS);
+    link.send("", HELLO);
+    await until(() => link.frames.length > 0, "the welcome");
+    for (const callback of behind) callback();
+    expect(behind).toHaveLength(1);
+    expect(link.frames.map(({ kind }) => kind)).toEqual(["welcome"]);
+    expect([link.isClosed(), master.links.size]).toEqual([false, 1]);
+  });
 });
 
 describe("messages", () => {

@@ -276,6 +276,11 @@ export class MasterRuntime {
     return new PacedReceiver(this.#arrivals, connection);
   }
 
+  /** Calls back once all packets that have arrived by now are read. */
+  afterArrivals(callback: () => void): void {
+    this.#arrivals.push({ receive: callback });
+  }
+
   linkOpened(link: AgentLink, remoteIp: string): LinkId {
     const linkId = linkIdOf(this.#nextLink++);
     this.#links.set(linkId, link);
@@ -404,7 +409,7 @@ export class MasterRuntime {
    */
   #timeIsUp(timer: MasterTimer): void {
     const input = { kind: "timer", timer } as const;
-    if (SIGNS_OF_LIFE.has(timer.kind)) this.#arrivals.push({ receive: () => this.#step(input) });
+    if (SIGNS_OF_LIFE.has(timer.kind)) this.afterArrivals(() => this.#step(input));
     else this.#queue.push(input);
   }
 
