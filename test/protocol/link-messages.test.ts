@@ -17,6 +17,7 @@ import {
   checkStreamRequest,
 } from "../../src/protocol/link-messages.ts";
 import type { V1Messages } from "../../src/protocol/v1/types.ts";
+import { threadTimeMs } from "../bench/thread-clock.ts";
 
 const codec: Codec = createCodec();
 const linkCodec = createLinkCodec();
@@ -254,7 +255,7 @@ test("equal lists that follow one another are one object, others keep their own 
 test("a registration of 10,000 tasks is checked within a second", () => {
   const tasks = Array.from({ length: 10_000 }, () => ({ task }));
   const decoded = acrossTheWire({ ...AGENT_SAMPLES.register, tasks });
-  const startMs = performance.now();
+  const startMs = threadTimeMs();
   expect(checkAgentMessage(decoded, codec).ok).toBe(true);
-  expect(performance.now() - startMs).toBeLessThan(1000);
+  expect(threadTimeMs() - startMs).toBeLessThan(1000);
 });
