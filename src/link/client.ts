@@ -266,7 +266,11 @@ export class LinkClient {
     if (wasUp) this.#options.onDown();
   }
 
-  /** With all the others anywhere in the master's spread; otherwise doubling with each failure. */
+  /**
+   * With all the others anywhere in the master's spread, and no sooner after that: while a master
+   * starts they all fail, and would all be there the moment it listens. Otherwise, and once that is
+   * longer, doubling with each failure.
+   */
   #backoffMs(wasUp: boolean, isAmongAll: boolean): number {
     const { rng, clock } = this.#options;
     const isStable = wasUp && clock.monotonicMs() - this.#upSinceMs >= STABLE_LINK_MS;
@@ -274,7 +278,7 @@ export class LinkClient {
     const ceilingMs = Math.max(MAX_BACKOFF_MS, 2 * this.#spreadMs);
     const spanMs = Math.min(ceilingMs, FIRST_BACKOFF_MS * 2 ** this.#failures);
     if (!isStable) this.#failures += 1;
-    if (isAmongAll) return rng.next() * Math.max(spanMs, this.#spreadMs);
+    if (isAmongAll || this.#spreadMs > spanMs) return rng.next() * Math.max(spanMs, this.#spreadMs);
     return spanMs * (0.5 + 0.5 * rng.next());
   }
 }

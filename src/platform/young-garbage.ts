@@ -1,8 +1,8 @@
 /**
- * Collects young garbage often. Left to itself the engine lets a heap grow to several times its size
+ * Collects garbage often. Left to itself the engine lets a heap grow to several times its size
  * between two collections, and what is kept stands scattered among what is garbage by then: pages
- * that are never given back, twice as many as are needed. A collection of what is young takes two to
- * four milliseconds, and what it frees is used for what comes next.
+ * that are never given back, twice as many as are needed. Mostly it is what is young that is
+ * collected, beside the program, and what that frees is used for what comes next.
  */
 import process from "node:process";
 
@@ -10,9 +10,8 @@ import process from "node:process";
 const WORK_MS = 50;
 
 /** To be called whenever some work is done; collects when it was enough. Nothing but on Bun. */
-export async function loadYoungCollector(): Promise<() => void> {
+export function youngCollector(): () => void {
   if (!("Bun" in globalThis)) return () => undefined;
-  const { edenGC } = await import("bun:jsc");
   let lastMs = threadCpuMs();
   let nextLookMs = 0;
   return () => {
@@ -22,7 +21,9 @@ export async function loadYoungCollector(): Promise<() => void> {
     const workedMs = threadCpuMs() - lastMs;
     nextLookMs = nowMs + WORK_MS - workedMs;
     if (workedMs < WORK_MS) return;
-    edenGC();
+    // Not one that the caller waits for: it would also wait for a collection of everything that the
+    // engine has begun, which takes hundreds of milliseconds when there is much.
+    Bun.gc(false);
     lastMs = threadCpuMs();
     nextLookMs = performance.now() + WORK_MS;
   };

@@ -472,6 +472,23 @@ describe("loss and return", () => {
     expect(clock.nextDelayMs).toBe(20_000);
   });
 
+  test("who finds no master afterwards tries again in that spread, not at once [DESIGN 6]", async () => {
+    const clock = new FakeClock();
+    const master = await startMaster({ spreadMs: 40_000 });
+    const agent = startAgent(master.port, { clock, rng: { next: () => 0.5, uuid: () => "" } });
+    await until(() => agent.events.length === 1, "the link");
+    agent.address = undefined;
+    agent.client.reconnect("the master dies");
+    clock.advance(20_000);
+    const delays: number[] = [];
+    for (let count = 0; count < 12; count++) {
+      delays.push(clock.nextDelayMs ?? 0);
+      clock.advance(clock.nextDelayMs ?? 0);
+    }
+    // Doubling goes on behind it: 250 ms * 2^8 is the first that is longer than the spread.
+    expect(delays).toEqual([...new Array(7).fill(20_000), 48_000, 60_000, 60_000, 60_000, 60_000]);
+  });
+
   test("a link that breaks again and again is retried ever more slowly", async () => {
     const clock = new FakeClock();
     const master = await startMaster({ heartbeatMs: 60_000 });

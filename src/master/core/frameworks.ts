@@ -14,6 +14,7 @@
 import { assert, must } from "../../base/assert.ts";
 import { type AgentId, brand, type FrameworkId, type StreamId } from "../../base/ids.ts";
 import { ok, type Result, refuse } from "../../base/result.ts";
+import { SplitMap } from "../../base/split-map.ts";
 import type {
   FrameworkInfo,
   SchedulerCallSubscribe,
@@ -306,7 +307,7 @@ function newFramework(ctx: MasterContext, info: FrameworkInfo): FrameworkEntry {
     registeredMs: ctx.nowMs,
     reregisteredMs: undefined,
     unregisteredMs: undefined,
-    tasks: new Map(),
+    tasks: new SplitMap(),
     taskCounts: new Map(),
     unreachableTasks: new Map(),
     completedTasks: new History(options.maxCompletedTasksPerFramework),

@@ -76,8 +76,8 @@ export const RECONCILED_PER_STEP_MAX = 1000;
 /** Tasks that may wait for such an answer; beyond them a call is answered whole, at its own cost. */
 export const RECONCILED_WAITING_MAX = 1_000_000;
 
-/** Agents that may come back per second after a failover: as fast as a master can take them. */
-export const RECONNECTIONS_PER_SECOND = 4000;
+/** Agents that may come back per second after a failover: somewhat fewer than a master can take. */
+export const RECONNECTIONS_PER_SECOND = 3000;
 
 /** Longest time over which agents come back, however many there are. */
 export const RECONNECT_SPREAD_MS_MAX = 60_000;
@@ -90,7 +90,7 @@ export const INVERSE_LOOKS_PER_STEP_MAX = 2000;
 export const INVERSE_OFFER_LOOKS = 8;
 
 /**
- * What one run of the allocator may do, some 20 ms of work at most; the next run goes on with the
+ * What one run of the allocator may do, some 10 ms of work at most; the next run goes on with the
  * agents whose turn did not come.
  */
-export const RUN_BUDGET: CycleBudget = { offers: 1200, looks: 16_000 };
+export const RUN_BUDGET: CycleBudget = { offers: 600, looks: 8000 };

@@ -260,7 +260,7 @@ export interface FrameworkEntry {
   reregisteredMs: number | undefined;
   /** When it was last disconnected or removed. */
   unregisteredMs: number | undefined;
-  readonly tasks: Map<TaskId, TaskEntry>;
+  readonly tasks: Dictionary<TaskId, TaskEntry>;
   /** `tasks` by state. */
   readonly taskCounts: Map<TaskState, number>;
   /** On agents that are unreachable, oldest first. */

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
+import { RECONNECTIONS_PER_SECOND } from "../../../src/master/core/limits.ts";
 import { EmulatedAgents } from "../../harness/emulated-agents.ts";
 import { until } from "../../harness/wait.ts";
 import { type FigureSet, percentile } from "../figures.ts";
@@ -41,7 +42,8 @@ export class Cluster {
   }
 
   /**
-   * Starts processes with that many agents together; resolves when all are registered. With
+   * Starts processes with that many agents together, which come as they come back after a failover;
+   * resolves when all are registered. With
    * `perWave` so many come at a time, once those before them are registered, which `onWave` hears of.
    */
   async addAgents(
@@ -66,7 +68,7 @@ export class Cluster {
           count: Math.min(perProcess, wave - index * perProcess),
           firstIndex: firstIndex + done + index * perProcess,
           resources,
-          startsPerSecond: 20_000 / PROCESSES,
+          startsPerSecond: RECONNECTIONS_PER_SECOND / PROCESSES,
         }),
       );
       await Promise.all(groups);

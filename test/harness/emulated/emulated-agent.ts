@@ -6,6 +6,7 @@
 import { AgentRuntime } from "../../../src/agent/runtime/agent-runtime.ts";
 import type { ContainerId } from "../../../src/base/ids.ts";
 import type { Clock, Log } from "../../../src/base/ports.ts";
+import { Turns } from "../../../src/base/turns.ts";
 import type { ContainerResult } from "../../../src/containerizer/containerizer.ts";
 import { LinkClient } from "../../../src/link/client.ts";
 import { systemClock, systemRng } from "../../../src/platform/system.ts";
@@ -204,6 +205,16 @@ export class EmulatedAgent {
   }
 }
 
+/**
+ * The timers of all agents of this process, worked off in turns of its event loop: thousands of
+ * servers that are late together, and then all connect in one moment, are not to be had elsewhere.
+ */
+const dueTimers = new Turns({
+  clock: systemClock,
+  turnMs: 5,
+  soon: queueMicrotask,
+}).lane<{ ring(): void }>((timer) => timer.ring());
+
 /** The clock of one process: what it was to do later never happens once the process is over. */
 class MortalClock implements Clock {
   #isStopped = false;
@@ -217,9 +228,18 @@ class MortalClock implements Clock {
   }
 
   schedule(delayMs: number, callback: () => void): () => void {
-    return systemClock.schedule(delayMs, () => {
-      if (!this.#isStopped) callback();
-    });
+    let isOver = false;
+    const cancel = systemClock.schedule(delayMs, () =>
+      dueTimers.push({
+        ring: () => {
+          if (!isOver && !this.#isStopped) callback();
+        },
+      }),
+    );
+    return () => {
+      isOver = true;
+      cancel();
+    };
   }
 
   nextTurn(callback: () => void): void {
