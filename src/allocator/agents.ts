@@ -2,8 +2,10 @@
  * Agents as the allocator sees them: what is free on each, who holds the rest, and whose turn it is
  * to be looked at first.
  */
+
 import { assert, must } from "../base/assert.ts";
 import type { AgentId } from "../base/ids.ts";
+import { SplitMap } from "../base/split-map.ts";
 import type { AgentInfo, AgentInfoCapabilityType, Attribute } from "../protocol/v1/types.ts";
 import type { Bundle } from "../resources/bundle.ts";
 import { Holdings } from "./holdings.ts";
@@ -149,7 +151,7 @@ export interface AgentSelection extends Iterable<AgentRecord> {
 
 /** All agents, with the rotation that stands in for Mesos' shuffling. */
 export class AgentPool {
-  readonly #byId = new Map<AgentId, AgentRecord>();
+  readonly #byId = new SplitMap<AgentId, AgentRecord>();
   readonly #byNumber: (AgentRecord | undefined)[] = [];
   readonly #freeNumbers: number[] = [];
   /** As added; may hold agents that have gone until somebody asks for the order. */

@@ -14,6 +14,7 @@ import type {
   TaskId,
 } from "../../base/ids.ts";
 import { NumberMap } from "../../base/number-map.ts";
+import { SplitMap } from "../../base/split-map.ts";
 import type { AgentCommand, AgentOperation, RegisterMessage } from "../../protocol/link-frames.ts";
 import type {
   AgentInfo,
@@ -378,13 +379,13 @@ export interface MasterState {
   readonly streams: Map<StreamId, FrameworkId>;
   /** Subscribed operators, the one that subscribed first in front. */
   readonly operatorStreams: Set<StreamId>;
-  readonly agents: Map<AgentId, AgentEntry>;
+  readonly agents: Dictionary<AgentId, AgentEntry>;
   /** When the present ping of each agent counts as missed. */
   readonly pings: DueQueue<AgentEntry>;
   /** The newest registered agent at each address that has one, by `addressOf`. */
-  readonly addresses: Map<string, AgentId>;
+  readonly addresses: Dictionary<string, AgentId>;
   /** In the registry as admitted, not registered since this master started. */
-  readonly recoveredAgents: Map<AgentId, AdmittedAgent>;
+  readonly recoveredAgents: Dictionary<AgentId, AdmittedAgent>;
   readonly unreachableAgents: Map<AgentId, UnreachableAgent>;
   readonly goneAgents: Map<AgentId, { readonly sinceMs: number }>;
   readonly links: NumberMap<LinkId, LinkEntry>;
@@ -439,10 +440,10 @@ export function emptyMasterState(
     completedFrameworks: new Map(),
     streams: new Map(),
     operatorStreams: new Set(),
-    agents: new Map(),
+    agents: new SplitMap(),
     pings: new DueQueue(),
-    addresses: new Map(),
-    recoveredAgents: new Map(),
+    addresses: new SplitMap(),
+    recoveredAgents: new SplitMap(),
     unreachableAgents: new Map(),
     goneAgents: new Map(),
     links: new NumberMap(),
