@@ -1,6 +1,7 @@
 /** A measured master with its emulated agents and, while wanted, a prober of its health. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { constants, setPriority } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -15,6 +16,8 @@ import { PATIENCE_MS } from "./sizes.ts";
 const SETTLE_MS = 2000;
 const PROBER = join(import.meta.dir, "health-prober.ts");
 const PROCESSES = 2;
+/** Agents have servers of their own: what they do must not take the master's processors away. */
+const AGENTS_NICENESS = constants.priority.PRIORITY_LOW;
 
 export class Cluster {
   readonly master: MeasuredMaster;
@@ -59,6 +62,7 @@ export class Cluster {
     const before = await this.registered();
     const started = Array.from({ length: PROCESSES }, () => EmulatedAgents.process(this.#workDir));
     this.#agents.push(...started);
+    for (const { pid } of started) setPriority(pid, AGENTS_NICENESS);
     for (let done = 0; done < count; done += perWave) {
       const wave = Math.min(perWave, count - done);
       const perProcess = Math.ceil(wave / PROCESSES);
