@@ -19,7 +19,7 @@ import { notifyReady } from "./platform/service-manager.ts";
 import { loadSqlite } from "./platform/sqlite.ts";
 import { systemClock, systemRng } from "./platform/system.ts";
 import { loadTerminals } from "./platform/terminal.ts";
-import { youngCollector } from "./platform/young-garbage.ts";
+import { loadYoungCollector } from "./platform/young-garbage.ts";
 import { createCodec } from "./protocol/codec.ts";
 import { createLinkCodec } from "./protocol/link-codec.ts";
 import { findLeader, findMasters } from "./roles/find-leader.ts";
@@ -112,7 +112,7 @@ async function runRoles(flags: ParsedFlags): Promise<number> {
     openSql: await loadSqlite(),
     openTerminal: await loadTerminals(),
     serve: await loadServe(),
-    collectYoung: youngCollector(),
+    collectYoung: await loadYoungCollector(),
     onFatal: (error) => {
       log.write("error", "cannot go on", {
         error: error instanceof Error ? (error.stack ?? error.message) : String(error),

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { youngCollector } from "../../src/platform/young-garbage.ts";
+import { loadYoungCollector } from "../../src/platform/young-garbage.ts";
 
 const OBJECTS = 1000;
 /** Well above what the collector waits for. */
@@ -25,7 +25,7 @@ function workOn(ms: number): void {
 }
 
 test("what has become garbage goes once there was some work", async () => {
-  const collect = youngCollector();
+  const collect = await loadYoungCollector();
   const refs = garbage();
   const untilMs = processorMs() + WORK_MS;
   while (processorMs() < untilMs) {
