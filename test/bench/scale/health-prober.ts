@@ -23,6 +23,6 @@ while (!isOver) {
   latencies.push(performance.now() - startMs);
   await sleep(PAUSE_MS);
 }
-process.stdout.write(JSON.stringify(latencies));
 http.close();
-process.exit();
+// Ends by itself: an exit would cut what the pipe has not taken yet.
+process.stdout.write(JSON.stringify(latencies));
