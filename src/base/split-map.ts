@@ -52,11 +52,6 @@ export class SplitMap<Key extends string, Value> implements Dictionary<Key, Valu
     this.#size = 0;
   }
 
-  /** Entries of the part that has most. */
-  largestPart(): number {
-    return Math.max(...this.#parts.map(({ size }) => size));
-  }
-
   *keys(): Generator<Key, undefined> {
     for (const part of this.#parts) yield* part.keys();
   }
@@ -81,7 +76,8 @@ export class SplitMap<Key extends string, Value> implements Dictionary<Key, Valu
   }
 }
 
-function partNumber(key: string): number {
+/** Which part of a large map a key is in, from 0 to 63. */
+export function partNumber(key: string): number {
   let hash = 0;
   for (let index = Math.max(0, key.length - HASHED_LENGTH); index < key.length; index += 1) {
     hash = (Math.imul(hash, 31) + key.charCodeAt(index)) | 0;
