@@ -2,7 +2,6 @@
  * Agents as the allocator sees them: what is free on each, who holds the rest, and whose turn it is
  * to be looked at first.
  */
-
 import { assert, must } from "../base/assert.ts";
 import type { AgentId } from "../base/ids.ts";
 import { SplitMap } from "../base/split-map.ts";

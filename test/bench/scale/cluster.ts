@@ -46,8 +46,8 @@ export class Cluster {
 
   /**
    * Starts processes with that many agents together, which come as they come back after a failover;
-   * resolves when all are registered. With
-   * `perWave` so many come at a time, once those before them are registered, which `onWave` hears of.
+   * resolves when all are registered. With `perWave` so many come at a time, once those before them
+   * are registered, which `onWave` hears of.
    */
   async addAgents(
     count: number,

@@ -1,7 +1,8 @@
 /**
  * In the counted machine: one agent with a cache, a shop and its database, and what a CI job out of
  * hand does to the cache's answers. `scene.ts ROUNDS SECONDS` prints what goes on and, for every run
- * of so many seconds, or five times as many, a line of JSON (`Measured`). Errors end it: a tenant that does not answer, a hog that is not caught.
+ * of so many seconds, or five times as many, a line of JSON (`Measured`). Errors end it: a tenant that
+ * does not answer, a hog that is not caught.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";

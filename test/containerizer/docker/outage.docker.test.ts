@@ -90,11 +90,12 @@ describe.skipIf(engine === undefined)("an Engine that", () => {
     const agent = scene.open(QUICK);
     const lines = 60;
     const loop = `i=0; while [ $i -lt ${lines} ]; do i=$((i+1)); echo $i; sleep 0.1; done`;
-    // What a container writes and ends on while there is no Engine at all is lost in Docker itself.
+    // What a container writes and ends on while there is no Engine at all is lost in Docker itself, and
+    // so is what the Engine has not read yet when it dies.
     const long = scene.spec(agent, `${loop}; exit 4`);
     const short = scene.spec(agent, "echo short; sleep 2; exit 6");
     for (const spec of [long, short]) await agent.containerizer.launch(spec);
-    await until("output is there", () => outputOf(long).includes("5\n"));
+    await until("output is there", () => outputOf(long).includes("5\n") && outputOf(short) !== "");
     process.kill(pid(), "SIGKILL");
     await until("the end is noticed", () => !isHealthy(agent));
     const refused = scene.spec(agent, "true");
