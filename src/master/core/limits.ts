@@ -90,7 +90,7 @@ export const INVERSE_LOOKS_PER_STEP_MAX = 2000;
 export const INVERSE_OFFER_LOOKS = 8;
 
 /**
- * What one run of the allocator may do, some 10 ms of work at most; the next run goes on with the
- * agents whose turn did not come.
+ * What one run of the allocator may do, some 10 ms of work, and several times that before the engine
+ * has compiled it; the next run goes on with the agents whose turn did not come.
  */
 export const RUN_BUDGET: CycleBudget = { offers: 600, looks: 8000 };
