@@ -4,6 +4,7 @@ import type { Figure } from "./figures.ts";
 export interface BenchContext {
   /** Values that each figure is to be made of. */
   readonly runs: number;
+  readonly scale: "full" | "quick";
   /** `full`, or `quick` when only a first impression is wanted. */
   size(full: number, quick: number): number;
   /** Says on stderr what is going on, when the last word was long enough ago. */

@@ -85,6 +85,7 @@ function makeContext(bench: Bench, { isQuick, runs }: Arguments): BenchContext {
   let lastMs = performance.now();
   return {
     runs: runs ?? (isQuick ? 1 : bench.defaultRuns),
+    scale: isQuick ? "quick" : "full",
     size: (full, quick) => (isQuick ? quick : full),
     progress: (text) => {
       if (performance.now() - lastMs < PROGRESS_EVERY_MS) return;
