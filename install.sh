@@ -183,6 +183,7 @@ install_all() {
   place "$binary" "$root$prefix/bin/allot" 0755
   say "placed $root$prefix/bin/allot"
   mkdir -p "$root$data"
+  place_unit allot.slice
   place_unit allot-tasks.service
   place_unit allot.service
   if [ "$start" = no ] || [ -n "$root" ]; then
@@ -224,7 +225,8 @@ uninstall_all() {
     left=/sys/fs/cgroup/system.slice/allot.service/cgroup.kill
     if [ -e "$left" ]; then echo 1 >"$left"; fi
   fi
-  rm -f "$root$prefix/bin/allot" "$root$units/allot.service" "$root$units/allot-tasks.service"
+  rm -f "$root$prefix/bin/allot"
+  for unit in allot.service allot-tasks.service allot.slice; do rm -f "$root$units/$unit"; done
   if has_systemd; then
     systemctl daemon-reload
     systemctl reset-failed --quiet allot.service allot-tasks.service 2>/dev/null || true

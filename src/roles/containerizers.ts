@@ -51,6 +51,7 @@ function openDocker({ flags, workDir, runtimeDir, clock, log }: ContainerizerPar
     sandboxPath: flags.string("sandbox_directory") ?? "/mnt/mesos/sandbox",
     removeDelayMs: flags.durationMs("docker_remove_delay") ?? REMOVE_DELAY_MS,
     areOrphansKilled: flags.boolean("docker_kill_orphans") ?? true,
+    cgroupParent: flags.string("docker_cgroup_parent"),
     isCfsEnabled: flags.boolean("cgroups_enable_cfs") ?? false,
     dockerConfig: config === undefined ? undefined : JSON.stringify(config),
   });

@@ -24,6 +24,7 @@ const INSTALLED = [
   DATA,
   "/etc/systemd/system/allot.service",
   "/etc/systemd/system/allot-tasks.service",
+  "/etc/systemd/system/allot.slice",
 ];
 /** Only in a machine that is thrown away afterwards: these tests change the system. */
 const machineTest = testNeeding("appliance", "root", "systemd", "cgroups2");
@@ -120,6 +121,7 @@ describe("install.sh on systemd", () => {
       expect(readFileSync(`/proc/${pid}/cgroup`, "utf8")).toStartWith(
         "0::/allot.slice/allot-tasks.service/",
       );
+      expect(readFileSync("/sys/fs/cgroup/allot.slice/cpu.weight", "utf8")).toBe("1000\n");
       const agent = await systemctl("show", "--value", "--property=MainPID", "allot.service");
       expect(await runProgram("systemctl", ["restart", "allot.service"])).toMatchObject({
         code: 0,

@@ -4,7 +4,7 @@
  * units in the test machine, an agent of them under a master beside it, native and Docker tasks.
  */
 import { afterAll, expect } from "bun:test";
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ROOT } from "../../build/tools.mjs";
@@ -25,6 +25,7 @@ const TIMEOUT_MS = 540_000;
 const PATIENCE_MS = 180_000;
 const IMAGE = "restarts-busybox";
 const TASKS_CGROUP = "/sys/fs/cgroup/allot.slice/allot-tasks.service";
+const DOCKER_CGROUPS = "0::/allot.slice/allot-docker.slice/";
 const DOCKER = { container: { type: "DOCKER", docker: { image: IMAGE, network: "HOST" } } };
 
 let master: AllotProcess | undefined;
@@ -93,6 +94,7 @@ testNeeding(
       for (const id of lastings) {
         await until(`${id} to run`, () => hasBegun(framework, id), PATIENCE_MS);
       }
+      for (const cgroup of await cgroupsOfDocker()) expect(cgroup).toStartWith(DOCKER_CGROUPS);
       await sleep(Math.random() * 4000);
       await stop();
       await until("the agent to be back", () => isActive(address), PATIENCE_MS);
@@ -126,6 +128,16 @@ async function systemctl(...words: readonly string[]): Promise<void> {
 
 function docker(...words: readonly string[]): Promise<RunResult> {
   return runProgram("docker", words);
+}
+
+/** Of what runs in containers of Docker, as the kernel tells. */
+async function cgroupsOfDocker(): Promise<string[]> {
+  const ids = (await docker("ps", "--quiet")).stdout.trim().split("\n");
+  const inspection = await docker("inspect", "--format={{.State.Pid}}", ...ids);
+  return inspection.stdout
+    .trim()
+    .split("\n")
+    .map((pid) => readFileSync(`/proc/${pid}/cgroup`, "utf8"));
 }
 
 async function isActive(address: string): Promise<boolean> {

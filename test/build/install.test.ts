@@ -21,7 +21,9 @@ import { ROOT } from "../../build/tools.mjs";
 
 const CONFIG = "etc/allot/allot.conf";
 const PROGRAM = "usr/local/bin/allot";
-const UNITS = ["etc/systemd/system/allot-tasks.service", "etc/systemd/system/allot.service"];
+const UNITS = ["allot-tasks.service", "allot.service", "allot.slice"].map(
+  (unit) => `etc/systemd/system/${unit}`,
+);
 
 let root = "";
 let binary = "";
@@ -67,7 +69,8 @@ test("the agent's unit leaves tasks alone and the tasks' unit ends them [DESIGN 
   const unit = read("etc/systemd/system/allot.service");
   expect(unit).toContain("ExecStart=/opt/allot/bin/allot --config=/etc/allot/allot.conf\n");
   expect(unit).not.toContain("@PREFIX@");
-  for (const line of ["Type=notify", "KillMode=process"]) {
+  const place = "Environment=ALLOT_DOCKER_CGROUP_PARENT=allot-docker.slice";
+  for (const line of ["Type=notify", "KillMode=process", place]) {
     expect(unit).toContain(`\n${line}\n`);
   }
   const tasks = read("etc/systemd/system/allot-tasks.service");
@@ -84,7 +87,7 @@ test("a second install replaces the program and keeps the configuration [DESIGN 
   expect(install()).toMatchObject({ status: 0 });
   expect(read(CONFIG)).toBe(edited);
   expect(read(PROGRAM)).toContain("second");
-  expect(staged()).toHaveLength(4);
+  expect(staged()).toHaveLength(5);
 });
 
 test("--role and --master change those two lines and no other [DESIGN 12]", () => {

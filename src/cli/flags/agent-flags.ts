@@ -321,6 +321,13 @@ export const AGENT_FLAGS: readonly Flag[] = [
       note: "tasks of Docker need no helper that would run in it",
     }),
     acts("docker_socket", "path", "/var/run/docker.sock", "docker daemon socket"),
+    // allot's own.
+    acts(
+      "docker_cgroup_parent",
+      "string",
+      undefined,
+      "parent of the cgroups of Docker's containers, such as a slice; Docker's own when unset",
+    ),
     acts("docker_config", "json", undefined, "default docker config, path or JSON", {
       isPathRead: true,
     }),

@@ -78,6 +78,8 @@ export interface DockerContainerizerOptions {
   readonly areOrphansKilled: boolean;
   /** Text of `--docker_config`. */
   readonly dockerConfig?: string | undefined;
+  /** `--docker_cgroup_parent`. */
+  readonly cgroupParent?: string | undefined;
   /** `--cgroups_enable_cfs`. */
   readonly isCfsEnabled: boolean;
   /** Times other than those of `limits.ts`. */
@@ -595,7 +597,8 @@ export class DockerContainerizer implements Containerizer {
   }
 
   #runSettings(): Parameters<typeof runPlan>[2] {
-    return { mark: this.#mark, sandboxPath: this.#options.sandboxPath, ...this.#limitRules() };
+    const { sandboxPath, cgroupParent } = this.#options;
+    return { mark: this.#mark, sandboxPath, cgroupParent, ...this.#limitRules() };
   }
 
   #limitRules(): Parameters<typeof limitSettings>[1] {

@@ -24,6 +24,8 @@ export interface RunSettings extends LimitRules {
   readonly mark: string;
   /** Where a container sees its sandbox (`--sandbox_directory`). */
   readonly sandboxPath: string;
+  /** Where its cgroup is to be (`--docker_cgroup_parent`), unless its task says otherwise. */
+  readonly cgroupParent?: string | undefined;
 }
 
 export interface RunPlan {
@@ -56,6 +58,7 @@ function planOf(spec: ContainerSpec, image: string, settings: RunSettings): RunP
   applyCommand(body, spec.command);
   applyEnvironment(body, spec, name, settings);
   Object.assign(body.host, limitSettings(spec, settings));
+  if (settings.cgroupParent !== undefined) body.host["CgroupParent"] = settings.cgroupParent;
   if (container.docker?.privileged === true) body.host["Privileged"] = true;
   applyNetwork(body, container, spec.resources);
   const volumes = { ...spec, container, sandboxPath: settings.sandboxPath };

@@ -189,6 +189,14 @@ describe("a Docker container", () => {
     expect(() => plan({ volumes: [volume] })).toThrow(ContainerizerError);
   });
 
+  test("has its cgroup where the agent wants it, or the task", () => {
+    expect(host()).not.toHaveProperty("CgroupParent");
+    const settings = { cgroupParent: "allot-docker.slice" };
+    expect(host({}, {}, settings)).toMatchObject({ CgroupParent: "allot-docker.slice" });
+    const asked = withParameters(["cgroup-parent", "own.slice"]);
+    expect(host(asked, {}, settings)).toMatchObject({ CgroupParent: "own.slice" });
+  });
+
   test("takes one volume driver [semantics 7.15]", () => {
     const volume = (driver: string) =>
       ({
