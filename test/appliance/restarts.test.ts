@@ -110,6 +110,14 @@ testNeeding(
       await framework.status(id, "TASK_KILLED", PATIENCE_MS);
       expect(terminalUuids(framework, id).size).toBe(1);
     }
+    // The unit of the tasks ends all of them, Docker's too, and its agent tells.
+    const offer = await roomyOffer(framework);
+    await framework.launch(offer, [
+      { id: "docker-last", command: "exec sleep 1000", mem: 32, extra: DOCKER },
+    ]);
+    await until("docker-last to run", () => hasBegun(framework, "docker-last"), PATIENCE_MS);
+    await systemctl("stop", "allot-tasks.service");
+    await framework.status("docker-last", "TASK_FAILED", PATIENCE_MS);
     await framework.teardown();
     await until("no container of Docker to be left", async () => {
       return (await docker("ps", "--all", "--quiet")).stdout.trim() === "";
