@@ -110,6 +110,7 @@ testNeeding(
       await framework.status(id, "TASK_KILLED", PATIENCE_MS);
       expect(terminalUuids(framework, id).size).toBe(1);
     }
+    await until("no cgroup to be left", () => cgroupsOfContainers().length === 0);
     // The unit of the tasks ends all of them, Docker's too, and its agent tells.
     const offer = await roomyOffer(framework);
     await framework.launch(offer, [
@@ -122,7 +123,6 @@ testNeeding(
     await until("no container of Docker to be left", async () => {
       return (await docker("ps", "--all", "--quiet")).stdout.trim() === "";
     });
-    await until("no cgroup to be left", () => cgroupsOfContainers().length === 0);
     expect(
       await runProgram("sh", [join(ROOT, "install.sh"), "--uninstall", "--purge"]),
     ).toMatchObject({ code: 0 });

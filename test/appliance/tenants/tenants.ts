@@ -58,10 +58,13 @@ export const SHOP: TaskOptions = {
   },
 };
 
-/** `script`: where the host has ci-job.pl. `limits`: those of TaskInfo. */
+/**
+ * Asks for next to nothing, as work does that may wait. `script`: where the host has ci-job.pl.
+ * `limits`: those of TaskInfo, what it may use of what others leave.
+ */
 export function ciJob(script: string, id: string, limits: object = {}): TaskOptions {
   const command = `exec perl ${script} 0`;
-  return { id, command, extra: { ...resources({ cpus: 0.1, mem: 512 }), limits } };
+  return { id, command, extra: { ...resources({ cpus: 0.01, mem: 512 }), limits } };
 }
 
 const MEMORY_HOG: TaskOptions = {

@@ -1,6 +1,8 @@
 /**
- * `memcached-load.ts PORT PER_SECOND SECONDS`: asks a memcached at a steady pace, nine reads to one
- * write, and prints how long each answer took as one JSON array of milliseconds. The clock of a
+ * `memcached-load.ts PORT PER_SECOND SECONDS`: asks a memcached so many times per second, nine reads
+ * to one write, and prints how long each answer took as one JSON array of milliseconds. Requests come
+ * as from many clients who know nothing of each other: at a steady pace they would keep step with the
+ * periods of the kernel, and a run would meet the beginning of each or of none. The clock of a
  * request starts when it is due, also when the one before it is still unanswered, so that a stall
  * counts for everybody who would have come meanwhile. Blocking system calls and no event loop: what
  * is measured is memcached's time and not this program's.
@@ -75,13 +77,12 @@ function load(port: number, perSecond: number, seconds: number): number[] {
   );
   const reads = keys.map((key) => Buffer.from(`get ${key}\r\n`, "latin1"));
   for (const write of writes) connection.ask(write, "STORED\r\n");
-  const everyNs = NS_PER_SECOND / perSecond;
   const warmUp = WARM_UP_SECONDS * perSecond;
   const count = warmUp + seconds * perSecond;
   const latencies = new Float64Array(count);
-  const startNs = Bun.nanoseconds();
+  let dueNs = Bun.nanoseconds();
   for (let index = 0; index < count; index += 1) {
-    const dueNs = startNs + index * everyNs;
+    dueNs += -Math.log(1 - Math.random()) * (NS_PER_SECOND / perSecond);
     const aheadNs = dueNs - Bun.nanoseconds();
     if (aheadNs > 0) libc.usleep(aheadNs / 1000);
     const key = (index * 7919) % KEYS;
