@@ -44,7 +44,8 @@ const PIDS_MAX = 128;
 const PLAIN_PORT = 11_212;
 const DATABASE_PORT = 5432;
 const REQUESTS_PER_SECOND = 300;
-const SHOP_EVERY_MS = 250;
+/** An order or a look of it takes this machine tens of milliseconds. */
+const SHOP_EVERY_MS = 1000;
 const PATIENCE_MS = 600_000;
 const LOOK_EVERY_MS = 200;
 const SETTLE_MS = 1000;
