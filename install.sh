@@ -184,6 +184,7 @@ install_all() {
   say "placed $root$prefix/bin/allot"
   mkdir -p "$root$data"
   place_unit allot.slice
+  place_unit allot-docker.slice
   place_unit allot-tasks.service
   place_unit allot.service
   if [ "$start" = no ] || [ -n "$root" ]; then
@@ -222,11 +223,11 @@ uninstall_all() {
     # It may have started something meanwhile: its unit wants the other one.
     systemctl stop --quiet allot-tasks.service 2>/dev/null || true
     # Without cgroups for tasks the agent keeps what it started in its own.
-    left=/sys/fs/cgroup/system.slice/allot.service/cgroup.kill
+    left=/sys/fs/cgroup/allot.slice/allot.service/cgroup.kill
     if [ -e "$left" ]; then echo 1 >"$left"; fi
   fi
   rm -f "$root$prefix/bin/allot"
-  for unit in allot.service allot-tasks.service allot.slice; do rm -f "$root$units/$unit"; done
+  for unit in allot.service allot-tasks.service allot-docker.slice allot.slice; do rm -f "$root$units/$unit"; done
   if has_systemd; then
     systemctl daemon-reload
     systemctl reset-failed --quiet allot.service allot-tasks.service 2>/dev/null || true

@@ -21,7 +21,7 @@ import { ROOT } from "../../build/tools.mjs";
 
 const CONFIG = "etc/allot/allot.conf";
 const PROGRAM = "usr/local/bin/allot";
-const UNITS = ["allot-tasks.service", "allot.service", "allot.slice"].map(
+const UNITS = ["allot-docker.slice", "allot-tasks.service", "allot.service", "allot.slice"].map(
   (unit) => `etc/systemd/system/${unit}`,
 );
 
@@ -87,7 +87,7 @@ test("a second install replaces the program and keeps the configuration [DESIGN 
   expect(install()).toMatchObject({ status: 0 });
   expect(read(CONFIG)).toBe(edited);
   expect(read(PROGRAM)).toContain("second");
-  expect(staged()).toHaveLength(5);
+  expect(staged()).toHaveLength(6);
 });
 
 test("--role and --master change those two lines and no other [DESIGN 12]", () => {
