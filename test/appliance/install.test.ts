@@ -126,7 +126,7 @@ describe("install.sh on systemd", () => {
         readFileSync(`/sys/fs/cgroup/allot.slice${group}/cpu.weight`, "utf8").trim();
       expect(["", "/allot.service", "/allot-tasks.service"].map(weightOf)).toEqual([
         "1000",
-        "20",
+        "5",
         "20",
       ]);
       const agent = await systemctl("show", "--value", "--property=MainPID", "allot.service");
