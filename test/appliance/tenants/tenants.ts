@@ -23,7 +23,7 @@ export const AGENT_SETTINGS: readonly string[] = [
 const MEMORY_HOG_MIB = 64;
 const DISK_HOG_MIB = 16;
 /** What it writes is memory where the disk is in memory: more than it can fill between two looks. */
-const DISK_HOG_MEMORY_MIB = 256;
+const DISK_HOG_MEMORY_MIB = 192;
 /** A hog of memory or disk is caught in seconds; in an emulated machine some of these are long. */
 const CATCH_MS_MAX = 180_000;
 /** Names of Docker's tasks that come from the archives of images.sh. */
