@@ -223,8 +223,11 @@ uninstall_all() {
     # It may have started something meanwhile: its unit wants the other one.
     systemctl stop --quiet allot-tasks.service 2>/dev/null || true
     # Without cgroups for tasks the agent keeps what it started in its own.
-    left=/sys/fs/cgroup/allot.slice/allot.service/cgroup.kill
-    if [ -e "$left" ]; then echo 1 >"$left"; fi
+    # An agent that was installed earlier and never restarted since is still in the system's slice.
+    for slice in allot system; do
+      left=/sys/fs/cgroup/$slice.slice/allot.service/cgroup.kill
+      if [ -e "$left" ]; then echo 1 >"$left"; fi
+    done
   fi
   rm -f "$root$prefix/bin/allot"
   for unit in allot.service allot-tasks.service allot-docker.slice allot.slice; do rm -f "$root$units/$unit"; done
