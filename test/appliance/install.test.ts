@@ -191,6 +191,7 @@ describe("install.sh on systemd", () => {
         async () => (await processesOfAllot()) === "",
       );
       expect(existsSync("/sys/fs/cgroup/allot.slice")).toBe(false);
+      expect(existsSync("/sys/fs/cgroup/system.slice/allot.service")).toBe(false);
     },
     TIMEOUT_MS,
   );

@@ -98,11 +98,15 @@ testNeeding(
       await sleep(Math.random() * 4000);
       const beforeSeconds = await lastReturn(address);
       await stop();
-      if (stopped === "allot") {
-        // Not only active, which the master may still take the one before for: offers of that end.
-        const isBack = async (): Promise<boolean> => (await lastReturn(address)) > beforeSeconds;
-        await until("the agent to be back", isBack, PATIENCE_MS);
-      }
+      await until(
+        "the agent to be back",
+        async () => {
+          const seconds = await lastReturn(address);
+          // Not only active, which the master may still take the one before for: its offers end.
+          return stopped === "allot" ? seconds > beforeSeconds : seconds >= beforeSeconds;
+        },
+        PATIENCE_MS,
+      );
       await until("the ends", () => ends.every((id) => isOver(framework, id)), PATIENCE_MS);
     }
     for (const [id, state] of expected) {
@@ -153,15 +157,16 @@ async function cgroupsOfDocker(): Promise<string[]> {
     .map((pid) => readFileSync(`/proc/${pid}/cgroup`, "utf8"));
 }
 
-/** When the agent registered last, in seconds. */
+/** When the agent registered last, in seconds; 0 while it is not active. */
 async function lastReturn(address: string): Promise<number> {
   const { slaves } = (await (await fetch(`http://${address}/slaves`)).json()) as {
     readonly slaves: readonly {
+      readonly active: boolean;
       readonly registered_time: number;
       readonly reregistered_time?: number;
     }[];
   };
-  const [agent] = slaves;
+  const agent = slaves.find(({ active }) => active);
   return agent?.reregistered_time ?? agent?.registered_time ?? 0;
 }
 
