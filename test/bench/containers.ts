@@ -3,7 +3,8 @@
  * cgroups, what each costs beside the task itself, and how soon an agent that was killed has its
  * tasks back. Beside it stands what the machine needs for starting a plain process, as launching is
  * little else. A host whose cgroups have no controllers runs all of it in the counted machine too,
- * which has them and is several times as slow.
+ * which is several times as slow: once with them and once without, so that both tell what
+ * controllers would cost here.
  */
 import { spawnSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -16,6 +17,7 @@ import {
 } from "../containerizer/native/native.ts";
 import { cgroupsIn } from "../e2e/native-scene.ts";
 import { type AllotProcess, pssBytes, startAllot } from "../harness/allot-process.ts";
+import { isAppliance } from "../harness/needs.ts";
 import { TestFramework } from "../harness/test-framework.ts";
 import { until } from "../harness/wait.ts";
 import type { Bench, BenchContext } from "./bench.ts";
@@ -33,9 +35,12 @@ const BYTES_PER_KB = 1000;
 /** Of the counted machine: its disk is in it, and a thousand tasks with their keepers. */
 const MEMORY_MIB = 6144;
 const WALL_MS_MAX = 5_400_000;
+const WITHOUT_CONTROLLERS = ["cgroup_disable=cpu,cpuset,memory,pids,io"];
 const LASTING = { checkpoint: true, failover_timeout: 3600 };
 
-const where = LIMITS_OBSTACLE === undefined ? "with controllers" : "cgroups without controllers";
+const where =
+  (isAppliance ? "counted machine, " : "") +
+  (LIMITS_OBSTACLE === undefined ? "with controllers" : "cgroups without controllers");
 
 export const containersBench: Bench = {
   name: "containers",
@@ -45,9 +50,12 @@ export const containersBench: Bench = {
   run: async (context) => {
     const figures = OBSTACLE === undefined ? await onThisHost(context) : [];
     if (OBSTACLE !== undefined) console.error(`bench: containers: not on this host: ${OBSTACLE}`);
-    if (LIMITS_OBSTACLE === undefined) return figures;
+    if (LIMITS_OBSTACLE === undefined || isAppliance) return figures;
     const machine = { name: "containers", memoryMib: MEMORY_MIB, wallMsMax: WALL_MS_MAX };
-    return [...figures, ...(await runInMachine(context, machine))];
+    for (const kernelWords of [[], WITHOUT_CONTROLLERS]) {
+      figures.push(...(await runInMachine(context, { ...machine, kernelWords })));
+    }
+    return figures;
   },
 };
 

@@ -23,6 +23,8 @@ export interface MachineBench {
   readonly before?: string;
   /** Variables of its environment. */
   readonly settings?: Readonly<Record<string, string | number>>;
+  /** Of the machine's kernel, beside its usual ones. */
+  readonly kernelWords?: readonly string[];
   readonly memoryMib: number;
   /** Of this host's time. */
   readonly wallMsMax: number;
@@ -30,7 +32,7 @@ export interface MachineBench {
 
 /** Errors: the machine cannot be had, or the benchmark failed in it; what it said last is told. */
 export async function runInMachine(context: BenchContext, bench: MachineBench): Promise<Figure[]> {
-  const { name, before = ":", settings = {}, memoryMib, wallMsMax } = bench;
+  const { name, before = ":", settings = {}, kernelWords = [], memoryMib, wallMsMax } = bench;
   const folder = mkdtempSync(join(tmpdir(), "allot-in-machine-"));
   try {
     const archive = join(folder, "project.tar");
@@ -52,6 +54,7 @@ export async function runInMachine(context: BenchContext, bench: MachineBench): 
         `${words.join(" ")} ${bun} test/bench/main.ts ${name} ${options.join(" ")} >/figures`,
         "tr -d '\\n' </figures && echo",
       ].join("\n"),
+      kernelWords,
       memoryMib,
       wallMsMax,
       onLine: (line) => {

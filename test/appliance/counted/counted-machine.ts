@@ -17,6 +17,8 @@ export interface CountedRun {
   readonly files: ReadonlyMap<string, string>;
   /** Shell text, carried out as root in /src; its output are the lines. */
   readonly command: string;
+  /** Words beside those that the kernel is always started with. */
+  readonly kernelWords?: readonly string[];
   readonly memoryMib: number;
   /** Of this host's time, from the start to the end. */
   readonly wallMsMax: number;
@@ -61,13 +63,15 @@ function pack({ files, command }: CountedRun, image: string, folder: string): vo
   execFileSync("sh", ["-ec", words, "sh", image], { cwd: folder });
 }
 
-function start({ memoryMib }: CountedRun, image: string, folder: string): ChildProcess {
+function start(run: CountedRun, image: string, folder: string): ChildProcess {
+  const { memoryMib, kernelWords = [] } = run;
   const kernel = [
     "console=ttyS0 panic=-1 quiet audit=0 apparmor=0 selinux=0 mitigations=off random.trust_cpu=on",
     // What forks and exits would otherwise hold everybody else up while the kernel is at it.
     "preempt=full",
     "systemd.unified_cgroup_hierarchy=1 systemd.show_status=0",
     'systemd.run="/bin/sh /src/run"',
+    ...kernelWords,
   ];
   const words = [
     "-machine pc -nodefaults -no-user-config -display none -no-reboot",
