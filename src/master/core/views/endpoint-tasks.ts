@@ -17,9 +17,13 @@ import { type Document, JsonDocument } from "./document.ts";
 import { SortedRuns } from "./sorted-runs.ts";
 import { allFrameworks } from "./v1.ts";
 
+/** As many as a cluster has agents whose tasks share their networks; a few megabytes. */
+const NETWORKS_REMEMBERED_MAX = 50_000;
+
 /** Writes TASKs; remembers what neighbours in a list have in common. */
 export class TaskWriter {
   readonly #resources = new ResourcesWriter();
+  readonly #statuses = new StatusesWriter();
   #frameworkId: FrameworkId | undefined;
   #frameworkText = "";
 
@@ -34,7 +38,7 @@ export class TaskWriter {
       `,"slave_id":${quoteJson(task.agentId)},"state":"${task.state}"` +
       `,"resources":${this.#resources.text(task.resources)}`;
     if (limits !== undefined) text += `,"limits":${limitsText(limits)}`;
-    text += `,"role":${quoteJson(role)},"statuses":[${statusesText(task.statuses)}]`;
+    text += `,"role":${quoteJson(role)},"statuses":[${this.#statuses.text(task.statuses)}]`;
     if (user !== undefined) text += `,"user":${quoteJson(user)}`;
     if (labels !== undefined) text += `,"labels":${JSON.stringify(labels.labels ?? [])}`;
     if (discovery !== undefined) text += `,"discovery":${JSON.stringify(discovery)}`;
@@ -101,31 +105,45 @@ function firstSeconds(task: TaskEntry): number {
   return task.statuses[0]?.timestamp ?? 0;
 }
 
-/** Statuses of one place share its description, see `rememberStatus` in tasks.ts. */
-function statusesText(statuses: readonly KeptStatus[]): string {
-  let text = "";
-  let place: ContainerStatus | undefined;
-  let placeText = "";
-  for (const { state, timestamp, labels, container_status, healthy } of statuses) {
-    text += `${text === "" ? "" : ","}{"state":"${state}","timestamp":${timestamp ?? 0}`;
-    if (labels !== undefined) text += `,"labels":${JSON.stringify(labels.labels ?? [])}`;
-    if (container_status !== undefined) {
-      if (container_status !== place) placeText = containerStatusText(container_status);
-      place = container_status;
-      text += `,"container_status":${placeText}`;
-    }
-    text += healthy === undefined ? "}" : `,"healthy":${healthy}}`;
-  }
-  return text;
-}
+/** Writes statuses of tasks, which mostly run in networks that others have written before. */
+class StatusesWriter {
+  /** Equal ones are one object, see `keptStatus` in kept-messages.ts. */
+  readonly #networks = new Map<readonly NetworkInfo[], string>();
 
-function containerStatusText(status: ContainerStatus): string {
-  const { container_id, network_infos, cgroup_info } = status;
-  let text = "";
-  if (container_id !== undefined) text += `,"container_id":${containerIdText(container_id)}`;
-  if (network_infos !== undefined) text += `,"network_infos":[${networksText(network_infos)}]`;
-  if (cgroup_info !== undefined) text += `,"cgroup_info":${JSON.stringify(cgroup_info)}`;
-  return `{${text.slice(1)}}`;
+  /** Statuses of one place share its description, too. */
+  text(statuses: readonly KeptStatus[]): string {
+    let text = "";
+    let place: ContainerStatus | undefined;
+    let placeText = "";
+    for (const { state, timestamp, labels, container_status, healthy } of statuses) {
+      text += `${text === "" ? "" : ","}{"state":"${state}","timestamp":${timestamp ?? 0}`;
+      if (labels !== undefined) text += `,"labels":${JSON.stringify(labels.labels ?? [])}`;
+      if (container_status !== undefined) {
+        if (container_status !== place) placeText = this.#placeText(container_status);
+        place = container_status;
+        text += `,"container_status":${placeText}`;
+      }
+      text += healthy === undefined ? "}" : `,"healthy":${healthy}}`;
+    }
+    return text;
+  }
+
+  #placeText(status: ContainerStatus): string {
+    const { container_id, network_infos, cgroup_info } = status;
+    let text = "";
+    if (container_id !== undefined) text += `,"container_id":${containerIdText(container_id)}`;
+    if (network_infos !== undefined) text += this.#networksField(network_infos);
+    if (cgroup_info !== undefined) text += `,"cgroup_info":${JSON.stringify(cgroup_info)}`;
+    return `{${text.slice(1)}}`;
+  }
+
+  #networksField(networks: readonly NetworkInfo[]): string {
+    const known = this.#networks.get(networks);
+    if (known !== undefined) return known;
+    const text = `,"network_infos":[${networksText(networks)}]`;
+    if (this.#networks.size < NETWORKS_REMEMBERED_MAX) this.#networks.set(networks, text);
+    return text;
+  }
 }
 
 function containerIdText(id: ContainerID): string {
