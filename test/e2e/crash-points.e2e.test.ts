@@ -184,7 +184,8 @@ class Life {
   #agent: AllotProcess | undefined;
   #framework: TestFramework | undefined;
   #operator: OperatorClient | undefined;
-  readonly #acknowledged = new Set<string>();
+  /** Of the framework's events. */
+  #acknowledgedCount = 0;
   readonly #operations: string[] = [];
   /** To which the first offer belonged. */
   #agentId: string | undefined;
@@ -306,7 +307,8 @@ class Life {
     for (const name of Object.keys(ENDS) as TaskName[]) this.#judge(name);
     await this.#until("all to be acknowledged", async () => {
       const state = await this.#stateOfAgent();
-      return state !== undefined && (state["frameworks"] as unknown[]).length === 0;
+      if (state === undefined || (state["frameworks"] as unknown[]).length > 0) return false;
+      return (await this.#operationsOfAgent())?.length === 0;
     });
     await this.#judgeResources();
     await this.#until("no cgroup to be left", () => cgroupsIn(this.#cgroupRoot).length === 0);
@@ -484,15 +486,18 @@ class Life {
     await this.framework.send("RECONCILE_OPERATIONS", { reconcile_operations: { operations } });
   }
 
+  /** As often as they are told: what is told again was not acknowledged. */
   async #acknowledgeOperations(): Promise<void> {
-    for (const { update_operation_status } of this.#framework?.events ?? []) {
+    const events = this.#framework?.events ?? [];
+    while (this.#acknowledgedCount < events.length) {
+      const { update_operation_status } = events[this.#acknowledgedCount] ?? {};
+      this.#acknowledgedCount += 1;
       const { agent_id, operation_id, uuid } = (update_operation_status?.status ?? {}) as {
         agent_id?: unknown;
         operation_id?: unknown;
         uuid?: { value: string };
       };
-      if (uuid === undefined || this.#acknowledged.has(uuid.value)) continue;
-      this.#acknowledged.add(uuid.value);
+      if (uuid === undefined) continue;
       await this.framework.send("ACKNOWLEDGE_OPERATION_STATUS", {
         acknowledge_operation_status: { agent_id, operation_id, uuid: uuid.value },
       });
@@ -541,6 +546,16 @@ class Life {
   async #stateOfAgent(): Promise<Record<string, unknown> | undefined> {
     try {
       return (await (await fetch(`${this.#agent?.url}/state`)).json()) as Record<string, unknown>;
+    } catch {
+      // It has just died.
+      return undefined;
+    }
+  }
+
+  async #operationsOfAgent(): Promise<readonly unknown[] | undefined> {
+    try {
+      const agent = new OperatorClient(this.#agent?.url ?? "", JSON_WIRE);
+      return (await agent.call("GET_OPERATIONS")).body["get_operations"]?.operations;
     } catch {
       // It has just died.
       return undefined;
