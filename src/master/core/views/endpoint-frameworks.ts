@@ -10,6 +10,7 @@ import {
 } from "./endpoint-json.ts";
 import { TaskWriter } from "./endpoint-tasks.ts";
 import { type Holdings, offeredTo } from "./sums.ts";
+import { TaskGlance } from "./task-glance.ts";
 
 /** All frameworks with their tasks, as two lists. `holdings` is complete when they are written. */
 export function addFrameworks(
@@ -58,11 +59,12 @@ function addFramework(
   const { info } = framework;
   const writer = new TaskWriter();
   const taskText = (task: TaskEntry): string => writer.text(task);
+  const { at } = new TaskGlance();
   const offers = [...framework.offers].flatMap((id) => state.offers.get(id) ?? []);
   document.fields(() => frameworkHead(state, framework, holdings));
-  document.texts("tasks", [...framework.tasks.values()], taskText);
-  document.texts("unreachable_tasks", [...framework.unreachableTasks.values()], taskText);
-  document.texts("completed_tasks", framework.completedTasks.items(), taskText);
+  document.texts("tasks", [...framework.tasks.values()], taskText, at);
+  document.texts("unreachable_tasks", [...framework.unreachableTasks.values()], taskText, at);
+  document.texts("completed_tasks", framework.completedTasks.items(), taskText, at);
   document.texts("offers", offers, (offer) => JSON.stringify(offerJson(offer)));
   document.texts(
     "executors",

@@ -15,6 +15,7 @@ import { ResourcesWriter } from "../../../resources/endpoint-text.ts";
 import type { FrameworkEntry, KeptStatus, MasterState, TaskEntry } from "../state.ts";
 import { type Document, JsonDocument } from "./document.ts";
 import { SortedRuns } from "./sorted-runs.ts";
+import { TaskGlance } from "./task-glance.ts";
 import { allFrameworks } from "./v1.ts";
 
 /** As many as a cluster has agents whose tasks share their networks; a few megabytes. */
@@ -88,6 +89,7 @@ export function tasksDocument(state: MasterState, query: TasksQuery, jsonp?: str
     "tasks",
     () => runs.slice(offset, limit),
     (task) => writer.text(task),
+    new TaskGlance().at,
   );
   return document.end();
 }

@@ -38,6 +38,7 @@ import {
 import { endpointTask } from "../tasks.ts";
 import type { MessageBuilder } from "./document.ts";
 import { Holdings, offeredOn, offeredTo, type RoleUse, RoleUses, usedOn } from "./sums.ts";
+import { TaskGlance } from "./task-glance.ts";
 
 /** GET_STATE: everything below in one. */
 export function describeState(
@@ -94,9 +95,10 @@ export function describeTasks(
     for (const task of framework.unreachableTasks.values()) unreachable.push(task);
     for (const task of framework.completedTasks.items()) completed.push(task);
   }
-  builder.list("tasks", active, endpointTask);
-  builder.list("unreachable_tasks", unreachable, endpointTask);
-  builder.list("completed_tasks", completed, endpointTask);
+  const { at } = new TaskGlance();
+  builder.list("tasks", active, endpointTask, at);
+  builder.list("unreachable_tasks", unreachable, endpointTask, at);
+  builder.list("completed_tasks", completed, endpointTask, at);
 }
 
 /** GET_EXECUTORS: custom executors; those the agents make up for commands are not told. */

@@ -46,6 +46,23 @@ function bytesOf(document: Document): { readonly bytes: Uint8Array; readonly pie
 }
 
 describe("JSON", () => {
+  test("items of a long list are glanced at in batches before they are written", () => {
+    const names = taskNames(70);
+    const steps: string[] = [];
+    const document = new JsonDocument();
+    const write = (name: string): string => {
+      steps.push(name);
+      return JSON.stringify(name);
+    };
+    document.texts("names", names, write, (items, from, to) => {
+      expect(items).toEqual(names);
+      steps.push(`${from}-${to}`);
+    });
+    expect(jsonOf(document.end())).toEqual({ names });
+    const batch = (from: number, to: number) => [`${from}-${to}`, ...names.slice(from, to)];
+    expect(steps).toEqual([...batch(0, 32), ...batch(32, 64), ...batch(64, 70)]);
+  });
+
   test("objects, lists of objects and what is found on the way come out in order", () => {
     const document = new JsonDocument();
     const seen: number[] = [];
