@@ -20,6 +20,8 @@ export interface Dictionary<Key, Value> extends Iterable<[Key, Value]> {
   clear(): void;
   keys(): IterableIterator<Key>;
   values(): IterableIterator<Value>;
+  /** The quickest way through a short one. */
+  forEach(visit: (value: Value, key: Key) => void): void;
 }
 
 export class FewSet<Item> implements Iterable<Item> {
@@ -113,6 +115,13 @@ export class FewMap<Key, Value> implements Dictionary<Key, Value> {
 
   *values(): IterableIterator<Value> {
     for (const [, value] of this) yield value;
+  }
+
+  forEach(visit: (value: Value, key: Key) => void): void {
+    const entries = this.#entries;
+    for (const [key, value] of entries ?? []) {
+      if (entries === this.#entries || this.has(key)) visit(value, key);
+    }
   }
 
   *[Symbol.iterator](): IterableIterator<[Key, Value]> {

@@ -60,6 +60,10 @@ export class SplitMap<Key extends string, Value> implements Dictionary<Key, Valu
     for (const part of this.#parts) yield* part.values();
   }
 
+  forEach(visit: (value: Value, key: Key) => void): void {
+    for (const part of this.#parts) part.forEach(visit);
+  }
+
   *[Symbol.iterator](): Generator<[Key, Value], undefined> {
     for (const part of this.#parts) yield* part;
   }

@@ -3,8 +3,17 @@
  * `ESNext` library alone does not declare (reference/style.md §7).
  */
 
+import { assert } from "./assert.ts";
+
 interface Utf8Encoder {
   encode(text: string): Uint8Array<ArrayBuffer>;
+  encodeInto(
+    text: string,
+    bytes: Uint8Array,
+  ): {
+    readonly read: number;
+    readonly written: number;
+  };
 }
 
 interface Utf8Decoder {
@@ -27,6 +36,18 @@ const EXCERPT_LENGTH = 64;
 /** The UTF-8 bytes of a text, in a fresh array. Half surrogate pairs become U+FFFD. */
 export function encodeUtf8(text: string): Uint8Array<ArrayBuffer> {
   return ENCODER.encode(text);
+}
+
+/** Bytes that a text may take at most in UTF-8. */
+export function utf8BytesMax(text: string): number {
+  return text.length * 3;
+}
+
+/** Writes the UTF-8 bytes of a text to where it begins, into room for `utf8BytesMax`; their number. */
+export function encodeUtf8Into(text: string, bytes: Uint8Array): number {
+  const { read, written } = ENCODER.encodeInto(text, bytes);
+  assert(read === text.length, () => `${bytes.length} bytes hold ${text.length} characters`);
+  return written;
 }
 
 /** The text in `bytes[start, end)`, or undefined when that is not valid UTF-8. A BOM is kept. */

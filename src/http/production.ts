@@ -2,12 +2,14 @@
  * A document on its way out to one or several readers: where it is, and what comes next. Knows
  * nothing of time; `paced-reads.ts` says when to write and when to stop.
  */
-import { encodeUtf8 } from "../base/text.ts";
+import { encodeUtf8, encodeUtf8Into, joinedBytes, utf8BytesMax } from "../base/text.ts";
 import type { Document } from "../master/core/views/document.ts";
 import { READ_CHUNK_BYTES } from "./limits.ts";
 
 /** Characters that are encoded at once: while what they are made of is still in the cache. */
 const TEXT_PIECE_LENGTH = 32 * 1024;
+/** A full chunk of plain text, and the room its last piece may need. */
+const CHUNK_ROOM = READ_CHUNK_BYTES + 4 * TEXT_PIECE_LENGTH;
 
 export class Production<Reader> {
   /** Who gets what is written from here on. */
@@ -64,23 +66,13 @@ export class Production<Reader> {
   /** Writes on until a chunk is full or `isLate`; undefined when there was nothing to write. */
   advance(isLate: () => boolean): Uint8Array<ArrayBuffer> | undefined {
     const document = this.#begin();
-    const pieces: Uint8Array<ArrayBuffer>[] = [];
-    let text = "";
-    let size = 0;
-    while (size < READ_CHUNK_BYTES && !this.isOver) {
-      const piece = this.#nextPiece(document);
-      size += piece.length;
-      if (typeof piece === "string") text += piece;
-      else pieces.push(piece);
-      if (text.length >= TEXT_PIECE_LENGTH) {
-        pieces.push(encodeUtf8(text));
-        text = "";
-      }
+    const chunk = new Chunk();
+    while (chunk.size < READ_CHUNK_BYTES && !this.isOver) {
+      chunk.add(this.#nextPiece(document));
       if (isLate()) break;
     }
     if (this.isOver) this.#done();
-    if (text !== "") pieces.push(encodeUtf8(text));
-    return size === 0 ? undefined : joined(pieces);
+    return chunk.size === 0 ? undefined : chunk.bytes();
   }
 
   #begin(): Document {
@@ -114,14 +106,51 @@ export class Production<Reader> {
   }
 }
 
-function joined(pieces: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
-  const [only] = pieces;
-  if (only !== undefined && pieces.length === 1) return only;
-  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.byteLength, 0));
-  let position = 0;
-  for (const piece of pieces) {
-    whole.set(piece, position);
-    position += piece.byteLength;
+/** What is handed on at once, in the making: all text or all bytes. */
+class Chunk {
+  /** In bytes, save that texts count by their characters. */
+  size = 0;
+  /** Written and not encoded yet. */
+  #text = "";
+  /** Encoded, as far as `#byteCount`; a short answer is encoded at its end, without room for more. */
+  #bytes: Uint8Array<ArrayBuffer> | undefined;
+  #byteCount = 0;
+  readonly #pieces: Uint8Array<ArrayBuffer>[] = [];
+
+  add(piece: string | Uint8Array<ArrayBuffer>): void {
+    this.size += piece.length;
+    if (typeof piece !== "string") {
+      this.#pieces.push(piece);
+      return;
+    }
+    this.#text += piece;
+    if (this.#text.length >= TEXT_PIECE_LENGTH) this.#encode();
   }
-  return whole;
+
+  bytes(): Uint8Array<ArrayBuffer> {
+    const [first] = this.#pieces;
+    if (first !== undefined) return this.#pieces.length === 1 ? first : joinedBytes(this.#pieces);
+    if (this.#bytes === undefined) return encodeUtf8(this.#text);
+    return this.#encode().subarray(0, this.#byteCount);
+  }
+
+  #encode(): Uint8Array<ArrayBuffer> {
+    const text = this.#text;
+    this.#text = "";
+    const bytes = this.#roomFor(utf8BytesMax(text));
+    this.#byteCount += encodeUtf8Into(text, bytes.subarray(this.#byteCount));
+    return bytes;
+  }
+
+  #roomFor(byteCount: number): Uint8Array<ArrayBuffer> {
+    const needed = this.#byteCount + byteCount;
+    let bytes = this.#bytes;
+    if (bytes === undefined || bytes.length < needed) {
+      const more = new Uint8Array(Math.max(needed, CHUNK_ROOM));
+      more.set(bytes?.subarray(0, this.#byteCount) ?? []);
+      bytes = more;
+    }
+    this.#bytes = bytes;
+    return bytes;
+  }
 }

@@ -30,12 +30,12 @@ export class ResourcesWriter {
   }
 
   /** Of the sum of several bundles; with `isWanted`, of those kinds only. */
-  sumText(bundles: Iterable<Bundle>, isWanted?: (kind: ResourceKind) => boolean): string {
+  sumText(bundles: readonly Bundle[], isWanted?: (kind: ResourceKind) => boolean): string {
     this.#reset(isWanted);
-    const all = [...bundles];
-    for (const bundle of all) bundle.forEach(this.#visit);
+    for (const bundle of bundles) bundle.forEach(this.#visit);
     if (this.#isPlain) return this.#plainText();
-    return generalText(isWanted === undefined ? all : all.map((bundle) => bundle.filter(isWanted)));
+    if (isWanted === undefined) return generalText(bundles);
+    return generalText(bundles.map((bundle) => bundle.filter(isWanted)));
   }
 
   #reset(isWanted: ((kind: ResourceKind) => boolean) | undefined): void {

@@ -30,6 +30,7 @@ test("a map does what the engine's own does, in its order", () => {
       }
       expect([...few.keys()]).toEqual([...model.keys()]);
       expect([...few.values()]).toEqual([...model.values()]);
+      expect(visited(few)).toEqual([...model]);
       for (let key = 0; key <= 24; key += 1) {
         expect(few.get(key)).toBe(model.get(key));
         expect(few.has(key)).toBe(model.has(key));
@@ -83,3 +84,11 @@ test.each([3, 30])("of %d items, those deleted on the way are not visited", (cou
   expect(set.size).toBe(0);
   expect(map.size).toBe(0);
 });
+
+function visited(map: FewMap<number, number>): [number, number][] {
+  const entries: [number, number][] = [];
+  map.forEach((value, key) => {
+    entries.push([key, value]);
+  });
+  return entries;
+}

@@ -10,6 +10,11 @@ function same(map: SplitMap<string, number>, model: ReadonlyMap<string, number>)
   expect(new Map(map)).toEqual(new Map(model));
   expect([...map.keys()].toSorted()).toEqual([...model.keys()].toSorted());
   expect([...map.values()].toSorted()).toEqual([...model.values()].toSorted());
+  const visited: [string, number][] = [];
+  map.forEach((value, key) => {
+    visited.push([key, value]);
+  });
+  expect(visited).toEqual([...map]);
 }
 
 test.each([0, 4090, 10_000])(

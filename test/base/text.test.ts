@@ -1,13 +1,22 @@
 /** UTF-8 both ways. Method: the platform's lenient decoder as the reference. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { decodeUtf8, encodeUtf8, excerpt } from "../../src/base/text.ts";
+import {
+  decodeUtf8,
+  encodeUtf8,
+  encodeUtf8Into,
+  excerpt,
+  utf8BytesMax,
+} from "../../src/base/text.ts";
 
 describe("text", () => {
   test("every well-formed text survives [style 7]", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 60 }), (text) => {
         expect(decodeUtf8(encodeUtf8(text))).toBe(text);
+        const room = new Uint8Array(utf8BytesMax(text));
+        const length = encodeUtf8Into(text, room);
+        expect(room.slice(0, length)).toEqual(encodeUtf8(text));
       }),
     );
   });

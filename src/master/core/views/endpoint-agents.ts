@@ -11,6 +11,10 @@ import { agentPid } from "./v1.ts";
 /** An agent as `/state` shows it, with the fields of `more` behind. */
 export function agentText(state: MasterState, agent: AgentEntry, more: Json = {}): string {
   const { total, offers, reregisteredMs, drain, drainStartedMs } = agent;
+  const used: Bundle[] = [];
+  agent.used.forEach((bundle) => {
+    used.push(bundle);
+  });
   const offered = [...offers].flatMap((id) => state.offers.get(id)?.resources ?? []);
   const isReserved = reservedRoles(total).length > 0;
   const writer = new ResourcesWriter();
@@ -34,7 +38,7 @@ export function agentText(state: MasterState, agent: AgentEntry, more: Json = {}
     },
     {
       resources: totalText,
-      used_resources: writer.sumText(agent.used.values()),
+      used_resources: writer.sumText(used),
       offered_resources: writer.sumText(offered),
       reserved_resources: isReserved ? reservedText(total) : "{}",
       unreserved_resources: unreservedText,

@@ -28,11 +28,11 @@ export class Holdings {
   readonly #executors = new Map<FrameworkId, ExecutorEntry[]>();
 
   add(agent: AgentEntry): void {
-    for (const [frameworkId, used] of agent.used) {
+    agent.used.forEach((used, frameworkId) => {
       const sum = this.#used.get(frameworkId);
       if (sum === undefined) this.#used.set(frameworkId, used.clone());
       else sum.add(used);
-    }
+    });
     for (const executor of agent.executors.values()) {
       const executors = this.#executors.get(executor.frameworkId);
       if (executors === undefined) this.#executors.set(executor.frameworkId, [executor]);
