@@ -131,7 +131,9 @@ class Chunk {
     const [first] = this.#pieces;
     if (first !== undefined) return this.#pieces.length === 1 ? first : joinedBytes(this.#pieces);
     if (this.#bytes === undefined) return encodeUtf8(this.#text);
-    return this.#encode().subarray(0, this.#byteCount);
+    const bytes = this.#encode();
+    const isMostlyRoom = this.#byteCount < bytes.length / 2;
+    return isMostlyRoom ? bytes.slice(0, this.#byteCount) : bytes.subarray(0, this.#byteCount);
   }
 
   #encode(): Uint8Array<ArrayBuffer> {
