@@ -25,8 +25,8 @@ function chunksOf(document: Document, isLate: () => boolean): Uint8Array[] {
   const chunks: Uint8Array[] = [];
   while (!production.isOver) {
     const chunk = production.advance(isLate);
-    // Copied: what a later chunk writes must not reach an earlier one.
-    if (chunk !== undefined) chunks.push(chunk.slice());
+    // Not copied: what a later chunk writes must not reach an earlier one.
+    if (chunk !== undefined) chunks.push(chunk);
   }
   return chunks;
 }
