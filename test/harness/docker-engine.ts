@@ -37,6 +37,8 @@ export interface DockerEngine {
 export interface PrivateEngine extends DockerEngine {
   /** Of dockerd, which a test may stop, continue and kill. */
   pid(): number;
+  /** Carries out a command of `ctr` on the containerd behind it. */
+  ctr(...words: readonly string[]): Promise<void>;
   /** Starts dockerd again after it was ended; its containers are still known to it. */
   restart(): Promise<void>;
 }
@@ -107,11 +109,23 @@ async function startEngine(): Promise<PrivateEngine> {
     socketPath,
     stop,
     pid: () => daemon.pid ?? 0,
+    ctr: async (...words) => {
+      const socket = join(root, "exec", "containerd", "containerd.sock");
+      await mustRun("ctr", "--address", socket, "--namespace", "moby", ...words);
+    },
     restart: async () => {
+      // The next one would take a containerd that is about to end for its own.
+      await until("the old containerd is gone", () => !existsSync(containerdOf(root)));
       daemon = startDaemon(root, socketPath, bridge);
       await untilItAnswers(daemon, socketPath, root);
     },
   };
+}
+
+/** The folder of the process in /proc. */
+function containerdOf(root: string): string {
+  const pid = readFileSync(join(root, "exec", "containerd", "containerd.pid"), "utf8").trim();
+  return `/proc/${pid}`;
 }
 
 /**

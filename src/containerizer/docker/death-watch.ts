@@ -15,6 +15,8 @@ export interface DeathWatchOptions {
   readonly onDeath: (engineId: string) => void;
   /** The stream is open, anew: what happened before is to be looked up. */
   readonly onOpen: () => void;
+  /** There is no stream until the next `onOpen`: deaths are not heard of. */
+  readonly onDown: () => void;
 }
 
 export class DeathWatch {
@@ -31,6 +33,7 @@ export class DeathWatch {
   async run(): Promise<void> {
     let pauseMs = RETRY_MS_MIN;
     while (!this.#isStopped) {
+      this.#options.onDown();
       try {
         await this.#listen();
         pauseMs = RETRY_MS_MIN;

@@ -42,6 +42,7 @@ import { ImagePuller } from "./image-puller.ts";
 import { runInside } from "./inside.ts";
 import { runInteractive } from "./interactive.ts";
 import { kernelTellsOfKill } from "./kernel-log.ts";
+import { LastSights } from "./last-sights.ts";
 import { limitSettings } from "./limit-options.ts";
 import {
   ENGINE_WAIT_MS,
@@ -103,6 +104,8 @@ interface Container {
   engineId: string | undefined;
   stopSignal: string;
   pid: number | undefined;
+  /** When the process was first seen to be gone, in wall time, while the Engine was away. */
+  goneByMs: number | undefined;
   /** What the Engine said last. */
   facts: ContainerFacts | undefined;
   output: ContainerOutput | undefined;
@@ -115,6 +118,7 @@ export class DockerContainerizer implements Containerizer {
   readonly #engine: Engine;
   readonly #watch: EngineWatch;
   readonly #deaths: DeathWatch;
+  readonly #sights: LastSights;
   readonly #puller: ImagePuller;
   readonly #removals: Removals;
   readonly #records: ContainerRecords;
@@ -140,13 +144,18 @@ export class DockerContainerizer implements Containerizer {
       pingPeriodMs: options.pingPeriodMs,
       pingDeadlineMs: options.pingDeadlineMs,
     });
+    this.#sights = new LastSights(clock, () => this.#running());
     this.#deaths = new DeathWatch({
       engine,
       label: `${LABELS.agent}=${this.#mark}`,
       clock,
       log,
       onDeath: (engineId) => this.#died(engineId),
-      onOpen: () => this.#reconcileSoon(0),
+      onOpen: () => {
+        this.#sights.stop();
+        this.#reconcileSoon(0);
+      },
+      onDown: () => this.#sights.start(),
     });
     this.#puller = new ImagePuller({
       engine,
@@ -293,6 +302,7 @@ export class DockerContainerizer implements Containerizer {
     this.#closing.abort();
     this.#watch.stop();
     this.#deaths.stop();
+    this.#sights.stop();
     this.#removals.stop();
     this.#cancelReconcile();
     this.#engine.client.close();
@@ -412,6 +422,13 @@ export class DockerContainerizer implements Containerizer {
     }
   }
 
+  /** Those whose end is still to be learnt. */
+  *#running(): Generator<Container> {
+    for (const container of this.#containers.values()) {
+      if (container.phase === "running" || container.phase === "ending") yield container;
+    }
+  }
+
   #died(engineId: string): void {
     for (const container of this.#containers.values()) {
       if (container.engineId === engineId) this.#look(container);
@@ -432,6 +449,7 @@ export class DockerContainerizer implements Containerizer {
         const facts = await this.#engine.inspect(engineId);
         if (facts?.phase === "running") {
           this.#learn(container, facts);
+          container.goneByMs = undefined;
           container.phase = "running";
           return;
         }
@@ -456,7 +474,7 @@ export class DockerContainerizer implements Containerizer {
     else await container.output?.finish();
     if (this.#closing.signal.aborted) return;
     container.phase = "ended";
-    container.resolve(resultOf(this.#withKernelsWord(container, facts)));
+    container.resolve(resultOf(this.#withKernelsWord(container, facts), container.goneByMs));
   }
 
   /** A failure that the Engine knows no reason for, though the kernel may. */
@@ -658,6 +676,7 @@ function newContainer(
     engineId: undefined,
     stopSignal: "SIGTERM",
     pid: undefined,
+    goneByMs: undefined,
     facts: undefined,
     output: undefined,
   };

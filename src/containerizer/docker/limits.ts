@@ -45,6 +45,15 @@ export const LIST_DEADLINE_MS = 10_000;
 /** Between two looks at all containers, in case an event was lost. */
 export const RECONCILE_PERIOD_MS = 60_000;
 
+/** Between two looks at the containers' processes while the Engine is away. */
+export const SIGHT_PERIOD_MS = 200;
+
+/**
+ * An end that the Engine dates so long after the process was gone was made up when it came back: it
+ * takes longer than this to start, and less to learn of an end while it runs.
+ */
+export const END_DATE_SLACK_MS = 250;
+
 /** Pauses before a call or stream is tried again, doubling from the first to the second. */
 export const RETRY_MS_MIN = 200;
 export const RETRY_MS_MAX = 5_000;

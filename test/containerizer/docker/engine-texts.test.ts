@@ -135,6 +135,16 @@ describe("ends", () => {
     });
   });
 
+  test("that were dated long after the process was gone are made up, if they are successes", () => {
+    const goneByMs = Date.parse("2026-01-31T13:00:00Z");
+    const end = (ExitCode: number, FinishedAt: string): string =>
+      resultOf(facts({ ExitCode, FinishedAt, ...started }), goneByMs).exit.kind;
+    expect(end(0, "2026-01-31T12:59:59.9Z")).toBe("exited");
+    expect(end(0, "2026-01-31T13:00:00.2Z")).toBe("exited");
+    expect(end(0, "2026-01-31T13:00:01.123456789Z")).toBe("unknown");
+    expect(end(137, "2026-01-31T13:00:01Z")).toBe("exited");
+  });
+
   test("by memory name the limit, unless the task succeeded all the same [semantics 6.3]", () => {
     const oom = { OOMKilled: true, ExitCode: 137, ...started };
     const { limitation } = resultOf(facts(oom, { Memory: 64 << 20, MemoryReservation: 32 << 20 }));

@@ -3,6 +3,7 @@
  * tests: launches say why they fail, kills are carried out later, nothing is lost.
  */
 import { afterAll, afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readProcessStat } from "../../../src/containerizer/posix/process-stat.ts";
 import { findPrivateEngine } from "../../harness/docker-engine.ts";
 import { PATIENCE_MS, until } from "../../harness/wait.ts";
 import { outputOf } from "../containers.ts";
@@ -114,5 +115,27 @@ describe.skipIf(engine === undefined)("an Engine that", () => {
     expect(outputOf(long)).toBe(
       Array.from({ length: lines }, (_, index) => `${index + 1}\n`).join(""),
     );
+  });
+
+  test("loses sight of an end: it is not told as the success that the Engine takes it for [issue 4]", async () => {
+    const agent = scene.open(QUICK);
+    const spec = scene.spec(agent, "exec sleep 1000");
+    const launched = await agent.containerizer.launch(spec);
+    const [{ Id: engineId = "" } = {}] = JSON.parse(launched.data ?? "[]") as { Id?: string }[];
+    // An Engine that dies between an end and its own note of it, as in a hasty shutdown: it has
+    // cleaned up by then.
+    process.kill(pid(), "SIGSTOP");
+    await engine?.ctr("tasks", "kill", "--signal=SIGKILL", engineId);
+    await until("it is over", () => readProcessStat(launched.pid) === undefined);
+    await engine?.ctr("tasks", "delete", engineId);
+    await engine?.ctr("containers", "delete", engineId);
+    process.kill(pid(), "SIGKILL");
+    await until("the end is noticed", () => !isHealthy(agent));
+    await engine?.restart();
+    const { exit } = await agent.containerizer.wait(spec.containerId);
+    expect(exit).toEqual({
+      kind: "unknown",
+      message: "The container ended while Docker was away, and Docker does not know how",
+    });
   });
 });
