@@ -42,7 +42,7 @@ import { ImagePuller } from "./image-puller.ts";
 import { runInside } from "./inside.ts";
 import { runInteractive } from "./interactive.ts";
 import { kernelTellsOfKill } from "./kernel-log.ts";
-import { LastSights } from "./last-sights.ts";
+import { canSee, LastSights } from "./last-sights.ts";
 import { limitSettings } from "./limit-options.ts";
 import {
   ENGINE_WAIT_MS,
@@ -104,6 +104,8 @@ interface Container {
   engineId: string | undefined;
   stopSignal: string;
   pid: number | undefined;
+  /** This host had a process of that id while the Engine said that it runs. */
+  isSeen: boolean;
   /** When the process was first seen to be gone, in wall time, while the Engine was away. */
   goneByMs: number | undefined;
   /** What the Engine said last. */
@@ -360,6 +362,7 @@ export class DockerContainerizer implements Containerizer {
     container.engineId = facts.engineId;
     container.stopSignal = facts.stopSignal;
     container.pid = facts.pid ?? container.pid;
+    if (facts.pid !== undefined) container.isSeen ||= canSee(facts.pid);
   }
 
   #followOutput(container: Container): void {
@@ -578,6 +581,7 @@ export class DockerContainerizer implements Containerizer {
       // The Engine does not say, but it was running: the next look at all containers tells.
       container.engineId = record.engineId;
       container.pid = record.pid;
+      container.isSeen = canSee(record.pid);
       container.stopSignal = record.stopSignal;
       container.phase = "running";
       this.#followOutput(container);
@@ -676,6 +680,7 @@ function newContainer(
     engineId: undefined,
     stopSignal: "SIGTERM",
     pid: undefined,
+    isSeen: false,
     goneByMs: undefined,
     facts: undefined,
     output: undefined,

@@ -9,6 +9,8 @@ import { SIGHT_PERIOD_MS } from "./limits.ts";
 
 export interface SightedContainer {
   readonly pid: number | undefined;
+  /** It was seen; the Engine's process ids may be none of the agent's, as in a container. */
+  readonly isSeen: boolean;
   /** Wall time at which the process was first seen to be gone, in milliseconds; set here. */
   goneByMs: number | undefined;
 }
@@ -36,11 +38,15 @@ export class LastSights {
 
   #look(): void {
     for (const container of this.#running()) {
-      const { pid, goneByMs } = container;
-      if (pid === undefined || goneByMs !== undefined) continue;
-      // A zombie's end is not yet dated: that happens when its parent learns of it.
-      if (readProcessStat(pid) === undefined) container.goneByMs = this.#clock.wallMs();
+      const { pid, isSeen, goneByMs } = container;
+      if (pid === undefined || !isSeen || goneByMs !== undefined) continue;
+      if (!canSee(pid)) container.goneByMs = this.#clock.wallMs();
     }
     this.#cancel = this.#clock.schedule(SIGHT_PERIOD_MS, () => this.#look());
   }
+}
+
+/** Whether there is a process; a zombie's end is not yet dated, as its parent has to learn of it. */
+export function canSee(pid: number): boolean {
+  return readProcessStat(pid) !== undefined;
 }
