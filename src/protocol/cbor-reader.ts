@@ -32,13 +32,24 @@ interface Recent {
   value: unknown;
 }
 
+/** Direct-mapped: a text takes the place of the one before it, whatever that was. */
+interface TextCache {
+  readonly texts: (string | undefined)[];
+  /** Of each, beside it: most texts that are not the one that is looked for need no look. */
+  readonly hashes: Int32Array;
+}
+
+function newTextCache(size: number): TextCache {
+  return { texts: Array.from({ length: size }), hashes: new Int32Array(size) };
+}
+
 /**
  * Reads packets one after the other; keeps nothing between two but what was seen lately. What it
  * gives back may hold one list or map in several places: nobody changes it.
  */
 export class CborReader {
-  readonly #keys: (string | undefined)[] = Array.from({ length: CACHED_KEYS });
-  readonly #values: (string | undefined)[] = Array.from({ length: CACHED_VALUES });
+  readonly #keys: TextCache = newTextCache(CACHED_KEYS);
+  readonly #values: TextCache = newTextCache(CACHED_VALUES);
   /** The last one under each key: tasks of one kind have equal resources, one after the other. */
   readonly #recent = new Map<string, Recent>();
   #bytes: Uint8Array = new Uint8Array(0);
@@ -222,19 +233,22 @@ export class CborReader {
     return this.#cachedText(this.#argument(first & 0x1f), this.#keys);
   }
 
-  /** `cache` is direct-mapped: a text takes the place of the one before it, whatever that was. */
-  #cachedText(length: number, cache: (string | undefined)[]): string {
+  #cachedText(length: number, { texts, hashes }: TextCache): string {
     if (length > CACHED_TEXT_BYTES || length > this.#bytes.length - this.#position) {
       return this.#text(length);
     }
-    const slot = this.#hash(length) & (cache.length - 1);
-    const known = cache[slot];
-    if (known !== undefined && this.#isHere(known, length)) {
-      this.#position += length;
-      return known;
+    const hash = this.#hash(length);
+    const slot = hash & (hashes.length - 1);
+    if (hashes[slot] === hash) {
+      const known = texts[slot];
+      if (known !== undefined && this.#isHere(known, length)) {
+        this.#position += length;
+        return known;
+      }
     }
     const text = this.#text(length);
-    cache[slot] = text;
+    texts[slot] = text;
+    hashes[slot] = hash;
     return text;
   }
 
