@@ -5,7 +5,7 @@
  * Source: DESIGN §7, §9; semantics 7.15.
  */
 import { mkdirSync } from "node:fs";
-import { availableParallelism, totalmem } from "node:os";
+import { availableParallelism, totalmem, uptime } from "node:os";
 import { resolve } from "node:path";
 import type { ContainerId } from "../../base/ids.ts";
 import { brand } from "../../base/ids.ts";
@@ -62,6 +62,8 @@ import { resultOf } from "./result.ts";
 import { containerName, LABELS, runPlan } from "./run-options.ts";
 import { statisticsOf } from "./statistics.ts";
 
+const MS_PER_SECOND = 1000;
+
 export interface DockerContainerizerOptions {
   /** The agent's `--work_dir`; its absolute path tells this agent's containers from another's. */
   readonly workDir: string;
@@ -108,6 +110,8 @@ interface Container {
   isSeen: boolean;
   /** When the process was first seen to be gone, in wall time, while the Engine was away. */
   goneByMs: number | undefined;
+  /** When the host was started, in wall time, for one that was over when the agent started. */
+  bootedMs: number | undefined;
   /** What the Engine said last. */
   facts: ContainerFacts | undefined;
   output: ContainerOutput | undefined;
@@ -477,7 +481,9 @@ export class DockerContainerizer implements Containerizer {
     else await container.output?.finish();
     if (this.#closing.signal.aborted) return;
     container.phase = "ended";
-    container.resolve(resultOf(this.#withKernelsWord(container, facts), container.goneByMs));
+    const { goneByMs, bootedMs } = container;
+    const told = this.#withKernelsWord(container, facts);
+    container.resolve(resultOf(told, { goneByMs, bootedMs }));
   }
 
   /** A failure that the Engine knows no reason for, though the kernel may. */
@@ -600,6 +606,7 @@ export class DockerContainerizer implements Containerizer {
     }
     this.#openOutput(container);
     container.phase = "ending";
+    container.bootedMs = this.#options.clock.wallMs() - uptime() * MS_PER_SECOND;
     await this.#end(container, facts);
     return container;
   }
@@ -682,6 +689,7 @@ function newContainer(
     pid: undefined,
     isSeen: false,
     goneByMs: undefined,
+    bootedMs: undefined,
     facts: undefined,
     output: undefined,
   };

@@ -138,11 +138,22 @@ describe("ends", () => {
   test("that were dated long after the process was gone are made up, if they are successes", () => {
     const goneByMs = Date.parse("2026-01-31T13:00:00Z");
     const end = (ExitCode: number, FinishedAt: string): string =>
-      resultOf(facts({ ExitCode, FinishedAt, ...started }), goneByMs).exit.kind;
+      resultOf(facts({ ExitCode, FinishedAt, ...started }), { goneByMs }).exit.kind;
     expect(end(0, "2026-01-31T12:59:59.9Z")).toBe("exited");
     expect(end(0, "2026-01-31T13:00:00.2Z")).toBe("exited");
     expect(end(0, "2026-01-31T13:00:01.123456789Z")).toBe("unknown");
     expect(end(137, "2026-01-31T13:00:01Z")).toBe("exited");
+  });
+
+  test("of containers that were started before the host are made up, if they are later successes", () => {
+    const end = (ExitCode: number, FinishedAt: string, booted: string): string => {
+      const host = { bootedMs: Date.parse(booted) };
+      return resultOf(facts({ ExitCode, FinishedAt, ...started }), host).exit.kind;
+    };
+    expect(end(0, "2026-01-31T13:00:09Z", "2026-01-31T13:00:00Z")).toBe("unknown");
+    expect(end(255, "2026-01-31T13:00:09Z", "2026-01-31T13:00:00Z")).toBe("exited");
+    expect(end(0, "2026-01-31T12:59:59Z", "2026-01-31T13:00:00Z")).toBe("exited");
+    expect(end(0, "2026-01-31T13:00:09Z", "2026-01-31T11:00:00Z")).toBe("exited");
   });
 
   test("by memory name the limit, unless the task succeeded all the same [semantics 6.3]", () => {
