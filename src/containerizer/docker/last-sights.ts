@@ -1,7 +1,7 @@
 /**
- * Looks itself after the containers' processes while the Engine's stream of events is down. A
- * container that an Engine lost sight of, and that is over when it comes back, has "ended with
- * status 0 just now" to it; when the process was really gone tells such an end from a true one.
+ * Keeps an eye on the containers' processes while the Engine's stream of events is down. To an
+ * Engine that missed the end of a container in its own restart, it has ended with status 0 when the
+ * Engine came back; when the process was really gone tells such an end from a true one.
  */
 import type { Clock } from "../../base/ports.ts";
 import { readProcessStat } from "../posix/process-stat.ts";
