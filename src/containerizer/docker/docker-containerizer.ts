@@ -58,7 +58,7 @@ import {
   STARTS_PER_PROCESSOR,
 } from "./limits.ts";
 import { Removals } from "./removals.ts";
-import { resultOf } from "./result.ts";
+import { goneByBoot, resultOf } from "./result.ts";
 import { containerName, LABELS, runPlan } from "./run-options.ts";
 import { statisticsOf } from "./statistics.ts";
 
@@ -108,10 +108,8 @@ interface Container {
   pid: number | undefined;
   /** This host had a process of that id while the Engine said that it runs. */
   isSeen: boolean;
-  /** When the process was first seen to be gone, in wall time, while the Engine was away. */
+  /** When the process was gone at the latest, in wall time, where the agent knows it by itself. */
   goneByMs: number | undefined;
-  /** When the host was started, in wall time, for one that was over when the agent started. */
-  bootedMs: number | undefined;
   /** What the Engine said last. */
   facts: ContainerFacts | undefined;
   output: ContainerOutput | undefined;
@@ -481,9 +479,7 @@ export class DockerContainerizer implements Containerizer {
     else await container.output?.finish();
     if (this.#closing.signal.aborted) return;
     container.phase = "ended";
-    const { goneByMs, bootedMs } = container;
-    const told = this.#withKernelsWord(container, facts);
-    container.resolve(resultOf(told, { goneByMs, bootedMs }));
+    container.resolve(resultOf(this.#withKernelsWord(container, facts), container.goneByMs));
   }
 
   /** A failure that the Engine knows no reason for, though the kernel may. */
@@ -606,7 +602,8 @@ export class DockerContainerizer implements Containerizer {
     }
     this.#openOutput(container);
     container.phase = "ending";
-    container.bootedMs = this.#options.clock.wallMs() - uptime() * MS_PER_SECOND;
+    const bootedMs = this.#options.clock.wallMs() - uptime() * MS_PER_SECOND;
+    container.goneByMs = goneByBoot(facts, bootedMs);
     await this.#end(container, facts);
     return container;
   }
@@ -689,7 +686,6 @@ function newContainer(
     pid: undefined,
     isSeen: false,
     goneByMs: undefined,
-    bootedMs: undefined,
     facts: undefined,
     output: undefined,
   };

@@ -5,19 +5,11 @@ import { END_DATE_SLACK_MS } from "./limits.ts";
 
 const MEGABYTE = 1024 * 1024;
 
-/** What the host knows of a container's end, in wall time and milliseconds. */
-export interface HostKnowledge {
-  /** When its process was seen to be gone, while the Engine was away. */
-  readonly goneByMs?: number | undefined;
-  /** When the host was started. */
-  readonly bootedMs?: number | undefined;
-}
-
-/** Undefined facts: somebody has removed the container. */
-export function resultOf(
-  facts: ContainerFacts | undefined,
-  host: HostKnowledge = {},
-): ContainerResult {
+/**
+ * Undefined facts: somebody has removed the container. `goneByMs`: its process is known to have been
+ * gone by then, whatever the Engine says; wall time in milliseconds.
+ */
+export function resultOf(facts: ContainerFacts | undefined, goneByMs?: number): ContainerResult {
   if (facts === undefined) {
     const message = "The container was removed from Docker by somebody else";
     return { exit: { kind: "unknown", message } };
@@ -25,7 +17,7 @@ export function resultOf(
   if (facts.error !== "" && facts.startedAtMs === undefined) {
     return { exit: { kind: "unknown", message: facts.error } };
   }
-  if (isMadeUp(facts, host)) {
+  if (isMadeUp(facts, goneByMs)) {
     const message = "The container ended while Docker was away, and Docker does not know how";
     return { exit: { kind: "unknown", message } };
   }
@@ -35,12 +27,17 @@ export function resultOf(
   return { exit, limitation: memoryLimitation(facts) };
 }
 
+/** No process outlives its host: when one that was started before the host must have been gone. */
+export function goneByBoot({ startedAtMs }: ContainerFacts, bootedMs: number): number | undefined {
+  return startedAtMs !== undefined && startedAtMs < bootedMs ? bootedMs : undefined;
+}
+
 /** An Engine that missed an end takes it for a success at the time of its own return. */
-function isMadeUp(facts: ContainerFacts, { goneByMs, bootedMs = 0 }: HostKnowledge): boolean {
-  const { exitCode, startedAtMs = bootedMs, finishedAtMs = 0 } = facts;
-  // No process outlives its host.
-  const endedByMs = goneByMs ?? (startedAtMs < bootedMs ? bootedMs : undefined);
-  return exitCode === 0 && endedByMs !== undefined && finishedAtMs > endedByMs + END_DATE_SLACK_MS;
+function isMadeUp(
+  { exitCode, finishedAtMs = 0 }: ContainerFacts,
+  goneByMs: number | undefined,
+): boolean {
+  return exitCode === 0 && goneByMs !== undefined && finishedAtMs > goneByMs + END_DATE_SLACK_MS;
 }
 
 function memoryLimitation({ memoryBytes, memoryReservationBytes }: ContainerFacts): Limitation {

@@ -7,7 +7,7 @@ import { factsOf } from "../../../src/containerizer/docker/container-facts.ts";
 import { LogFrames, sinceOf } from "../../../src/containerizer/docker/log-frames.ts";
 import { PullProgress } from "../../../src/containerizer/docker/pull-progress.ts";
 import { registryAuth } from "../../../src/containerizer/docker/registry-auth.ts";
-import { resultOf } from "../../../src/containerizer/docker/result.ts";
+import { goneByBoot, resultOf } from "../../../src/containerizer/docker/result.ts";
 import { statisticsOf } from "../../../src/containerizer/docker/statistics.ts";
 import {
   DOCKER_HUB,
@@ -138,7 +138,7 @@ describe("ends", () => {
   test("that were dated long after the process was gone are made up, if they are successes", () => {
     const goneByMs = Date.parse("2026-01-31T13:00:00Z");
     const end = (ExitCode: number, FinishedAt: string): string =>
-      resultOf(facts({ ExitCode, FinishedAt, ...started }), { goneByMs }).exit.kind;
+      resultOf(facts({ ExitCode, FinishedAt, ...started }), goneByMs).exit.kind;
     expect(end(0, "2026-01-31T12:59:59.9Z")).toBe("exited");
     expect(end(0, "2026-01-31T13:00:00.2Z")).toBe("exited");
     expect(end(0, "2026-01-31T13:00:01.123456789Z")).toBe("unknown");
@@ -147,8 +147,8 @@ describe("ends", () => {
 
   test("of containers that were started before the host are made up, if they are later successes", () => {
     const end = (ExitCode: number, FinishedAt: string, booted: string): string => {
-      const host = { bootedMs: Date.parse(booted) };
-      return resultOf(facts({ ExitCode, FinishedAt, ...started }), host).exit.kind;
+      const told = facts({ ExitCode, FinishedAt, ...started });
+      return resultOf(told, goneByBoot(told, Date.parse(booted))).exit.kind;
     };
     expect(end(0, "2026-01-31T13:00:09Z", "2026-01-31T13:00:00Z")).toBe("unknown");
     expect(end(255, "2026-01-31T13:00:09Z", "2026-01-31T13:00:00Z")).toBe("exited");
