@@ -69,6 +69,8 @@ function start(run: CountedRun, image: string, folder: string): ChildProcess {
     "console=ttyS0 panic=-1 quiet audit=0 apparmor=0 selinux=0 mitigations=off random.trust_cpu=on",
     // What forks and exits would otherwise hold everybody else up while the kernel is at it.
     "preempt=full",
+    // What forks and exits leave to be freed would otherwise be done in an interrupt of whoever runs.
+    "rcutree.use_softirq=0",
     "systemd.unified_cgroup_hierarchy=1 systemd.show_status=0",
     'systemd.run="/bin/sh /src/run"',
     ...kernelWords,
