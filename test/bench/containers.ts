@@ -2,11 +2,13 @@
  * Many native containers on one agent: how long until all run and until all are gone with their
  * cgroups, what each costs beside the task itself, and how soon an agent that was killed has its
  * tasks back. Beside it stands what the machine needs for starting a plain process, as launching is
- * little else. A host whose cgroups have no controllers runs all of it in the counted machine too,
- * which is several times as slow: once with them and once without, so that both tell what
- * controllers would cost here.
+ * little else. A host whose cgroups have no controllers, since they are kept for cgroups v1, runs it
+ * with those laid around each container too; and then all of it in the counted machine, which is
+ * several times as slow: once with controllers and once without. `BENCH_CONTAINERS=host` leaves that
+ * out.
  */
 import { spawnSync } from "node:child_process";
+import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   HIERARCHY,
@@ -25,6 +27,7 @@ import { type Figure, FigureSet } from "./figures.ts";
 import { runInMachine } from "./in-machine.ts";
 import { ownBinary, pssBelow, WIDE_AGENT, withAllot, withWorkDir } from "./processes.ts";
 import { launchAll, offersFor, reached, SLEEPER_COMMAND, sleeper } from "./tasks.ts";
+import { V1_OBSTACLE, V1Controllers } from "./v1-controllers.ts";
 
 const SETTLE_MS = 3000;
 const TIMEOUT_MS = 900_000;
@@ -50,7 +53,8 @@ export const containersBench: Bench = {
   run: async (context) => {
     const figures = OBSTACLE === undefined ? await onThisHost(context) : [];
     if (OBSTACLE !== undefined) console.error(`bench: containers: not on this host: ${OBSTACLE}`);
-    if (LIMITS_OBSTACLE === undefined || isAppliance) return figures;
+    const isHostEnough = LIMITS_OBSTACLE === undefined || isAppliance;
+    if (isHostEnough || process.env["BENCH_CONTAINERS"] === "host") return figures;
     const machine = { name: "containers", memoryMib: MEMORY_MIB, wallMsMax: WALL_MS_MAX };
     for (const kernelWords of [[], WITHOUT_CONTROLLERS]) {
       figures.push(...(await runInMachine(context, { ...machine, kernelWords })));
@@ -66,6 +70,9 @@ async function onThisHost({ runs, size, progress }: BenchContext): Promise<Figur
     progress(`run ${run} of ${runs}`);
     set.add(`containers, a plain process from start to end (${where})`, "ms", plainProcessMs());
     await withCluster(async (cluster) => launchAndDestroy(cluster, count, set));
+    if (LIMITS_OBSTACLE !== undefined && V1_OBSTACLE === undefined) {
+      await withCluster(async (cluster) => launchAndDestroyInV1(cluster, count, set));
+    }
     await withCluster(async (cluster) => recover(cluster, set));
     await removeCgroupRoots();
   }
@@ -130,6 +137,39 @@ async function launchAndDestroy(cluster: Cluster, count: number, set: FigureSet)
   });
   set.add(`containers, ${count} destroyed (${where})`, "s", destroyMs / MS_PER_SECOND);
   await agent.end("SIGTERM");
+}
+
+/** The same with controllers of cgroups v1 around each container, and till those have it or are gone. */
+async function launchAndDestroyInV1(
+  { framework, cgroupRoot, start }: Cluster,
+  count: number,
+  set: FigureSet,
+): Promise<void> {
+  const agent = await start();
+  const controllers = new V1Controllers(cgroupRoot);
+  try {
+    controllers.hold(agent.pid);
+    const offers = await offersFor(framework, count);
+    await sleep(SETTLE_MS);
+    const ids = idsOf(count);
+    const launchMs = await timed(async () => {
+      await launchAll(framework, offers, ids.map(sleeper));
+      await reached(framework, ids, "TASK_RUNNING", TIMEOUT_MS);
+      await until("all to be held", () => controllers.settled() === count, TIMEOUT_MS);
+    });
+    const around = "controllers of cgroups v1 around each";
+    set.add(`containers, ${count} launched (${around})`, "s", launchMs / MS_PER_SECOND);
+    await sleep(SETTLE_MS);
+    const destroyMs = await timed(async () => {
+      await framework.teardown();
+      const areGone = () => cgroupsIn(cgroupRoot).length === 0 && controllers.isEmpty;
+      await until("all cgroups to be gone", areGone, TIMEOUT_MS);
+    });
+    set.add(`containers, ${count} destroyed (${around})`, "s", destroyMs / MS_PER_SECOND);
+    await agent.end("SIGTERM");
+  } finally {
+    await controllers.close();
+  }
 }
 
 /** From the start of the process until the master has the agent back with its tasks. */
