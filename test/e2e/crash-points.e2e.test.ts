@@ -619,14 +619,25 @@ class Life {
   async #signalAgent(signal: NodeJS.Signals): Promise<void> {
     const agent = this.#agent;
     if (agent === undefined) return;
-    try {
-      const inner = readFileSync(`/proc/${agent.pid}/task/${agent.pid}/children`, "latin1");
-      const isTraced = /strace/.test(readFileSync(`/proc/${agent.pid}/comm`, "latin1"));
-      process.kill(isTraced ? Number(inner.trim().split(" ")[0]) : agent.pid, signal);
-    } catch {
-      // It has just died, which ends it too.
-    }
-    await until("the agent to end", () => !agent.isRunning());
+    let isSignalled = false;
+    const isOver = (): boolean => {
+      if (!isSignalled) isSignalled = signalTraced(agent.pid, signal);
+      return !agent.isRunning();
+    };
+    await until("the agent to end", isOver);
+  }
+}
+
+/** False when there is nobody to signal: not yet, or not any more. */
+function signalTraced(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    const isTracer = /strace/.test(readFileSync(`/proc/${pid}/comm`, "latin1"));
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim();
+    const target = isTracer ? Number(children.split(" ")[0]) : pid;
+    // Zero would be this test's own group.
+    return target > 1 && process.kill(target, signal);
+  } catch {
+    return false;
   }
 }
 

@@ -133,8 +133,10 @@ export function signalProcess(
 ): boolean {
   const stat = readProcessStat(identity.pid);
   if (stat === undefined || stat.startTicks !== identity.startTicks) return true;
+  // A group of another process namespace reads as 0, which would be the agent's own.
+  const isGroup = target === "group" && stat.groupId > 0;
   try {
-    process.kill(target === "group" ? -stat.groupId : identity.pid, signal);
+    process.kill(isGroup ? -stat.groupId : identity.pid, signal);
     return true;
   } catch (error) {
     // It may have ended since; anything else means that we must not.
