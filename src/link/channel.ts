@@ -101,12 +101,14 @@ export class Channel<Out> implements Beating, Flushable {
   }
 
   /**
-   * Queues a message; it leaves soon, with others of the same time, and what happens to it later
-   * does not matter. Dropped once the channel is closed. Never calls back.
+   * Queues a message, or one that the codec has encoded; it leaves soon, with others of the same
+   * time, and what happens to it later does not matter. Dropped once the channel is closed. Never
+   * calls back.
    */
-  post(message: Out): void {
+  post(message: Out | Uint8Array): void {
     if (this.#isClosed) return;
-    const bytes = this.#settings.codec.encodeMessage(message);
+    const { codec } = this.#settings;
+    const bytes = message instanceof Uint8Array ? message : codec.encodeMessage(message);
     this.#queue ??= [];
     this.#queue.push(bytes);
     this.#queuedBytes += bytes.length;

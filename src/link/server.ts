@@ -144,7 +144,7 @@ class ServerLink implements LinkConnection, AgentLink, ChannelOwner {
     if (linkId !== undefined) this.#server.options.host.linkClosed(linkId);
   }
 
-  send(message: MasterToAgent): void {
+  send(message: MasterToAgent | Uint8Array): void {
     this.#channel?.post(message);
   }
 

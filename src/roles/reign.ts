@@ -93,7 +93,7 @@ function makeRuntime(settings: ReignSettings, reign: ReignOptions): MasterRuntim
     masterRegion: options.info.domain?.fault_domain?.region.name,
   });
   return new MasterRuntime({
-    core: new MasterCore({ options, allocator, kinds }),
+    core: new MasterCore({ options, allocator, kinds, encode: context.linkCodec.encodeMessage }),
     info: options.info,
     version: context.allotVersion,
     heartbeatMs: options.agentPingTimeoutMs,

@@ -21,6 +21,7 @@ import { emptyRegistry } from "../../src/registry/core/registry-state.ts";
 import { ResourceKinds } from "../../src/resources/kinds.ts";
 import { aloneLeading } from "../../src/roles/leadership.ts";
 import { OPEN_ACLS } from "../../src/security/acls.ts";
+import { encodeMessage } from "../harness/link-messages.ts";
 import { HEARS_EVERYBODY } from "../harness/open-http.ts";
 import { until } from "../harness/wait.ts";
 import { masterOptions } from "../master/core/harness.ts";
@@ -91,7 +92,7 @@ function makeRuntime(): MasterRuntime {
   const kinds = new ResourceKinds();
   const allocator = new DrfAllocator(kinds, { ...options, masterRegion: undefined });
   return new MasterRuntime({
-    core: new MasterCore({ options, allocator, kinds }),
+    core: new MasterCore({ options, allocator, kinds, encode: encodeMessage }),
     info: options.info,
     version: "0",
     heartbeatMs: PING_TIMEOUT_MS,

@@ -15,6 +15,7 @@ import { MemoryCheckpoint } from "../agent/core/memory-checkpoint.ts";
 import type { FakeClock } from "../base/fake-clock.ts";
 import { emulatedAgentOptions } from "../harness/emulated/agent-options.ts";
 import { EmulatedContainers } from "../harness/emulated/emulated-containers.ts";
+import { messageOf } from "../harness/link-messages.ts";
 import { NO_FETCHER } from "../harness/no-fetcher.ts";
 import { HEARS_EVERYBODY } from "../harness/open-http.ts";
 import type { CountedReads } from "./counted-reads.ts";
@@ -104,9 +105,10 @@ export class LocalAgent {
     const lose = (): void => this.#lose();
     const linkId: LinkId = master.linkOpened(
       {
-        send: (message) => {
+        send: (sent) => {
           if (this.#linkId !== linkId) return;
-          this.runtime.input({ kind: "masterMessage", message: structuredClone(message) });
+          const message = structuredClone(messageOf(sent));
+          this.runtime.input({ kind: "masterMessage", message });
         },
         close: lose,
         openStream: () => new ReadableStream(),

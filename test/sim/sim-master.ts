@@ -2,6 +2,7 @@
  * The one master: a registry on disk that may lose what was not yet synced, and a process with the
  * real MasterCore and allocator that may die at any step.
  */
+
 import type { Allocator } from "../../src/allocator/allocator.ts";
 import { DrfAllocator } from "../../src/allocator/drf-allocator.ts";
 import { brand, type LinkId, linkIdOf, type StreamId } from "../../src/base/ids.ts";
@@ -23,6 +24,7 @@ import {
   type RegistryState,
 } from "../../src/registry/core/registry-state.ts";
 import { ResourceKinds } from "../../src/resources/kinds.ts";
+import { encodeMessage, messageOf } from "../harness/link-messages.ts";
 import { Follower, snapshotOf } from "../master/core/follower.ts";
 import { masterOptions } from "../master/core/harness.ts";
 import { copyOf } from "./copy.ts";
@@ -91,7 +93,7 @@ export class SimMaster implements Masters {
     if (this.#world.plant === "forgetQuota" && this.#isRestart) forgetQuotas(allocator);
     this.#isRestart = true;
     this.#process = {
-      core: new MasterCore({ options, allocator, kinds }),
+      core: new MasterCore({ options, allocator, kinds, encode: encodeMessage }),
       allocator,
       epoch,
       streams: new Map(),
@@ -230,10 +232,12 @@ export class SimMaster implements Masters {
         break;
       case "closeOperatorStream":
         break;
-      case "send":
-        this.#judge.toAgent(process.core.state, effect.message);
-        process.links.get(effect.linkId)?.toAgent(effect.message);
+      case "send": {
+        const message = messageOf(effect.message);
+        this.#judge.toAgent(process.core.state, message);
+        process.links.get(effect.linkId)?.toAgent(message);
         break;
+      }
       case "closeLink":
         process.links.get(effect.linkId)?.break();
         break;

@@ -4,14 +4,20 @@
  */
 import { must } from "../../base/assert.ts";
 import { brand, type ExecutorId, type FrameworkId, type TaskId } from "../../base/ids.ts";
-import type { AgentCommand, RegisterMessage } from "../../protocol/link-frames.ts";
+import type { RegisterMessage } from "../../protocol/link-frames.ts";
 import { isSameMessage } from "../../registry/core/same-message.ts";
-import { command, isLaunch, isPending } from "./commands.ts";
+import { command, isPending } from "./commands.ts";
 import { log, type MasterContext } from "./context.ts";
 import { addRecoveredFramework, shutdownFrameworkOn } from "./frameworks.ts";
 import { addOperation, forgetOperation, isAcknowledging } from "./operations.ts";
 import { reportedResources } from "./resource-forms.ts";
-import { type AgentEntry, executorKey, type FrameworkEntry, isPartitionAware } from "./state.ts";
+import {
+  type AgentEntry,
+  executorKey,
+  type FrameworkEntry,
+  isPartitionAware,
+  type PendingCommand,
+} from "./state.ts";
 import { addExecutor, addTask, isTerminal, newTaskEntry, removeExecutor } from "./tasks.ts";
 
 /** Takes executors and tasks of a new entry into the books; recovered frameworks appear with them. */
@@ -154,7 +160,7 @@ export function endUnexpected(
 }
 
 /** Puts a command in the queue of an agent whose queue is about to be sent as a whole. */
-function enqueue(agent: AgentEntry, order: AgentCommand): void {
+function enqueue(agent: AgentEntry, order: PendingCommand): void {
   agent.commands.pending.set(agent.commands.nextNumber++, order);
 }
 
@@ -167,13 +173,10 @@ function pendingLaunches(agent: AgentEntry): Launches {
   const tasks = new Set<string>();
   const executors = new Set<string>();
   for (const order of agent.commands.pending.values()) {
-    if (!isLaunch(order)) continue;
-    const frameworkId = brand<FrameworkId>(order.framework.id?.value ?? "");
-    const launched = order.kind === "runTask" ? [order.task] : (order.taskGroup.tasks ?? []);
-    for (const task of launched) tasks.add(`${frameworkId}\n${task.task_id.value}`);
-    const executor = order.kind === "runTask" ? order.task.executor : order.executor;
-    if (executor === undefined || !order.launchesExecutor) continue;
-    executors.add(executorKey(frameworkId, brand(executor.executor_id.value)));
+    if (order.kind !== "launch") continue;
+    const { frameworkId, taskIds, executorId } = order;
+    for (const taskId of taskIds) tasks.add(`${frameworkId}\n${taskId}`);
+    if (executorId !== undefined) executors.add(executorKey(frameworkId, brand(executorId)));
   }
   return { tasks, executors };
 }

@@ -5,10 +5,11 @@
  */
 import { assert } from "../../base/assert.ts";
 import { FewMap } from "../../base/few.ts";
+import { brand, type FrameworkId, type LinkId } from "../../base/ids.ts";
 import type { AgentCommand } from "../../protocol/link-frames.ts";
 import type { MasterContext } from "./context.ts";
 import { PENDING_COMMANDS_PER_AGENT_MAX } from "./limits.ts";
-import type { AgentEntry, CommandQueue } from "./state.ts";
+import type { AgentEntry, CommandQueue, PendingCommand } from "./state.ts";
 
 /**
  * Gives the agent a command: sent at once when it is connected, otherwise when it returns. A
@@ -17,13 +18,10 @@ import type { AgentEntry, CommandQueue } from "./state.ts";
 export function command(ctx: MasterContext, agent: AgentEntry, order: AgentCommand): void {
   if (agent.linkId === undefined && isRepeated(agent, order)) return;
   const number = agent.commands.nextNumber++;
-  agent.commands.pending.set(number, order);
+  const pending = pendingForm(ctx, number, order);
+  agent.commands.pending.set(number, pending);
   if (agent.linkId === undefined) return;
-  ctx.effects.push({
-    kind: "send",
-    linkId: agent.linkId,
-    message: { kind: "command", number, command: order },
-  });
+  send(ctx, agent.linkId, number, pending);
   if (agent.commands.pending.size > PENDING_COMMANDS_PER_AGENT_MAX) {
     const reason = `${PENDING_COMMANDS_PER_AGENT_MAX} commands are unanswered`;
     ctx.effects.push({ kind: "closeLink", linkId: agent.linkId, reason });
@@ -62,27 +60,38 @@ export function resendCommands(ctx: MasterContext, agent: AgentEntry): void {
   const { commands, linkId } = agent;
   assert(linkId !== undefined, "commands are resent to connected agents");
   for (const [number, order] of commands.pending) {
-    ctx.effects.push({
-      kind: "send",
-      linkId,
-      message: { kind: "command", number, command: order },
-    });
+    send(ctx, linkId, number, order);
   }
 }
 
+function send(ctx: MasterContext, linkId: LinkId, number: number, order: PendingCommand): void {
+  const message =
+    order.kind === "launch"
+      ? order.message
+      : ({ kind: "command", number, command: order } as const);
+  ctx.effects.push({ kind: "send", linkId, message });
+}
+
+function pendingForm(ctx: MasterContext, number: number, order: AgentCommand): PendingCommand {
+  if (order.kind !== "runTask" && order.kind !== "runTaskGroup") return order;
+  const tasks = order.kind === "runTask" ? [order.task] : (order.taskGroup.tasks ?? []);
+  const executor = order.kind === "runTask" ? order.task.executor : order.executor;
+  return {
+    kind: "launch",
+    frameworkId: brand<FrameworkId>(order.framework.id?.value ?? ""),
+    taskIds: tasks.map((task) => task.task_id.value),
+    executorId: order.launchesExecutor ? executor?.executor_id.value : undefined,
+    // A copy, as the codec's bytes are part of a larger buffer.
+    message: ctx.encode({ kind: "command", number, command: order }).slice(),
+  };
+}
+
 /** True when an order for which the test holds has not been carried out yet. */
-export function isPending(agent: AgentEntry, test: (order: AgentCommand) => boolean): boolean {
+export function isPending(agent: AgentEntry, test: (order: PendingCommand) => boolean): boolean {
   for (const order of agent.commands.pending.values()) {
     if (test(order)) return true;
   }
   return false;
-}
-
-/** True for the commands that start something. */
-export function isLaunch(
-  order: AgentCommand,
-): order is Extract<AgentCommand, { readonly kind: "runTask" | "runTaskGroup" }> {
-  return order.kind === "runTask" || order.kind === "runTaskGroup";
 }
 
 /** A scheduler may repeat a kill for as long as the agent is away; one of them is enough. */

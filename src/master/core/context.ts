@@ -8,6 +8,7 @@ import type { OfferId, StreamId } from "../../base/ids.ts";
 import { brand } from "../../base/ids.ts";
 import type { LogLevel } from "../../base/ports.ts";
 import type { SharedValues } from "../../base/shared-values.ts";
+import type { MasterToAgent } from "../../protocol/link-frames.ts";
 import type { MasterEvent, SchedulerEvent } from "../../protocol/v1/types.ts";
 import type { RegistryOperation } from "../../registry/core/registry-state.ts";
 import type { ResourceKinds } from "../../resources/kinds.ts";
@@ -22,6 +23,8 @@ export interface MasterContext {
   readonly options: MasterOptions;
   readonly allocator: Allocator;
   readonly kinds: ResourceKinds;
+  /** A message as links send it. */
+  readonly encode: (message: MasterToAgent) => Uint8Array;
   readonly state: MasterState;
   readonly counters: Counters;
   /** Equal parts of messages that are kept, each once. */

@@ -28,7 +28,12 @@ export type MasterEffect =
    */
   | { readonly kind: "operatorSnapshot"; readonly streamId: StreamId }
   | { readonly kind: "closeOperatorStream"; readonly streamId: StreamId }
-  | { readonly kind: "send"; readonly linkId: LinkId; readonly message: MasterToAgent }
+  /** Bytes are a message in the form that links send. */
+  | {
+      readonly kind: "send";
+      readonly linkId: LinkId;
+      readonly message: MasterToAgent | Uint8Array;
+    }
   | { readonly kind: "closeLink"; readonly linkId: LinkId; readonly reason: string }
   /** Make durable; comes back as `registryCommitted` with the same token. */
   | {

@@ -22,7 +22,7 @@ import type {
 } from "../../protocol/v1/types.ts";
 import { isSameMessage } from "../../registry/core/same-message.ts";
 import { denialOfRegistration, forbidden } from "./authorization.ts";
-import { command, isLaunch } from "./commands.ts";
+import { command } from "./commands.ts";
 import {
   cancelTimer,
   failStream,
@@ -236,7 +236,7 @@ export function shutdownFrameworkOn(
   for (const order of agent.commands.pending.values()) {
     if (order.kind === "shutdownFramework" && order.frameworkId === frameworkId) isAsked = true;
     // What is launched after the agent was asked is not meant by it.
-    if (isLaunch(order) && order.framework.id?.value === frameworkId) isAsked = false;
+    if (order.kind === "launch" && order.frameworkId === frameworkId) isAsked = false;
   }
   if (!isAsked) command(ctx, agent, { kind: "shutdownFramework", frameworkId });
 }

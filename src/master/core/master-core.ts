@@ -10,6 +10,7 @@ import type { Explanation } from "../../allocator/explanation.ts";
 import { assert, unreachable } from "../../base/assert.ts";
 import type { AgentId, FrameworkId } from "../../base/ids.ts";
 import { SharedValues } from "../../base/shared-values.ts";
+import type { MasterToAgent } from "../../protocol/link-frames.ts";
 import type { ResourceKinds } from "../../resources/kinds.ts";
 import {
   agentMessage,
@@ -54,6 +55,8 @@ export interface MasterDependencies {
   readonly options: MasterOptions;
   readonly allocator: Allocator;
   readonly kinds: ResourceKinds;
+  /** A message as links send it: the link codec's `encodeMessage`. */
+  readonly encode: (message: MasterToAgent) => Uint8Array;
 }
 
 export class MasterCore {

@@ -199,7 +199,26 @@ export type Sweep = {
 /** Commands of one agent in this master's epoch. Numbers only rise; `pending` is in their order. */
 export interface CommandQueue {
   nextNumber: number;
-  readonly pending: Dictionary<number, AgentCommand>;
+  readonly pending: Dictionary<number, PendingCommand>;
+}
+
+/** A command as far as it is read again. */
+export type PendingCommand =
+  | Exclude<AgentCommand, { readonly kind: "runTask" | "runTaskGroup" }>
+  | PendingLaunch;
+
+/**
+ * A launch in the form in which it is sent. As objects, what many tasks ask for would stand in the
+ * heap until their agents answer, among what is kept, and leave holes there.
+ */
+export interface PendingLaunch {
+  readonly kind: "launch";
+  readonly frameworkId: FrameworkId;
+  readonly taskIds: readonly string[];
+  /** Of an executor that is launched with it. */
+  readonly executorId: string | undefined;
+  /** The encoded `command` message. */
+  readonly message: Uint8Array;
 }
 
 /** A registered agent; connected while it has a link. */

@@ -64,18 +64,17 @@ export function acknowledge(
     return;
   }
   ctx.counters.count("master/valid_status_update_acknowledgements");
-  const taskId = brand<TaskId>(call.task_id.value);
-  const task = findTask(framework, agent, taskId);
-  if (
-    task?.statusUpdateState !== undefined &&
-    task.statusUpdateUuid === call.uuid &&
-    isTerminal(task.statusUpdateState)
-  ) {
+  const id = brand<TaskId>(call.task_id.value);
+  const task = findTask(framework, agent, id);
+  // The strings that are kept anyway, as the command waits for its agent.
+  const { id: taskId = id, statusUpdateUuid, statusUpdateState } = task ?? {};
+  const uuid = statusUpdateUuid === call.uuid ? statusUpdateUuid : call.uuid;
+  const isNewest = task !== undefined && uuid === statusUpdateUuid;
+  if (isNewest && statusUpdateState !== undefined && isTerminal(statusUpdateState)) {
     removeTask(ctx, task, { returnsResources: true });
     completeTask(framework, task);
   }
-  const { id: frameworkId } = framework;
-  command(ctx, agent, { kind: "acknowledgeUpdate", frameworkId, taskId, uuid: call.uuid });
+  command(ctx, agent, { kind: "acknowledgeUpdate", frameworkId: framework.id, taskId, uuid });
 }
 
 /** A custom executor ended: what it held returns, the framework gets FAILURE. */

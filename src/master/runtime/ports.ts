@@ -26,7 +26,8 @@ export interface OperatorSink {
 
 /** An agent's open link. */
 export interface AgentLink {
-  send(message: MasterToAgent): void;
+  /** Bytes are a message as the link codec encodes it. */
+  send(message: MasterToAgent | Uint8Array): void;
   close(reason: string): void;
   /** Bytes from the agent (files, logs). Errors: rejects or fails the stream with a clear message. */
   openStream(request: StreamRequest): ReadableStream<Uint8Array>;

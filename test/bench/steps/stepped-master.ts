@@ -142,6 +142,7 @@ export class SteppedMaster {
         return;
       }
       case "send":
+        if (effect.message instanceof Uint8Array) return;
         this.#linkCodec.encodeMessage(effect.message);
         if (effect.message.kind !== "ping" || !effect.message.connected) return;
         this.#inputs.push({

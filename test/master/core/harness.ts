@@ -43,6 +43,7 @@ import {
 } from "../../../src/registry/core/registry-state.ts";
 import { ResourceKinds } from "../../../src/resources/kinds.ts";
 import { OPEN_ACLS } from "../../../src/security/acls.ts";
+import { encodeMessage, messageOf } from "../../harness/link-messages.ts";
 import { snapshotOf } from "./follower.ts";
 
 export const MASTER_ID = "11111111-2222-4333-8444-555555555555";
@@ -99,7 +100,7 @@ export function newCore(changes: Partial<MasterOptions> = {}): MasterCore {
     allocationIntervalMs: options.allocationIntervalMs,
     masterRegion: undefined,
   });
-  return new MasterCore({ options, allocator, kinds });
+  return new MasterCore({ options, allocator, kinds, encode: encodeMessage });
 }
 
 /** A scheduler's stream as the test sees it. */
@@ -350,7 +351,7 @@ export class World {
         return [];
       }
       case "send":
-        return this.#deliver(effect.linkId, effect.message);
+        return this.#deliver(effect.linkId, messageOf(effect.message));
       case "closeLink": {
         const link = this.links.get(effect.linkId);
         if (link === undefined) return [];

@@ -1,4 +1,5 @@
 /** A master that leads: the real core in the real runtime, with the links and streams it is given. */
+
 import { DrfAllocator } from "../../../src/allocator/drf-allocator.ts";
 import type { StreamId } from "../../../src/base/ids.ts";
 import type { MasterInput } from "../../../src/master/core/inputs.ts";
@@ -12,6 +13,7 @@ import type { MasterToAgent } from "../../../src/protocol/link-frames.ts";
 import type { SchedulerCallSubscribe } from "../../../src/protocol/v1/types.ts";
 import { ResourceKinds } from "../../../src/resources/kinds.ts";
 import type { ReignOptions } from "../../../src/roles/reign.ts";
+import { encodeMessage, messageOf } from "../../harness/link-messages.ts";
 import { masterOptions } from "../../master/core/harness.ts";
 import { copyOf } from "../copy.ts";
 import type { Judge } from "../judge.ts";
@@ -62,7 +64,7 @@ export class SimReign {
     const options = masterOptions({ info });
     const kinds = new ResourceKinds();
     const allocator = new DrfAllocator(kinds, { ...options, masterRegion: undefined });
-    const core = new WatchedCore({ options, allocator, kinds });
+    const core = new WatchedCore({ options, allocator, kinds, encode: encodeMessage });
     core.onStep = (input) => seat.onStep(core, input);
     this.core = core;
     const { clock, rng } = program;
@@ -100,8 +102,9 @@ export class SimReign {
       },
     });
     const own: AgentLink = {
-      send: (message) => {
+      send: (sent) => {
         if (!program.isAlive) return;
+        const message = messageOf(sent);
         judge.toAgent(this.core.state, message);
         link.toAgent(message);
         this.#mayCrash();
