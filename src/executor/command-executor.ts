@@ -190,7 +190,7 @@ export class CommandExecutor {
         if (kill === undefined || kill.task_id.value !== this.#options.task.task_id.value)
           return [];
         const grace = kill.kill_policy?.grace_period ?? this.#taskGrace();
-        return this.#kill(millisecondsOf(grace) ?? KILL_GRACE_MS_DEFAULT, nowMs);
+        return this.#kill(millisecondsOf(grace) ?? this.#usualKillGraceMs(), nowMs);
       }
       case "SHUTDOWN":
         return this.#kill(Math.max(0, this.#shutdownGraceMs() - SHUTDOWN_MARGIN_MS), nowMs);
@@ -309,6 +309,12 @@ export class CommandExecutor {
 
   #taskGrace(): Duration | undefined {
     return this.#options.task.kill_policy?.grace_period;
+  }
+
+  /** Source: semantics 6.6. */
+  #usualKillGraceMs(): number {
+    const { task, executorShutdownGraceMs } = this.#options;
+    return task.container?.type === "DOCKER" ? executorShutdownGraceMs : KILL_GRACE_MS_DEFAULT;
   }
 
   #shutdownGraceMs(): number {

@@ -145,6 +145,7 @@ function putTask(number: number, atMs: number): CheckpointOperation {
       state: "TASK_RUNNING",
       kill: { graceMs: 3000, atMs },
       checked: undefined,
+      status: undefined,
     },
   };
 }

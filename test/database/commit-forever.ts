@@ -54,6 +54,6 @@ function putTask(number: number): CheckpointOperation {
   };
   return {
     kind: "putTask",
-    task: { ...task, taskGroup: undefined, kill: undefined, checked: undefined },
+    task: { ...task, taskGroup: undefined, kill: undefined, checked: undefined, status: undefined },
   };
 }

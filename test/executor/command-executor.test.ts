@@ -177,11 +177,12 @@ describe("killing", () => {
     expect(transcript(executor.step(killInput(1_000), 10))).toEqual(["timer 1000"]);
   });
 
-  test("the grace is the call's, else the task's, else three seconds [semantics 6.6]", () => {
+  test("the grace is the call's, else the task's, else three seconds, five in Docker [semantics 6.6]", () => {
     const cases = [
       [{ kill_policy: graceOf(9_000) }, 2_000, 2_000],
       [{ kill_policy: graceOf(9_000) }, undefined, 9_000],
       [{}, undefined, 3_000],
+      [{ container: { type: "DOCKER" } }, undefined, 5_000],
       [{}, 20_000, 20_000],
     ] as const;
     for (const [task, graceMs, atMs] of cases) {

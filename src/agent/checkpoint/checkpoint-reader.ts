@@ -102,6 +102,7 @@ function readTasks(database: Database<CheckpointSchema>, parse: ParseColumn): Ch
       state: row.state as TaskState,
       kill: graceMs === null || atMs === null ? undefined : { graceMs, atMs },
       checked: row.checked === null ? undefined : parse(what, row.checked),
+      status: row.status === null ? undefined : parse(what, row.status),
     };
   });
 }

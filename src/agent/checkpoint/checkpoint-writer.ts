@@ -75,12 +75,12 @@ const STATEMENTS: Readonly<Record<CheckpointOperation["kind"], string>> = {
   putTask: `
     INSERT INTO task
       (framework_id, task_id, executor_id, info, task_group, state, kill_grace_ms, kill_at_ms,
-       checked)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+       checked, status)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (framework_id, task_id) DO UPDATE SET executor_id = excluded.executor_id,
       info = excluded.info, task_group = excluded.task_group, state = excluded.state,
       kill_grace_ms = excluded.kill_grace_ms, kill_at_ms = excluded.kill_at_ms,
-      checked = excluded.checked`,
+      checked = excluded.checked, status = excluded.status`,
   removeTask: "DELETE FROM task WHERE framework_id = ? AND task_id = ?",
   putContainer: `
     INSERT INTO container (container_id, value) VALUES (?, ?)
@@ -175,6 +175,7 @@ function taskValues(task: CheckpointedTask): readonly SqlValue[] {
     task.kill?.graceMs ?? null,
     task.kill?.atMs ?? null,
     task.checked === undefined ? null : JSON.stringify(task.checked),
+    task.status === undefined ? null : JSON.stringify(task.status),
   ];
 }
 

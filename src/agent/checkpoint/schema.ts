@@ -59,6 +59,8 @@ export interface CheckpointSchema {
     readonly kill_at_ms: number | null;
     /** JSON of what its checks have found; null before they have. */
     readonly checked: string | null;
+    /** JSON of its newest status; null before there is one. */
+    readonly status: string | null;
   };
   /** At most one row: reservations and volumes, and the order to drain. */
   readonly resources: {
@@ -199,6 +201,12 @@ export const CHECKPOINT_MIGRATIONS: readonly Migration[] = [
     name: "why executors are being destroyed",
     up: async (database) => {
       await database.schema.alterTable("executor").addColumn("pending_end", "text").execute();
+    },
+  },
+  {
+    name: "newest statuses of tasks",
+    up: async (database) => {
+      await database.schema.alterTable("task").addColumn("status", "text").execute();
     },
   },
 ];

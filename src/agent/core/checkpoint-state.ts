@@ -86,6 +86,8 @@ export interface CheckpointedTask {
   readonly kill: { readonly graceMs: number; readonly atMs: number } | undefined;
   /** What its checks were last told to have found, so that only news is told after a restart. */
   readonly checked: CheckedStatus | undefined;
+  /** Its newest status, without `data`: a master that has just started learns it from us. */
+  readonly status: TaskStatus | undefined;
 }
 
 /** The part of a status that checks are the source of, and what they go on from. */

@@ -6,8 +6,7 @@
 import type { DrainConfig } from "../../protocol/v1/types.ts";
 import { endDrain, isIdle } from "./drain-state.ts";
 import { isTerminalState } from "./inputs.ts";
-import { killTask } from "./kill.ts";
-import { KILL_GRACE_MS } from "./limits.ts";
+import { killTask, usualKillGraceMs } from "./kill.ts";
 import type { TaskRecord } from "./state.ts";
 import { checkpoint, log, type Step } from "./step.ts";
 
@@ -26,7 +25,7 @@ export function drain(step: Step, config: DrainConfig | undefined): void {
   for (const framework of [...state.frameworks.values()]) {
     for (const task of [...framework.tasks.values()]) {
       if (isTerminalState(task.state)) continue;
-      killTask(step, framework.frameworkId, task.taskId, policyFor(task, config));
+      killTask(step, framework.frameworkId, task.taskId, policyFor(step, task, config));
     }
   }
 }
@@ -39,10 +38,12 @@ function countTasks({ state }: Step): number {
 
 /** The operator's grace only shortens the task's own. */
 function policyFor(
+  step: Step,
   task: TaskRecord,
   { max_grace_period: max }: DrainConfig,
 ): Parameters<typeof killTask>[3] {
   if (max === undefined) return undefined;
-  const own = task.info.kill_policy?.grace_period?.nanoseconds ?? KILL_GRACE_MS * 1e6;
+  const own =
+    task.info.kill_policy?.grace_period?.nanoseconds ?? usualKillGraceMs(step, task) * 1e6;
   return { grace_period: { nanoseconds: Math.min(own, max.nanoseconds) } };
 }

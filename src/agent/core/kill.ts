@@ -41,6 +41,11 @@ export function killTask(
   else killLaunched(step, framework, executor, task, policy);
 }
 
+/** Of a task that has no kill policy; Docker's have what their executor has. Source: semantics 6.6. */
+export function usualKillGraceMs({ options }: Step, { info }: TaskRecord): number {
+  return info.container?.type === "DOCKER" ? options.executorShutdownGraceMs : KILL_GRACE_MS;
+}
+
 function killDuringLaunch(
   step: Step,
   framework: FrameworkState,
@@ -74,7 +79,7 @@ function killLaunched(
   policy: KillPolicy | undefined,
 ): void {
   const grace = policy?.grace_period ?? task.info.kill_policy?.grace_period;
-  const graceMs = grace === undefined ? KILL_GRACE_MS : grace.nanoseconds / 1e6;
+  const graceMs = grace === undefined ? usualKillGraceMs(step, task) : grace.nanoseconds / 1e6;
   const isSooner =
     task.kill === undefined || step.nowMs + graceMs < task.kill.atMs + task.kill.graceMs;
   if (isSooner) {

@@ -35,7 +35,7 @@ import {
 } from "./state.ts";
 import { checkpoint, findFramework, log, type Step, setTimer } from "./step.ts";
 import { rememberStatus, reportTask } from "./tasks.ts";
-import { restoreStream } from "./updates.ts";
+import { findStream, restoreStream } from "./updates.ts";
 
 type Recovered = Extract<AgentInput, { kind: "recovered" }>;
 
@@ -221,6 +221,14 @@ function restoreUpdates(step: Step, found: CheckpointState): void {
     restoreStream(step, { frameworkId, taskId, isCheckpointed: true }, updates);
     const task = findFramework(step, frameworkId)?.tasks.get(taskId);
     if (task !== undefined) for (const { status } of updates) rememberStatus(task, status);
+  }
+  for (const { frameworkId, taskId, status } of found.tasks) {
+    const task = findFramework(step, frameworkId)?.tasks.get(taskId);
+    if (task === undefined || status === undefined) continue;
+    // It is the last of the updates, or was acknowledged and has none any more.
+    rememberStatus(task, status);
+    const isSettled = (findStream(step, { frameworkId, taskId })?.pending ?? []).length === 0;
+    if (isSettled) task.forwarded = { state: status.state, uuid: status.uuid };
   }
 }
 

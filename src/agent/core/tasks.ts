@@ -82,13 +82,12 @@ export function recordStatus(
   assert(!isTerminalState(task.state), "nothing follows a terminal state");
   const status = drainedStatus(step, framework, told);
   const checked = checkedAfter(task, status);
-  const isChange = task.state !== status.state || checked !== task.checked;
   task.state = status.state;
   task.checked = checked;
   rememberStatus(task, status);
   countEnd(step, status.state);
   if (isTerminalState(status.state)) task.isQueued = false;
-  if (isChange) checkpointTask(step, framework, task);
+  checkpointTask(step, framework, task);
   if (status.state === "TASK_FAILED" || status.state === "TASK_KILLED") {
     step.fallen.push({ frameworkId: framework.frameworkId, task });
   }
@@ -142,6 +141,7 @@ export function checkpointTask(step: Step, framework: FrameworkState, task: Task
       state: task.state,
       kill: task.kill,
       checked: task.checked,
+      status: task.statuses.at(-1),
     },
   });
 }

@@ -237,8 +237,10 @@ export class DockerContainerizer implements Containerizer {
   }
 
   async usage(containerId: ContainerId): Promise<ResourceStatistics> {
-    const { engineId, facts } = this.#find(containerId);
+    const { engineId, facts, abort } = this.#find(containerId);
     if (engineId === undefined) throw unknownError(containerId);
+    // Whoever asks for the figures of all containers would wait for an Engine that hangs.
+    await this.#watch.whenHealthy(abort.signal, 0);
     const sample = await asContainerizerError(this.#engine.stats(engineId));
     return statisticsOf(sample, facts, this.#options.clock.wallMs());
   }

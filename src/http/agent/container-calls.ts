@@ -16,9 +16,12 @@ import type {
   ContainerID,
 } from "../../protocol/v1/types.ts";
 import { validateContainerId } from "../../protocol/validation/ids.ts";
+import { validateResources } from "../../resources/validate.ts";
 
 /** Signal of a kill that names none. */
 const SIGKILL = 9;
+/** Linux has signals up to this one. */
+const SIGNAL_MAX = 64;
 
 /** Undefined for calls about other things. Errors: invalid, when the container's id is bad. */
 export function containerCallOf(call: AgentCall): Result<ContainerCall | undefined> {
@@ -31,7 +34,34 @@ export function containerCallOf(call: AgentCall): Result<ContainerCall | undefin
   if (needsParent && wish.id.parent === undefined) {
     return invalid(`Expecting '${field}.parent' to be present`, field);
   }
-  return ok(wish);
+  const part = (call.type ?? "").toLowerCase();
+  if (wish.kind === "launch") return checkedLaunch(part, wish);
+  return wish.kind === "kill" ? checkedKill(part, wish) : ok(wish);
+}
+
+type Call<Kind> = Extract<ContainerCall, { readonly kind: Kind }>;
+
+function checkedLaunch(part: string, wish: Call<"launch">): Result<ContainerCall> {
+  const { resources, limits = {}, command } = wish;
+  const valid = validateResources(resources, `${part}.resources`);
+  if (!valid.ok) return invalid(valid.error.message, valid.error.field ?? `${part}.resources`);
+  const negative = Object.entries(limits).find(([, { value }]) => !(value >= 0));
+  if (negative !== undefined) {
+    const field = `${part}.limits.${negative[0]}`;
+    return invalid(`Expecting '${field}' to be non-negative`, field);
+  }
+  const variables = command?.environment?.variables ?? [];
+  const bare = variables.find(({ type, secret }) => type === "SECRET" && secret === undefined);
+  if (bare === undefined) return ok(wish);
+  const field = `${part}.command.environment`;
+  return invalid(`Environment variable '${bare.name}' of type SECRET must have a secret`, field);
+}
+
+function checkedKill(part: string, wish: Call<"kill">): Result<ContainerCall> {
+  const field = `${part}.signal`;
+  return wish.signal >= 1 && wish.signal <= SIGNAL_MAX
+    ? ok(wish)
+    : invalid(`Expecting '${field}' to be from 1 to ${SIGNAL_MAX}`, field);
 }
 
 function invalid(reason: string, field: string): Result<never> {

@@ -13,6 +13,8 @@ import type {
 } from "../../protocol/v1/types.ts";
 import { faultOfResources } from "./resource-forms.ts";
 
+const PORT_MAX = 65_535;
+
 export function faultOfDuration(
   field: string,
   duration: DurationInfo | undefined,
@@ -109,17 +111,30 @@ export function faultOfContainer(container: ContainerInfo | undefined): string |
   return isNamed ? "Parameter in DockerInfo must not be 'name'" : undefined;
 }
 
-interface HttpRequest {
+interface Endpoint {
+  readonly port: number;
+}
+
+interface HttpRequest extends Endpoint {
   readonly path?: string | undefined;
   readonly scheme?: string | undefined;
 }
 
-function faultOfHttp({ path, scheme }: HttpRequest): string | undefined {
+function faultOfHttp({ path, scheme, port }: HttpRequest): string | undefined {
   if (path !== undefined && !path.startsWith("/")) {
     return `The path '${path}' of the HTTP check must start with '/'`;
   }
-  if (scheme === undefined || scheme === "http" || scheme === "https") return undefined;
-  return `The scheme '${scheme}' of the HTTP check is neither http nor https`;
+  if (scheme !== undefined && scheme !== "http" && scheme !== "https") {
+    return `The scheme '${scheme}' of the HTTP check is neither http nor https`;
+  }
+  return faultOfPort({ port });
+}
+
+/** Port 0 would be the scheme's own, where somebody else may answer. */
+function faultOfPort({ port }: Endpoint): string | undefined {
+  return port >= 1 && port <= PORT_MAX
+    ? undefined
+    : `The port ${port} of the check is not from 1 to ${PORT_MAX}`;
 }
 
 /** The message that belongs to the type; a text when it is missing or the type is. */
@@ -128,7 +143,7 @@ function checkMessage(
   check: {
     readonly command?: unknown;
     readonly http?: HttpRequest | undefined;
-    readonly tcp?: unknown;
+    readonly tcp?: Endpoint | undefined;
   },
 ): string | undefined {
   switch (type) {
@@ -137,7 +152,7 @@ function checkMessage(
     case "HTTP":
       return check.http === undefined ? "Expecting 'http' to be set" : faultOfHttp(check.http);
     case "TCP":
-      return check.tcp === undefined ? "Expecting 'tcp' to be set" : undefined;
+      return check.tcp === undefined ? "Expecting 'tcp' to be set" : faultOfPort(check.tcp);
     default:
       return "Expecting 'type' to be COMMAND, HTTP or TCP";
   }

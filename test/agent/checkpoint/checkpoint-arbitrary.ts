@@ -108,6 +108,7 @@ export const checkpointOperation: fc.Arbitrary<CheckpointOperation> = fc.oneof(
       state,
       kill: fc.option(kill, { nil: undefined }),
       checked: fc.option(checked, { nil: undefined }),
+      status: fc.option(status, { nil: undefined }),
     }),
   }),
   fc.record({ kind: fc.constant("removeTask" as const), frameworkId, taskId }),

@@ -39,6 +39,7 @@ function task(number: number, state: CheckpointedTask["state"] = "TASK_RUNNING")
     state,
     kill: undefined,
     checked: undefined,
+    status: undefined,
   };
 }
 

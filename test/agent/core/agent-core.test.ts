@@ -415,14 +415,18 @@ describe("kill", () => {
     expect(agent.take()).toEqual(["cleanup"]);
   });
 
-  test("the grace is the call's, else the task's, else 3 s; later kills only shorten it [item 52]", () => {
+  test("the grace is the call's, else the task's, else 3 s, or 5 s in Docker; later kills only shorten it [item 52]", () => {
     const agent = AgentHarness.registered();
     const policy = (seconds: number) => ({ grace_period: { nanoseconds: seconds * 1e9 } });
     agent.runToRunning(framework(F), commandTask("a"));
     agent.runToRunning(framework(F), commandTask("b", { kill_policy: policy(10) }));
-    agent.command({ kind: "killTask", frameworkId: F, taskId: "a" });
-    agent.command({ kind: "killTask", frameworkId: F, taskId: "b" });
-    expect(agent.take()).toEqual(["event a KILL", "event b KILL"]);
+    const docker = { container: { type: "DOCKER", docker: { image: "busybox" } } } as const;
+    agent.runToRunning(framework(F), commandTask("c", docker));
+    for (const taskId of ["a", "b", "c"]) {
+      agent.command({ kind: "killTask", frameworkId: F, taskId });
+    }
+    expect(agent.take()).toEqual(["event a KILL", "event b KILL", "event c KILL"]);
+    expect(agent.disk.tasks.get(`${F}/c`)?.kill?.graceMs).toBe(5000);
     expect(agent.disk.tasks.get(`${F}/a`)?.kill?.graceMs).toBe(3000);
     expect(agent.disk.tasks.get(`${F}/b`)?.kill?.graceMs).toBe(10_000);
     agent.command({ kind: "killTask", frameworkId: F, taskId: "b", killPolicy: policy(60) });
@@ -814,6 +818,21 @@ describe("recovery", () => {
     agent.connect();
     const [after] = agent.sent().filter((message) => message.kind === "statusUpdate");
     expect(after).toEqual(before);
+  });
+
+  test("a new master learns the last status of a task, though it was acknowledged [semantics 6.5]", () => {
+    const agent = AgentHarness.registered();
+    agent.runToRunning(framework(F), commandTask("t"));
+    const container = agent.containerOf(F, "t");
+    const told = agent.core.state.frameworks.get(F)?.tasks.get("t")?.statuses.at(-1);
+    agent.crash();
+    agent.recover([container]);
+    agent.connect();
+    const [registration] = agent.sent().filter((message) => message.kind === "register");
+    const task = registration?.tasks[0]?.task;
+    expect(told?.container_status?.container_id?.value).toBe(container);
+    expect(task?.statuses?.map((status) => status)).toEqual(told === undefined ? [] : [told]);
+    expect(task?.status_update_uuid).toBe(told?.uuid);
   });
 
   test("tasks of a framework that does not checkpoint end with the agent [item 58]", () => {

@@ -33,6 +33,9 @@ describe.skipIf(engine === undefined)("an Engine that", () => {
     process.kill(pid(), "SIGSTOP");
     try {
       await until("the hang is noticed", () => !isHealthy(agent));
+      // At once, where the call itself would wait for ten seconds.
+      const usage = agent.containerizer.usage(spec.containerId).then(String, String);
+      expect(await Promise.race([usage, Bun.sleep(2000)])).toContain("dockerd");
       const [health] = agent.containerizer.health();
       expect(health?.message).toContain("did not answer /_ping within 0.5 s");
       const refused = scene.spec(agent, "true");

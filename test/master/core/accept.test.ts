@@ -179,6 +179,18 @@ describe("refusals", () => {
       "neither http nor https",
     ],
     [
+      "a health check of port 0, which would be that of the scheme",
+      "6.7",
+      (task) => ({ ...task, health_check: { type: "HTTP", http: { port: 0 } } }),
+      "not from 1 to 65535",
+    ],
+    [
+      "a check of a port that there is not",
+      "6.7",
+      (task) => ({ ...task, check: { type: "TCP", tcp: { port: 70_000 } } }),
+      "not from 1 to 65535",
+    ],
+    [
       "an ambiguous health check",
       "6.7",
       (task) => ({ ...task, health_check: {} }),
