@@ -19,6 +19,11 @@ export function isShortage(error: unknown): boolean {
   return error instanceof Error && error.cause !== undefined && isShortage(error.cause);
 }
 
+/** True for an error with one of these codes. */
+export function hasCode(error: unknown, ...codes: readonly unknown[]): boolean {
+  return codes.includes(codeOf(error) ?? "");
+}
+
 /** Does `work`, which is safe to repeat, again and again for as long as the host is short. */
 export async function despiteShortage<T>(clock: Clock, work: () => T | Promise<T>): Promise<T> {
   for (let pauseMs = SHORTAGE_PAUSE_MS_MIN; ; pauseMs *= 2) {

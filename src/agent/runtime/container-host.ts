@@ -3,7 +3,7 @@
  * adoption after a restart, signals, end. Whatever happens goes to the
  * core as inputs, the executor's last word always before the end of its container.
  */
-import { rm } from "node:fs/promises";
+
 import { must } from "../../base/assert.ts";
 import type { ContainerId } from "../../base/ids.ts";
 import type { Clock, Log, Rng } from "../../base/ports.ts";
@@ -14,6 +14,7 @@ import {
   UnsupportedContainerError,
 } from "../../containerizer/containerizer.ts";
 import { namedNetworks } from "../../containerizer/named-networks.ts";
+import { removeSandbox } from "../../containerizer/posix/sandbox.ts";
 import {
   CommandExecutor,
   type CommandExecutorEffect,
@@ -141,7 +142,7 @@ export class ContainerHost {
 
   /** The folder with all that is in it. */
   removeSandbox(directory: string): void {
-    this.#run("removal", () => rm(directory, { recursive: true, force: true }));
+    this.#run("removal", () => removeSandbox(directory));
   }
 
   /** Starts a container; the containerizer bounds how many start at once. */

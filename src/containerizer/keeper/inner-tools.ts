@@ -4,7 +4,15 @@
  * by the host's own loader, so that they fit whatever is around them.
  */
 import { createHash } from "node:crypto";
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { ContainerizerError, type ContainerRootfs } from "../containerizer.ts";
 import {
@@ -19,6 +27,10 @@ import {
 export const INNER_FOLDER = "/.allot";
 
 const LOADER = "loader";
+/** An empty file beside them, for places where the loader would look for libraries to load first. */
+export const NOTHING = "nothing";
+/** Of the folder's content; to be raised with it. */
+const VERSION = 2;
 
 /** The tools as they are called inside such a root. */
 export function innerTools(tools: HostTools): HostTools {
@@ -74,6 +86,7 @@ export async function innerToolsFolder(runtimeDir: string): Promise<string> {
   rmSync(fresh, { recursive: true, force: true });
   mkdirSync(fresh, { recursive: true, mode: 0o755 });
   for (const [name, path] of files) copyFileSync(path, join(fresh, name));
+  writeFileSync(join(fresh, NOTHING), "", { mode: 0o644 });
   renameSync(fresh, folder);
   return folder;
 }
@@ -96,7 +109,7 @@ async function librariesOf(program: string): Promise<Map<string, string>> {
 }
 
 function fingerprint(paths: readonly string[]): string {
-  const hash = createHash("sha256");
+  const hash = createHash("sha256").update(`${VERSION}\n`);
   for (const path of paths) {
     const { size, mtimeMs } = statSync(path);
     hash.update(`${path} ${size} ${mtimeMs}\n`);

@@ -7,7 +7,7 @@
 import { closeSync, existsSync, lstatSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { ContainerRootfs, ContainerSpec, Preparation } from "../containerizer.ts";
-import { INNER_FOLDER } from "../keeper/inner-tools.ts";
+import { INNER_FOLDER, NOTHING } from "../keeper/inner-tools.ts";
 import { quote } from "../keeper/launch-plan.ts";
 import { targetInside } from "../posix/safe-path.ts";
 import { ownDevLines } from "./dev-folder.ts";
@@ -60,6 +60,8 @@ export class RootfsIsolator extends IsolatorBase {
         `${mount} -t cgroup2 -o ro,nosuid,nodev,noexec cgroup2 ${quote(join(path, "sys/fs/cgroup"))}`,
         ...ownDevLines({ mount, template, devices: grants.of(spec) }, folderIn(path, "dev")),
         ...readOnly(mount, tools, inner),
+        // Our programs in there run before the user is switched; nothing of the image may join them.
+        ...readOnly(mount, join(tools, NOTHING), quote(fileIn(path, "ld.so.preload"))),
         ...NETWORK_FILES.flatMap((name) => {
           const target = (): string => quote(fileIn(path, name));
           const own = networks.fileFor(spec, name);

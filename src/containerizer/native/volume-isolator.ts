@@ -21,6 +21,7 @@ import { existingInside, kindOf, targetInside } from "../posix/safe-path.ts";
 import { giveVolume } from "../posix/sandbox.ts";
 import type { Isolation } from "./isolation.ts";
 import { IsolatorBase } from "./isolator-base.ts";
+import { checkTargetInRoot, targetOnHost } from "./volume-targets.ts";
 
 export interface VolumeIsolatorOptions {
   readonly isolation: ReadonlySet<Isolation>;
@@ -148,11 +149,18 @@ export class VolumeIsolator extends IsolatorBase {
     if (!isAbsolute(path)) return targetInside(spec.directory, path, options);
     const { rootfs } = spec;
     if (rootfs === undefined) {
-      if (kindOf(path, options.field) === kind) return path;
-      throw new ContainerizerError(`${options.field} ${path} is no ${kind} to mount a ${kind} at`);
+      if (kindOf(path, options.field) !== kind) {
+        throw new ContainerizerError(
+          `${options.field} ${path} is no ${kind} to mount a ${kind} at`,
+        );
+      }
+      return targetOnHost(path, [this.#options.folderOf(spec)], options.field);
     }
     const inSandbox = relative(rootfs.sandboxPath, path);
-    if (inSandbox.startsWith("..")) return targetInside(rootfs.path, `.${path}`, options);
+    if (inSandbox.startsWith("..")) {
+      checkTargetInRoot(path, options.field);
+      return targetInside(rootfs.path, `.${path}`, options);
+    }
     return targetInside(spec.directory, inSandbox, options);
   }
 

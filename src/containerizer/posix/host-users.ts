@@ -39,8 +39,9 @@ export class HostUsers {
       (this.#getent === undefined
         ? undefined
         : (await runHelper(this.#getent, ["passwd", name]))?.trim());
-    const [, , uid, gid] = line?.split(":") ?? [];
-    if (uid === undefined || gid === undefined) {
+    const [found, , uid, gid] = line?.split(":") ?? [];
+    // Asked for a number, the directory services answer with whoever has it, whom nobody named.
+    if (found !== name || uid === undefined || gid === undefined) {
       throw new ContainerizerError(`User ${name} does not exist on this agent's host`);
     }
     const user = { name, uid: Number(uid), gid: Number(gid) };

@@ -10,7 +10,6 @@ import {
   constants,
   fchownSync,
   fstatSync,
-  mkdirSync,
   openSync,
   readlinkSync,
   realpathSync,
@@ -18,9 +17,12 @@ import {
   rmSync,
   symlinkSync,
 } from "node:fs";
+import { rm } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
 import process from "node:process";
 import { ContainerizerError, type ContainerVolume, type HostUser } from "../containerizer.ts";
+import { hasCode } from "../system-errors.ts";
+import { HeldFolder } from "./held-folder.ts";
 import { targetInside } from "./safe-path.ts";
 
 const OUTPUT_FILES = ["stdout", "stderr"] as const;
@@ -32,12 +34,15 @@ const OUTPUT_FILES = ["stdout", "stderr"] as const;
  */
 export function makeSandbox(directory: string): void {
   try {
-    makeParents(dirname(directory));
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    chmodSync(directory, 0o700);
-    const [uid, gid] = [process.geteuid?.(), process.getegid?.()];
-    if (uid !== undefined && gid !== undefined) chownSync(directory, uid, gid);
-    for (const name of OUTPUT_FILES) makeOutputFile(join(directory, name));
+    const folder = HeldFolder.open(directory, { isMade: true });
+    try {
+      chmodSync(folder.path, 0o700);
+      const [uid, gid] = [process.geteuid?.(), process.getegid?.()];
+      if (uid !== undefined && gid !== undefined) chownSync(folder.path, uid, gid);
+      for (const name of OUTPUT_FILES) makeOutputFile(join(folder.path, name));
+    } finally {
+      folder.close();
+    }
     linkLatest(directory);
   } catch (cause) {
     throw sandboxError(directory, cause);
@@ -67,15 +72,6 @@ function linkLatest(directory: string): void {
   rmSync(temporary, { force: true });
   symlinkSync(basename(directory), temporary);
   renameSync(temporary, join(runs, "latest"));
-}
-
-/** The mode is set as well as asked for, since the umask takes away from the latter. */
-function makeParents(folder: string): void {
-  const first = mkdirSync(folder, { recursive: true });
-  if (first === undefined) return;
-  for (let made = folder; made.length >= first.length; made = dirname(made)) {
-    chmodSync(made, 0o755);
-  }
 }
 
 /**
@@ -128,13 +124,34 @@ export function giveVolume(
 /** Gives the sandbox to the user who is to work in it. Errors: `ContainerizerError`. */
 export function giveSandbox(directory: string, user: HostUser | undefined): void {
   try {
-    for (const name of user === undefined ? [] : OUTPUT_FILES) {
-      giveFile(join(directory, name), user);
+    const folder = HeldFolder.open(directory, { isMade: false });
+    try {
+      for (const name of user === undefined ? [] : OUTPUT_FILES) {
+        giveFile(join(folder.path, name), user);
+      }
+      chmodSync(folder.path, 0o750);
+      if (user !== undefined) chownSync(folder.path, user.uid, user.gid);
+    } finally {
+      folder.close();
     }
-    chmodSync(directory, 0o750);
-    if (user !== undefined) chownSync(directory, user.uid, user.gid);
   } catch (cause) {
     throw sandboxError(directory, cause);
+  }
+}
+
+/** Removes a sandbox with all that is in it; there may be none. Errors: what the system says. */
+export async function removeSandbox(directory: string): Promise<void> {
+  let parent: HeldFolder;
+  try {
+    parent = HeldFolder.open(dirname(directory), { isMade: false });
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return;
+    throw error;
+  }
+  try {
+    await rm(join(parent.path, basename(directory)), { recursive: true, force: true });
+  } finally {
+    parent.close();
   }
 }
 

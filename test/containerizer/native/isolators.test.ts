@@ -120,6 +120,13 @@ describe.skipIf(OBSTACLE !== undefined)(`volumes of native containers${reason}`,
         "resolves no references",
       ],
       ["none", { mode: "RO", container_path: "x" }, "no volumes of type none"],
+      // What starts the container with the agent's rights would come from the volume.
+      ["programs", { mode: "RW", container_path: "/usr/bin", host_path: outside }, "would cover"],
+      ["linked", { mode: "RW", container_path: "/bin", host_path: outside }, "would cover /usr"],
+      ["above", { mode: "RW", container_path: "/", host_path: outside }, "would cover"],
+      ["preload", { mode: "RW", container_path: "/etc", host_path: outside }, "would cover /etc"],
+      ["kernel", { mode: "RW", container_path: "/proc/sys", host_path: outside }, "/proc"],
+      ["others", { mode: "RW", container_path: outside, host_path: outside }, "others than root"],
     ];
     for (const [name, volume, message] of cases) {
       const spec = specIn(root, name, "true", { container: { type: "MESOS", volumes: [volume] } });

@@ -120,6 +120,27 @@ describe.skipIf(OBSTACLE_HERE !== undefined)(`containers with a root of their ow
     await containerizer.cleanup(spec.containerId);
   });
 
+  test("nothing of the image or of a volume runs before the user is switched [issue 4]", async () => {
+    const { containerizer, root, run, rooted } = open();
+    const command = "wc -c </etc/ld.so.preload; echo /x >/etc/ld.so.preload || echo kept";
+    const { spec } = await run("preload", command, { user: "nobody" }, (rootfs) => {
+      mkdirSync(join(rootfs, "etc"), { recursive: true });
+      writeFileSync(join(rootfs, "etc/ld.so.preload"), "/evil.so\n");
+    });
+    expect(outputOf(spec)).toBe("0\nkept\n");
+    for (const [name, container_path] of [
+      ["tools", "/.allot"],
+      ["inner", "/.allot/loader"],
+      ["names", "/etc"],
+      ["file", "/etc/../etc/ld.so.preload"],
+      ["kernel", "/proc/sys/kernel"],
+    ] as const) {
+      const volumes = [{ mode: "RW", container_path, host_path: root }] as const;
+      const { spec: bad } = rooted(name, "true", { container: { type: "MESOS", volumes } });
+      expect(await failureOf(containerizer.launch(bad))).toContain("would cover");
+    }
+  });
+
   test("a session has a terminal or three pipes in there too [http-api 7.3]", async () => {
     const { containerizer, rooted } = open();
     const { spec } = rooted("session", "exec sleep 1000");
