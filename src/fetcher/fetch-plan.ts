@@ -58,6 +58,11 @@ function planFetch(uri: CommandInfoURI, frameworksHome: string | undefined): Res
   const shown = shownAddress(address);
   const source = sourceOf(address, shown, frameworksHome);
   if (!source.ok) return source;
+  if (checksum === undefined && source.value.kind === "http" && DIGEST_LIKE.test(address)) {
+    return fault(
+      `URI ${shown} ends in no valid digest: give #sha256= and 64, or #sha512= and 128 hexadecimal digits`,
+    );
+  }
   const target = uri.output_file === undefined ? baseName(address, shown) : outputFile(uri);
   if (!target.ok) return target;
   const isExecutable = uri.executable === true;
@@ -73,6 +78,9 @@ function planFetch(uri: CommandInfoURI, frameworksHome: string | undefined): Res
     cacheKey: JSON.stringify([uri.value.trimStart(), uri.output_file ?? ""]),
   });
 }
+
+/** Meant as a digest; servers are never told of it, so that nothing would be compared. */
+const DIGEST_LIKE = /#(?:md5|sha-?\d+)=[^#]*$/i;
 
 function splitChecksum(text: string): {
   readonly address: string;

@@ -161,7 +161,7 @@ export class ImagePuller {
         const source = found.layers[index];
         if (source === undefined) return;
         try {
-          await this.#layers.run(diffId, (stop) => this.#get(name, diffId, source, stop), either);
+          await this.#getShared(name, diffId, source, either);
         } catch (error) {
           failure ??= error;
           failed.abort();
@@ -169,6 +169,26 @@ export class ImagePuller {
       }),
     );
     if (failure !== undefined) throw failure;
+  }
+
+  /** One layer once for all who want it; what another image's source gave is not held against ours. */
+  async #getShared(
+    name: string,
+    diffId: string,
+    source: LayerSource,
+    signal: AbortSignal,
+  ): Promise<void> {
+    let isOurs = false;
+    const get = (stop: AbortSignal): Promise<void> => {
+      isOurs = true;
+      return this.#get(name, diffId, source, stop);
+    };
+    try {
+      await this.#layers.run(diffId, get, signal);
+    } catch (error) {
+      if (isOurs || signal.aborted) throw error;
+      await this.#layers.run(JSON.stringify([diffId, name]), get, signal);
+    }
   }
 
   async #get(

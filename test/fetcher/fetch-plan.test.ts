@@ -43,6 +43,8 @@ test("what cannot be fetched is refused with what to do about it", () => {
     ["/a/..", "set 'output_file'"],
     ["http://h:x/a", "is no valid URL"],
     ["/a\0b", "zero byte"],
+    ["http://h/a#sha256=zz", "no valid digest"],
+    ["http://h/a#md5=d41d8cd98f00b204e9800998ecf8427e", "no valid digest"],
     [{ value: "/a", output_file: "" }, "must be the path of a file inside the sandbox"],
     [{ value: "/a", output_file: "/b" }, "must be the path"],
     [{ value: "/a", output_file: "b/" }, "must be the path"],

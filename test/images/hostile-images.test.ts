@@ -3,6 +3,7 @@
  * end in the middle. Needs root for owners and devices; the registry is one of the test's own.
  */
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
@@ -149,6 +150,33 @@ describe.skipIf(!isRoot)(`hostile images${isRoot ? "" : " (skipped: needs root)"
     registry.add("lie:1", { ...image, config, manifest });
     expect(await failureOf(pull("lie:1"))).toContain("the layer's content has the digest");
     expect(store.layers()).toEqual([]);
+  });
+
+  test("an image that lies about a layer takes no other image with it that has it [issue 4]", async () => {
+    const registry = await registryWith({ "good:1": { layers: [FILE] } });
+    const [tar] = buildImage({ layers: [FILE] }).tars;
+    const image = buildImage({ layers: [[{ path: "file", content: randomBytes(100_000) }]] });
+    const [layer] = image.layers;
+    const config = jsonBlob({
+      architecture: ARCHITECTURE,
+      os: "linux",
+      rootfs: { diff_ids: [tar?.digest] },
+    });
+    const manifest = jsonBlob({
+      schemaVersion: 2,
+      config: { digest: config.digest, size: config.bytes.length },
+      layers: [{ digest: layer?.digest, size: layer?.bytes.length }],
+    });
+    registry.add("lie:1", { ...image, config, manifest });
+    registry.bytesPerSecond = 50_000;
+    const { pull, store } = sceneOf(registry.url);
+    const lie = failureOf(pull("lie:1"));
+    const isUnderWay = () => registry.requests.some((path) => path.endsWith(layer?.digest ?? "-"));
+    await until("the lie is under way", isUnderWay);
+    const good = pull("good:1");
+    expect(await lie).toMatch(/the layer/);
+    await good;
+    expect(store.layers()).toEqual([tar?.digest ?? ""]);
   });
 
   test("answers that are none: no JSON, schema 1, digests that are paths, other machines", async () => {
