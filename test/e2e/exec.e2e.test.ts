@@ -55,6 +55,8 @@ test(
     });
     expect((await inside("sh", "-c", "kill -TERM $$")).code).toBe(143);
     expect((await inside("no-such-program")).code).toBe(127);
+    // Without -i there is nothing to read, rather than nothing yet.
+    expect(await inside("cat")).toMatchObject({ code: 0, stdout: "" });
     expect(await runProgram(BINARY, words("nobody", "--", "true"))).toMatchObject({
       code: 1,
       stderr: expect.stringContaining("there is no task nobody"),

@@ -61,9 +61,9 @@ async function runInside(context: CommandContext): Promise<number> {
   const session = new AgentClient(client.codec, agent, login);
   const output = await session.output(launchOf(id, command, isTty));
   const over = new AbortController();
-  const input = isTyped
-    ? session.input(id, inputOf(typed(isTty && isPerson, over.signal))).catch(() => undefined)
-    : Promise.resolve();
+  const records = isTyped ? inputOf(typed(isTty && isPerson, over.signal)) : noInput();
+  const hasInput = isTyped || !isTty;
+  const input = hasInput ? session.input(id, records).catch(() => undefined) : Promise.resolve();
   try {
     for await (const { isError, data } of output) {
       await (isError ? console.error(data) : console.out(data));
@@ -138,6 +138,11 @@ async function* inputOf(keys: AsyncGenerator<Typed>): AsyncGenerator<AgentProces
       yield { type: "DATA", data: { type: "STDIN", data } };
     }
   }
+}
+
+/** A command that nothing is passed on to finds its input at the end. */
+async function* noInput(): AsyncGenerator<AgentProcessIO> {
+  yield { type: "DATA", data: { type: "STDIN", data: "" } };
 }
 
 /** From a raw wait status. */
