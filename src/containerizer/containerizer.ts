@@ -76,6 +76,8 @@ export interface ContainerRootfs {
   readonly sandboxPath: string;
   /** Working folder of the command in it; the sandbox when left out. */
   readonly workingDirectory?: string | undefined;
+  /** Folder of the host with what is written in it; left out where that stands among the image's. */
+  readonly writtenPath?: string | undefined;
 }
 
 /** Containers around which there is one that has no process, as the tasks of a default executor. */
@@ -241,6 +243,8 @@ export interface KnownContainer {
   readonly directory: string;
   /** As in `ContainerSpec`: says which containerizer it is for. */
   readonly container?: ContainerInfo | undefined;
+  /** As in `ContainerRootfs`. */
+  readonly writtenPath?: string | undefined;
 }
 
 export interface RecoveredContainers {

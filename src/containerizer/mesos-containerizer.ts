@@ -243,7 +243,11 @@ export class MesosContainerizer implements Containerizer {
     const adopted = await Promise.all(
       known.map(({ containerId }) => this.#adopt(containerId, bootId)),
     );
-    for (const isolator of this.#isolators) await isolator.recover(known);
+    const found = known.map((one) => {
+      const writtenPath = this.#records.rootfsOf(one.containerId)?.writtenPath;
+      return { ...one, writtenPath };
+    });
+    for (const isolator of this.#isolators) await isolator.recover(found);
     for (const { container, record } of adopted) {
       if (container.phase === "running" && container.task !== undefined) {
         alive.set(container.containerId, {

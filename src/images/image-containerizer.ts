@@ -191,7 +191,7 @@ export class ImageContainerizer implements Containerizer {
     try {
       const root = await provisioner.provision(spec.containerId, held, signal);
       const { workingDirectory } = held.runtime;
-      const rootfs = { path: root.path, setup: root.setup, sandboxPath };
+      const rootfs = { ...root, sandboxPath };
       if (!isRuntimeHonoured) return { ...spec, ...sandboxSeen(spec, sandboxPath), rootfs };
       const command = commandInImage(spec.command, held.runtime);
       if (!command.ok) throw new ImageError(command.error.message);

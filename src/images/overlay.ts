@@ -36,6 +36,8 @@ export interface Overlay {
   readonly root: string;
   /** A line of shell that mounts it. */
   readonly line: string;
+  /** Folder with what is written in it, absolute. */
+  readonly upper: string;
 }
 
 /** Lays out everything in the container's folder. Errors: `ImageError`, those of the system. */
@@ -45,7 +47,8 @@ export async function prepareOverlay(
 ): Promise<Overlay> {
   const root = join(folder, "root");
   for (const name of ["root", "upper", "work", "l"]) mkdirSync(join(folder, name));
-  dressRoot(join(folder, "upper"), layers.at(-1));
+  const upper = join(folder, "upper");
+  dressRoot(upper, layers.at(-1));
   const lowers: string[] = [];
   for (const [index, layer] of layers.entries()) {
     const veil = await makeVeil(folder, index, layers);
@@ -63,7 +66,7 @@ export async function prepareOverlay(
   if (mount === undefined) throw new ImageError("the program mount is missing: install util-linux");
   const variables = Object.entries(MOUNT_ENVIRONMENT).map(([name, value]) => `${name}=${value}`);
   const words = [...variables, mount, "-t", "overlay", "-o", options, "overlay", "root"];
-  return { root, line: `(cd ${quote(folder)} && ${words.join(" ")})` };
+  return { root, upper, line: `(cd ${quote(folder)} && ${words.join(" ")})` };
 }
 
 /** Mounts it on the host, for a moment. */

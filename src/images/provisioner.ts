@@ -30,6 +30,8 @@ export interface ProvisionedRoot {
   readonly path: string;
   /** Lines of shell that put it there in the container's own namespaces. */
   readonly setup: readonly string[];
+  /** As in `ContainerRootfs`. */
+  readonly writtenPath?: string;
 }
 
 const RECORD = "image.json";
@@ -54,7 +56,7 @@ export class Provisioner {
     const { path, overlay } = await this.#make(containerId, image, signal);
     if (overlay === undefined) return { path, setup: [] };
     await mountHere(overlay);
-    return { path, setup: [overlay.line] };
+    return { path, setup: [overlay.line], writtenPath: overlay.upper };
   }
 
   /** The same for a volume of the container, which nobody looks into on the host. */

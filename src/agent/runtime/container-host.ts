@@ -3,7 +3,6 @@
  * adoption after a restart, signals, end. Whatever happens goes to the
  * core as inputs, the executor's last word always before the end of its container.
  */
-
 import { must } from "../../base/assert.ts";
 import type { ContainerId } from "../../base/ids.ts";
 import type { Clock, Log, Rng } from "../../base/ports.ts";

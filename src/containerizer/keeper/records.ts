@@ -112,8 +112,9 @@ export class KeeperRecords {
       writeFileSync(join(folder, `kept-${name}`), text);
     }
     if (rootfs !== undefined) {
-      const { path, sandboxPath, workingDirectory } = rootfs;
-      writeFileSync(join(folder, "rootfs"), [path, workingDirectory ?? sandboxPath].join("\0"));
+      const { path, sandboxPath, workingDirectory, writtenPath = "" } = rootfs;
+      const parts = [path, workingDirectory ?? sandboxPath, writtenPath];
+      writeFileSync(join(folder, "rootfs"), parts.join("\0"));
     }
     renameSync(folder, this.folderOf(containerId));
     writeFileSync(join(this.exitsFolder, containerId), BLANKS);
@@ -121,9 +122,10 @@ export class KeeperRecords {
 
   /** The root of its own that a container was given; its working folder stands for the sandbox. */
   rootfsOf(containerId: ContainerId): ContainerRootfs | undefined {
-    const [path, sandboxPath] =
+    const [path, sandboxPath, writtenPath = ""] =
       readText(join(this.folderOf(containerId), "rootfs"))?.split("\0") ?? [];
-    return path === undefined || sandboxPath === undefined ? undefined : { path, sandboxPath };
+    if (path === undefined || sandboxPath === undefined) return undefined;
+    return { path, sandboxPath, ...(writtenPath === "" ? {} : { writtenPath }) };
   }
 
   confinementOf(containerId: ContainerId): Confinement {

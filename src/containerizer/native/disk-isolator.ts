@@ -1,7 +1,7 @@
 /**
- * The isolator `disk/du`: walks the sandboxes of containers that asked for disk from time to time
- * and, if told to, ends those that hold more than that. Mesos runs du in
- * the same way. Source: semantics 7.13, 7.14.
+ * The isolator `disk/du`: walks what containers that asked for disk have written, in their sandboxes
+ * and in roots of their own that lie over an image, from time to time and, if told to, ends those
+ * that hold more than that. Mesos runs du in the same way. Source: semantics 7.13, 7.14.
  */
 import type { ContainerId } from "../../base/ids.ts";
 import type { Clock, Log } from "../../base/ports.ts";
@@ -29,7 +29,7 @@ export interface DiskIsolatorOptions {
 }
 
 interface Measured {
-  readonly directory: string;
+  readonly folders: readonly string[];
   resources: readonly Resource[];
   usedBytes: number | undefined;
 }
@@ -45,13 +45,13 @@ export class DiskIsolator extends IsolatorBase {
     this.#options = options;
   }
 
-  prepare({ containerId, directory, resources }: ContainerSpec): Promise<Preparation> {
-    this.#add(containerId, directory, resources);
+  prepare({ containerId, directory, rootfs, resources }: ContainerSpec): Promise<Preparation> {
+    this.#add({ containerId, directory, writtenPath: rootfs?.writtenPath }, resources);
     return Promise.resolve(NO_PREPARATION);
   }
 
   override recover(containers: readonly KnownContainer[]): Promise<void> {
-    for (const { containerId, directory } of containers) this.#add(containerId, directory, []);
+    for (const container of containers) this.#add(container, []);
     return Promise.resolve();
   }
 
@@ -102,8 +102,12 @@ export class DiskIsolator extends IsolatorBase {
     };
   }
 
-  #add(containerId: ContainerId, directory: string, resources: readonly Resource[]): void {
-    this.#measured.set(containerId, { directory, resources, usedBytes: undefined });
+  #add(
+    { containerId, directory, writtenPath }: KnownContainer,
+    resources: readonly Resource[],
+  ): void {
+    const folders = writtenPath === undefined ? [directory] : [directory, writtenPath];
+    this.#measured.set(containerId, { folders, resources, usedBytes: undefined });
   }
 
   /** Returns what to end the container for. */
@@ -111,7 +115,7 @@ export class DiskIsolator extends IsolatorBase {
     const measured = this.#measured.get(containerId);
     // A walk costs a process: it is made where somebody said how much there may be.
     if (measured === undefined || quotaBytes(measured.resources) === undefined) return undefined;
-    const used = await this.#walk(measured.directory);
+    const used = await this.#walk(measured.folders);
     // What could not be walked through, since it changed or ended meanwhile, is measured next time.
     if (used === undefined) return undefined;
     measured.usedBytes = used;
@@ -120,16 +124,17 @@ export class DiskIsolator extends IsolatorBase {
     return diskExceeded(used, quota);
   }
 
-  /** Bytes on this file system below the folder; what is mounted in it counts elsewhere. */
-  #walk(folder: string): Promise<number | undefined> {
+  /** Bytes on their file systems below the folders; what is mounted in them counts elsewhere. */
+  #walk(folders: readonly string[]): Promise<number | undefined> {
     const { du } = findPrograms();
     if (du === undefined) return Promise.resolve(undefined);
     return this.#walks.run(async () => {
-      const output = await runHelper(du, ["-k", "-s", "-x", "--", folder]);
+      const output = await runHelper(du, ["-k", "-s", "-x", "--", ...folders]);
       const { clock } = this.#options;
       await new Promise<void>((wake) => clock.schedule(WALK_PAUSE_MS, wake));
-      const kilobytes = Number.parseInt(output ?? "", 10);
-      return Number.isNaN(kilobytes) ? undefined : kilobytes * 1024;
+      const sizes = [...(output ?? "").matchAll(/^(\d+)\t/gm)].map(([, size]) => Number(size));
+      if (sizes.length < folders.length) return undefined;
+      return sizes.reduce((sum, kilobytes) => sum + kilobytes * 1024, 0);
     });
   }
 }

@@ -12,7 +12,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { Containerizer, ContainerSpec } from "../../../src/containerizer/containerizer.ts";
+import type {
+  Containerizer,
+  ContainerSpec,
+  Limitation,
+} from "../../../src/containerizer/containerizer.ts";
 import { DiskIsolator } from "../../../src/containerizer/native/disk-isolator.ts";
 import { type Isolation, NATIVE_ISOLATION } from "../../../src/containerizer/native/isolation.ts";
 import { listeningPorts } from "../../../src/containerizer/native/port-isolator.ts";
@@ -247,6 +251,28 @@ describe.skipIf(OBSTACLE !== undefined)(`watches over native containers${reason}
     expect(limitation?.reason).toBe("REASON_CONTAINER_LIMITATION_DISK");
     expect(limitation?.message).toMatch(/^Disk usage \([\d.]+MB\) exceeds quota \(2MB\)$/);
     await containerizer.cleanup(spec.containerId);
+  });
+
+  test("what a container writes in its own root counts, after a restart too [semantics 7.14]", async () => {
+    const root = newRoot();
+    const [directory, writtenPath] = [join(root, "sandbox"), join(root, "upper")];
+    for (const folder of [directory, writtenPath]) mkdirSync(folder);
+    writeFileSync(join(writtenPath, "big"), new Uint8Array(5_000_000));
+    const options = { intervalMs: 10, isEnforced: true, clock: systemClock, log: silentLog };
+    const spec = { ...specIn(root, "x", "true"), directory, resources: disk };
+    const known = { containerId: spec.containerId, directory, writtenPath };
+    const started = new DiskIsolator(options);
+    const rootfs = { path: "/", sandboxPath: "/sandbox", writtenPath };
+    await started.prepare({ ...spec, rootfs });
+    const recovered = new DiskIsolator(options);
+    await recovered.recover([known]);
+    await recovered.update(spec.containerId, disk, {});
+    for (const isolator of [started, recovered]) {
+      const { promise, resolve } = Promise.withResolvers<Limitation>();
+      const stop = isolator.watch(spec.containerId, resolve);
+      expect((await promise).reason).toBe("REASON_CONTAINER_LIMITATION_DISK");
+      stop();
+    }
   });
 
   test("a task that listens on ports it was not given is ended where that is enforced [semantics 7.16]", async () => {
