@@ -72,9 +72,17 @@ export async function chooseContainerizer(
     const what = launcher === "linux" ? "partly" : "not";
     log.write("warning", `tasks are ${what} isolated from each other`, { reason: shortfall });
   }
-  const effective = capabilitiesFlag(flags, codec, "effective_capabilities");
+  const effective = capabilitiesFlag(
+    flags.json("effective_capabilities"),
+    codec,
+    "effective_capabilities",
+  );
   if (!effective.ok) return effective;
-  const bounding = capabilitiesFlag(flags, codec, "bounding_capabilities");
+  const bounding = capabilitiesFlag(
+    flags.json("bounding_capabilities"),
+    codec,
+    "bounding_capabilities",
+  );
   if (!bounding.ok) return bounding;
   const native = wanted === undefined ? undefined : devices.value.isolation;
   const seccomp = seccompFlags(flags, native, bounding.value);
@@ -149,15 +157,24 @@ export async function chooseContainerizer(
 }
 
 /** `--effective_capabilities={"capabilities": ["NET_RAW"]}` and its like. */
-function capabilitiesFlag(
-  flags: RoleContext["flags"],
+export function capabilitiesFlag(
+  value: unknown,
   codec: RoleContext["codec"],
   name: "effective_capabilities" | "bounding_capabilities",
 ): Result<CapabilityInfo | undefined> {
-  const value = flags.json(name);
   if (value === undefined) return ok(undefined);
-  const info = codec.fromJson("mesos.v1.CapabilityInfo", value);
-  return info.ok ? info : refuse("invalid", `--${name}: ${info.error.message}`, name);
+  const parse = (one: unknown) => codec.fromJson("mesos.v1.CapabilityInfo", one);
+  const info = parse(value);
+  if (!info.ok) return refuse("invalid", `--${name}: ${info.error.message}`, name);
+  // Messages leave out names that they do not know, which here would take rights away.
+  const listed = (value as { readonly capabilities?: readonly unknown[] }).capabilities ?? [];
+  const strange = listed.find((one) => {
+    const alone = parse({ capabilities: [one] });
+    return alone.ok && alone.value.capabilities?.length !== 1;
+  });
+  if (strange === undefined) return info;
+  const text = `--${name}: there is no capability ${String(strange)}; write it as NET_RAW, without CAP_`;
+  return refuse("invalid", text, name);
 }
 
 /** `--container_ports_isolated_range=[31000-32000,40000-40010]` */

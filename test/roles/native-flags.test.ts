@@ -1,7 +1,8 @@
 /** Which launcher and isolators an agent's flags and host come to. */
 import { expect, test } from "bun:test";
 import { NATIVE_ISOLATION } from "../../src/containerizer/native/isolation.ts";
-import { chooseLauncher } from "../../src/roles/native-flags.ts";
+import { createCodec } from "../../src/protocol/codec.ts";
+import { capabilitiesFlag, chooseLauncher } from "../../src/roles/native-flags.ts";
 
 const none = { launcher: undefined, isolation: undefined, obstacle: undefined };
 
@@ -28,6 +29,20 @@ test("what is asked for and cannot be had is refused with the reason [semantics 
   expect(both).toMatchObject({ ok: false, error: { field: "launcher" } });
   const unknown = chooseLauncher({ ...none, isolation: "cgroups/cpu,gpu/amd" });
   expect(unknown.ok ? "" : unknown.error.message).toContain("no isolator gpu/amd");
+});
+
+test("a capability that there is not is refused, and takes no other with it [semantics 7.16]", () => {
+  const flag = (...capabilities: string[]) =>
+    capabilitiesFlag({ capabilities }, createCodec(), "bounding_capabilities");
+  expect(flag("CHOWN", "NET_RAW")).toMatchObject({
+    ok: true,
+    value: { capabilities: ["CHOWN", "NET_RAW"] },
+  });
+  expect(flag()).toMatchObject({ ok: true });
+  expect(flag("CHOWN", "CAP_NET_RAW")).toMatchObject({
+    ok: false,
+    error: { field: "bounding_capabilities", message: expect.stringContaining("CAP_NET_RAW") },
+  });
 });
 
 test("the posix launcher can be asked for, without a warning [semantics 7.10]", () => {
