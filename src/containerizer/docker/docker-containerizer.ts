@@ -127,6 +127,7 @@ export class DockerContainerizer implements Containerizer {
   readonly #removals: Removals;
   readonly #records: ContainerRecords;
   readonly #containers = new Map<ContainerId, Container>();
+  #insideCount = 0;
   readonly #starts = new TurnQueue(startsAtOnce());
   readonly #closing = new AbortController();
   #users: Promise<HostUsers> | undefined;
@@ -224,7 +225,8 @@ export class DockerContainerizer implements Containerizer {
     if (phase !== "running" || engineId === undefined) {
       throw new ContainerizerError(`Container ${spec.containerId} does not run`);
     }
-    return asContainerizerError(runInside(this.#engine, this.#options.clock, engineId, spec));
+    const mark = this.#insideMark(spec.containerId);
+    return asContainerizerError(runInside(this.#engine, this.#options.clock, engineId, spec, mark));
   }
 
   async runInteractive(spec: InteractiveSpec): Promise<Interaction> {
@@ -233,7 +235,14 @@ export class DockerContainerizer implements Containerizer {
       throw new ContainerizerError(`Container ${spec.containerId} does not run`);
     }
     const { clock } = this.#options;
-    return asContainerizerError(runInteractive(this.#engine, clock, engineId, spec));
+    const mark = this.#insideMark(spec.containerId);
+    return asContainerizerError(runInteractive(this.#engine, clock, engineId, spec, mark));
+  }
+
+  /** For the environment of a command inside and all that it starts; no two have the same. */
+  #insideMark(containerId: ContainerId): string {
+    const { clock } = this.#options;
+    return `ALLOT_INSIDE_ID=${containerId}.${clock.wallMs()}.${this.#insideCount++}`;
   }
 
   async usage(containerId: ContainerId): Promise<ResourceStatistics> {

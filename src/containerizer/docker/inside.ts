@@ -1,31 +1,37 @@
 /** Runs a command inside a running container by the Engine's exec calls. */
-import process from "node:process";
 import type { Clock } from "../../base/ports.ts";
 import type { CommandInfo } from "../../protocol/v1/types.ts";
 import { ContainerizerError, type InsideEnd, type InsideSpec } from "../containerizer.ts";
+import { endMarked } from "../posix/marked-processes.ts";
 import type { Engine } from "./engine.ts";
-import { INSIDE_POLL_MS, RETRY_MS_MAX } from "./limits.ts";
+import { INSIDE_POLL_MS, INSIDE_POLL_MS_MAX } from "./limits.ts";
 
-/** Resolves with its end. Errors: `EngineError`, `ContainerizerError` when nothing is to be run. */
+/**
+ * Resolves with its end; one that takes too long is ended with all it has started, which carries the
+ * mark (`NAME=value`) in its environment. Errors: `EngineError`, `ContainerizerError` when nothing is
+ * to be run.
+ */
 export async function runInside(
   engine: Engine,
   clock: Clock,
   engineId: string,
   spec: InsideSpec,
+  mark: string,
 ): Promise<InsideEnd> {
   const insideId = await engine.createInside(engineId, {
     Cmd: wordsOf(spec.command),
-    Env: Object.entries(spec.environment).map(([name, value]) => `${name}=${value}`),
+    Env: [...Object.entries(spec.environment).map(([name, value]) => `${name}=${value}`), mark],
   });
   const deadlineMs = clock.monotonicMs() + (spec.timeoutMs ?? Number.POSITIVE_INFINITY);
   await engine.startInside(insideId);
-  for (let pauseMs = INSIDE_POLL_MS; ; pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX)) {
+  for (let pauseMs = INSIDE_POLL_MS; ; pauseMs = Math.min(pauseMs * 2, INSIDE_POLL_MS_MAX)) {
     const answer = await engine.inspectInside(insideId);
     const code = answer.at("ExitCode").number();
     if (!answer.at("Running").isTrue() && code !== undefined) return { kind: "exited", code };
     const leftMs = deadlineMs - clock.monotonicMs();
     if (leftMs <= 0) {
-      endProcess(answer.at("Pid").number());
+      // The API has no call for that; the processes are this host's.
+      await endMarked(clock, mark);
       return { kind: "timedOut" };
     }
     await new Promise<void>((resolve) => clock.schedule(Math.min(pauseMs, leftMs), resolve));
@@ -37,14 +43,4 @@ export function wordsOf({ shell, value, arguments: more = [] }: CommandInfo): re
   const words = value === undefined ? more : [value, ...more];
   if (words.length === 0) throw new ContainerizerError("The command has no value");
   return (shell ?? true) ? ["/bin/sh", "-c", value ?? ""] : words;
-}
-
-/** The API has no call to end one; its process id is one of this host. */
-function endProcess(pid: number | undefined): void {
-  if (pid === undefined || pid <= 1) return;
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // It has ended meanwhile, or belongs to a host that is not ours to signal on.
-  }
 }

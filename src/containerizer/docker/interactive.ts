@@ -2,26 +2,27 @@
  * A command inside a running container that somebody is connected to: an exec of the Engine whose
  * connection is taken over for its bytes. Source: http-api 7.3 (LAUNCH_NESTED_CONTAINER_SESSION).
  */
-import process from "node:process";
 import type { Clock } from "../../base/ports.ts";
 import type { ContainerEnd, Interaction, InteractiveSpec } from "../containerizer.ts";
+import { endMarked, signalMarked } from "../posix/marked-processes.ts";
 import type { Engine } from "./engine.ts";
 import type { EngineConnection } from "./engine-client.ts";
 import { wordsOf } from "./inside.ts";
-import { INSIDE_POLL_MS, RETRY_MS_MAX } from "./limits.ts";
+import { INSIDE_POLL_MS, INSIDE_POLL_MS_MAX } from "./limits.ts";
 import { OutputFrames } from "./output-frames.ts";
 
-/** Resolves when it runs. Errors: `EngineError`, `ContainerizerError` when nothing is to be run. */
+/** Resolves when it runs; `mark` as for `runInside`. Errors: `EngineError`, `ContainerizerError` when nothing is to be run. */
 export async function runInteractive(
   engine: Engine,
   clock: Clock,
   engineId: string,
   spec: InteractiveSpec,
+  mark: string,
 ): Promise<Interaction> {
   const { terminal } = spec;
   const insideId = await engine.createInside(engineId, {
     Cmd: wordsOf(spec.command),
-    Env: Object.entries(spec.environment).map(([name, value]) => `${name}=${value}`),
+    Env: [...Object.entries(spec.environment).map(([name, value]) => `${name}=${value}`), mark],
     AttachStdin: true,
     AttachStdout: true,
     AttachStderr: true,
@@ -38,11 +39,17 @@ export async function runInteractive(
   if (terminal !== undefined) resize(terminal);
   return {
     pid,
-    end: follow(connection, spec).then(() => endOf(engine, clock, insideId)),
+    end: follow(connection, spec).then(async () => {
+      const end = await endOf(engine, clock, insideId);
+      // All that it started goes with it.
+      await endMarked(clock, mark);
+      return end;
+    }),
     write: (data) => connection.write(data),
     closeInput: () => connection.end(),
     resize,
-    signal: (signal) => void signalInside(engine, insideId, signal),
+    // The API has no call for it; the processes are this host's.
+    signal: (signal) => void signalMarked(clock, mark, signal),
   };
 }
 
@@ -65,7 +72,7 @@ async function follow(
 /** Never rejects. */
 async function endOf(engine: Engine, clock: Clock, insideId: string): Promise<ContainerEnd> {
   try {
-    for (let pauseMs = INSIDE_POLL_MS; ; pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX)) {
+    for (let pauseMs = INSIDE_POLL_MS; ; pauseMs = Math.min(pauseMs * 2, INSIDE_POLL_MS_MAX)) {
       const answer = await engine.inspectInside(insideId);
       const code = answer.at("ExitCode").number();
       if (!answer.at("Running").isTrue() && code !== undefined) return exitOf(code);
@@ -82,14 +89,4 @@ function exitOf(code: number): ContainerEnd {
   return code > 128 && code < 160
     ? { kind: "signaled", signal: code - 128 }
     : { kind: "exited", code };
-}
-
-/** The API has no call for it; the process id is one of this host, known a moment after the start. */
-async function signalInside(engine: Engine, insideId: string, signal: number): Promise<void> {
-  try {
-    const pid = (await engine.inspectInside(insideId)).at("Pid").number() ?? 0;
-    if (pid > 1) process.kill(pid, signal);
-  } catch {
-    // It has ended meanwhile, or belongs to a host that is not ours to signal on.
-  }
 }

@@ -81,3 +81,5 @@ export const MEMORY_BYTES_MIN: number = 32 * 1024 * 1024;
 
 /** Output of a command inside a container that is thrown away; nobody asks for it. */
 export const INSIDE_POLL_MS = 20;
+/** Longest pause before the Engine is asked again whether a command has ended. */
+export const INSIDE_POLL_MS_MAX = 500;

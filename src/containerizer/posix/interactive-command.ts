@@ -4,7 +4,7 @@
  * Source: http-api 7.3 (LAUNCH_NESTED_CONTAINER_SESSION).
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { chownSync, closeSync, constants as files, openSync, readFileSync } from "node:fs";
+import { chownSync, closeSync, constants as files, openSync } from "node:fs";
 import { constants } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import type { OpenTerminal, Terminal } from "../../base/ports.ts";
@@ -20,6 +20,7 @@ import { switchWords } from "../keeper/keeper.ts";
 import { AGENT_VARIABLE, CONTAINER_VARIABLE, planText } from "../keeper/launch-plan.ts";
 import { DESTROY_DEADLINE_MS, DESTROY_PAUSE_MS_MIN, LAST_OUTPUT_MS } from "../limits.ts";
 import type { InsideHost } from "./inside-command.ts";
+import { carries } from "./marked-processes.ts";
 import type { ProcessStat } from "./process-stat.ts";
 import { signalProcess } from "./process-table.ts";
 
@@ -211,14 +212,5 @@ class Connected {
   async #processes(): Promise<readonly ProcessStat[]> {
     const mark = `${SESSION_VARIABLE}=${this.#spec.sessionId}`;
     return (await this.#host.processesOf()).filter(({ pid }) => carries(pid, mark));
-  }
-}
-
-/** A process that is gone, or whose environment is not for us to read, carries none. */
-function carries(pid: number, mark: string): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/environ`, "latin1").split("\0").includes(mark);
-  } catch {
-    return false;
   }
 }
