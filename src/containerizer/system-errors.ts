@@ -20,8 +20,9 @@ export function isShortage(error: unknown): boolean {
 }
 
 /** True for an error with one of these codes. */
-export function hasCode(error: unknown, ...codes: readonly unknown[]): boolean {
-  return codes.includes(codeOf(error) ?? "");
+export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
+  const code = codeOf(error);
+  return typeof code === "string" && codes.includes(code);
 }
 
 /** Does `work`, which is safe to repeat, again and again for as long as the host is short. */

@@ -20,7 +20,7 @@ export async function runInside(
 ): Promise<InsideEnd> {
   const insideId = await engine.createInside(engineId, {
     Cmd: wordsOf(spec.command),
-    Env: [...Object.entries(spec.environment).map(([name, value]) => `${name}=${value}`), mark],
+    Env: environmentOf(spec.environment, mark),
   });
   const deadlineMs = clock.monotonicMs() + (spec.timeoutMs ?? Number.POSITIVE_INFINITY);
   await engine.startInside(insideId);
@@ -36,6 +36,14 @@ export async function runInside(
     }
     await new Promise<void>((resolve) => clock.schedule(Math.min(pauseMs, leftMs), resolve));
   }
+}
+
+/** As the Engine takes it. */
+export function environmentOf(
+  environment: Readonly<Record<string, string>>,
+  mark: string,
+): readonly string[] {
+  return [...Object.entries(environment).map(([name, value]) => `${name}=${value}`), mark];
 }
 
 /** As for the container's own command, the first of `arguments` is a real one. */

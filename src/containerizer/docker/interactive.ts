@@ -7,11 +7,14 @@ import type { ContainerEnd, Interaction, InteractiveSpec } from "../containerize
 import { endMarked, signalMarked } from "../posix/marked-processes.ts";
 import type { Engine } from "./engine.ts";
 import type { EngineConnection } from "./engine-client.ts";
-import { wordsOf } from "./inside.ts";
+import { environmentOf, wordsOf } from "./inside.ts";
 import { INSIDE_POLL_MS, INSIDE_POLL_MS_MAX } from "./limits.ts";
 import { OutputFrames } from "./output-frames.ts";
 
-/** Resolves when it runs; `mark` as for `runInside`. Errors: `EngineError`, `ContainerizerError` when nothing is to be run. */
+/**
+ * Resolves when it runs; `mark` as for `runInside`. Errors: `EngineError`, `ContainerizerError` when
+ * nothing is to be run.
+ */
 export async function runInteractive(
   engine: Engine,
   clock: Clock,
@@ -22,7 +25,7 @@ export async function runInteractive(
   const { terminal } = spec;
   const insideId = await engine.createInside(engineId, {
     Cmd: wordsOf(spec.command),
-    Env: [...Object.entries(spec.environment).map(([name, value]) => `${name}=${value}`), mark],
+    Env: environmentOf(spec.environment, mark),
     AttachStdin: true,
     AttachStdout: true,
     AttachStderr: true,

@@ -79,7 +79,6 @@ export const KERNEL_LOG_RECORDS_MAX = 50_000;
 /** Smallest memory of a container (semantics 7.15). */
 export const MEMORY_BYTES_MIN: number = 32 * 1024 * 1024;
 
-/** Output of a command inside a container that is thrown away; nobody asks for it. */
+/** Pauses before the Engine is asked again whether a command has ended, doubling to the second. */
 export const INSIDE_POLL_MS = 20;
-/** Longest pause before the Engine is asked again whether a command has ended. */
 export const INSIDE_POLL_MS_MAX = 500;

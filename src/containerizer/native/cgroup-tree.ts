@@ -12,7 +12,7 @@ import { brand, type ContainerId } from "../../base/ids.ts";
 import type { Clock, Log } from "../../base/ports.ts";
 import { ContainerizerError, type ContainerSignal } from "../containerizer.ts";
 import { CGROUP_DEPTH_MAX, DESTROY_PAUSE_MS_MAX, DESTROY_PAUSE_MS_MIN } from "../limits.ts";
-import { isAbsence, isShortage } from "../system-errors.ts";
+import { hasCode, isAbsence, isShortage } from "../system-errors.ts";
 
 export interface CgroupTreeOptions {
   /** Where cgroups v2 are mounted, as `--cgroups_hierarchy` says. */
@@ -331,7 +331,7 @@ export function signalPid(pid: number, signal: ContainerSignal): void {
   try {
     process.kill(pid, signal);
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+    if (!hasCode(error, "ESRCH")) throw error;
   }
 }
 

@@ -6,6 +6,7 @@ import { lstatSync, realpathSync } from "node:fs";
 import { dirname, normalize } from "node:path";
 import { ContainerizerError } from "../containerizer.ts";
 import { INNER_FOLDER } from "../keeper/inner-tools.ts";
+import { isOwnAlone } from "../posix/held-folder.ts";
 
 /** On the host: programs, libraries, accounts, devices and what the kernel tells. */
 const OF_HOST = [
@@ -14,8 +15,6 @@ const OF_HOST = [
 ];
 /** In a root of its own: our programs, and what they look at. */
 const OF_ROOT = [INNER_FOLDER, "/etc/ld.so.preload", "/proc", "/sys"];
-/** Write permission of the group and of all others. */
-const OTHERS_WRITE = 0o022;
 
 /** Errors: `ContainerizerError` for a place in a root of its own that has to stay as it is. */
 export function checkTargetInRoot(path: string, field: string): void {
@@ -30,8 +29,7 @@ export function targetOnHost(path: string, taken: readonly string[], field: stri
   const real = realpathSync(path);
   checkFree(real, [...OF_HOST, ...taken], field);
   for (let folder = dirname(real); ; folder = dirname(folder)) {
-    const { uid, mode } = lstatSync(folder);
-    if (uid !== 0 || (mode & OTHERS_WRITE) !== 0) {
+    if (!isOwnAlone(lstatSync(folder), undefined)) {
       throw new ContainerizerError(
         `${field} ${path} is in ${folder}, which others than root can change; give a path in the sandbox`,
       );

@@ -13,6 +13,14 @@ const FLAGS = O_PATH | constants.O_DIRECTORY;
 /** Write permission of the group and of all others. */
 const OTHERS_WRITE = 0o022;
 
+/** True when nobody but root and that user can put something into a folder. */
+export function isOwnAlone(
+  { uid, mode }: { readonly uid: number; readonly mode: number },
+  ownUid: number | undefined,
+): boolean {
+  return (uid === 0 || uid === ownUid) && (mode & OTHERS_WRITE) === 0;
+}
+
 export class HeldFolder {
   readonly #descriptor: number;
 
@@ -48,8 +56,7 @@ export class HeldFolder {
 
   #open(name: string, isMade: boolean): HeldFolder {
     const place = `${this.path}/${name}`;
-    const { uid, mode } = fstatSync(this.#descriptor);
-    const isOurs = (uid === 0 || uid === process.geteuid?.()) && (mode & OTHERS_WRITE) === 0;
+    const isOurs = isOwnAlone(fstatSync(this.#descriptor), process.geteuid?.());
     const flags = isOurs ? FLAGS : FLAGS | constants.O_NOFOLLOW;
     try {
       return new HeldFolder(openSync(place, flags));

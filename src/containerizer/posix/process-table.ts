@@ -11,7 +11,7 @@ import type { Clock } from "../../base/ports.ts";
 import type { ContainerSignal } from "../containerizer.ts";
 import { AGENT_VARIABLE, CONTAINER_VARIABLE } from "../keeper/launch-plan.ts";
 import type { ProcessIdentity } from "../keeper/records.ts";
-import { isAbsence } from "../system-errors.ts";
+import { hasCode, isAbsence } from "../system-errors.ts";
 import { type ProcessStat, readProcessStat } from "./process-stat.ts";
 import { type ScannedProcess, sortByContainer, type TrackedContainer } from "./process-tree.ts";
 import { Slices } from "./slices.ts";
@@ -140,7 +140,7 @@ export function signalProcess(
     return true;
   } catch (error) {
     // It may have ended since; anything else means that we must not.
-    return error instanceof Error && "code" in error && error.code === "ESRCH";
+    return hasCode(error, "ESRCH");
   }
 }
 
