@@ -15,6 +15,7 @@ import { assert } from "../base/assert.ts";
 import { encodeUtf8 } from "../base/text.ts";
 import type { ContainerResult } from "../containerizer/containerizer.ts";
 import { encodeBase64 } from "../protocol/base64.ts";
+import { shutdownGraceMs, taskShareMs, usualKillGraceMs } from "../protocol/grace.ts";
 import { type EndCause, endSubjectOf, taskEndOf } from "../protocol/task-exit.ts";
 import type {
   ContainerStatus,
@@ -26,7 +27,6 @@ import type {
   TaskState,
   TaskStatus,
 } from "../protocol/v1/types.ts";
-import { KILL_GRACE_MS_DEFAULT, SHUTDOWN_MARGIN_MS } from "./limits.ts";
 import {
   type CheckedStatus,
   type CheckKind,
@@ -193,7 +193,7 @@ export class CommandExecutor {
         return this.#kill(millisecondsOf(grace) ?? this.#usualKillGraceMs(), nowMs);
       }
       case "SHUTDOWN":
-        return this.#kill(Math.max(0, this.#shutdownGraceMs() - SHUTDOWN_MARGIN_MS), nowMs);
+        return this.#kill(taskShareMs(this.#shutdownGraceMs()), nowMs);
       default:
         // ACKNOWLEDGED needs no answer: calls to the agent are made in its own process, where
         // none is lost, so that there is nothing to send again.
@@ -311,19 +311,14 @@ export class CommandExecutor {
     return this.#options.task.kill_policy?.grace_period;
   }
 
-  /** Source: semantics 6.6. */
   #usualKillGraceMs(): number {
     const { task, executorShutdownGraceMs } = this.#options;
-    return task.container?.type === "DOCKER" ? executorShutdownGraceMs : KILL_GRACE_MS_DEFAULT;
+    return usualKillGraceMs(task, executorShutdownGraceMs);
   }
 
   #shutdownGraceMs(): number {
-    const own = millisecondsOf(this.#options.executor.shutdown_grace_period);
-    if (own !== undefined) return own;
-    const taskMs = millisecondsOf(this.#taskGrace());
-    return taskMs === undefined
-      ? this.#options.executorShutdownGraceMs
-      : taskMs + SHUTDOWN_MARGIN_MS;
+    const { executor, task, executorShutdownGraceMs } = this.#options;
+    return shutdownGraceMs(executor, task, executorShutdownGraceMs);
   }
 
   #update(report: Report, nowMs: number): CommandExecutorEffect {

@@ -3,10 +3,11 @@
  * and kills are told as the drain's. Ends when nothing is left, or by the operator.
  * Source: semantics 2.7.
  */
+import { usualKillGraceMs } from "../../protocol/grace.ts";
 import type { DrainConfig } from "../../protocol/v1/types.ts";
 import { endDrain, isIdle } from "./drain-state.ts";
 import { isTerminalState } from "./inputs.ts";
-import { killTask, usualKillGraceMs } from "./kill.ts";
+import { killTask } from "./kill.ts";
 import type { TaskRecord } from "./state.ts";
 import { checkpoint, log, type Step } from "./step.ts";
 
@@ -38,12 +39,13 @@ function countTasks({ state }: Step): number {
 
 /** The operator's grace only shortens the task's own. */
 function policyFor(
-  step: Step,
-  task: TaskRecord,
+  { options }: Step,
+  { info }: TaskRecord,
   { max_grace_period: max }: DrainConfig,
 ): Parameters<typeof killTask>[3] {
   if (max === undefined) return undefined;
   const own =
-    task.info.kill_policy?.grace_period?.nanoseconds ?? usualKillGraceMs(step, task) * 1e6;
+    info.kill_policy?.grace_period?.nanoseconds ??
+    usualKillGraceMs(info, options.executorShutdownGraceMs) * 1e6;
   return { grace_period: { nanoseconds: Math.min(own, max.nanoseconds) } };
 }

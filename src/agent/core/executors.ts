@@ -5,6 +5,7 @@
  */
 import { assert } from "../../base/assert.ts";
 import type { ContainerId } from "../../base/ids.ts";
+import { shutdownGraceMs, taskShareMs } from "../../protocol/grace.ts";
 import { isUnhealthy } from "../../protocol/health.ts";
 import {
   describeProcessEnd,
@@ -20,7 +21,6 @@ import { containerIdOf, nameOf } from "./containers/container-names.ts";
 import type { ContainerLaunch } from "./effects.ts";
 import { forgetFrameworkIfIdle, rememberExecutor, rememberTask } from "./history.ts";
 import { type AgentInput, isTerminalState } from "./inputs.ts";
-import { KILL_MARGIN_MS } from "./limits.ts";
 import {
   type ExecutorState,
   type FrameworkState,
@@ -119,10 +119,10 @@ export function shutdownExecutor(
     return;
   }
   executor.phase = "terminating";
-  const graceMs = shutdownGraceMs(step, executor);
+  const graceMs = graceOf(step, executor);
   for (const task of executor.tasks.values()) {
     if (isTerminalState(task.state) || task.kill !== undefined) continue;
-    task.kill = { graceMs: Math.max(0, graceMs - KILL_MARGIN_MS), atMs: step.nowMs };
+    task.kill = { graceMs: taskShareMs(graceMs), atMs: step.nowMs };
     checkpointTask(step, framework, task);
   }
   sendEvent(step, executor, { type: "SHUTDOWN" });
@@ -481,12 +481,8 @@ export function dropTasks(step: Step, framework: FrameworkState, executor: Execu
   }
 }
 
-/** Grace between SHUTDOWN and force (semantics 7.3). */
-function shutdownGraceMs(step: Step, executor: ExecutorState): number {
-  const own = executor.info.shutdown_grace_period;
-  if (own !== undefined) return own.nanoseconds / 1e6;
-  const [task] = executor.tasks.values();
-  const policy = executor.isCommandExecutor ? task?.info.kill_policy?.grace_period : undefined;
-  if (policy !== undefined) return policy.nanoseconds / 1e6 + KILL_MARGIN_MS;
-  return step.options.executorShutdownGraceMs;
+/** Grace between SHUTDOWN and force. */
+function graceOf({ options }: Step, executor: ExecutorState): number {
+  const [task] = executor.isCommandExecutor ? executor.tasks.values() : [];
+  return shutdownGraceMs(executor.info, task?.info, options.executorShutdownGraceMs);
 }

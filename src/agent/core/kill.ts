@@ -2,10 +2,10 @@
  * Kill of a task: during launch by taking it out of the queue, afterwards through its executor,
  * which has the grace period. Source: semantics 6.3, 6.6.
  */
+import { usualKillGraceMs } from "../../protocol/grace.ts";
 import type { KillPolicy } from "../../protocol/v1/types.ts";
 import { destroyExecutor, killedDuringLaunch, sendEvent } from "./executors.ts";
 import { isTerminalState } from "./inputs.ts";
-import { KILL_GRACE_MS } from "./limits.ts";
 import type { ExecutorState, FrameworkState, TaskRecord } from "./state.ts";
 import { findFramework, log, type Step } from "./step.ts";
 import { checkpointTask, droppedState, reportAbsentTask, reportTask } from "./tasks.ts";
@@ -41,11 +41,6 @@ export function killTask(
   else killLaunched(step, framework, executor, task, policy);
 }
 
-/** Of a task that has no kill policy; Docker's have what their executor has. Source: semantics 6.6. */
-export function usualKillGraceMs({ options }: Step, { info }: TaskRecord): number {
-  return info.container?.type === "DOCKER" ? options.executorShutdownGraceMs : KILL_GRACE_MS;
-}
-
 function killDuringLaunch(
   step: Step,
   framework: FrameworkState,
@@ -79,7 +74,8 @@ function killLaunched(
   policy: KillPolicy | undefined,
 ): void {
   const grace = policy?.grace_period ?? task.info.kill_policy?.grace_period;
-  const graceMs = grace === undefined ? usualKillGraceMs(step, task) : grace.nanoseconds / 1e6;
+  const usualMs = usualKillGraceMs(task.info, step.options.executorShutdownGraceMs);
+  const graceMs = grace === undefined ? usualMs : grace.nanoseconds / 1e6;
   const isSooner =
     task.kill === undefined || step.nowMs + graceMs < task.kill.atMs + task.kill.graceMs;
   if (isSooner) {

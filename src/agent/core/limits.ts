@@ -42,12 +42,6 @@ export const REGISTER_RETRY_MS_MAX = 60_000;
 /** Default of the master's ping tolerance, until it has told its own (15 s × 5). */
 export const PING_TIMEOUT_MS = 75_000;
 
-/** Kill grace when neither the call nor the task sets one (semantics 6.6). */
-export const KILL_GRACE_MS = 3_000;
-
-/** Time on top of the kill grace for reaping and reporting (semantics 7.3). */
-export const KILL_MARGIN_MS = 2_000;
-
 /** History shown by `/state` and GET_STATE (semantics 7.6). */
 export const COMPLETED_FRAMEWORKS = 50;
 export const COMPLETED_EXECUTORS_PER_FRAMEWORK = 150;

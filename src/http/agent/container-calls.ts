@@ -15,6 +15,7 @@ import type {
   AgentResponseWaitContainer,
   ContainerID,
 } from "../../protocol/v1/types.ts";
+import { faultOfEnvironment } from "../../protocol/validation/environment.ts";
 import { validateContainerId } from "../../protocol/validation/ids.ts";
 import { validateResources } from "../../resources/validate.ts";
 
@@ -50,11 +51,8 @@ function checkedLaunch(part: string, wish: Call<"launch">): Result<ContainerCall
     const field = `${part}.limits.${negative[0]}`;
     return invalid(`Expecting '${field}' to be non-negative`, field);
   }
-  const variables = command?.environment?.variables ?? [];
-  const bare = variables.find(({ type, secret }) => type === "SECRET" && secret === undefined);
-  if (bare === undefined) return ok(wish);
-  const field = `${part}.command.environment`;
-  return invalid(`Environment variable '${bare.name}' of type SECRET must have a secret`, field);
+  const fault = faultOfEnvironment(command?.environment);
+  return fault === undefined ? ok(wish) : invalid(fault, `${part}.command.environment`);
 }
 
 function checkedKill(part: string, wish: Call<"kill">): Result<ContainerCall> {

@@ -7,10 +7,10 @@ import type {
   CommandInfo,
   ContainerInfo,
   DurationInfo,
-  Environment,
   HealthCheck,
   Resource,
 } from "../../protocol/v1/types.ts";
+import { faultOfEnvironment } from "../../protocol/validation/environment.ts";
 import { faultOfResources } from "./resource-forms.ts";
 
 const PORT_MAX = 65_535;
@@ -160,21 +160,6 @@ function checkMessage(
 
 function isNonNegative(value: number | undefined): boolean {
   return value === undefined || value >= 0;
-}
-
-function faultOfEnvironment(environment: Environment | undefined): string | undefined {
-  for (const { name, type, value, secret } of environment?.variables ?? []) {
-    if (name === "") return "Environment variable must have a name";
-    if (type === "SECRET") {
-      if (secret === undefined)
-        return `Environment variable '${name}' of type SECRET needs a secret`;
-      if (value !== undefined) return `Environment variable '${name}' of type SECRET has a value`;
-    } else if (value === undefined) {
-      return `Environment variable '${name}' of type VALUE needs a value`;
-    }
-    if (value?.includes("\0") === true) return `Environment variable '${name}' holds a NUL byte`;
-  }
-  return undefined;
 }
 
 /** The first fault among equals. */
