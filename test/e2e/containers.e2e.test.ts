@@ -152,6 +152,17 @@ describe.each([
       const wait = (container_id: object): Promise<Answer> =>
         agent.call("WAIT_CONTAINER", { wait_container: { container_id } });
       expect((await wait({ value: "over" })).body["wait_container"].exit_status).toBe(6 * 256);
+      const get_containers = { show_nested: true, show_standalone: true };
+      const listed = await agent.call("GET_CONTAINERS", { get_containers });
+      const ids = listed.body["get_containers"].containers.map(
+        (each: Message) => each["container_status"].container_id,
+      );
+      expect(ids).toHaveLength(3);
+      expect(ids).toEqual(expect.arrayContaining([task, { value: "alone" }, nested]));
+      const remove = async (container_id: object): Promise<number> =>
+        (await agent.call("REMOVE_CONTAINER", { remove_container: { container_id } })).status;
+      expect(await remove({ value: "never", parent: { value: "alone" } })).toBe(200);
+      expect(await remove({ value: "never", parent: { value: "nobody" } })).toBe(500);
       await restart();
       await Bun.write(sign, "");
       expect((await wait({ value: "alone" })).body["wait_container"].exit_status).toBe(4 * 256);
@@ -159,8 +170,7 @@ describe.each([
       expect((await wait({ value: "over" })).body["wait_container"].exit_status).toBe(6 * 256);
       const stdout = join(workDir, "containers/alone/stdout");
       expect(readFileSync(stdout, "utf8")).toBe("begun\n");
-      const remove_container = { container_id: { value: "alone" } };
-      expect((await agent.call("REMOVE_CONTAINER", { remove_container })).status).toBe(200);
+      expect(await remove({ value: "alone" })).toBe(200);
       await until("its sandbox to go", () => !existsSync(stdout));
     },
     TIMEOUT_MS,
@@ -277,6 +287,7 @@ describe.each([
         expect([status, text]).toEqual([400, expect.stringContaining("container_id")]);
       }
       const lone = { value: "lone" };
+      const secretless = { variables: [{ name: "TOKEN", type: "SECRET" }] };
       const cases: readonly [string, object, number, string][] = [
         ["LAUNCH_NESTED_CONTAINER", container(lone), 400, "container_id.parent"],
         ["LAUNCH_NESTED_CONTAINER_SESSION", container(lone), 400, "container_id.parent"],
@@ -322,6 +333,12 @@ describe.each([
           container(lone, { limits: { cpus: { value: -1 } } }),
           400,
           "launch_container.limits.cpus",
+        ],
+        [
+          "LAUNCH_CONTAINER",
+          { container_id: lone, command: { value: "env", environment: secretless } },
+          400,
+          "'TOKEN' of type SECRET needs a secret",
         ],
         ["KILL_CONTAINER", { container_id: lone, signal: 9999 }, 400, "from 1 to 64"],
         ["WAIT_CONTAINER", { container_id: lone }, 404, "cannot be found"],
@@ -379,7 +396,32 @@ describe.each([
   test(
     "resource providers are refused, there being none [http-api 7.4]",
     async () => {
-      const { agent } = await scene(wire);
+      const { agent, url } = await scene(wire);
+      const own = async (call: object, headers: Record<string, string> = {}): Promise<string> => {
+        const response = await fetch(`${url}/slave(1)/api/v1/resource_provider`, {
+          method: "POST",
+          headers: { "Content-Type": wire.mediaType, ...headers },
+          body: wire.encode("mesos.v1.resource_provider.Call", call),
+        });
+        return `${response.status} ${await response.text()}`;
+      };
+      const resource_provider_id = { value: "p" };
+      const resource_provider_info = { type: "org.example", name: "x" };
+      const subscribe = { type: "SUBSCRIBE", subscribe: { resource_provider_info } };
+      expect(await own(subscribe)).toStartWith("501 This agent runs no resource providers");
+      expect(await own(subscribe, { "Mesos-Stream-Id": "s" })).toStartWith("400 Subscribe calls");
+      expect(await own({ type: "UNKNOWN" })).toStartWith("501 ");
+      const invalid = "400 Failed to validate resource_provider::Call: Expecting";
+      expect(await own({})).toBe(`${invalid} 'type' to be present`);
+      expect(await own({ type: "SUBSCRIBE" })).toBe(`${invalid} 'subscribe' to be present`);
+      const update_state = { resource_version_uuid: { value: "AAAAAAAAAAAAAAAAAAAAAA==" } };
+      const update = { type: "UPDATE_STATE", update_state };
+      expect(await own(update)).toBe(`${invalid} 'resource_provider_id' to be present`);
+      expect(await own({ ...update, resource_provider_id })).toBe(
+        "400 Resource provider is not subscribed",
+      );
+      const got = await fetch(`${url}/api/v1/resource_provider`);
+      expect([got.status, got.headers.get("allow")]).toEqual([405, "POST"]);
       expect((await agent.call("GET_RESOURCE_PROVIDERS")).status).toBe(200);
       expect((await agent.call("GET_OPERATIONS")).status).toBe(200);
       expect((await agent.call("PRUNE_IMAGES")).status).toBe(200);

@@ -5,7 +5,8 @@ import type {
   ContainerPressure,
   ContainerUsage,
 } from "../../containerizer/containerizer.ts";
-import type { AgentResponseGetContainersContainer } from "../../protocol/v1/types.ts";
+import type { AgentResponseGetContainersContainer, ContainerID } from "../../protocol/v1/types.ts";
+import { containerIdOf } from "../core/containers/container-names.ts";
 import type { AgentState, ApiContainer, ExecutorState } from "../core/state.ts";
 
 /** Which containers are shown beside those of executors and tasks. */
@@ -43,10 +44,8 @@ async function reportExecutor(
   containerizer: Containerizer,
   executor: ExecutorState,
 ): Promise<ContainerReport> {
-  return await withFigures(containerizer, executor.containerId, {
-    ...ownerOf(executor),
-    container_id: { value: executor.containerId },
-  });
+  const { containerId } = executor;
+  return await withFigures(containerizer, containerId, containerIdOf(executor), ownerOf(executor));
 }
 
 async function reportOther(
@@ -55,16 +54,11 @@ async function reportOther(
   { containerId, id, owner }: ApiContainer,
 ): Promise<ContainerReport> {
   const executor = owner === undefined ? undefined : state.containers.get(owner);
-  return await withFigures(containerizer, containerId, {
-    ...(executor === undefined ? {} : ownerOf(executor)),
-    container_id: { value: id.value },
-  });
+  const of = executor === undefined ? {} : ownerOf(executor);
+  return await withFigures(containerizer, containerId, id, of);
 }
 
-function ownerOf({
-  frameworkId,
-  info,
-}: ExecutorState): Omit<AgentResponseGetContainersContainer, "container_id"> {
+function ownerOf({ frameworkId, info }: ExecutorState): ContainerOwner {
   return {
     framework_id: { value: frameworkId },
     executor_id: info.executor_id,
@@ -72,17 +66,27 @@ function ownerOf({
   };
 }
 
-/** A container that ends meanwhile, or is not up yet, is listed without figures (http-api 7.1). */
+type ContainerOwner = Omit<AgentResponseGetContainersContainer, "container_id">;
+
+/**
+ * A container that ends meanwhile, or is not up yet, is listed without figures. `id` is what it is
+ * known by outside, of which the entry shows the value and its status all (http-api 7.1).
+ */
 async function withFigures(
   containerizer: Containerizer,
   containerId: ContainerId,
-  container: AgentResponseGetContainersContainer,
+  id: ContainerID,
+  owner: ContainerOwner,
 ): Promise<ContainerReport> {
   const [status, usage] = await Promise.all([
     containerizer.status(containerId).catch(() => undefined),
     containerizer.usage(containerId).catch((): ContainerUsage | undefined => undefined),
   ]);
-  const shown = status === undefined ? container : { ...container, container_status: status };
+  const container = { ...owner, container_id: { value: id.value } };
+  const shown =
+    status === undefined
+      ? container
+      : { ...container, container_status: { ...status, container_id: id } };
   if (usage === undefined) return { container: shown };
   const { pressure, ...statistics } = usage;
   return { container: { ...shown, resource_statistics: statistics }, pressure };

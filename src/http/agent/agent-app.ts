@@ -20,6 +20,7 @@ import { refusalResponse, textResponse } from "../responses.ts";
 import { containersJson, statisticsBody, visibleContainers } from "./containers.ts";
 import { handleExecutorCall } from "./executor-api.ts";
 import { handleAgentCall } from "./operator-api.ts";
+import { handleProviderCall } from "./provider-api.ts";
 
 /** The agent's actor in paths and pids. */
 export const AGENT_ACTOR = "slave(1)";
@@ -87,6 +88,11 @@ function agentEndpoints(options: AgentAppOptions): readonly Endpoint[] {
       path: "/api/v1",
       help: "the agent's operator API of Mesos v1 (POST)",
       answerCall: (request, caller) => handleAgentCall(options, request, caller),
+    },
+    {
+      path: "/api/v1/resource_provider",
+      help: "the resource provider API of Mesos v1 (POST), of which every call is refused",
+      answerCall: (request) => handleProviderCall(codec, request),
     },
     {
       path: LINK_PATH,

@@ -7,6 +7,9 @@ import type { Acls } from "../../security/acls.ts";
 import type { Caller } from "../authentication.ts";
 import { denialOf } from "../permission.ts";
 
+/** Why no resource provider is taken. */
+export const NO_PROVIDERS = "This agent runs no resource providers; it offers its own disks alone";
+
 /** Undefined for calls about other things. */
 export function providerCall(
   acls: Acls,
@@ -37,10 +40,7 @@ function refuseConfig({ add_resource_provider_config: add }: AgentCall): Result<
     const text = "Expecting 'add_resource_provider_config.info.id' to be unset";
     return refuse("invalid", `Failed to validate agent::Call: ${text}`);
   }
-  return refuse(
-    "notImplemented",
-    "This agent runs no resource providers; it offers its own disks alone",
-  );
+  return refuse("notImplemented", NO_PROVIDERS);
 }
 
 function refuseGone({ mark_resource_provider_gone: gone }: AgentCall): Result<never> {

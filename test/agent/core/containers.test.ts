@@ -276,6 +276,10 @@ test("what is not there, or over, is answered with what the call needs [http-api
   });
   expect(outcome({ kind: "remove", id: scene.nested("over") })).toMatchObject({ ok: true });
   expect(scene.effects.some(({ kind }) => kind === "removeSandbox")).toBe(true);
+  scene.running({ value: "alone" });
+  const child = { value: "never", parent: { value: "alone" } };
+  expect(outcome({ kind: "remove", id: child })).toMatchObject({ value: { kind: "done" } });
+  expect(outcome({ kind: "remove", id: { ...child, parent: child } })).toMatchObject({ ok: true });
   const stranger = { value: "x", parent: { value: brand<ContainerId>("stranger") } };
   expect(outcome({ kind: "remove", id: stranger })).toMatchObject({ error: { code: "failed" } });
 });

@@ -160,10 +160,15 @@ function controlExecutor(
 
 /** A child that is gone already is as good as removed, as long as its root is known. */
 function refuseUnknown(step: Step, requestId: number, call: Control, { executor }: Owner): void {
+  const isRootKnown = executor !== undefined || isStandaloneThere(step, call.id);
   if (call.kind === "kill") answer(step, requestId, alreadyKilled(call.id));
   else if (call.kind !== "remove") answer(step, requestId, unknownContainer(call.id));
-  else if (executor !== undefined) answer(step, requestId, ok({ kind: "done" }));
+  else if (isRootKnown) answer(step, requestId, ok({ kind: "done" }));
   else answer(step, requestId, refuse("failed", `Unknown container ${nameOf(call.id)}`));
+}
+
+function isStandaloneThere({ state }: Step, id: ContainerID): boolean {
+  return apiContainerAt(state, { value: rootValueOf(id) }) !== undefined;
 }
 
 function addWaiter(step: Step, requestId: number, name: string): void {
