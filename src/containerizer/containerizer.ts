@@ -12,6 +12,7 @@ import type {
   ResourceStatistics,
   ValueScalar,
 } from "../protocol/v1/types.ts";
+import type { HeldFolder } from "./posix/held-folder.ts";
 
 /** How the first process of a container ended, or why it is over. */
 export type ContainerEnd =
@@ -295,7 +296,11 @@ export interface Isolator {
    * Before the process exists: make what it will live in. `user` is whom it runs as, undefined for
    * the agent's own user. Errors: `ContainerizerError` for what cannot be had.
    */
-  prepare(spec: ContainerSpec, user: HostUser | undefined): Promise<Preparation>;
+  prepare(
+    spec: ContainerSpec,
+    user: HostUser | undefined,
+    sandbox: HeldFolder,
+  ): Promise<Preparation>;
   /** The keeper exists but has not yet started the command. */
   isolate(containerId: ContainerId, pid: number): Promise<void>;
   /** The figures it knows. */

@@ -49,6 +49,7 @@ import {
   LAUNCHES_AT_ONCE,
 } from "./limits.ts";
 import { namedNetworks } from "./named-networks.ts";
+import type { HeldFolder } from "./posix/held-folder.ts";
 import { HostUsers } from "./posix/host-users.ts";
 import { type InsideHost, runSibling } from "./posix/inside-command.ts";
 import { runConnected } from "./posix/interactive-command.ts";
@@ -362,15 +363,30 @@ export class MesosContainerizer implements Containerizer {
 
   async #launch(spec: ContainerSpec, container: Container): Promise<{ readonly pid: number }> {
     assertWanted(container);
-    const { keepers, users } = await this.#open();
+    const { users } = await this.#open();
     const user = spec.user === undefined ? undefined : await users.resolve(spec.user);
-    makeSandbox(spec.directory);
+    const sandbox = makeSandbox(spec.directory);
+    try {
+      return await this.#launchIn(sandbox, spec, container, user);
+    } finally {
+      sandbox.close();
+    }
+  }
+
+  async #launchIn(
+    sandbox: HeldFolder,
+    spec: ContainerSpec,
+    container: Container,
+    user: HostUser | undefined,
+  ): Promise<{ readonly pid: number }> {
+    const { keepers } = await this.#open();
     const placement = await this.#launcher.prepare(spec);
     const isMounting = placement.namespaceWords.length > 0;
-    if (!isMounting)
-      for (const volume of spec.volumes ?? []) linkVolume(spec.directory, volume, user);
+    if (!isMounting) for (const volume of spec.volumes ?? []) linkVolume(sandbox, volume, user);
     const preparations: Preparation[] = [];
-    for (const isolator of this.#isolators) preparations.push(await isolator.prepare(spec, user));
+    for (const isolator of this.#isolators) {
+      preparations.push(await isolator.prepare(spec, user, sandbox));
+    }
     const environment = Object.assign(
       {},
       spec.environment,
@@ -379,6 +395,7 @@ export class MesosContainerizer implements Containerizer {
     assertWanted(container);
     const keeper = await keepers.start({
       ...spec,
+      sandbox,
       environment,
       user,
       placement,
@@ -390,7 +407,7 @@ export class MesosContainerizer implements Containerizer {
     });
     try {
       container.keeper = this.#records.read(spec.containerId).keeper;
-      giveSandbox(spec.directory, user);
+      giveSandbox(sandbox, user);
       for (const isolator of this.#isolators) await isolator.isolate(spec.containerId, keeper.pid);
       assertWanted(container);
       await keeper.go();

@@ -88,8 +88,7 @@ export class Fetcher {
     const plans = planFetches(request.uris, this.#options.frameworksHome);
     if (!plans.ok) throw new ContainerizerError(plans.error.message);
     const user = request.user === undefined ? undefined : await this.#userOf(request.user);
-    makeSandbox(request.directory);
-    giveSandbox(request.directory, user);
+    makeSandbox(request.directory).use((sandbox) => giveSandbox(sandbox, user));
     const leases = await Promise.all(
       plans.value.map((plan) =>
         plan.isCached ? this.#lease(request, plan, user, signal) : undefined,

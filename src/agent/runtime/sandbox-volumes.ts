@@ -2,9 +2,10 @@
  * Volumes that are folders of a sandbox: the container's own (SELF), or that which tasks of one
  * default executor share (PARENT). Source: semantics 7.16 (volume/sandbox_path).
  */
-import { lstatSync, mkdirSync } from "node:fs";
 import { posix as paths } from "node:path";
 import type { ContainerVolume } from "../../containerizer/containerizer.ts";
+import { HeldFolder } from "../../containerizer/posix/held-folder.ts";
+import { targetInside } from "../../containerizer/posix/safe-path.ts";
 import type { ContainerInfo, Volume } from "../../protocol/v1/types.ts";
 
 export interface Sandboxes {
@@ -19,6 +20,8 @@ export interface SplitVolumes {
   readonly container: ContainerInfo | undefined;
 }
 
+const OPTIONS = { field: "the volume's path", kind: "folder", user: undefined } as const;
+
 /** Takes such volumes out of what a container asks for. Errors: says what about one is wrong. */
 export function splitSandboxVolumes(
   container: ContainerInfo | undefined,
@@ -31,17 +34,13 @@ export function splitSandboxVolumes(
   return { volumes, container: { ...container, volumes: all.filter((one) => !own.includes(one)) } };
 }
 
-/** Makes the folders, one by one, so that no link among them leads anywhere else. Throws as above. */
+/** Makes the folders, and follows none of the links that tasks may put there. Throws as above. */
 export function makeSandboxVolumes(volumes: readonly ContainerVolume[]): void {
   for (const { hostPath, within } of volumes) {
     if (within === undefined) continue;
-    let folder = within;
-    mkdirSync(within, { recursive: true });
-    for (const part of paths.relative(within, hostPath).split("/")) {
-      folder = paths.join(folder, part);
-      mkdirSync(folder, { recursive: true });
-      if (!lstatSync(folder).isDirectory()) throw new Error(`the volume ${part} is a link`);
-    }
+    HeldFolder.open(within, { isMade: true }).use((sandbox) =>
+      targetInside(sandbox, paths.relative(within, hostPath), OPTIONS),
+    );
   }
 }
 

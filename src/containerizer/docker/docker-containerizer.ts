@@ -28,6 +28,7 @@ import {
 } from "../containerizer.ts";
 import { findHostTools } from "../keeper/host-tools.ts";
 import { agentMark } from "../mesos-containerizer.ts";
+import { HeldFolder } from "../posix/held-folder.ts";
 import { HostUsers } from "../posix/host-users.ts";
 import { giveSandbox, makeSandbox } from "../posix/sandbox.ts";
 import { TurnQueue } from "../turn-queue.ts";
@@ -341,12 +342,13 @@ export class DockerContainerizer implements Containerizer {
     const user = spec.user === undefined ? undefined : await users.resolve(spec.user);
     // A mistake in the options is told before anything is waited for.
     runPlan(spec, image, this.#runSettings());
-    makeSandbox(spec.directory);
+    makeSandbox(spec.directory).close();
     await this.#watch.whenHealthy(signal, this.#options.engineWaitMs ?? ENGINE_WAIT_MS);
     const wish = { image, isPullForced, sandbox: spec.directory };
     const plan = runPlan(spec, await this.#puller.ensure(wish, signal), this.#runSettings());
     for (const folder of plan.folders) mkdirSync(folder, { recursive: true });
-    giveSandbox(spec.directory, user);
+    const sandbox = HeldFolder.open(spec.directory, { isMade: false });
+    sandbox.use(() => giveSandbox(sandbox, user));
     return this.#starts.run(async () => {
       if (signal.aborted) throw new EngineError("aborted", "destroyed");
       this.#records.create(spec.containerId);

@@ -142,10 +142,24 @@ start() {
   exec <"$folder/plan"
   read -r stat <self/stat
   echo "$stat" >"$folder/task" || exit 126
-  cd "$sandbox" || exit 126
+  enter "$sandbox"
   echo started
   trap - $signals
   exec "$@" >&8 2>&9 8>&- 9>&-
+}
+
+# Goes to a folder, unless a link that somebody has put in its place leads elsewhere.
+enter() {
+  cd -P -- "$1" && [ "$PWD" = "$1" ] && return
+  echo "$1 leads elsewhere"
+  exit 126
+}
+
+# The same for a folder or file to mount or to mount at, which is open as number $1 from then on.
+hold() {
+  eval "exec $1<"$2"" && [ "$(readlink "/proc/self/fd/$1")" = "$2" ] && return
+  echo "$2 leads elsewhere"
+  exit 126
 }
 
 ${guardText()}

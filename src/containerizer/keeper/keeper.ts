@@ -12,6 +12,7 @@ import type { CommandInfo } from "../../protocol/v1/types.ts";
 import { ContainerizerError, type ContainerRootfs, type HostUser } from "../containerizer.ts";
 import type { Placement } from "../launcher.ts";
 import { LAST_WORDS_MS, LAUNCH_DEADLINE_MS, WORDS_LENGTH_MAX } from "../limits.ts";
+import type { HeldFolder } from "../posix/held-folder.ts";
 import { TurnQueue } from "../turn-queue.ts";
 import { HELPER_PATH, type HostTools } from "./host-tools.ts";
 import { innerTools, rootWords } from "./inner-tools.ts";
@@ -25,8 +26,7 @@ export interface KeeperSpec {
   readonly containerId: ContainerId;
   readonly command: CommandInfo;
   readonly environment: Readonly<Record<string, string>>;
-  /** Sandbox; exists. */
-  readonly directory: string;
+  readonly sandbox: HeldFolder;
   /** Whom the command runs as; undefined for the agent's own user. */
   readonly user: HostUser | undefined;
   readonly placement: Placement;
@@ -99,7 +99,7 @@ export class Keepers {
     });
     const [program = tools.shell, ...args] = this.#words(spec, folder);
     const child = spawn(program, args, {
-      cwd: spec.directory,
+      cwd: spec.sandbox.path,
       detached: true,
       stdio: ["pipe", "pipe", "ignore"],
       env: { PATH: HELPER_PATH, [CONTAINER_VARIABLE]: spec.containerId, [AGENT_VARIABLE]: mark },
@@ -148,7 +148,7 @@ export class Keepers {
       cgroup,
       hasInit ? "init" : "",
       ...namespaceWords,
-      ...(hasInit ? [tools.shell, this.#initScript, folder, spec.directory, mode] : []),
+      ...(hasInit ? [tools.shell, this.#initScript, folder, spec.sandbox.realPath, mode] : []),
       // A session of its own, so that a command that signals its group cannot end its keeper.
       tools.setsid,
       ...spec.commandWords,

@@ -6,13 +6,15 @@
  */
 import { closeSync, existsSync, lstatSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { ContainerRootfs, ContainerSpec, Preparation } from "../containerizer.ts";
+import type { ContainerRootfs, ContainerSpec, HostUser, Preparation } from "../containerizer.ts";
 import { INNER_FOLDER, NOTHING } from "../keeper/inner-tools.ts";
 import { quote } from "../keeper/launch-plan.ts";
+import { HeldFolder } from "../posix/held-folder.ts";
 import { targetInside } from "../posix/safe-path.ts";
 import { ownDevLines } from "./dev-folder.ts";
 import type { DevTemplate } from "./dev-template.ts";
 import type { DeviceGrants } from "./device-grants.ts";
+import { heldBindLines } from "./held-bind.ts";
 import { IsolatorBase, NO_PREPARATION } from "./isolator-base.ts";
 import type { ContainerNetworks } from "./network/container-networks.ts";
 import { NETWORK_FILES } from "./network/network-files.ts";
@@ -48,28 +50,29 @@ export class RootfsIsolator extends IsolatorBase {
       throw error;
     });
     const [tools, template] = await this.#parts;
-    const { path } = rootfs;
-    const folder = (name: string): string => quote(folderIn(path, name));
-    const inner = folder(INNER_FOLDER.slice(1));
-    return {
-      environment: {},
-      setup: [
+    const devices = grants.of(spec);
+    const setup = open(rootfs.path).use((root) => {
+      const folder = (name: string): string => quote(folderIn(root, name));
+      const inner = folder(INNER_FOLDER.slice(1));
+      const cgroups = quote(join(root.realPath, "sys/fs/cgroup"));
+      return [
         ...placement(mount, rootfs),
         `${mount} -t proc -o nosuid,nodev,noexec proc ${folder("proc")}`,
         `${mount} -t sysfs -o ro,nosuid,nodev,noexec sysfs ${folder("sys")}`,
-        `${mount} -t cgroup2 -o ro,nosuid,nodev,noexec cgroup2 ${quote(join(path, "sys/fs/cgroup"))}`,
-        ...ownDevLines({ mount, template, devices: grants.of(spec) }, folderIn(path, "dev")),
+        `${mount} -t cgroup2 -o ro,nosuid,nodev,noexec cgroup2 ${cgroups}`,
+        ...ownDevLines({ mount, template, devices }, folderIn(root, "dev")),
         ...readOnly(mount, tools, inner),
         // Our programs in there run before the user is switched; nothing of the image may join them.
-        ...readOnly(mount, join(tools, NOTHING), quote(fileIn(path, "ld.so.preload"))),
+        ...readOnly(mount, join(tools, NOTHING), quote(fileIn(root, "ld.so.preload"))),
         ...NETWORK_FILES.flatMap((name) => {
-          const target = (): string => quote(fileIn(path, name));
+          const target = (): string => quote(fileIn(root, name));
           const own = networks.fileFor(spec, name);
           if (own !== undefined) return [`${mount} --bind -- ${quote(own)} ${target()}`];
           return existsSync(`/etc/${name}`) ? readOnly(mount, `/etc/${name}`, target()) : [];
         }),
-      ],
-    };
+      ];
+    });
+    return { environment: {}, setup };
   }
 }
 
@@ -83,11 +86,15 @@ export class SandboxIsolator extends IsolatorBase {
     this.#mount = mount;
   }
 
-  prepare({ rootfs, directory }: ContainerSpec): Promise<Preparation> {
+  prepare(
+    { rootfs }: ContainerSpec,
+    _user: HostUser | undefined,
+    sandbox: HeldFolder,
+  ): Promise<Preparation> {
     if (rootfs === undefined) return Promise.resolve(NO_PREPARATION);
-    const target = quote(folderIn(rootfs.path, rootfs.sandboxPath.slice(1)));
-    const line = `${this.#mount} --rbind -- ${quote(directory)} ${target}`;
-    return Promise.resolve({ environment: {}, setup: [line] });
+    const target = open(rootfs.path).use((root) => folderIn(root, rootfs.sandboxPath.slice(1)));
+    const setup = heldBindLines(this.#mount, { source: sandbox.realPath, target });
+    return Promise.resolve({ environment: {}, setup });
   }
 }
 
@@ -96,12 +103,16 @@ function placement(mount: string, { path, setup = [] }: ContainerRootfs): readon
   return setup.length > 0 ? setup : [`${mount} --rbind -- ${quote(path)} ${quote(path)}`];
 }
 
-function folderIn(root: string, path: string): string {
+function open(path: string): HeldFolder {
+  return HeldFolder.open(path, { isMade: false });
+}
+
+function folderIn(root: HeldFolder, path: string): string {
   return targetInside(root, path, { field: "the image's", kind: "folder", user: undefined });
 }
 
 /** A file in /etc to mount another one at; a link in its place is taken away. */
-function fileIn(root: string, name: string): string {
+function fileIn(root: HeldFolder, name: string): string {
   const path = join(folderIn(root, "etc"), name);
   if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === true) return path;
   rmSync(path, { force: true });

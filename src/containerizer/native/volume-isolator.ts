@@ -17,8 +17,10 @@ import {
 } from "../containerizer.ts";
 import { quote } from "../keeper/launch-plan.ts";
 import { SECRET_BYTES_MAX } from "../limits.ts";
-import { existingInside, kindOf, targetInside } from "../posix/safe-path.ts";
+import { HeldFolder } from "../posix/held-folder.ts";
+import { existingInside, kindOf, type Place, targetInside } from "../posix/safe-path.ts";
 import { giveVolume } from "../posix/sandbox.ts";
+import { heldBindLines, readOnlyBindLines } from "./held-bind.ts";
 import type { Isolation } from "./isolation.ts";
 import { IsolatorBase } from "./isolator-base.ts";
 import { checkTargetInRoot, targetOnHost } from "./volume-targets.ts";
@@ -36,7 +38,14 @@ export interface VolumeIsolatorOptions {
 interface Where {
   readonly spec: ContainerSpec;
   readonly user: HostUser | undefined;
+  readonly sandbox: HeldFolder;
   readonly field: string;
+}
+
+/** What a volume holds, on the host. */
+interface Content extends Place {
+  /** Links that lead to it, or in it, are the framework's own choice. */
+  readonly isTrusted: boolean;
 }
 
 export class VolumeIsolator extends IsolatorBase {
@@ -48,35 +57,34 @@ export class VolumeIsolator extends IsolatorBase {
     this.#options = options;
   }
 
-  prepare(spec: ContainerSpec, user: HostUser | undefined): Promise<Preparation> {
-    const persistent = (spec.volumes ?? []).map((volume) =>
-      this.#persistent(volume, { spec, user, field: "the volume's container_path" }),
+  prepare(
+    spec: ContainerSpec,
+    user: HostUser | undefined,
+    sandbox: HeldFolder,
+  ): Promise<Preparation> {
+    const where = { spec, user, sandbox };
+    const persistent = (spec.volumes ?? []).map((volume, index) =>
+      this.#persistent(volume, index, { ...where, field: "the volume's container_path" }),
     );
     const others = (spec.container?.volumes ?? []).map((volume, index) =>
-      this.#volume(volume, index, { spec, user, field: `container.volumes[${index}]` }),
+      this.#volume(volume, index, { ...where, field: `container.volumes[${index}]` }),
     );
     return Promise.resolve({ environment: {}, setup: [...persistent, ...others].flat() });
   }
 
-  #persistent(volume: ContainerVolume, where: Where): string[] {
-    const { spec, user, field } = where;
-    const { containerPath, isReadOnly, within } = volume;
-    // Where tasks may have put links, none is followed.
-    const hostPath =
-      within === undefined
-        ? volume.hostPath
-        : existingInside(within, relative(within, volume.hostPath), "the volume's path");
-    if (kindOf(hostPath, "the volume") !== "folder") {
-      throw new ContainerizerError(`The volume ${hostPath} is no folder`);
-    }
+  #persistent(volume: ContainerVolume, index: number, where: Where): string[] {
+    const { spec, user, sandbox, field } = where;
+    const { containerPath, isReadOnly } = volume;
     giveVolume(volume, user);
-    const target = targetInside(spec.directory, containerPath, { field, kind: "folder", user });
-    return this.#bind(hostPath, target, isReadOnly === true);
+    const content = { path: folderOf(volume), kind: "folder", isTrusted: false } as const;
+    const target = targetInside(sandbox, containerPath, { field, kind: "folder", user });
+    const stage = isReadOnly === true ? this.#stage(spec, `persistent-${index}`) : undefined;
+    return this.#bind(content, target, stage);
   }
 
   #volume(volume: Volume, index: number, where: Where): string[] {
     const { source } = volume;
-    const isReadOnly = volume.mode === "RO";
+    const stage = volume.mode === "RO" ? this.#stage(where.spec, String(index)) : undefined;
     if (volume.image !== undefined) {
       this.#need("volume/image", where.field);
       const image = where.spec.imageVolumes?.get(index);
@@ -84,18 +92,18 @@ export class VolumeIsolator extends IsolatorBase {
         throw new ContainerizerError(`${where.field}.image: this agent provides no images`);
       }
       const target = this.#targetOf(volume, "folder", where);
-      return [...(image.setup ?? []), ...this.#bind(image.path, target, isReadOnly)];
+      const content = { path: image.path, kind: "folder", isTrusted: true } as const;
+      return [...(image.setup ?? []), ...this.#bind(content, target, stage)];
     }
     if (source?.type === "SECRET") return this.#secret(volume, index, where);
-    const path = this.#sourceOf(volume, where);
-    const target = this.#targetOf(volume, kindOf(path, `${where.field}.host_path`), where);
-    return this.#bind(path, target, isReadOnly);
+    const content = this.#contentOf(volume, where);
+    return this.#bind(content, this.#targetOf(volume, content.kind, where), stage);
   }
 
   /** Where on the host the content of a volume is. */
-  #sourceOf(volume: Volume, where: Where): string {
+  #contentOf(volume: Volume, where: Where): Content {
     const { source } = volume;
-    const { field, spec } = where;
+    const { field } = where;
     const type = source?.type ?? (volume.host_path === undefined ? undefined : "HOST_PATH");
     if (type === "HOST_PATH") {
       const path = volume.host_path ?? source?.host_path?.path;
@@ -104,9 +112,9 @@ export class VolumeIsolator extends IsolatorBase {
       }
       if (path === undefined) throw new ContainerizerError(`${field} has no host_path`);
       // As in Mesos, a relative path is one of the sandbox.
-      if (!isAbsolute(path)) return this.#inSandbox(spec.directory, path, where);
+      if (!isAbsolute(path)) return inSandbox(path, where);
       this.#need("volume/host_path", field);
-      return this.#hostPath(normalize(path));
+      return this.#onHost(normalize(path), `${field}.host_path`);
     }
     if (type === "SANDBOX_PATH") {
       this.#need("volume/sandbox_path", field);
@@ -116,37 +124,26 @@ export class VolumeIsolator extends IsolatorBase {
           `${field}: this container has no parent to share a folder with`,
         );
       }
-      return this.#inSandbox(spec.directory, path, where);
+      return inSandbox(path, where);
     }
     throw new ContainerizerError(`${field}: this agent has no volumes of type ${type ?? "none"}`);
   }
 
-  #hostPath(path: string): string {
+  #onHost(path: string, field: string): Content {
     const isMade = this.#options.madeBelow.some((folder) => `${path}/`.startsWith(`${folder}/`));
     if (isMade) mkdirSync(path, { recursive: true });
-    return path;
-  }
-
-  /** A folder of a sandbox is made where it is missing, so that whoever comes first finds it. */
-  #inSandbox(sandbox: string, path: string, { field, user }: Where): string {
-    try {
-      return existingInside(sandbox, path, field);
-    } catch (error) {
-      if (!(error instanceof ContainerizerError && error.message.endsWith("does not exist"))) {
-        throw error;
-      }
-      return targetInside(sandbox, path, { field, kind: "folder", user });
-    }
+    return { path, kind: kindOf(path, field), isTrusted: true };
   }
 
   /**
    * A relative place is in the sandbox, an absolute one in the container's root; where that is the
    * host's, it must be there already.
    */
-  #targetOf(volume: Volume, kind: "folder" | "file", { spec, user, field }: Where): string {
+  #targetOf(volume: Volume, kind: Place["kind"], where: Where): string {
+    const { spec, user, sandbox, field } = where;
     const path = normalize(volume.container_path);
     const options = { field: `${field}.container_path`, kind, user };
-    if (!isAbsolute(path)) return targetInside(spec.directory, path, options);
+    if (!isAbsolute(path)) return targetInside(sandbox, path, options);
     const { rootfs } = spec;
     if (rootfs === undefined) {
       if (kindOf(path, options.field) !== kind) {
@@ -156,12 +153,12 @@ export class VolumeIsolator extends IsolatorBase {
       }
       return targetOnHost(path, [this.#options.folderOf(spec)], options.field);
     }
-    const inSandbox = relative(rootfs.sandboxPath, path);
-    if (inSandbox.startsWith("..")) {
+    const fromSandbox = relative(rootfs.sandboxPath, path);
+    if (fromSandbox.startsWith("..")) {
       checkTargetInRoot(path, options.field);
-      return targetInside(rootfs.path, `.${path}`, options);
+      return open(rootfs.path).use((root) => targetInside(root, `.${path}`, options));
     }
-    return targetInside(spec.directory, inSandbox, options);
+    return targetInside(sandbox, fromSandbox, options);
   }
 
   /** The file exists in memory alone, and only for this container. */
@@ -188,21 +185,52 @@ export class VolumeIsolator extends IsolatorBase {
       `printf '${octal(bytes)}' >${file}`,
       `chmod 0400 ${file}`,
       ...(user === undefined ? [] : [`chown ${user.uid}:${user.gid} ${file}`]),
-      ...this.#bind(`${folder}/${index}`, target, true),
+      ...this.#bind(
+        { path: `${folder}/${index}`, kind: "file", isTrusted: true },
+        target,
+        this.#stage(spec, `secret-${index}`),
+      ),
     ];
   }
 
-  #bind(source: string, target: string, isReadOnly: boolean): string[] {
+  /** Where what is to be read-only is made so, among the records of its container. */
+  #stage(spec: ContainerSpec, name: string): string {
+    return `${this.#options.folderOf(spec)}/volume-${name}`;
+  }
+
+  #bind({ path, ...content }: Content, target: string, stage: string | undefined): string[] {
+    const bind = { ...content, source: path, target };
     const { mount } = this.#options;
-    const lines = [`${mount} --rbind -- ${quote(source)} ${quote(target)}`];
-    if (isReadOnly) lines.push(`${mount} -o remount,bind,ro -- ${quote(target)}`);
-    return lines;
+    return stage === undefined ? heldBindLines(mount, bind) : readOnlyBindLines(mount, bind, stage);
   }
 
   #need(isolation: Isolation, field: string): void {
     if (this.#options.isolation.has(isolation)) return;
     throw new ContainerizerError(`${field}: the agent's --isolation does not list ${isolation}`);
   }
+}
+
+/** The folder of a persistent volume, or one of a sandbox, in which no link of a task is followed. */
+function folderOf({ hostPath, within }: ContainerVolume): string {
+  if (within === undefined) return open(hostPath).use((folder) => folder.realPath);
+  const place = open(within).use((folder) =>
+    existingInside(folder, relative(within, hostPath), "the volume's path"),
+  );
+  if (place?.kind === "folder") return place.path;
+  throw new ContainerizerError(`The volume ${hostPath} is no folder`);
+}
+
+/** A folder of a sandbox is made where it is missing, so that whoever comes first finds it. */
+function inSandbox(path: string, { sandbox, field, user }: Where): Content {
+  const place = existingInside(sandbox, path, field) ?? {
+    path: targetInside(sandbox, path, { field, kind: "folder", user }),
+    kind: "folder",
+  };
+  return { ...place, isTrusted: false };
+}
+
+function open(path: string): HeldFolder {
+  return HeldFolder.open(path, { isMade: false });
 }
 
 /** Bytes as a shell's printf writes them, whatever they are. */

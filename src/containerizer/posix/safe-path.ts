@@ -1,66 +1,134 @@
 /**
- * Paths inside a sandbox, which belongs to a task: links in it may lead anywhere, so none is
- * followed by what acts with the agent's rights.
+ * Paths inside a sandbox, which belongs to a task: links in it may lead anywhere, and folders may be
+ * replaced by links at any moment. So what acts with the agent's rights goes from one held folder to
+ * the next and follows none.
  */
-import { chmodSync, chownSync, closeSync, lstatSync, mkdirSync, openSync, statSync } from "node:fs";
+import {
+  chownSync,
+  closeSync,
+  fchownSync,
+  lstatSync,
+  openSync,
+  type Stats,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { isAbsolute, join, normalize } from "node:path";
 import { ContainerizerError, type HostUser } from "../containerizer.ts";
+import type { HeldFolder } from "./held-folder.ts";
+
+type Parts = readonly [string, ...string[]];
 
 /** The parts of a path inside a folder. Errors: `ContainerizerError` for one that leads out of it. */
-function partsInside(path: string, field: string): string[] {
+function partsInside(path: string, field: string): Parts {
   const parts = normalize(path)
     .split("/")
     .filter((part) => part !== "" && part !== ".");
-  if (isAbsolute(path) || parts.includes("..") || parts.length === 0 || path.includes("\0")) {
+  const [first, ...rest] = parts;
+  if (isAbsolute(path) || parts.includes("..") || first === undefined || path.includes("\0")) {
     throw new ContainerizerError(`${field} ${JSON.stringify(path)} is not inside the sandbox`);
   }
-  return parts;
+  return [first, ...rest];
 }
 
-/** A path that is there. Errors: `ContainerizerError`, also for a link on the way. */
-export function existingInside(folder: string, path: string, field: string): string {
-  let current = folder;
-  for (const part of partsInside(path, field)) {
-    current = join(current, part);
-    const stat = lstatSync(current, { throwIfNoEntry: false });
-    if (stat === undefined) throw new ContainerizerError(`${field} ${current} does not exist`);
-    if (stat.isSymbolicLink()) throw linkError(field, current);
-  }
-  return current;
+/** What is at a path, without links on the way: what whoever uses the path has to find there. */
+export interface Place {
+  readonly path: string;
+  readonly kind: "folder" | "file";
+}
+
+/** What is there; undefined for nothing. Errors: `ContainerizerError`, also for a link on the way. */
+export function existingInside(folder: HeldFolder, path: string, field: string): Place | undefined {
+  return existingAt(folder, partsInside(path, field), field);
+}
+
+function existingAt(folder: HeldFolder, [name, ...rest]: Parts, field: string): Place | undefined {
+  const { place, stat } = sight(folder, name, field);
+  if (stat === undefined) return undefined;
+  const [next, ...others] = rest;
+  if (next === undefined) return { path: place, kind: stat.isDirectory() ? "folder" : "file" };
+  return folder.inner(name).use((inner) => existingAt(inner, [next, ...others], field));
+}
+
+export interface TargetOptions {
+  readonly field: string;
+  /** Whose what is made is to be. */
+  readonly user: HostUser | undefined;
 }
 
 /**
- * A path to mount something at: a folder, or a file where a file is to be mounted; made where it is
- * missing, with its parents, for the user. Errors: `ContainerizerError`.
+ * A path to mount something at, without links: a folder, or a file where a file is to be mounted;
+ * made where it is missing, with its parents, for the user. Errors: `ContainerizerError`.
  */
 export function targetInside(
-  folder: string,
+  folder: HeldFolder,
   path: string,
-  options: {
-    readonly field: string;
-    readonly kind: "folder" | "file";
-    readonly user: HostUser | undefined;
-  },
+  options: TargetOptions & { readonly kind: Place["kind"] },
 ): string {
-  const { field, kind, user } = options;
-  const parts = partsInside(path, field);
-  let current = folder;
-  for (const [index, part] of parts.entries()) {
-    current = join(current, part);
-    const isFile = index === parts.length - 1 && kind === "file";
-    const stat = lstatSync(current, { throwIfNoEntry: false });
-    if (stat === undefined) {
-      if (isFile) closeSync(openSync(current, "wx", 0o600));
-      else mkdirSync(current, { mode: 0o755 });
-      if (!isFile) chmodSync(current, 0o755);
-      if (user !== undefined) chownSync(current, user.uid, user.gid);
-    } else if (stat.isSymbolicLink()) {
-      throw linkError(field, current);
-    } else if (stat.isDirectory() === isFile) {
-      throw new ContainerizerError(`${field} ${current} is ${isFile ? "a" : "no"} folder`);
-    }
+  return inParent(folder, partsInside(path, options.field), options, (parent, name) =>
+    options.kind === "file"
+      ? fileAt(parent, name, options)
+      : folderAt(parent, name, options).use((target) => target.realPath),
+  );
+}
+
+/** Puts a link at a path where nothing is, with its parents. Throws what the system does, too. */
+export function linkInside(
+  folder: HeldFolder,
+  path: string,
+  options: TargetOptions & { readonly leadsTo: string },
+): void {
+  inParent(folder, partsInside(path, options.field), options, (parent, name) => {
+    symlinkSync(options.leadsTo, join(parent.path, name));
+  });
+}
+
+function inParent<T>(
+  folder: HeldFolder,
+  [name, ...rest]: Parts,
+  options: TargetOptions,
+  work: (parent: HeldFolder, name: string) => T,
+): T {
+  const [next, ...others] = rest;
+  if (next === undefined) return work(folder, name);
+  return folderAt(folder, name, options).use((inner) =>
+    inParent(inner, [next, ...others], options, work),
+  );
+}
+
+function folderAt(folder: HeldFolder, name: string, { field, user }: TargetOptions): HeldFolder {
+  const { place, stat } = sight(folder, name, field);
+  if (stat?.isDirectory() === true) return folder.inner(name);
+  if (stat !== undefined) throw new ContainerizerError(`${field} ${place} is no folder`);
+  const made = folder.make(name);
+  if (user !== undefined) chownSync(made.path, user.uid, user.gid);
+  return made;
+}
+
+function fileAt(folder: HeldFolder, name: string, { field, user }: TargetOptions): string {
+  const { place, stat } = sight(folder, name, field);
+  if (stat?.isDirectory() === true) throw new ContainerizerError(`${field} ${place} is a folder`);
+  if (stat !== undefined) return place;
+  const file = openSync(join(folder.path, name), "wx", 0o600);
+  try {
+    if (user !== undefined) fchownSync(file, user.uid, user.gid);
+  } finally {
+    closeSync(file);
   }
-  return current;
+  return place;
+}
+
+function sight(
+  folder: HeldFolder,
+  name: string,
+  field: string,
+): { readonly place: string; readonly stat: Stats | undefined } {
+  const place = join(folder.realPath, name);
+  const stat = lstatSync(join(folder.path, name), { throwIfNoEntry: false });
+  if (stat?.isSymbolicLink() !== true) return { place, stat };
+  throw new ContainerizerError(
+    `${field} leads through the link ${place}; use a path without links`,
+  );
 }
 
 /** What is at a path of the host. Errors: `ContainerizerError` when there is nothing. */
@@ -68,10 +136,4 @@ export function kindOf(path: string, field: string): "folder" | "file" {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat === undefined) throw new ContainerizerError(`${field} ${path} does not exist`);
   return stat.isDirectory() ? "folder" : "file";
-}
-
-function linkError(field: string, path: string): ContainerizerError {
-  return new ContainerizerError(
-    `${field} leads through the link ${path}; use a path without links`,
-  );
 }

@@ -18,33 +18,32 @@ import {
   symlinkSync,
 } from "node:fs";
 import { rm } from "node:fs/promises";
-import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { ContainerizerError, type ContainerVolume, type HostUser } from "../containerizer.ts";
 import { hasCode } from "../system-errors.ts";
 import { HeldFolder } from "./held-folder.ts";
-import { targetInside } from "./safe-path.ts";
+import { linkInside } from "./safe-path.ts";
 
 const OUTPUT_FILES = ["stdout", "stderr"] as const;
 
 /**
  * Makes the folder and its output files, still the agent's own. It is given away only when the
  * keeper has opened the files, so that no process of the user can put a link in their place and
- * have a privileged keeper write elsewhere. Errors: `ContainerizerError`.
+ * have a privileged keeper write elsewhere. The caller closes it. Errors: `ContainerizerError`.
  */
-export function makeSandbox(directory: string): void {
+export function makeSandbox(directory: string): HeldFolder {
+  let folder: HeldFolder | undefined;
   try {
-    const folder = HeldFolder.open(directory, { isMade: true });
-    try {
-      chmodSync(folder.path, 0o700);
-      const [uid, gid] = [process.geteuid?.(), process.getegid?.()];
-      if (uid !== undefined && gid !== undefined) chownSync(folder.path, uid, gid);
-      for (const name of OUTPUT_FILES) makeOutputFile(join(folder.path, name));
-    } finally {
-      folder.close();
-    }
+    folder = HeldFolder.open(directory, { isMade: true });
+    chmodSync(folder.path, 0o700);
+    const [uid, gid] = [process.geteuid?.(), process.getegid?.()];
+    if (uid !== undefined && gid !== undefined) chownSync(folder.path, uid, gid);
+    for (const name of OUTPUT_FILES) makeOutputFile(join(folder.path, name));
     linkLatest(directory);
+    return folder;
   } catch (cause) {
+    folder?.close();
     throw sandboxError(directory, cause);
   }
 }
@@ -79,24 +78,17 @@ function linkLatest(directory: string): void {
  * Errors: `ContainerizerError` for a place outside the sandbox or taken, and a volume that is gone.
  */
 export function linkVolume(
-  directory: string,
+  sandbox: HeldFolder,
   volume: ContainerVolume,
   user: HostUser | undefined,
 ): void {
   const { hostPath, containerPath } = volume;
-  const link = resolve(directory, containerPath);
-  if (isAbsolute(containerPath) || !link.startsWith(`${directory}/`)) {
-    const text = `The volume's path ${containerPath} is not inside the sandbox; give a relative one`;
-    throw new ContainerizerError(text);
-  }
+  const options = { field: "the volume's path", user, leadsTo: hostPath };
   try {
     giveVolume(volume, user);
-    const parent = relative(directory, dirname(link));
-    const field = "the volume's path";
-    if (parent !== "") targetInside(directory, parent, { field, kind: "folder", user });
-    symlinkSync(hostPath, link);
+    linkInside(sandbox, containerPath, options);
   } catch (cause) {
-    throw sandboxError(directory, cause);
+    throw sandboxError(sandbox.realPath, cause);
   }
 }
 
@@ -122,20 +114,15 @@ export function giveVolume(
 }
 
 /** Gives the sandbox to the user who is to work in it. Errors: `ContainerizerError`. */
-export function giveSandbox(directory: string, user: HostUser | undefined): void {
+export function giveSandbox(sandbox: HeldFolder, user: HostUser | undefined): void {
   try {
-    const folder = HeldFolder.open(directory, { isMade: false });
-    try {
-      for (const name of user === undefined ? [] : OUTPUT_FILES) {
-        giveFile(join(folder.path, name), user);
-      }
-      chmodSync(folder.path, 0o750);
-      if (user !== undefined) chownSync(folder.path, user.uid, user.gid);
-    } finally {
-      folder.close();
+    for (const name of user === undefined ? [] : OUTPUT_FILES) {
+      giveFile(join(sandbox.path, name), user);
     }
+    chmodSync(sandbox.path, 0o750);
+    if (user !== undefined) chownSync(sandbox.path, user.uid, user.gid);
   } catch (cause) {
-    throw sandboxError(directory, cause);
+    throw sandboxError(sandbox.realPath, cause);
   }
 }
 

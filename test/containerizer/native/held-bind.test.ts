@@ -1,0 +1,115 @@
+/**
+ * Goal: whatever a task's user puts in a sandbox while a container is being started, nothing is
+ * mounted, opened or given away elsewhere. Method: a link in place of a folder at the last moment at
+ * which it can be put there, when all was looked at and the sandbox is the user's. Needs root and
+ * cgroups v2, with or without controllers.
+ */
+import { afterEach, describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, renameSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { Containerizer } from "../../../src/containerizer/containerizer.ts";
+import { IsolatorBase, NO_PREPARATION } from "../../../src/containerizer/native/isolator-base.ts";
+import type { Volume } from "../../../src/protocol/v1/types.ts";
+import { failureOf, newRoot, outputOf, removeRoots, specIn } from "../containers.ts";
+import { nativeIn, newCgroupRoot, OBSTACLE, removeCgroupRoots } from "./native.ts";
+
+const opened: Containerizer[] = [];
+
+afterEach(async () => {
+  for (const containerizer of opened.splice(0)) await containerizer.close();
+  await removeCgroupRoots();
+  removeRoots();
+});
+
+const reason = OBSTACLE === undefined ? "" : ` (skipped: ${OBSTACLE})`;
+
+describe.skipIf(OBSTACLE !== undefined)(`folders swapped in a sandbox${reason}`, () => {
+  for (const [what, volume, swapped] of [
+    ["the place of a volume", { container_path: "place" }, "place"],
+    ["a folder on the way to it", { container_path: "way/place" }, "way"],
+    ["the content of a volume", { container_path: "place", content: "content" }, "content"],
+  ] as const) {
+    test(`a link in place of ${what} is not followed [issue 4]`, async () => {
+      const { spec, victim, failure } = await launched("swapped", volume, ({ directory, victim }) =>
+        swap(join(directory, swapped), victim),
+      );
+      expect(failure).toContain("leads elsewhere");
+      expect(outputOf(spec)).toBe("");
+      expect(statSync(victim).uid).toBe(0);
+    });
+  }
+
+  test("nor one on the way to the sandbox, whose parents may be others' [issue 4]", async () => {
+    const volume = { container_path: "place" };
+    const { spec, victim, failure } = await launched("nested/x", volume, (scene) => {
+      mkdirSync(join(scene.victim, "x/place"), { recursive: true });
+      swap(dirname(scene.directory), scene.victim);
+    });
+    expect(failure).toContain("leads elsewhere");
+    expect(outputOf(spec)).toBe("");
+    expect(statSync(join(victim, "x")).uid).toBe(0);
+    expect(existsSync(join(victim, "x/stdout"))).toBe(false);
+  });
+});
+
+interface Scene {
+  readonly directory: string;
+  readonly victim: string;
+}
+
+/** A launch in which the user acts as soon as the sandbox is given away. */
+async function launched(
+  name: string,
+  { container_path, content }: { readonly container_path: string; readonly content?: string },
+  act: (scene: Scene) => void,
+): Promise<{ spec: ReturnType<typeof specIn>; victim: string; failure: string }> {
+  const root = newRoot();
+  const [host, victim] = [join(root, "host"), join(root, "victim")];
+  for (const folder of [host, victim, join(victim, "place")]) mkdirSync(folder);
+  writeFileSync(join(victim, "secret"), "");
+  const directory = join(root, "work/sandboxes", name);
+  const containerizer = nativeIn(root, {
+    cgroups: { root: newCgroupRoot() },
+    isolators: [new Meddler(() => act({ directory, victim }))],
+  });
+  opened.push(containerizer);
+  await containerizer.recover([]);
+  const volume: Volume =
+    content === undefined
+      ? { mode: "RW", container_path, host_path: host }
+      : {
+          mode: "RW",
+          container_path,
+          source: { type: "SANDBOX_PATH", sandbox_path: { type: "SELF", path: content } },
+        };
+  const container = { type: "MESOS", volumes: [volume] } as const;
+  const command = `ls ${victim} ${container_path}`;
+  const spec = specIn(root, "swapped", command, { directory, user: "nobody", container });
+  const failure = await failureOf(containerizer.launch(spec));
+  return { spec, victim, failure };
+}
+
+function swap(path: string, victim: string): void {
+  renameSync(path, `${path}.old`);
+  symlinkSync(victim, path);
+}
+
+/** Does what a process of the sandbox's owner could do meanwhile. */
+class Meddler extends IsolatorBase {
+  readonly name = "meddler";
+  readonly #act: () => void;
+
+  constructor(act: () => void) {
+    super();
+    this.#act = act;
+  }
+
+  prepare(): Promise<typeof NO_PREPARATION> {
+    return Promise.resolve(NO_PREPARATION);
+  }
+
+  override isolate(): Promise<void> {
+    this.#act();
+    return Promise.resolve();
+  }
+}
