@@ -208,6 +208,9 @@ export class AgentRuntime {
       terminations: ended,
     });
     this.#drain();
+    for (const { phase, directory, isSession } of this.core.state.apiContainers.values()) {
+      if (phase === "over" && !isSession) this.#garbage?.remember(directory);
+    }
     this.#garbage?.start();
     this.#logs?.start();
     this.#disk?.start();
@@ -425,7 +428,7 @@ export class AgentRuntime {
         break;
       case "cleanupContainer":
         this.#host.cleanup(effect.containerId);
-        void this.#garbage?.touch(effect.directory);
+        void this.#garbage?.ended(effect.directory);
         break;
       case "createVolume":
       case "removeVolume":
@@ -507,9 +510,10 @@ export class AgentRuntime {
   }
 }
 
-/** Sandboxes of what runs, or is still to be reported on. */
+/** Sandboxes of what runs, and of tasks that are still to be reported on. */
 function liveFolders(state: AgentState): ReadonlySet<string> {
-  const live = [...state.containers.values(), ...state.apiContainers.values()];
+  const others = [...state.apiContainers.values()].filter(({ phase }) => phase !== "over");
+  const live = [...state.containers.values(), ...others];
   return new Set(live.map(({ directory }) => directory));
 }
 

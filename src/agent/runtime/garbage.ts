@@ -1,12 +1,20 @@
 /**
  * Garbage: sandboxes of what is over and volumes in the trash are removed when they are old, the
  * sooner the fuller the disk. What is garbage is found on disk and not remembered, so that neither a
- * restart nor a new agent id leaves anything behind. Source: semantics 7.6.
+ * restart nor a new agent id leaves anything behind. Only what was nested in a task or container that
+ * still lives is told by the agent, since what lies in a sandbox may be its task's own.
+ * Source: semantics 7.6.
  */
 import type { Dirent } from "node:fs";
-import { lstat, readdir, readlink, rm, rmdir, statfs, utimes } from "node:fs/promises";
+import { lstat, readdir, readlink, rm, rmdir, statfs } from "node:fs/promises";
 import { posix as paths } from "node:path";
 import type { Clock, Log } from "../../base/ports.ts";
+import {
+  removeSandbox,
+  sandboxModifiedAtMs,
+  touchSandbox,
+} from "../../containerizer/posix/sandbox.ts";
+import { unlinkMember } from "./sandbox-links.ts";
 
 export interface GarbageOptions {
   /** `--gc_delay` */
@@ -53,6 +61,8 @@ export function maxAgeMs(
 
 export class GarbageCollector {
   readonly #deps: GarbageDependencies;
+  /** Sandboxes of nested containers that are over, as far as their parents may live. */
+  readonly #nested = new Set<string>();
   #succeeded = 0;
   #failed = 0;
   #pending = 0;
@@ -90,20 +100,33 @@ export class GarbageCollector {
     };
   }
 
-  /** The age of garbage counts from now on. Its folder may be gone. */
-  async touch(folder: string): Promise<void> {
-    const now = new Date(this.#deps.clock.wallMs());
-    await utimes(folder, now, now).catch(() => undefined);
+  /** A container is over: the age of its sandbox, which may be gone, counts from now on. */
+  async ended(sandbox: string): Promise<void> {
+    this.remember(sandbox);
+    await touchSandbox(sandbox, this.#deps.clock.wallMs()).catch(() => undefined);
+  }
+
+  /** The sandbox is of a container that was over before the agent started. */
+  remember(sandbox: string): void {
+    const { workDir, options } = this.#deps;
+    const folder = paths.dirname(sandbox);
+    const isNested = paths.basename(folder) === "containers" && paths.dirname(folder) !== workDir;
+    if (isNested && options.areOthersCollected) this.#nested.add(sandbox);
   }
 
   /** Looks once and removes what is due. Never rejects. */
   async collect(): Promise<void> {
     try {
       this.#maxAgeMs = maxAgeMs(this.#deps.options, await this.#usage());
-      const sandboxes = await this.#sandboxes();
+      const runs = await this.#runs();
+      const sandboxes = runs.filter(({ path }) => !this.#isLive(path));
       const trash = await entriesOf(paths.join(this.#deps.workDir, "volumes", "trash"));
-      this.#pending = sandboxes.length + trash.length;
+      const members = await this.#memberSandboxes(runs);
+      const nested = await this.#nestedSandboxes();
+      this.#pending = sandboxes.length + members.length + nested.length + trash.length;
       for (const candidate of sandboxes) await this.#removeIfOld(candidate);
+      for (const candidate of members) await this.#removeMemberIfOld(candidate);
+      for (const candidate of nested) await this.#removeNestedIfOld(candidate);
       await this.#emptyTrash(trash);
     } catch (error) {
       this.#deps.log.write("warning", "garbage could not be looked for", { error });
@@ -116,7 +139,7 @@ export class GarbageCollector {
     return blocks === 0 ? 0 : (blocks - bfree) / blocks;
   }
 
-  async #sandboxes(): Promise<Candidate[]> {
+  async #runs(): Promise<Candidate[]> {
     const { workDir, options } = this.#deps;
     const runs: Candidate[] = [];
     for (const agent of await entriesOf(`${workDir}/slaves/`)) {
@@ -129,7 +152,35 @@ export class GarbageCollector {
     if (options.areOthersCollected) {
       runs.push(...(await entriesOf(paths.join(workDir, "containers"))));
     }
-    return runs.filter(({ path }) => !this.#isLive(path));
+    return runs;
+  }
+
+  /**
+   * Of tasks of default executors that live on in others of their tasks: what such a run holds is the
+   * agent's alone.
+   */
+  async #memberSandboxes(runs: readonly Candidate[]): Promise<Candidate[]> {
+    if (!this.#deps.options.areOthersCollected) return [];
+    const live = this.#deps.liveFolders();
+    const found: Candidate[] = [];
+    for (const { path } of runs) {
+      if (live.has(path) || !this.#isLive(path)) continue;
+      const members = await entriesOf(paths.join(path, "containers"));
+      found.push(...members.filter((member) => !this.#isLive(member.path)));
+    }
+    for (const { path } of found) this.#nested.delete(path);
+    return found;
+  }
+
+  /** Those whose parents have gone, and they with them, are forgotten. */
+  async #nestedSandboxes(): Promise<Candidate[]> {
+    const found: Candidate[] = [];
+    for (const path of this.#nested) {
+      const modifiedAtMs = await sandboxModifiedAtMs(path).catch(() => undefined);
+      if (modifiedAtMs === undefined) this.#nested.delete(path);
+      else if (!this.#isLive(path)) found.push({ path, modifiedAtMs });
+    }
+    return found;
   }
 
   #isLive(folder: string): boolean {
@@ -139,12 +190,28 @@ export class GarbageCollector {
     return false;
   }
 
-  async #removeIfOld({ path, modifiedAtMs }: Candidate): Promise<void> {
-    const ageMs = this.#deps.clock.wallMs() - modifiedAtMs;
-    // Asked again: much may have happened while others were removed.
-    if (ageMs < this.#maxAgeMs || this.#isStopped || this.#isLive(path)) return;
+  async #removeIfOld(candidate: Candidate): Promise<void> {
+    if (!this.#isDue(candidate)) return;
+    const { path } = candidate;
     await this.#remove(path);
     await removeEmptyParents(path, this.#deps.workDir);
+  }
+
+  async #removeMemberIfOld(candidate: Candidate): Promise<void> {
+    if (!this.#isDue(candidate)) return;
+    await this.#remove(candidate.path);
+    await unlinkMember(candidate.path).catch(() => undefined);
+  }
+
+  /** Its parent's user may change everything on the way to it. */
+  async #removeNestedIfOld(candidate: Candidate): Promise<void> {
+    if (this.#isDue(candidate)) await this.#remove(candidate.path, removeSandbox);
+  }
+
+  /** Asked right before the removal: much may have happened while others were removed. */
+  #isDue({ path, modifiedAtMs }: Candidate): boolean {
+    const ageMs = this.#deps.clock.wallMs() - modifiedAtMs;
+    return ageMs >= this.#maxAgeMs && !this.#isStopped && !this.#isLive(path);
   }
 
   /** The oldest go first, by age and then until the rest is small enough. */
@@ -159,9 +226,9 @@ export class GarbageCollector {
     }
   }
 
-  async #remove(path: string): Promise<void> {
+  async #remove(path: string, removal = removeFolder): Promise<void> {
     try {
-      await rm(path, { recursive: true, force: true });
+      await removal(path);
       this.#succeeded += 1;
       this.#pending -= 1;
       this.#deps.log.write("info", "removed garbage", { path });
@@ -170,6 +237,10 @@ export class GarbageCollector {
       this.#deps.log.write("warning", "garbage cannot be removed", { path, error });
     }
   }
+}
+
+async function removeFolder(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true });
 }
 
 /** Folders in a folder, links not followed; none when it is not there. */

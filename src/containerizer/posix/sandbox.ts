@@ -17,7 +17,7 @@ import {
   rmSync,
   symlinkSync,
 } from "node:fs";
-import { rm } from "node:fs/promises";
+import { lstat, lutimes, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { ContainerizerError, type ContainerVolume, type HostUser } from "../containerizer.ts";
@@ -128,17 +128,35 @@ export function giveSandbox(sandbox: HeldFolder, user: HostUser | undefined): vo
 
 /** Removes a sandbox with all that is in it; there may be none. Errors: what the system says. */
 export async function removeSandbox(directory: string): Promise<void> {
-  let parent: HeldFolder;
+  await inParent(directory, (path) => rm(path, { recursive: true, force: true }));
+}
+
+/** Milliseconds since the epoch; undefined when it is no folder, or there is none. Errors: as above. */
+export async function sandboxModifiedAtMs(directory: string): Promise<number | undefined> {
+  const stats = await inParent(directory, (path) => lstat(path));
+  return stats?.isDirectory() === true ? stats.mtimeMs : undefined;
+}
+
+/** Its last change was at that time; there may be no such sandbox. Errors: as above. */
+export async function touchSandbox(directory: string, atMs: number): Promise<void> {
+  const time = new Date(atMs);
+  await inParent(directory, (path) => lutimes(path, time, time));
+}
+
+/** The folder is reached through its parent, which is held meanwhile. Undefined: it is not there. */
+async function inParent<Value>(
+  directory: string,
+  act: (path: string) => Promise<Value>,
+): Promise<Value | undefined> {
+  let parent: HeldFolder | undefined;
   try {
     parent = HeldFolder.open(dirname(directory), { isMade: false });
+    return await act(join(parent.path, basename(directory)));
   } catch (error) {
-    if (hasCode(error, "ENOENT")) return;
+    if (hasCode(error, "ENOENT")) return undefined;
     throw error;
-  }
-  try {
-    await rm(join(parent.path, basename(directory)), { recursive: true, force: true });
   } finally {
-    parent.close();
+    parent?.close();
   }
 }
 

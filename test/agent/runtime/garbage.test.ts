@@ -2,8 +2,10 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import {
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   rmSync,
   symlinkSync,
   utimesSync,
@@ -103,7 +105,7 @@ describe("a sandbox", () => {
     const ended = folder(run("S0", "e", "ended"), 1000 * HOUR_MS);
     symlinkSync(outside, join(ended, "..", "link"));
     const garbage = collector();
-    await garbage.touch(ended);
+    await garbage.ended(ended);
     await garbage.collect();
     expect([existsSync(ended), existsSync(outside)]).toEqual([true, true]);
   });
@@ -114,6 +116,74 @@ describe("a sandbox", () => {
     expect(existsSync(alone)).toBe(true);
     await collector({ areOthersCollected: true }).collect();
     expect(existsSync(alone)).toBe(false);
+  });
+});
+
+describe("a sandbox below one that is in use", () => {
+  const HOURS = 1000 * HOUR_MS;
+
+  test("goes when the agent has told of its end, and nothing else does [semantics 7.6]", async () => {
+    const parent = folder(run("S0", "e", "live"), HOURS);
+    const running = folder("containers/running", HOURS);
+    live.add(parent).add(running);
+    const [over, before, own] = ["over", "before", "own"].map((name) =>
+      folder(`${run("S0", "e", "live")}/containers/${name}`, HOURS),
+    ) as [string, string, string];
+    const deep = folder("containers/running/containers/deep", HOURS);
+    const outside = folder("outside", HOURS);
+    const swapped = join(parent, "containers/swapped");
+    symlinkSync(outside, swapped);
+    const tell = async (garbage: GarbageCollector): Promise<void> => {
+      for (const path of [over, deep, swapped, parent]) await garbage.ended(path);
+      garbage.remember(before);
+    };
+    const kept = collector();
+    await tell(kept);
+    clock.advance(HOURS);
+    await kept.collect();
+    expect([over, before, deep].map(existsSync)).toEqual([true, true, true]);
+
+    const garbage = collector({ areOthersCollected: true });
+    await tell(garbage);
+    await garbage.collect();
+    // Only what ended long ago.
+    expect([over, before, deep].map(existsSync)).toEqual([true, false, true]);
+    live.add(over);
+    clock.advance(HOURS);
+    await garbage.collect();
+    expect([over, deep].map(existsSync)).toEqual([true, false]);
+    live.delete(over);
+    await garbage.collect();
+    expect([over, own, parent, running, outside].map(existsSync)).toEqual([
+      false,
+      true,
+      true,
+      true,
+      true,
+    ]);
+    expect(lstatSync(swapped).isSymbolicLink()).toBe(true);
+    expect(garbage.figures()).toMatchObject({ "gc/path_removals_failed": 0 });
+  });
+
+  test("goes with its link when it is of a default executor's task that is over", async () => {
+    const pod = run("S0", "pod", "live");
+    const [over, running] = ["over", "running"].map((name) =>
+      folder(`${pod}/containers/${name}`, HOURS),
+    ) as [string, string];
+    live.add(running);
+    mkdirSync(join(workDir, pod, "tasks"));
+    for (const name of ["over", "running"]) {
+      symlinkSync(`../containers/${name}`, join(workDir, pod, "tasks", name));
+    }
+    await collector().collect();
+    expect(existsSync(over)).toBe(true);
+    const garbage = collector({ areOthersCollected: true });
+    await garbage.ended(over);
+    clock.advance(HOURS);
+    await garbage.collect();
+    expect([over, running].map(existsSync)).toEqual([false, true]);
+    expect(readdirSync(join(workDir, pod, "tasks"))).toEqual(["running"]);
+    expect(garbage.figures()).toMatchObject({ "gc/path_removals_succeeded": 1 });
   });
 });
 
