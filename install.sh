@@ -7,7 +7,7 @@ usage() {
   cat <<'USAGE'
 usage: install.sh [OPTION]…
   --binary FILE      the program to install (default: dist/allot beside this script)
-  --prefix FOLDER    where bin/allot goes (default: /usr/local)
+  --prefix FOLDER    where bin/allot goes (default: where it is installed, or else /usr/local)
   --role ROLE        master, agent or both (default: both)
   --master ADDRESS   the master an agent connects to (needed by --role agent): HOST:PORT, or
                      zk://HOST:PORT[,HOST:PORT…]/PATH, where ZooKeeper elects it
@@ -28,7 +28,7 @@ fail() {
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 binary=$here/dist/allot
-prefix=/usr/local
+prefix=
 role=
 master=
 zk=
@@ -85,7 +85,7 @@ check_zk() {
 
 check_options() {
   case $prefix in
-    /*) ;;
+    '' | /*) ;;
     *) fail "--prefix $prefix is not an absolute path" ;;
   esac
   case $prefix in
@@ -110,6 +110,21 @@ check_options() {
   if [ -z "$root" ] && [ "$(id -u)" -ne 0 ]; then
     fail "must run as root; or stage an image with --root FOLDER"
   fi
+}
+
+# The prefix of the program that the unit starts; empty when there is none.
+installed_prefix() {
+  [ ! -f "$root$units/allot.service" ] ||
+    sed -n 's|^ExecStart=\(/[A-Za-z0-9._/-]*\)/bin/allot .*|\1|p' "$root$units/allot.service" | head -n 1
+}
+
+# What the unit says decides, as it survives from one run of this script to the next.
+settle_prefix() {
+  found=$(installed_prefix)
+  if [ "$action" = uninstall ] && [ -n "$found" ] && [ "${prefix:-$found}" != "$found" ]; then
+    fail "allot is installed with --prefix $found, not $prefix; leave --prefix out to remove it"
+  fi
+  prefix=${prefix:-${found:-/usr/local}}
 }
 
 # With a staging folder there is no running systemd to talk to.
@@ -182,6 +197,9 @@ install_all() {
   write_config
   place "$binary" "$root$prefix/bin/allot" 0755
   say "placed $root$prefix/bin/allot"
+  if [ -n "$found" ] && [ "$found" != "$prefix" ] && [ -e "$root$found/bin/allot" ]; then
+    say "left $root$found/bin/allot as it is, which no unit starts any more"
+  fi
   mkdir -p "$root$data"
   place_unit allot.slice
   place_unit allot-docker.slice
@@ -229,7 +247,13 @@ uninstall_all() {
       if [ -e "$left" ]; then echo 1 >"$left"; fi
     done
   fi
-  rm -f "$root$prefix/bin/allot"
+  program=$root$prefix/bin/allot
+  if [ -e "$program" ]; then
+    rm -f "$program"
+    removed="$program and units"
+  else
+    removed="units; there is no $program, and a program elsewhere takes --prefix to be found"
+  fi
   for unit in allot.service allot-tasks.service allot-docker.slice allot.slice; do rm -f "$root$units/$unit"; done
   if has_systemd; then
     systemctl daemon-reload
@@ -237,7 +261,7 @@ uninstall_all() {
     # An empty slice would stay until the next start of the machine.
     systemctl stop --quiet allot.slice 2>/dev/null || true
   fi
-  say "removed program and units"
+  say "removed $removed"
   if [ "$purge" = yes ]; then
     # Networks of tasks that the agent did not see end are held by mounts.
     sed -n "s|^[^ ]* [^ ]* [^ ]* [^ ]* \($root$data/[^ ]*\) .*|\1|p" /proc/self/mountinfo |
@@ -250,6 +274,7 @@ uninstall_all() {
 }
 
 check_options
+settle_prefix
 case $action in
   install) install_all ;;
   uninstall) uninstall_all ;;

@@ -103,7 +103,7 @@ async function processesOfAllot(): Promise<string> {
 
 /** The tests come in any order, and the files after this one want a machine without an agent. */
 afterAll(async () => {
-  if (existsSync(PROGRAM)) await install("--uninstall", "--purge");
+  if (existsSync("/etc/systemd/system/allot.service")) await install("--uninstall", "--purge");
 }, TIMEOUT_MS);
 
 describe("install.sh on systemd", () => {
@@ -152,6 +152,27 @@ describe("install.sh on systemd", () => {
       expect(await systemctl("is-active", "allot.service")).toBe("active");
       expect((await execution).code).not.toBe(0);
       expect(existsSync(TASKS_CGROUP)).toBe(false);
+    },
+    TIMEOUT_MS,
+  );
+
+  machineTest(
+    "an uninstall finds the program by its unit, wherever it was installed [DESIGN 12]",
+    async () => {
+      const prefix = "/opt/of-install";
+      expect(await install(`--prefix=${prefix}`)).toMatchObject({ code: 0 });
+      const elsewhere = INSTALLED.map((path) => (path === PROGRAM ? `${prefix}/bin/allot` : path));
+      expect(elsewhere.filter((path) => !existsSync(path))).toEqual([]);
+      expect(existsSync(PROGRAM)).toBe(false);
+      expect(await systemctl("is-active", "allot.service")).toBe("active");
+      const removed = await install("--uninstall", "--purge");
+      expect(removed).toMatchObject({ code: 0 });
+      expect(removed.stdout).toContain(`removed ${prefix}/bin/allot and units`);
+      expect(elsewhere.filter((path) => existsSync(path))).toEqual([]);
+      await until(
+        "every process of allot to be gone",
+        async () => (await processesOfAllot()) === "",
+      );
     },
     TIMEOUT_MS,
   );

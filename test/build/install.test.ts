@@ -130,6 +130,37 @@ test("an uninstall keeps configuration and data, --purge removes them [DESIGN 12
   expect(staged()).toEqual([]);
 });
 
+test("an uninstall finds the program where it was installed, and says where it found none [DESIGN 12]", () => {
+  install("--prefix=/opt/allot");
+  writeFileSync(binary, "#!/bin/sh\necho second\n");
+  // An upgrade stays where it was.
+  expect(install()).toMatchObject({ status: 0 });
+  expect(read("opt/allot/bin/allot")).toContain("second");
+  expect(existsSync(join(root, PROGRAM))).toBe(false);
+  const wrong = install("--uninstall", "--prefix=/opt/other");
+  expect(wrong).toMatchObject({ status: 1 });
+  expect(wrong.output).toContain("installed with --prefix /opt/allot, not /opt/other");
+  expect(staged()).toEqual([CONFIG, ...UNITS, "opt/allot/bin/allot"]);
+  const removed = install("--uninstall");
+  expect(removed).toMatchObject({ status: 0 });
+  expect(removed.output).toContain(`removed ${root}/opt/allot/bin/allot and units`);
+  expect(staged()).toEqual([CONFIG]);
+  const again = install("--uninstall");
+  expect(again).toMatchObject({ status: 0 });
+  expect(again.output).toContain(`there is no ${root}/${PROGRAM}`);
+});
+
+test("an install elsewhere says what it leaves behind [DESIGN 12]", () => {
+  install("--prefix=/opt/allot");
+  const { output } = install("--prefix=/usr");
+  expect(output).toContain(`left ${root}/opt/allot/bin/allot as it is`);
+  expect(read("etc/systemd/system/allot.service")).toContain("ExecStart=/usr/bin/allot ");
+  // The one whose unit is gone is removed by its name.
+  install("--uninstall");
+  expect(install("--uninstall", "--prefix=/opt/allot")).toMatchObject({ status: 0 });
+  expect(staged()).toEqual([CONFIG]);
+});
+
 const refusals: readonly (readonly [options: readonly string[], message: string])[] = [
   [["--colour"], "unknown option --colour; see install.sh --help"],
   [["--role=slave"], "--role slave is unknown; choose master, agent or both"],
