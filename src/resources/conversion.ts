@@ -6,6 +6,7 @@
 import { ok, type Result, refuse } from "../base/result.ts";
 import type { OfferOperation, Resource, ResourceDiskInfo } from "../protocol/v1/types.ts";
 import { Bundle } from "./bundle.ts";
+import { formatResources } from "./format.ts";
 import { ResourceKinds } from "./kinds.ts";
 import { fromMilli, toMilli } from "./milli.ts";
 import { toPostRefinement } from "./refinement.ts";
@@ -48,26 +49,48 @@ export function isCheckpointed(resource: Resource): boolean {
   return isDynamic || resource.disk?.persistence !== undefined;
 }
 
+/** What an agent has, as far as that is enough for what was reserved or made volumes. */
+export interface Settled {
+  readonly total: readonly Resource[];
+  /** Reservations and volumes there is too little for; `total` has what they could have been made from. */
+  readonly unmet: readonly Resource[];
+}
+
 /**
- * What an agent has: what it was started with (`base`), with `checkpointed` in place of the part
- * they were made from. Refusal: `conflict`, naming the first for which `base` has too little.
+ * What an agent was started with (`base`), with `checkpointed` in place of the part they were made
+ * from. O(resources).
  */
+export function settleCheckpointed(
+  kinds: ResourceKinds,
+  base: readonly Resource[],
+  checkpointed: readonly Resource[],
+): Settled {
+  const total = Bundle.from(kinds, base);
+  const met: Resource[] = [];
+  const unmet: Resource[] = [];
+  for (const resource of checkpointed) {
+    const origin = Bundle.from(kinds, [toOrigin(toPostRefinement(resource))]);
+    if (total.contains(origin)) {
+      total.subtract(origin);
+      met.push(resource);
+    } else {
+      unmet.push(resource);
+    }
+  }
+  total.add(Bundle.from(kinds, met));
+  return { total: total.toResources(), unmet };
+}
+
+/** The same where all has to fit. Refusal: `conflict`, naming what `base` has too little for. */
 export function withCheckpointed(
   kinds: ResourceKinds,
   base: readonly Resource[],
   checkpointed: readonly Resource[],
 ): Result<readonly Resource[]> {
-  const total = Bundle.from(kinds, base);
-  for (const resource of checkpointed) {
-    const origin = Bundle.from(kinds, [toOrigin(toPostRefinement(resource))]);
-    if (!total.contains(origin)) {
-      const what = `${resource.name} ${resource.disk?.persistence?.id ?? ""}`.trim();
-      return refuse("conflict", `reserved resources or volumes (${what}) exceed what there is now`);
-    }
-    total.subtract(origin);
-  }
-  total.add(Bundle.from(kinds, checkpointed));
-  return ok(total.toResources());
+  const { total, unmet } = settleCheckpointed(kinds, base, checkpointed);
+  if (unmet.length === 0) return ok(total);
+  const what = formatResources(unmet);
+  return refuse("conflict", `reserved resources or volumes (${what}) exceed what there is now`);
 }
 
 /**

@@ -9,7 +9,7 @@ export const CONTAINER_DEPTH = 4;
 /** Callers that wait for the end of one container. */
 export const WAITERS_PER_CONTAINER = 1_000;
 
-/** Tasks and executors that a refusal to start names; who has more of them sees what is meant. */
+/** Things that a refusal to start names; who has more of them sees what is meant. */
 export const MISFITS_TOLD = 20;
 
 /** First retry of an unacknowledged update (semantics 6.4). */

@@ -80,18 +80,13 @@ export function reportedOperations(step: Step): ReportedOperation[] {
   }));
 }
 
-/**
- * Takes over what is on disk. Says why not when the agent was started with less than what was
- * reserved or made volumes.
- */
+/** Takes over what is on disk, for which the agent has enough. */
 export function restoreResources(
   step: Step,
   checkpointed: readonly Resource[],
   operations: readonly ReportedOperation[],
-): string | undefined {
+): void {
   const { state } = step;
-  const total = withCheckpointed(new ResourceKinds(), state.info.resources ?? [], checkpointed);
-  if (!total.ok) return total.error.message;
   state.checkpointedResources = checkpointed;
   // The agent may have ended between the books and the folder.
   for (const volume of checkpointed) {
@@ -101,7 +96,6 @@ export function restoreResources(
     state.operations.set(operation.uuid, { operation, status, retryMs: UPDATE_RETRY_MS_MIN });
     if (status.state === "OPERATION_FINISHED") removeLeftovers(step, operation.info);
   }
-  return undefined;
 }
 
 /** Folders of destroyed volumes that may still be there: a new volume would find what is in them. */

@@ -4,47 +4,56 @@
  * agent (DESIGN §2).
  */
 import type { AgentInfo, Attribute, Resource } from "../../protocol/v1/types.ts";
+import { formatItems, formatRanges } from "../../resources/format.ts";
 import type { ReconfigurationPolicy } from "./agent-options.ts";
 
-/** Says what changed in a way the policy forbids, or undefined when the agent may go on. */
-export function reconfigurationFault(
+/** All that changed in a way the policy forbids, in words; empty when the agent may go on. */
+export function reconfigurationFaults(
   before: AgentInfo,
   after: AgentInfo,
   policy: ReconfigurationPolicy,
-): string | undefined {
+): string[] {
+  const faults: string[] = [];
   if (before.hostname !== after.hostname) {
-    return `hostname changed from ${before.hostname} to ${after.hostname}`;
+    faults.push(`hostname changed from ${before.hostname} to ${after.hostname}`);
   }
-  if (policy === "fitting") return undefined;
+  if (policy === "fitting") return faults;
   const isDomainKept = canonical(before.domain) === canonical(after.domain);
-  if (!isDomainKept && (policy === "equal" || before.domain !== undefined)) return "domain changed";
-  return (
-    faultOfValues("resource", before.resources ?? [], after.resources ?? [], policy) ??
-    faultOfValues("attribute", before.attributes ?? [], after.attributes ?? [], policy)
-  );
+  if (!isDomainKept && (policy === "equal" || before.domain !== undefined)) {
+    faults.push("domain changed");
+  }
+  return [
+    ...faults,
+    ...faultsOfValues("resource", before.resources ?? [], after.resources ?? [], policy),
+    ...faultsOfValues("attribute", before.attributes ?? [], after.attributes ?? [], policy),
+  ];
 }
 
 type Valued = Resource | Attribute;
 
-function faultOfValues(
+function faultsOfValues(
   what: "resource" | "attribute",
   before: readonly Valued[],
   after: readonly Valued[],
   policy: "equal" | "additive",
-): string | undefined {
+): string[] {
+  const faults: string[] = [];
   const rest = new Map(after.map((value) => [keyOf(what, value), value]));
   for (const old of before) {
     const now = rest.get(keyOf(what, old));
-    if (now === undefined) return `${what} ${old.name} is gone`;
-    const isKept = amountOf(old) === amountOf(now);
-    if (!isKept && (policy === "equal" || !hasGrown(what, old, now))) {
-      return `${what} ${old.name} changed from ${describe(old)} to ${describe(now)}`;
-    }
     rest.delete(keyOf(what, old));
+    if (now === undefined) {
+      faults.push(`${what} ${old.name} is gone`);
+      continue;
+    }
+    const isKept = amountOf(old) === amountOf(now);
+    if (isKept || (policy === "additive" && hasGrown(what, old, now))) continue;
+    faults.push(`${what} ${old.name} changed from ${describe(old)} to ${describe(now)}`);
   }
-  const [added] = rest.values();
-  if (added !== undefined && policy === "equal") return `${what} ${added.name} is new`;
-  return undefined;
+  if (policy === "equal") {
+    for (const { name } of rest.values()) faults.push(`${what} ${name} is new`);
+  }
+  return faults;
 }
 
 /** What makes two entries the same thing: all but the amount. */
@@ -75,7 +84,9 @@ function hasGrown(what: "resource" | "attribute", before: Valued, after: Valued)
 
 function describe(value: Valued): string {
   if (value.scalar !== undefined) return String(value.scalar.value);
-  return amountOf(value);
+  if (value.ranges !== undefined) return formatRanges(value.ranges, ",");
+  if (value.set !== undefined) return formatItems(value.set.item ?? [], ",");
+  return "text" in value ? (value.text?.value ?? "") : "";
 }
 
 /** JSON with sorted keys and without undefined, so that equal messages are equal texts. */

@@ -3,10 +3,10 @@
  * has its true end in its update stream, or is said never to have run. Nothing is launched again.
  * Source: semantics 7.7; DESIGN §7.
  */
-import { assert, must } from "../../base/assert.ts";
+import { assert } from "../../base/assert.ts";
 import { brand, type ContainerId } from "../../base/ids.ts";
-import type { Resource } from "../../protocol/v1/types.ts";
-import { withCheckpointed } from "../../resources/conversion.ts";
+import { settleCheckpointed } from "../../resources/conversion.ts";
+import { formatResources } from "../../resources/format.ts";
 import { ResourceKinds } from "../../resources/kinds.ts";
 import type { CheckpointedExecutor, CheckpointState } from "./checkpoint-state.ts";
 import { recoverContainers } from "./containers/container-recovery.ts";
@@ -24,7 +24,7 @@ import { type AgentInput, isTerminalState } from "./inputs.ts";
 import { addExecutor, addFramework, addTask } from "./launch.ts";
 import { MISFITS_TOLD } from "./limits.ts";
 import { restoreResources } from "./operations.ts";
-import { reconfigurationFault } from "./reconfiguration.ts";
+import { reconfigurationFaults } from "./reconfiguration.ts";
 import { register, stop } from "./registration.ts";
 import {
   type ExecutorState,
@@ -79,35 +79,11 @@ function restoreIdentity(step: Step, input: Recovered): boolean {
     register(step);
     return false;
   }
-  const fault = reconfigurationFault(old, options.info, options.reconfigurationPolicy);
-  if (fault === undefined) {
-    state.info = { ...options.info, id: old.id };
-    state.drain = found.drain;
-    if (found.drain !== undefined) state.drainStartMs = step.nowMs;
-    const lack = restoreResources(step, found.resources, found.operations);
-    if (lack !== undefined) {
-      step.state.counters["slave/recovery_errors"] += 1;
-      stop(step, `${lack}; give the agent back what it had (--resources)`);
-      return false;
-    }
-    const isSameBoot = found.bootId === state.bootId;
-    const unfit = misfits(found, totalOf(step), isSameBoot ? input.alive : new Set());
-    if (options.reconfigurationPolicy === "fitting" && unfit.length > 0) {
-      step.state.counters["slave/recovery_errors"] += 1;
-      const what = unfit.slice(0, MISFITS_TOLD).join(", ");
-      const more = unfit.length > MISFITS_TOLD ? ` and ${unfit.length - MISFITS_TOLD} more` : "";
-      stop(
-        step,
-        `what runs does not fit into the agent's resources any more: ${what}${more}; end it first, or give the agent more (--resources)`,
-      );
-      return false;
-    }
-    checkpoint(step, { kind: "putAgent", agentInfo: state.info, bootId: state.bootId });
-    return true;
-  }
-  if (found.bootId !== state.bootId) {
+  const faults = reconfigurationFaults(old, options.info, options.reconfigurationPolicy);
+  const isSameBoot = found.bootId === state.bootId;
+  if (faults.length > 0 && !isSameBoot) {
     log(step, "warning", "starting as a new agent, since the host restarted with other settings", {
-      change: fault,
+      change: told(faults),
       agent: old.id.value,
     });
     forgetEverything(step, found);
@@ -115,19 +91,55 @@ function restoreIdentity(step: Step, input: Recovered): boolean {
     register(step);
     return false;
   }
-  step.state.counters["slave/recovery_errors"] += 1;
-  stop(
-    step,
-    `${fault}, which --reconfiguration_policy=${options.reconfigurationPolicy} does not allow; undo the change, or remove the agent's checkpoint below ${options.workDir}/meta to start as a new agent`,
-  );
-  return false;
+  const alive = isSameBoot ? input.alive : new Set<string>();
+  const refusal = startRefusal(options, faults, found, alive);
+  if (refusal !== undefined) {
+    state.counters["slave/recovery_errors"] += 1;
+    stop(step, refusal);
+    return false;
+  }
+  state.info = { ...options.info, id: old.id };
+  state.drain = found.drain;
+  if (found.drain !== undefined) state.drainStartMs = step.nowMs;
+  restoreResources(step, found.resources, found.operations);
+  checkpoint(step, { kind: "putAgent", agentInfo: state.info, bootId: state.bootId });
+  return true;
 }
 
-/** With reservations and volumes in place of what they were made from. */
-function totalOf({ state }: Step): readonly Resource[] {
-  const { info, checkpointedResources } = state;
-  const total = withCheckpointed(new ResourceKinds(), info.resources ?? [], checkpointedResources);
-  return must(total.ok ? total.value : undefined, "resources that were just restored");
+/** All that does not fit the agent's new settings, with remedies; undefined when it may go on. */
+function startRefusal(
+  { info, reconfigurationPolicy: policy, workDir }: Step["options"],
+  faults: readonly string[],
+  found: CheckpointState,
+  alive: ReadonlySet<string>,
+): string | undefined {
+  const refusals: string[] = [];
+  if (faults.length > 0) {
+    refusals.push(
+      `${told(faults)}, which --reconfiguration_policy=${policy} does not allow; undo the change, or remove the agent's checkpoint below ${workDir}/meta to start as a new agent`,
+    );
+    // Whoever undoes that has all that there was.
+    if (policy !== "fitting") return refusals[0];
+  }
+  const kinds = new ResourceKinds();
+  const { total, unmet } = settleCheckpointed(kinds, info.resources ?? [], found.resources);
+  if (unmet.length > 0) {
+    refusals.push(
+      `reserved resources or volumes (${told(unmet.map((each) => formatResources([each])))}) exceed what there is now; give the agent back what it had (--resources)`,
+    );
+  }
+  const unfit = policy === "fitting" ? misfits(found, total, alive) : [];
+  if (unfit.length > 0) {
+    refusals.push(
+      `what runs does not fit into the agent's resources any more: ${told(unfit)}; end it first, or give the agent more (--resources)`,
+    );
+  }
+  return refusals.length === 0 ? undefined : refusals.join(". Also: ");
+}
+
+function told(faults: readonly string[]): string {
+  const more = faults.length > MISFITS_TOLD ? ` and ${faults.length - MISFITS_TOLD} more` : "";
+  return `${faults.slice(0, MISFITS_TOLD).join(", ")}${more}`;
 }
 
 function forgetEverything(step: Step, found: CheckpointState): void {

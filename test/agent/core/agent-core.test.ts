@@ -908,6 +908,50 @@ describe("recovery", () => {
     expect(start(4, 4, "equal")).toBe("ok");
   });
 
+  test("all that the policy forbids is told at once [semantics 7.7.2]", () => {
+    const base = agentOptions();
+    const scalar = (name: string, value: number) =>
+      ({ name, type: "SCALAR", scalar: { value }, role: "*" }) as const;
+    const ports = (...range: { begin: number; end: number }[]) =>
+      ({ name: "ports", type: "RANGES", ranges: { range }, role: "*" }) as const;
+    const text = (name: string, value: string) =>
+      ({ name, type: "TEXT", text: { value } }) as const;
+    const before = {
+      hostname: "host-1",
+      resources: [scalar("cpus", 4), scalar("mem", 64), ports({ begin: 1, end: 9 })],
+      attributes: [text("rack", "r1"), text("row", "a")],
+    };
+    const after = {
+      hostname: "host-2",
+      domain: { fault_domain: { region: { name: "r" }, zone: { name: "z" } } },
+      resources: [scalar("cpus", 2), ports({ begin: 1, end: 5 }, { begin: 7, end: 9 })],
+      attributes: [text("rack", "r2"), text("site", "s")],
+    };
+    const refusalOf = (reconfigurationPolicy: AgentOptions["reconfigurationPolicy"]): string => {
+      const start = (info: object): AgentHarness =>
+        new AgentHarness(agentOptions({ info: { ...base.info, ...info }, reconfigurationPolicy }));
+      const agent = AgentHarness.registered(agentOptions({ info: { ...base.info, ...before } }));
+      const next = start(after);
+      next.disk.agentInfo = agent.disk.agentInfo;
+      next.disk.bootId = agent.disk.bootId;
+      next.recover();
+      return next.take()[0] ?? "";
+    };
+    const host = "exit hostname changed from host-1 to host-2";
+    const values = [
+      "resource cpus changed from 4 to 2",
+      "resource mem is gone",
+      "resource ports changed from [1-9] to [1-5,7-9]",
+      "attribute rack changed from r1 to r2",
+      "attribute row is gone",
+    ];
+    const news = ["attribute site is new", "which --reconfiguration_policy=equal does not allow"];
+    expect(refusalOf("equal")).toStartWith([host, "domain changed", ...values, ...news].join(", "));
+    expect(refusalOf("additive")).toStartWith(
+      [host, ...values, "which --reconfiguration_policy=additive"].join(", "),
+    );
+  });
+
   test("with `fitting` may change as long as what runs fits, and says what does not", () => {
     const base = agentOptions();
     const sized = (value: number): AgentOptions =>
@@ -938,7 +982,27 @@ describe("recovery", () => {
     expect(start(2.1, alive)).toBe("ok");
     expect(start(2, alive)).toContain(`task large of framework ${F} with cpus:2`);
     expect(start(2, alive)).not.toContain("small");
+    expect(start(0.05, alive)).toMatch(
+      /: task small .* with cpus:[^,]+, task large .* with cpus:2;/,
+    );
     // What is over needs nothing any more.
     expect(start(0.5, alive.slice(0, 1))).toBe("ok");
+    // Beside what runs: what was reserved, and another host.
+    agent.disk.resources = ["web", "batch"].map((role) => ({
+      name: "cpus",
+      type: "SCALAR" as const,
+      scalar: { value: 1 },
+      reservations: [{ type: "DYNAMIC" as const, role, principal: role }],
+    }));
+    expect(start(4.1, alive)).toBe("ok");
+    agent.disk.agentInfo = { ...base.info, hostname: "before", id: agent.disk.agentInfo?.id };
+    const lacking = start(0.5, alive);
+    for (const part of [
+      "hostname changed from before to ",
+      "(cpus(reservations: [(DYNAMIC,web,web)]):1, cpus(reservations: [(DYNAMIC,batch,batch)]):1)",
+      "any more: task large of framework",
+    ]) {
+      expect(lacking).toContain(part);
+    }
   });
 });

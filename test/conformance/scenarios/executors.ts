@@ -195,6 +195,10 @@ export const EXECUTOR_SCENARIOS: readonly Scenario[] = [
       ] as const) {
         expect(await refusal(cpus, ...flags)).toMatch(/resources|cpus/);
       }
+      // All of it is told, not the first of it.
+      expect(await refusal(2, "--attributes=rack:a;row:b")).toContain(
+        "resource cpus changed from 4 to 2, attribute rack is new, attribute row is new, which",
+      );
       const grown = await again(8, "--reconfiguration_policy=additive");
       await until("the agent to be back with more", async () => {
         const [agent] = await scene.agents(master.url);
