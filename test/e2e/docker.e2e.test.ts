@@ -78,7 +78,7 @@ describe.skipIf(engine === undefined)("Docker tasks", () => {
       ...inDocker,
       "--command=x=$(head -c 100000000 /dev/zero | tr '\\0' x)",
     );
-    expect(oom.code).not.toBe(0);
+    expect(oom.code).toBe(137);
     expect(oom.stderr).toContain("REASON_CONTAINER_LIMITATION_MEMORY");
     const missing = await execute(
       "--containerizer=docker",

@@ -15,11 +15,13 @@ import { until } from "../harness/wait.ts";
 const TIMEOUT_MS = 120_000;
 
 let workDir = "";
+let limitedDir = "";
 let both: AllotProcess;
 let master = "";
 
 beforeAll(async () => {
   workDir = makeWorkDir();
+  limitedDir = makeWorkDir();
   both = await startAllot({ role: "both", workDir });
   master = `--master=${new URL(both.url).host}`;
 });
@@ -27,6 +29,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await both.end("SIGTERM");
   await removeWorkDir(workDir);
+  await removeWorkDir(limitedDir);
 });
 
 const execute = (args: readonly string[], options: RunOptions = {}): Promise<RunResult> =>
@@ -50,6 +53,36 @@ describe("allot execute", () => {
       const result = await execute(["--name=t", `--command=${command}`]);
       expect(result).toMatchObject({ code, stdout: "out\n" });
       expect(result.stderr).toStartWith("err\n");
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "137 when it takes more than it may, and what that was",
+    async () => {
+      const limited = await startAllot({
+        role: "both",
+        workDir: limitedDir,
+        flags: [
+          "--resources=cpus:4;mem:1000;disk:300",
+          "--launcher=posix",
+          "--isolation=posix/cpu,posix/mem,disk/du",
+          "--enforce_container_disk_quota",
+          "--container_disk_watch_interval=1secs",
+        ],
+      });
+      try {
+        const result = await runProgram(BINARY, [
+          "execute",
+          `--master=${new URL(limited.url).host}`,
+          "--resources=cpus:0.1;mem:32;disk:8",
+          "--command=head -c 20000000 /dev/zero >big; sleep 1000",
+        ]);
+        expect(result.code).toBe(137);
+        expect(result.stderr).toContain("REASON_CONTAINER_LIMITATION_DISK");
+      } finally {
+        await limited.end("SIGKILL");
+      }
     },
     TIMEOUT_MS,
   );

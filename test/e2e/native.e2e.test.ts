@@ -77,6 +77,14 @@ describe.skipIf(LIMITS_OBSTACLE !== undefined)(`limits of native tasks${limitsRe
     expect(failed.reason).toBe("REASON_CONTAINER_LIMITATION_MEMORY");
     expect(failed.limitation.resources).toMatchObject([{ name: "mem", scalar: { value: 64 } }]);
     await framework.status("limited", "TASK_RUNNING");
+    const executed = await runProgram(BINARY, [
+      "execute",
+      `--master=${new URL(master.url).host}`,
+      "--resources=cpus:0.1;mem:32",
+      "--command=tail /dev/zero",
+    ]);
+    expect(executed.code).toBe(137);
+    expect(executed.stderr).toContain("Memory limit exceeded");
     // The hog's goes when its end has been told, in parts.
     await until("the hog's cgroup to be gone", () => cgroupsIn(cgroupRoot).length === 1);
     const [folder = ""] = cgroupsIn(cgroupRoot);

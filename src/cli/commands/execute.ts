@@ -102,7 +102,7 @@ export const EXECUTE: Command = {
   synopsis: "[--name=NAME] --command='SHELL LINE' | -- PROGRAM [ARGUMENT]…",
   description: [
     "Waits for an offer with enough resources, runs the command there and copies its stdout and stderr to the same streams here. Ctrl-C ends the task; a second time at once, a third time leaves without waiting.",
-    "Exit status: that of the command; 128 + the number of the signal that ended it; 125 when it never ran (also for a wrong command line); 1 when its end is unknown.",
+    "Exit status: that of the command; 128 + the number of the signal that ended it, so 137 when it took more memory or disk than it may; 125 when it never ran (also for a wrong command line); 1 when its end is unknown.",
     "Example: allot execute --resources='cpus:0.1;mem:32' --command='echo hello from $(hostname)'",
   ],
   flags: FLAGS,
