@@ -157,7 +157,7 @@ export interface InsideSpec {
   /** The container's sandbox, absolute; working folder of the command. */
   readonly directory: string;
   readonly user: string | undefined;
-  /** The command is killed when it has run for so long; undefined for no bound. */
+  /** The command is killed when it has run for so long, its start left out; undefined for no bound. */
   readonly timeoutMs: number | undefined;
 }
 
@@ -214,8 +214,8 @@ export interface Containerizer {
   destroy(containerId: ContainerId): Promise<void>;
   /**
    * Runs a command where the container's processes are (user, sandbox, namespaces, limits) and
-   * resolves with its end. It belongs to the container: it goes when that goes. Rejects when the
-   * container does not run.
+   * resolves with its end, at the latest soon after its time. It belongs to the container: it goes
+   * when that goes. Errors: `ContainerizerError` when the container does not run, `UnavailableError`.
    */
   runInside(spec: InsideSpec): Promise<InsideEnd>;
   /** As `runInside`; resolves when the command runs. Left out where that cannot be had. */
@@ -330,4 +330,12 @@ export class ContainerizerError extends Error {
 /** No containerizer of this agent runs containers of that type. */
 export class UnsupportedContainerError extends ContainerizerError {
   override readonly name: string = "UnsupportedContainerError";
+}
+
+/**
+ * What a containerizer depends on does not answer now: nothing is known of the container, and nothing
+ * was learnt of it.
+ */
+export class UnavailableError extends ContainerizerError {
+  override readonly name: string = "UnavailableError";
 }

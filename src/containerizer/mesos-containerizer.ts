@@ -52,10 +52,11 @@ import { namedNetworks } from "./named-networks.ts";
 import type { HeldFolder } from "./posix/held-folder.ts";
 import { HostUsers } from "./posix/host-users.ts";
 import { type InsideHost, runSibling } from "./posix/inside-command.ts";
+import { InsideProcesses } from "./posix/inside-processes.ts";
 import { runConnected } from "./posix/interactive-command.ts";
 import { type PosixIsolation, posixIsolator } from "./posix/posix-isolators.ts";
 import { PosixLauncher } from "./posix/posix-launcher.ts";
-import { isDead, type ProcessStat, readProcessStat } from "./posix/process-stat.ts";
+import { isDead, readProcessStat } from "./posix/process-stat.ts";
 import { signalProcess } from "./posix/process-table.ts";
 import type { TrackedContainer } from "./posix/process-tree.ts";
 import { giveSandbox, linkVolume, makeSandbox } from "./posix/sandbox.ts";
@@ -119,6 +120,7 @@ export class MesosContainerizer implements Containerizer {
   readonly #containers = new Map<ContainerId, Container>();
   readonly #launches = new TurnQueue(LAUNCHES_AT_ONCE);
   readonly #insides = new TurnQueue(1);
+  readonly #insideProcesses: InsideProcesses;
   readonly #cleanups = new TurnQueue(CLEANUPS_AT_ONCE);
   readonly #slices: Slices;
   #parts: Promise<Parts> | undefined;
@@ -127,6 +129,7 @@ export class MesosContainerizer implements Containerizer {
     const { clock } = options;
     this.#options = options;
     this.#slices = new Slices(clock);
+    this.#insideProcesses = new InsideProcesses(clock);
     this.#mark = agentMark(options.workDir);
     this.#records = new KeeperRecords(resolve(options.runtimeDir), this.#mark);
     const context: LauncherContext = {
@@ -207,9 +210,11 @@ export class MesosContainerizer implements Containerizer {
   async runInteractive(spec: InteractiveSpec): Promise<Interaction> {
     const { host, user } = await this.#insideOf(spec);
     const { openTerminal } = this.#options;
-    const processesOf = (): Promise<readonly ProcessStat[]> =>
-      this.#launcher.processesOf(spec.containerId);
-    return await runConnected({ ...host, openTerminal, processesOf }, spec, user);
+    return await runConnected(
+      { ...host, openTerminal, processes: this.#insideProcesses },
+      spec,
+      user,
+    );
   }
 
   async usage(containerId: ContainerId): Promise<ContainerUsage> {

@@ -8,6 +8,7 @@
  * | good         | told the first time, and after failures           | told when it differs       |
  * | bad          | counted and told, but not in the grace period     | told when it differs       |
  * | no result    | as bad                                            | the empty result           |
+ * | unknown      | nothing: what was told last stays                 | the same                   |
  * | bad too often| the task is killed                                | –                          |
  */
 import { assert } from "../base/assert.ts";
@@ -46,7 +47,9 @@ export type ProbeResult =
   /** Only of TCP: the port is closed. */
   | { readonly kind: "refused"; readonly message: string }
   /** Timed out, could not be tried, or was cut short. */
-  | { readonly kind: "failed"; readonly message: string };
+  | { readonly kind: "failed"; readonly message: string }
+  /** What the probe goes through does not answer, so that it says nothing of the task. */
+  | { readonly kind: "unknown"; readonly message: string };
 
 /** A probe that is due. Its result comes back, whatever it is. */
 export interface DueProbe {
@@ -152,6 +155,7 @@ export class TaskChecks {
     const round = this.#rounds.find((one) => one.which === which);
     assert(round !== undefined && round.dueAtMs === undefined, "a result is of a running probe");
     round.dueAtMs = nowMs + round.intervalMs;
+    if (result.kind === "unknown") return undefined;
     return which === "check" ? this.#checked(result) : this.#healthChecked(result, nowMs);
   }
 

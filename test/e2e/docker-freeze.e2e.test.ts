@@ -1,7 +1,7 @@
 /**
  * A Docker Engine that is frozen (SIGSTOP) for `FREEZE_SECONDS`: native tasks launch as before, Docker
  * tasks that are launched meanwhile say why they cannot run, what runs or ends in Docker is told as
- * what it was, late, and the outage is shown as long as it lasts. Source: issue 4, DESIGN §9.
+ * what it was, late, checks by it find nothing out, and the outage is shown as long as it lasts. Source: issue 4, DESIGN §9.
  */
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -23,6 +23,16 @@ const BATCH = 10;
 const SLOWER_MAX = 3;
 const SLOW_MS = 5000;
 const DOCKER = { container: { type: "DOCKER", docker: { image: BUSYBOX, network: "HOST" } } };
+/** Looks often, and ends its task at the first failure. */
+const HEALTH = {
+  type: "COMMAND",
+  command: { value: "true" },
+  interval_seconds: 0.3,
+  delay_seconds: 0,
+  timeout_seconds: 1,
+  grace_period_seconds: 0,
+  consecutive_failures: 1,
+};
 const INFO = {
   checkpoint: true,
   failover_timeout: 3600,
@@ -81,10 +91,15 @@ describe.skipIf(engine === undefined)("a Docker Engine", () => {
       };
 
       const beforeMs = await nativeMs("before");
-      await launch("runs", "exec sleep 100000", DOCKER);
+      await launch("runs", "exec sleep 100000", { ...DOCKER, health_check: HEALTH });
       await launch("ends", "sleep 5; exit 6", DOCKER);
       await launch("killed", "exec sleep 100000", DOCKER);
       for (const id of ["runs", "ends", "killed"]) await framework.status(id, "TASK_RUNNING");
+      const isTold = (healthy: boolean): boolean =>
+        framework.updates.some((update) => {
+          return update.task_id.value === "runs" && update["healthy"] === healthy;
+        });
+      await until("its health to be told", () => isTold(true));
       process.kill(engine?.pid() ?? 0, "SIGSTOP");
       const frozenMs = performance.now();
       await until("the outage to be shown", async () =>
@@ -117,6 +132,7 @@ describe.skipIf(engine === undefined)("a Docker Engine", () => {
       await launch("after", "exit 4", DOCKER);
       expect((await framework.status("after", "TASK_FAILED")).message).toContain("status 4");
       expect(framework.states("runs").at(-1)).toBe("TASK_RUNNING");
+      expect(isTold(false)).toBe(false);
       await kill("runs");
       await framework.status("runs", "TASK_KILLED");
       await until(

@@ -123,6 +123,19 @@ describe("health checks", () => {
     expect(first.some(({ kind }) => kind === "requestKill")).toBe(true);
   });
 
+  test("what could not be learnt changes nothing, is not told, and is asked for again", () => {
+    const unknown: ProbeResult = { kind: "unknown", message: "Docker does not answer" };
+    const health_check = { ...HEALTH, consecutive_failures: 2 };
+    const executor = checked({ health_check });
+    probe(executor, { atMs: 15_000 }, code(1));
+    const after = probe(executor, { atMs: 25_000, tookMs: 1_000 }, unknown);
+    expect(statusesIn(after)).toEqual([]);
+    expect(timerOf(after)).toBe(36_000);
+    // It neither counts as a failure nor as a success in between.
+    const second = probe(executor, { atMs: 36_000 }, code(1));
+    expect(second.some(({ kind }) => kind === "requestKill")).toBe(true);
+  });
+
   test("HTTP takes 200 to 399 for good, TCP a connection [semantics 6.8]", () => {
     const http: HealthCheck = { type: "HTTP", http: { port: 80, scheme: "https", path: "/up" } };
     const cases: readonly (readonly [ProbeResult, boolean])[] = [

@@ -59,11 +59,14 @@ export async function findEngine(what: string): Promise<DockerEngine | undefined
   return undefined;
 }
 
-/** The same, but always a private one, for tests that stop it. */
-export async function findPrivateEngine(what: string): Promise<PrivateEngine | undefined> {
+/** The same, but always a private one, for tests that stop it; `flags` are further ones of dockerd. */
+export async function findPrivateEngine(
+  what: string,
+  flags: readonly string[] = [],
+): Promise<PrivateEngine | undefined> {
   const reason = whyNoEngine(undefined);
   if (reason === undefined) {
-    const engine = await startEngine().catch((error: unknown) => String(error));
+    const engine = await startEngine(flags).catch((error: unknown) => String(error));
     if (typeof engine !== "string") return engine;
     console.warn(`skipped: ${what} (a Docker Engine cannot be started: ${engine})`);
     return undefined;
@@ -89,11 +92,11 @@ async function openEngine(): Promise<DockerEngine> {
   return { socketPath, stop: async () => undefined };
 }
 
-async function startEngine(): Promise<PrivateEngine> {
+async function startEngine(flags: readonly string[] = []): Promise<PrivateEngine> {
   const root = mkdtempSync(join(tmpdir(), "allot-docker-"));
   const socketPath = join(root, "docker.sock");
   const bridge = await makeBridge();
-  let daemon = startDaemon(root, socketPath, bridge);
+  let daemon = startDaemon(root, socketPath, bridge, flags);
   const stop = async (): Promise<void> => {
     await stopEngine(daemon, socketPath, root);
     if (bridge !== NO_BRIDGE) await mustRun("ip", "link", "delete", bridge);
@@ -116,7 +119,7 @@ async function startEngine(): Promise<PrivateEngine> {
     restart: async () => {
       // The next one would take a containerd that is about to end for its own.
       await until("the old containerd is gone", () => !existsSync(containerdOf(root)));
-      daemon = startDaemon(root, socketPath, bridge);
+      daemon = startDaemon(root, socketPath, bridge, flags);
       await untilItAnswers(daemon, socketPath, root);
     },
   };
@@ -149,7 +152,12 @@ async function makeBridge(): Promise<string> {
   return name;
 }
 
-function startDaemon(root: string, socketPath: string, bridge: string): ChildProcess {
+function startDaemon(
+  root: string,
+  socketPath: string,
+  bridge: string,
+  more: readonly string[],
+): ChildProcess {
   const log = openSync(join(root, "dockerd.log"), "a");
   const paths = [
     ["--data-root", "data"],
@@ -159,7 +167,7 @@ function startDaemon(root: string, socketPath: string, bridge: string): ChildPro
   const flags = ["--host", `unix://${socketPath}`, "--iptables=false", `--bridge=${bridge}`];
   const daemon = spawn(
     "dockerd",
-    [...paths, ...flags, "--live-restore", "--insecure-registry", "127.0.0.0/8"],
+    [...paths, ...flags, "--live-restore", "--insecure-registry", "127.0.0.0/8", ...more],
     { stdio: ["ignore", log, log], detached: true },
   );
   closeSync(log);

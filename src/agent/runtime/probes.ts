@@ -1,10 +1,15 @@
 /**
  * Carries out the probes of checks: commands through the containerizer, HTTP and TCP from the
- * network that the container is in. A probe always comes to a result in the time it has.
+ * network that the container is in. A probe always comes to a result in the time it has; commands
+ * are held to theirs by the containerizer, which knows what of it was theirs.
  * Source: semantics 6.8.
  */
 import type { Clock } from "../../base/ports.ts";
-import type { Containerizer, InsideSpec } from "../../containerizer/containerizer.ts";
+import {
+  type Containerizer,
+  type InsideSpec,
+  UnavailableError,
+} from "../../containerizer/containerizer.ts";
 import { variablesOf } from "../../executor/executor-environment.ts";
 import type { DueProbe, ProbeResult } from "../../executor/task-checks.ts";
 import type { CommandInfo } from "../../protocol/v1/types.ts";
@@ -33,7 +38,7 @@ export async function runProbe(
   unwanted.addEventListener("abort", onUnwanted, { once: true });
   if (unwanted.aborted) onUnwanted();
   const cancel =
-    timeoutMs === undefined
+    timeoutMs === undefined || probe.kind === "command"
       ? () => undefined
       : place.clock.schedule(timeoutMs, () => end(lateResult(timeoutMs)));
   try {
@@ -43,7 +48,8 @@ export async function runProbe(
         : tryNetwork(probe, place, stop.signal);
     return await Promise.race([result, early]);
   } catch (error) {
-    return { kind: "failed", message: error instanceof Error ? error.message : String(error) };
+    const message = error instanceof Error ? error.message : String(error);
+    return { kind: error instanceof UnavailableError ? "unknown" : "failed", message };
   } finally {
     cancel();
     stop.abort();

@@ -25,11 +25,13 @@ import {
   type LaunchedContainer,
   type RecoveredContainers,
   type ResourceLimits,
+  UnavailableError,
 } from "../containerizer.ts";
 import { findHostTools } from "../keeper/host-tools.ts";
 import { agentMark } from "../mesos-containerizer.ts";
 import { HeldFolder } from "../posix/held-folder.ts";
 import { HostUsers } from "../posix/host-users.ts";
+import { InsideProcesses } from "../posix/inside-processes.ts";
 import { giveSandbox, makeSandbox } from "../posix/sandbox.ts";
 import { TurnQueue } from "../turn-queue.ts";
 import type { ContainerFacts } from "./container-facts.ts";
@@ -38,6 +40,7 @@ import { ContainerRecords } from "./container-record.ts";
 import { DeathWatch } from "./death-watch.ts";
 import { Engine } from "./engine.ts";
 import { EngineClient, EngineError } from "./engine-client.ts";
+import type { CommandHost, CommandPlace } from "./engine-command.ts";
 import { EngineWatch } from "./engine-watch.ts";
 import { ImagePuller } from "./image-puller.ts";
 import { runInside } from "./inside.ts";
@@ -128,6 +131,7 @@ export class DockerContainerizer implements Containerizer {
   readonly #removals: Removals;
   readonly #records: ContainerRecords;
   readonly #containers = new Map<ContainerId, Container>();
+  readonly #commands: CommandHost;
   #insideCount = 0;
   readonly #starts = new TurnQueue(startsAtOnce());
   readonly #closing = new AbortController();
@@ -171,6 +175,13 @@ export class DockerContainerizer implements Containerizer {
       dockerConfig: options.dockerConfig,
     });
     this.#removals = new Removals({ engine, clock, log });
+    this.#commands = {
+      engine,
+      clock,
+      processes: new InsideProcesses(clock),
+      isHealthy: () => this.#watch.health.isHealthy,
+      closing: this.#closing.signal,
+    };
     this.#records = new ContainerRecords(resolve(options.runtimeDir), this.#mark);
   }
 
@@ -222,28 +233,30 @@ export class DockerContainerizer implements Containerizer {
   }
 
   async runInside(spec: InsideSpec): Promise<InsideEnd> {
-    const { engineId, phase } = this.#find(spec.containerId);
-    if (phase !== "running" || engineId === undefined) {
-      throw new ContainerizerError(`Container ${spec.containerId} does not run`);
-    }
-    const mark = this.#insideMark(spec.containerId);
-    return asContainerizerError(runInside(this.#engine, this.#options.clock, engineId, spec, mark));
+    return this.#inside(spec, (place) => runInside(this.#commands, place, spec.timeoutMs));
   }
 
   async runInteractive(spec: InteractiveSpec): Promise<Interaction> {
-    const { engineId, phase } = this.#find(spec.containerId);
-    if (phase !== "running" || engineId === undefined) {
-      throw new ContainerizerError(`Container ${spec.containerId} does not run`);
-    }
-    const { clock } = this.#options;
-    const mark = this.#insideMark(spec.containerId);
-    return asContainerizerError(runInteractive(this.#engine, clock, engineId, spec, mark));
+    return this.#inside(spec, (place) => runInteractive(this.#commands, place, spec));
   }
 
-  /** For the environment of a command inside and all that it starts; no two have the same. */
-  #insideMark(containerId: ContainerId): string {
-    const { clock } = this.#options;
-    return `ALLOT_INSIDE_ID=${containerId}.${clock.wallMs()}.${this.#insideCount++}`;
+  async #inside<T>(
+    { containerId, command, environment }: Omit<InsideSpec, "timeoutMs">,
+    run: (place: CommandPlace) => Promise<T>,
+  ): Promise<T> {
+    const { engineId, phase, abort, pid: containerPid = 0 } = this.#find(containerId);
+    if (phase !== "running" || engineId === undefined) {
+      throw new ContainerizerError(`Container ${containerId} does not run`);
+    }
+    // Calls to an Engine that hangs would pile up, and be carried out late.
+    await this.#watch.whenHealthy(abort.signal, 0);
+    const count = this.#insideCount++;
+    const insideId = brand<ContainerId>(`${containerId}.${this.#options.clock.wallMs()}.${count}`);
+    const work = run({ engineId, containerPid, insideId, command, environment });
+    return asContainerizerError(work).catch((error: unknown) => {
+      if (error instanceof UnavailableError) this.#watch.look();
+      throw error;
+    });
   }
 
   async usage(containerId: ContainerId): Promise<ResourceStatistics> {

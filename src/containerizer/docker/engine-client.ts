@@ -67,6 +67,8 @@ export interface EngineConnection {
   write(data: Uint8Array): void;
   /** Nothing more will be written. */
   end(): void;
+  /** Hangs up. */
+  close(): void;
 }
 
 export interface EngineClientOptions {
@@ -126,6 +128,7 @@ export class EngineClient {
         chunks: withFirst(rest, chunks),
         write: (data) => socket.write(data),
         end: () => socket.end(),
+        close: () => socket.destroy(),
       };
     } catch (error) {
       socket.destroy();

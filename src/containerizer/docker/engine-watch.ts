@@ -4,7 +4,7 @@
  * waits for an Engine without a bound (DESIGN §9).
  */
 import type { Clock, Log } from "../../base/ports.ts";
-import { ContainerizerError, type ContainerizerHealth } from "../containerizer.ts";
+import { type ContainerizerHealth, UnavailableError } from "../containerizer.ts";
 import type { EngineClient } from "./engine-client.ts";
 import { PING_DEADLINE_MS, PING_PERIOD_MS } from "./limits.ts";
 
@@ -71,7 +71,7 @@ export class EngineWatch {
   }
 
   /**
-   * Resolves at once when the Engine is well, or as soon as it is. Errors: `ContainerizerError`
+   * Resolves at once when the Engine is well, or as soon as it is. Errors: `UnavailableError`
    * when it does not get well within `waitMs`, with how long it has been away.
    */
   async whenHealthy(signal: AbortSignal, waitMs: number): Promise<void> {
@@ -79,7 +79,7 @@ export class EngineWatch {
     const deadlineMs = clock.monotonicMs() + waitMs;
     while (this.#outage !== undefined && !signal.aborted && !this.#isStopped) {
       const leftMs = deadlineMs - clock.monotonicMs();
-      if (leftMs <= 0) throw new ContainerizerError(this.#outageText(this.#outage));
+      if (leftMs <= 0) throw new UnavailableError(this.#outageText(this.#outage));
       await this.#change(leftMs, signal);
     }
   }

@@ -15,6 +15,7 @@ import {
   LAUNCH_CALL_DEADLINE_MS,
   LOOKUP_DEADLINE_MS,
   PULL_STALL_MS,
+  WELL_ANSWER_MS,
 } from "./limits.ts";
 
 /** A row of the list of containers. */
@@ -210,6 +211,15 @@ export class Engine {
     const path = `/exec/${insideId}/resize`;
     const query = { h: String(rows), w: String(columns) };
     await this.client.call({ method: "POST", path, query, deadlineMs: LOOKUP_DEADLINE_MS });
+  }
+
+  /** Whether it answers at once, and what runs containers for it too: a ping would not ask that. */
+  async isWell(): Promise<boolean> {
+    const request = { method: "GET", path: "/version", deadlineMs: WELL_ANSWER_MS } as const;
+    return this.client.call(request).then(
+      () => true,
+      () => false,
+    );
   }
 
   async inspectInside(insideId: string): Promise<Answer> {

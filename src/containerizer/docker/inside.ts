@@ -1,54 +1,65 @@
 /** Runs a command inside a running container by the Engine's exec calls. */
 import type { Clock } from "../../base/ports.ts";
-import type { CommandInfo } from "../../protocol/v1/types.ts";
-import { ContainerizerError, type InsideEnd, type InsideSpec } from "../containerizer.ts";
-import { endMarked } from "../posix/marked-processes.ts";
-import type { Engine } from "./engine.ts";
-import { INSIDE_POLL_MS, INSIDE_POLL_MS_MAX } from "./limits.ts";
+import { type InsideEnd, UnavailableError } from "../containerizer.ts";
+import { EngineError } from "./engine-client.ts";
+import { type CommandHost, type CommandPlace, EngineCommand, isSilence } from "./engine-command.ts";
+import { INSIDE_POLL_MS, INSIDE_POLL_MS_MAX, INSIDE_START_MS, WELL_ANSWER_MS } from "./limits.ts";
+import { pause, within } from "./waiting.ts";
 
 /**
- * Resolves with its end; one that takes too long is ended with all it has started, which carries the
- * mark (`NAME=value`) in its environment. Errors: `EngineError`, `ContainerizerError` when nothing is
- * to be run.
+ * Resolves with its end; one that takes too long is ended with all it has started. Its time begins
+ * when the Engine has started it, and what an Engine does not answer says nothing of it. Errors:
+ * `EngineError`, `ContainerizerError` when nothing is to be run, `UnavailableError`.
  */
 export async function runInside(
-  engine: Engine,
-  clock: Clock,
-  engineId: string,
-  spec: InsideSpec,
-  mark: string,
+  host: CommandHost,
+  place: CommandPlace,
+  timeoutMs: number | undefined,
 ): Promise<InsideEnd> {
-  const insideId = await engine.createInside(engineId, {
-    Cmd: wordsOf(spec.command),
-    Env: environmentOf(spec.environment, mark),
-  });
-  const deadlineMs = clock.monotonicMs() + (spec.timeoutMs ?? Number.POSITIVE_INFINITY);
-  await engine.startInside(insideId);
-  for (let pauseMs = INSIDE_POLL_MS; ; pauseMs = Math.min(pauseMs * 2, INSIDE_POLL_MS_MAX)) {
-    const answer = await engine.inspectInside(insideId);
-    const code = answer.at("ExitCode").number();
-    if (!answer.at("Running").isTrue() && code !== undefined) return { kind: "exited", code };
-    const leftMs = deadlineMs - clock.monotonicMs();
-    if (leftMs <= 0) {
-      // The API has no call for that; the processes are this host's.
-      await endMarked(clock, mark);
-      return { kind: "timedOut" };
-    }
-    await new Promise<void>((resolve) => clock.schedule(Math.min(pauseMs, leftMs), resolve));
+  let command: EngineCommand | undefined;
+  try {
+    command = await EngineCommand.create(host, place);
+    const code = (await hasStarted(host, command))
+      ? await codeWithin(host.clock, command, timeoutMs ?? Number.POSITIVE_INFINITY)
+      : undefined;
+    if (code !== undefined) return { kind: "exited", code };
+  } catch (error) {
+    if (!isSilence(error)) throw error;
+    void command?.endWhenever();
+    throw new UnavailableError(error.message, { cause: error });
   }
+  // The API has no call for that; the processes are this host's.
+  if (command.pid === 0) void command.endWhenever();
+  else await command.end();
+  return { kind: "timedOut" };
 }
 
-/** As the Engine takes it. */
-export function environmentOf(
-  environment: Readonly<Record<string, string>>,
-  mark: string,
-): readonly string[] {
-  return [...Object.entries(environment).map(([name, value]) => `${name}=${value}`), mark];
+/** False when it was too late for that though the Engine is well. Errors: `EngineError`. */
+async function hasStarted(
+  { engine, clock }: CommandHost,
+  command: EngineCommand,
+): Promise<boolean> {
+  const start = command.start().then(() => true);
+  if (await within(clock, INSIDE_START_MS, start)) return true;
+  if (!(await engine.isWell())) {
+    throw new EngineError("silent", "Docker does not answer whether the command was started");
+  }
+  // It may have hung until just now.
+  return (await within(clock, WELL_ANSWER_MS, start)) ?? false;
 }
 
-/** As for the container's own command, the first of `arguments` is a real one. */
-export function wordsOf({ shell, value, arguments: more = [] }: CommandInfo): readonly string[] {
-  const words = value === undefined ? more : [value, ...more];
-  if (words.length === 0) throw new ContainerizerError("The command has no value");
-  return (shell ?? true) ? ["/bin/sh", "-c", value ?? ""] : words;
+/** Its exit status, or undefined when it runs longer than that. Errors: `EngineError`. */
+async function codeWithin(
+  clock: Clock,
+  command: EngineCommand,
+  timeoutMs: number,
+): Promise<number | undefined> {
+  const deadlineMs = clock.monotonicMs() + timeoutMs;
+  for (let pauseMs = INSIDE_POLL_MS; ; pauseMs = Math.min(pauseMs * 2, INSIDE_POLL_MS_MAX)) {
+    const code = command.sight === "runs" ? undefined : await command.look();
+    if (code !== undefined) return code;
+    const leftMs = deadlineMs - clock.monotonicMs();
+    if (leftMs <= 0) return undefined;
+    await pause(clock, Math.min(pauseMs, leftMs));
+  }
 }

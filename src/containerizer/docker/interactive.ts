@@ -4,28 +4,26 @@
  */
 import type { Clock } from "../../base/ports.ts";
 import type { ContainerEnd, Interaction, InteractiveSpec } from "../containerizer.ts";
-import { endMarked, signalMarked } from "../posix/marked-processes.ts";
-import type { Engine } from "./engine.ts";
-import type { EngineConnection } from "./engine-client.ts";
-import { environmentOf, wordsOf } from "./inside.ts";
-import { INSIDE_POLL_MS, INSIDE_POLL_MS_MAX } from "./limits.ts";
+import { type EngineConnection, EngineError } from "./engine-client.ts";
+import { type CommandHost, type CommandPlace, EngineCommand } from "./engine-command.ts";
+import {
+  INSIDE_LAST_OUTPUT_MS,
+  INSIDE_POLL_MS,
+  INSIDE_POLL_MS_MAX,
+  INSIDE_START_MS,
+} from "./limits.ts";
 import { OutputFrames } from "./output-frames.ts";
+import { pause, within } from "./waiting.ts";
 
-/**
- * Resolves when it runs; `mark` as for `runInside`. Errors: `EngineError`, `ContainerizerError` when
- * nothing is to be run.
- */
+/** Resolves when it runs. Errors: `EngineError`, `ContainerizerError` when nothing is to be run. */
 export async function runInteractive(
-  engine: Engine,
-  clock: Clock,
-  engineId: string,
+  host: CommandHost,
+  place: CommandPlace,
   spec: InteractiveSpec,
-  mark: string,
 ): Promise<Interaction> {
+  const { clock } = host;
   const { terminal } = spec;
-  const insideId = await engine.createInside(engineId, {
-    Cmd: wordsOf(spec.command),
-    Env: environmentOf(spec.environment, mark),
+  const command = await EngineCommand.create(host, place, {
     AttachStdin: true,
     AttachStdout: true,
     AttachStderr: true,
@@ -33,27 +31,50 @@ export async function runInteractive(
     // Engines before API 1.42 do not know it and are told once the command runs.
     ...(terminal === undefined ? {} : { ConsoleSize: [terminal.rows, terminal.columns] }),
   });
-  const connection = await engine.connectInside(insideId, terminal !== undefined);
-  const pid = (await engine.inspectInside(insideId)).at("Pid").number() ?? 0;
+  const connection = await connected(host, command, terminal !== undefined);
+  const output = follow(connection, spec);
   const resize = ({ columns, rows }: { columns: number; rows: number }): void => {
     // One that has ended meanwhile has no size any more.
-    void engine.resizeInside(insideId, columns, rows).catch(() => undefined);
+    void command.resize(columns, rows).catch(() => undefined);
   };
   if (terminal !== undefined) resize(terminal);
   return {
-    pid,
-    end: follow(connection, spec).then(async () => {
-      const end = await endOf(engine, clock, insideId);
-      // All that it started goes with it.
-      await endMarked(clock, mark);
+    pid: command.pid,
+    end: endOf(clock, command, output).then(async (end) => {
+      await command.end();
+      await within(clock, INSIDE_LAST_OUTPUT_MS, output);
+      connection.close();
       return end;
     }),
     write: (data) => connection.write(data),
     closeInput: () => connection.end(),
     resize,
     // The API has no call for it; the processes are this host's.
-    signal: (signal) => void signalMarked(clock, mark, signal),
+    signal: (signal) => void command.signal(signal),
   };
+}
+
+/** Resolves when the command runs, or has ended already. Errors: `EngineError`. */
+async function connected(
+  { clock }: CommandHost,
+  command: EngineCommand,
+  isTerminal: boolean,
+): Promise<EngineConnection> {
+  let connection: EngineConnection | undefined;
+  try {
+    connection = await command.connect(isTerminal);
+    // The Engine hands the connection over before it starts the command.
+    const deadlineMs = clock.monotonicMs() + INSIDE_START_MS;
+    while (command.pid === 0 && (await command.look()) === undefined) {
+      if (clock.monotonicMs() > deadlineMs) break;
+      await pause(clock, INSIDE_POLL_MS);
+    }
+    return connection;
+  } catch (error) {
+    connection?.close();
+    void command.endWhenever();
+    throw error;
+  }
 }
 
 /** Hands on what comes until the connection ends. Never rejects. */
@@ -68,23 +89,42 @@ async function follow(
       else for (const { output, bytes } of frames.take(chunk)) onOutput(output, bytes);
     }
   } catch {
-    // The Engine hung up: how the command ended is asked for next.
+    // The Engine hung up: how the command ended is asked for anyway.
   }
 }
 
-/** Never rejects. */
-async function endOf(engine: Engine, clock: Clock, insideId: string): Promise<ContainerEnd> {
-  try {
-    for (let pauseMs = INSIDE_POLL_MS; ; pauseMs = Math.min(pauseMs * 2, INSIDE_POLL_MS_MAX)) {
-      const answer = await engine.inspectInside(insideId);
-      const code = answer.at("ExitCode").number();
-      if (!answer.at("Running").isTrue() && code !== undefined) return exitOf(code);
-      await new Promise<void>((resolve) => clock.schedule(pauseMs, resolve));
+/**
+ * Looked for all the time, as what the command has started may hold its output for ever; with its
+ * end all of that goes. Never rejects.
+ */
+async function endOf(
+  clock: Clock,
+  command: EngineCommand,
+  output: Promise<void>,
+): Promise<ContainerEnd> {
+  let isSilent = false;
+  void output.then(() => {
+    isSilent = true;
+  });
+  for (let pauseMs = INSIDE_POLL_MS; ; pauseMs = Math.min(pauseMs * 2, INSIDE_POLL_MS_MAX)) {
+    try {
+      const { sight } = command;
+      // The Engine tells the end seconds later while somebody holds the output.
+      if (sight === "ended") await command.killAll();
+      const code = sight === "runs" ? undefined : await command.look();
+      if (code !== undefined) return exitOf(code);
+    } catch (error) {
+      // While nobody has hung up, the Engine may only be slow.
+      const mayAnswer = error instanceof EngineError && error.isOutage && !isSilent;
+      if (!mayAnswer) return unknownEnd(error);
     }
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return { kind: "unknown", message: `the end of the command could not be learnt: ${reason}` };
+    await (isSilent ? pause(clock, pauseMs) : within(clock, pauseMs, output));
   }
+}
+
+function unknownEnd(error: unknown): ContainerEnd {
+  const reason = error instanceof Error ? error.message : String(error);
+  return { kind: "unknown", message: `the end of the command could not be learnt: ${reason}` };
 }
 
 /** The Engine tells signals as shells do. */

@@ -82,3 +82,13 @@ export const MEMORY_BYTES_MIN: number = 32 * 1024 * 1024;
 /** Pauses before the Engine is asked again whether a command has ended, doubling to the second. */
 export const INSIDE_POLL_MS = 20;
 export const INSIDE_POLL_MS_MAX = 500;
+
+/**
+ * A command inside that has not been started by then is too late, if the Engine is well: a busy host
+ * takes a second. How soon an Engine answers that is well.
+ */
+export const INSIDE_START_MS = 10_000;
+export const WELL_ANSWER_MS = 1_000;
+
+/** A session's command has ended, and its output not: that was let go of by everyone but strangers. */
+export const INSIDE_LAST_OUTPUT_MS = 2_000;

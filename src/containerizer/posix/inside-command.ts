@@ -51,11 +51,11 @@ export function runSibling(
   child.stdin.on("error", () => undefined);
   child.stdin.end(plan);
   return new Promise((resolve, reject) => {
-    let isLate = false;
     const kill = (): void => {
-      isLate = true;
       // It leads a group of its own, which holds whatever it has started.
       if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+      // Who waits for a disk goes only later.
+      resolve({ kind: "timedOut" });
     };
     const cancel =
       spec.timeoutMs === undefined ? () => undefined : clock.schedule(spec.timeoutMs, kill);
@@ -67,8 +67,7 @@ export function runSibling(
     });
     child.once("exit", (code, signal) => {
       cancel();
-      if (isLate) resolve({ kind: "timedOut" });
-      else if (signal === null) resolve({ kind: "exited", code: code ?? 0 });
+      if (signal === null) resolve({ kind: "exited", code: code ?? 0 });
       else resolve({ kind: "signaled", signal: constants.signals[signal] });
     });
   });

@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { chownSync, closeSync, constants as files, openSync } from "node:fs";
 import { constants } from "node:os";
 import type { Readable, Writable } from "node:stream";
+import { brand, type ContainerId } from "../../base/ids.ts";
 import type { OpenTerminal, Terminal } from "../../base/ports.ts";
 import {
   type ContainerEnd,
@@ -18,20 +19,15 @@ import {
 import { HELPER_PATH } from "../keeper/host-tools.ts";
 import { switchWords } from "../keeper/keeper.ts";
 import { AGENT_VARIABLE, CONTAINER_VARIABLE, planText } from "../keeper/launch-plan.ts";
-import { DESTROY_DEADLINE_MS, DESTROY_PAUSE_MS_MIN, LAST_OUTPUT_MS } from "../limits.ts";
+import { LAST_OUTPUT_MS } from "../limits.ts";
 import type { InsideHost } from "./inside-command.ts";
-import { carries } from "./marked-processes.ts";
-import type { ProcessStat } from "./process-stat.ts";
-import { signalProcess } from "./process-table.ts";
+import { INSIDE_VARIABLE, type InsideProcesses } from "./inside-processes.ts";
+import { readProcessStat } from "./process-stat.ts";
 
 export interface InteractiveHost extends InsideHost {
   readonly openTerminal: OpenTerminal | undefined;
-  /** Live processes of the container. */
-  readonly processesOf: () => Promise<readonly ProcessStat[]>;
+  readonly processes: InsideProcesses;
 }
-
-/** In the environment of the command and all it starts. */
-const SESSION_VARIABLE = "ALLOT_SESSION_ID";
 
 /** The other ends of the command's own input, output and errors. */
 const PIPES = { redirections: "<&3 >&4 2>&5 3>&- 4>&- 5>&-", input: 3, output: 4, errors: 5 };
@@ -93,7 +89,7 @@ function startChild(
       PATH: HELPER_PATH,
       [CONTAINER_VARIABLE]: spec.containerId,
       [AGENT_VARIABLE]: mark,
-      [SESSION_VARIABLE]: spec.sessionId,
+      [INSIDE_VARIABLE]: spec.sessionId,
     },
   });
   // A shell that is gone is noticed by its exit; a broken pipe says nothing more.
@@ -118,6 +114,7 @@ function started(child: ChildProcess): Promise<void> {
 class Connected {
   readonly #host: InteractiveHost;
   readonly #spec: InteractiveSpec;
+  readonly #insideId: ContainerId;
   readonly #child: ChildProcess;
   readonly #terminal: Terminal | undefined;
   readonly #input: Writable | undefined;
@@ -131,8 +128,11 @@ class Connected {
   ) {
     this.#host = host;
     this.#spec = spec;
+    this.#insideId = brand<ContainerId>(spec.sessionId);
     this.#child = child;
     this.#terminal = terminal;
+    const first = readProcessStat(child.pid ?? 0);
+    if (first !== undefined) host.processes.begin(this.#insideId, first);
     if (terminal !== undefined) return;
     this.#input = (child.stdio[PIPES.input] as Writable | null | undefined) ?? undefined;
     // Whoever does not read what is written has ended, or is about to.
@@ -151,7 +151,7 @@ class Connected {
       },
       closeInput: () => this.#input?.end(),
       resize: (size) => this.#terminal?.resize(size),
-      signal: (signal) => this.#signal(signal),
+      signal: (signal) => void this.#host.processes.signal(this.#insideId, signal),
     };
   }
 
@@ -177,7 +177,9 @@ class Connected {
         else resolve({ kind: "signaled", signal: constants.signals[signal] });
       });
     });
-    await this.#killAll();
+    const { processes } = this.#host;
+    await processes.end(this.#insideId);
+    processes.forget(this.#insideId);
     await this.#lastOutput();
     this.#terminal?.close();
     this.#input?.destroy();
@@ -190,27 +192,5 @@ class Connected {
     return this.#terminal === undefined
       ? Promise.race([Promise.all(this.#outputEnds), pause])
       : pause;
-  }
-
-  #signal(signal: number): void {
-    void this.#processes().then((processes) => {
-      for (const stat of processes) signalProcess(stat, signal, "process");
-    });
-  }
-
-  async #killAll(): Promise<void> {
-    const { clock } = this.#host;
-    const deadlineMs = clock.monotonicMs() + DESTROY_DEADLINE_MS;
-    for (;;) {
-      const processes = await this.#processes();
-      if (processes.length === 0 || clock.monotonicMs() > deadlineMs) return;
-      for (const stat of processes) signalProcess(stat, "SIGKILL", "process");
-      await new Promise<void>((wake) => clock.schedule(DESTROY_PAUSE_MS_MIN, wake));
-    }
-  }
-
-  async #processes(): Promise<readonly ProcessStat[]> {
-    const mark = `${SESSION_VARIABLE}=${this.#spec.sessionId}`;
-    return (await this.#host.processesOf()).filter(({ pid }) => carries(pid, mark));
   }
 }

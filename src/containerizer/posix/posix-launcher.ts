@@ -13,7 +13,7 @@ import {
 } from "../launcher.ts";
 import { DESTROY_DEADLINE_MS, DESTROY_PAUSE_MS_MAX, DESTROY_PAUSE_MS_MIN } from "../limits.ts";
 import { isDead, type ProcessStat } from "./process-stat.ts";
-import { ProcessTable, signalProcess } from "./process-table.ts";
+import { markedContainer, ProcessTable, signalProcess } from "./process-table.ts";
 import { Slices } from "./slices.ts";
 
 export class PosixLauncher implements Launcher {
@@ -26,7 +26,11 @@ export class PosixLauncher implements Launcher {
     const { clock, mark, tracked } = context;
     this.#context = context;
     this.#slices = new Slices(clock);
-    this.#table = new ProcessTable({ clock, mark, containers: tracked });
+    this.#table = new ProcessTable({
+      clock,
+      markedId: (environment) => markedContainer(environment, mark),
+      containers: tracked,
+    });
   }
 
   open(): Promise<void> {

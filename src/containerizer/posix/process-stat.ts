@@ -4,6 +4,8 @@ import { isAbsence } from "../system-errors.ts";
 
 export interface ProcessStat {
   readonly pid: number;
+  /** Of its program, shortened; a process may give itself another. */
+  readonly name: string;
   readonly state: string;
   readonly parentPid: number;
   readonly groupId: number;
@@ -41,6 +43,7 @@ export function parseProcessStat(line: string): ProcessStat | undefined {
   if (nameEnd < 0 || !Number.isSafeInteger(pid) || !Number.isSafeInteger(at(22))) return undefined;
   return {
     pid,
+    name: line.slice(line.indexOf("(") + 1, nameEnd),
     state: fields[0] ?? "?",
     parentPid: at(4),
     groupId: at(5),

@@ -18,8 +18,11 @@ import { Slices } from "./slices.ts";
 
 export interface ProcessTableOptions {
   readonly clock: Clock;
-  /** Value of our mark: processes with another one are another agent's. */
-  readonly mark: string;
+  /**
+   * The container that an environment (its bytes as in /proc/<pid>/environ) names, or undefined:
+   * whoever has that in its environment belongs there, with all that it starts.
+   */
+  readonly markedId: (environment: Uint8Array) => ContainerId | undefined;
   /** The containers there are at the moment of the call. */
   readonly containers: () => Iterable<TrackedContainer>;
 }
@@ -30,6 +33,7 @@ export type ProcessesByContainer = ReadonlyMap<ContainerId, readonly ProcessStat
 /** What is known of a process beyond its stat line. */
 interface Memory {
   readonly startTicks: number;
+  name: string;
   /** False while its environment could not be read for good (it was just starting a program). */
   isMarkRead: boolean;
   markedId: ContainerId | undefined;
@@ -99,24 +103,28 @@ export class ProcessTable {
 
   #remember(stat: ProcessStat): Memory {
     const old = this.#memories.get(stat.pid);
-    const memory =
+    const memory: Memory =
       old?.startTicks === stat.startTicks
         ? old
         : {
             startTicks: stat.startTicks,
+            name: stat.name,
             isMarkRead: false,
             markedId: undefined,
             containerId: undefined,
           };
-    if (memory.isMarkRead) return memory;
     // A process of ours has the mark from its first moment, and a stranger never gets it: one
-    // reading is enough, unless it fell into the instant in which a program is being replaced.
+    // reading is enough, unless it fell into the instant in which a program is being replaced, or
+    // before what prepares a container (runc) has made way for the program.
+    if (memory.name !== stat.name && memory.markedId === undefined) memory.isMarkRead = false;
+    memory.name = stat.name;
+    if (memory.isMarkRead) return memory;
     const environment = readEnvironment(stat.pid);
     if (environment === "forbidden") {
       memory.isMarkRead = true;
     } else if (environment.length > 0) {
       memory.isMarkRead = true;
-      memory.markedId = markedContainer(environment, this.#options.mark);
+      memory.markedId = this.#options.markedId(environment);
     }
     return memory;
   }
@@ -146,13 +154,14 @@ export function signalProcess(
 
 /** Container of the agent with this mark, from the `name=value` strings of an environment. */
 export function markedContainer(environment: Uint8Array, mark: string): ContainerId | undefined {
-  const text = Buffer.from(environment.buffer, environment.byteOffset, environment.byteLength);
-  if (variable(text, AGENT_VARIABLE) !== mark) return undefined;
-  const containerId = variable(text, CONTAINER_VARIABLE);
+  if (variableIn(environment, AGENT_VARIABLE) !== mark) return undefined;
+  const containerId = variableIn(environment, CONTAINER_VARIABLE);
   return containerId === undefined ? undefined : brand<ContainerId>(containerId);
 }
 
-function variable(environment: Buffer, name: string): string | undefined {
+/** Value of a variable among the `name=value` strings of an environment. */
+export function variableIn(bytes: Uint8Array, name: string): string | undefined {
+  const environment = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const key = `${name}=`;
   let start = environment.indexOf(key);
   while (start > 0 && environment[start - 1] !== 0) start = environment.indexOf(key, start + 1);

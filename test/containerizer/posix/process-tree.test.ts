@@ -29,6 +29,7 @@ function table(...rows: readonly Row[]): Map<number, ScannedProcess> {
     rows.map((row) => {
       const stat: ProcessStat = {
         pid: row.pid,
+        name: "sh",
         state: "S",
         parentPid: row.parent ?? 1,
         groupId: row.session ?? row.pid,
