@@ -63,6 +63,8 @@ export interface ContainerSpec {
   readonly rootfs?: ContainerRootfs | undefined;
   /** What those of `container.volumes` hold that are images, by their places in that list. */
   readonly imageVolumes?: ReadonlyMap<number, ImageVolume> | undefined;
+  /** Where what it writes into its root and these volumes is. */
+  readonly written?: readonly WrittenFolder[] | undefined;
   /** Whose container it is, for people who find it elsewhere. */
   readonly origin?: ContainerOrigin | undefined;
 }
@@ -77,8 +79,14 @@ export interface ContainerRootfs {
   readonly sandboxPath: string;
   /** Working folder of the command in it; the sandbox when left out. */
   readonly workingDirectory?: string | undefined;
-  /** Folder of the host with what is written in it; left out where that stands among the image's. */
-  readonly writtenPath?: string | undefined;
+}
+
+/** A folder of the host that holds what one container writes outside its sandbox. */
+export interface WrittenFolder {
+  /** Absolute. */
+  readonly path: string;
+  /** What it held before: the image's, and not the container's. */
+  readonly imageBytes: number;
 }
 
 /** Containers around which there is one that has no process, as the tasks of a default executor. */
@@ -244,8 +252,10 @@ export interface KnownContainer {
   readonly directory: string;
   /** As in `ContainerSpec`: says which containerizer it is for. */
   readonly container?: ContainerInfo | undefined;
-  /** As in `ContainerRootfs`. */
-  readonly writtenPath?: string | undefined;
+  /** As in `ContainerSpec`. */
+  readonly parentId?: ContainerId | undefined;
+  /** As in `ContainerSpec`. */
+  readonly written?: readonly WrittenFolder[] | undefined;
 }
 
 export interface RecoveredContainers {

@@ -61,6 +61,8 @@ export const SECRET_BYTES_MAX = 65_536;
 export const WALKS_AT_ONCE = 1;
 /** After each walk, so that a thousand sandboxes take no more than 20 processes a second. */
 export const WALK_PAUSE_MS = 50;
+/** Millions of files on a disk that turns are walked through in minutes; the next one waits for it. */
+export const WALK_DEADLINE_MS = 600_000;
 
 /** A plugin that asks a server for an address waits for seconds; a longer one hangs. */
 export const CNI_DEADLINE_MS = 60_000;

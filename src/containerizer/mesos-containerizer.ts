@@ -250,8 +250,7 @@ export class MesosContainerizer implements Containerizer {
       known.map(({ containerId }) => this.#adopt(containerId, bootId)),
     );
     const found = known.map((one) => {
-      const writtenPath = this.#records.rootfsOf(one.containerId)?.writtenPath;
-      return { ...one, writtenPath };
+      return { ...one, written: this.#records.writtenOf(one.containerId) };
     });
     for (const isolator of this.#isolators) await isolator.recover(found);
     for (const { container, record } of adopted) {

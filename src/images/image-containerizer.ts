@@ -23,6 +23,7 @@ import {
   type LaunchedContainer,
   type RecoveredContainers,
   type ResourceLimits,
+  type WrittenFolder,
 } from "../containerizer/containerizer.ts";
 import { decodeBase64 } from "../protocol/base64.ts";
 import type { ContainerStatus, Image, Resource, Secret } from "../protocol/v1/types.ts";
@@ -155,18 +156,20 @@ export class ImageContainerizer implements Containerizer {
     const { containerId, container } = spec;
     const { provisioner } = this.#options;
     const imageVolumes = new Map<number, ImageVolume>();
+    const written: WrittenFolder[] = [];
     for (const [index, { image }] of (container?.volumes ?? []).entries()) {
       if (image === undefined) continue;
       const held = await this.#pull(image, signal);
       try {
         const root = await provisioner.provisionVolume(containerId, index, held, signal);
         imageVolumes.set(index, root);
+        written.push(...root.written);
       } finally {
         // From now on the container's own record keeps the layers.
         held.release();
       }
     }
-    const ready = { ...spec, imageVolumes };
+    const ready = { ...spec, imageVolumes, written };
     const image = container?.mesos?.image;
     return image === undefined ? ready : await this.#provisionRoot(ready, image, signal);
   }
@@ -191,8 +194,11 @@ export class ImageContainerizer implements Containerizer {
     try {
       const root = await provisioner.provision(spec.containerId, held, signal);
       const { workingDirectory } = held.runtime;
-      const rootfs = { ...root, sandboxPath };
-      if (!isRuntimeHonoured) return { ...spec, ...sandboxSeen(spec, sandboxPath), rootfs };
+      const rootfs = { path: root.path, setup: root.setup, sandboxPath };
+      const written = [...(spec.written ?? []), ...root.written];
+      if (!isRuntimeHonoured) {
+        return { ...spec, ...sandboxSeen(spec, sandboxPath), rootfs, written };
+      }
       const command = commandInImage(spec.command, held.runtime);
       if (!command.ok) throw new ImageError(command.error.message);
       const { environment } = sandboxSeen(spec, sandboxPath);
@@ -200,6 +206,7 @@ export class ImageContainerizer implements Containerizer {
         ...spec,
         command: command.value,
         environment: environmentInImage(environment, spec.command, held.runtime),
+        written,
         rootfs: {
           ...rootfs,
           ...(workingDirectory === undefined

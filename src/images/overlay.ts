@@ -36,8 +36,8 @@ export interface Overlay {
   readonly root: string;
   /** A line of shell that mounts it. */
   readonly line: string;
-  /** Folder with what is written in it, absolute. */
-  readonly upper: string;
+  /** Folders that hold what is written in it, absolute. */
+  readonly written: readonly string[];
 }
 
 /** Lays out everything in the container's folder. Errors: `ImageError`, those of the system. */
@@ -45,9 +45,8 @@ export async function prepareOverlay(
   folder: string,
   layers: readonly UnpackedLayer[],
 ): Promise<Overlay> {
-  const root = join(folder, "root");
-  for (const name of ["root", "upper", "work", "l"]) mkdirSync(join(folder, name));
-  const upper = join(folder, "upper");
+  const [root, upper, work] = [join(folder, "root"), join(folder, "upper"), join(folder, "work")];
+  for (const made of [root, upper, work, join(folder, "l")]) mkdirSync(made);
   dressRoot(upper, layers.at(-1));
   const lowers: string[] = [];
   for (const [index, layer] of layers.entries()) {
@@ -66,7 +65,7 @@ export async function prepareOverlay(
   if (mount === undefined) throw new ImageError("the program mount is missing: install util-linux");
   const variables = Object.entries(MOUNT_ENVIRONMENT).map(([name, value]) => `${name}=${value}`);
   const words = [...variables, mount, "-t", "overlay", "-o", options, "overlay", "root"];
-  return { root, upper, line: `(cd ${quote(folder)} && ${words.join(" ")})` };
+  return { root, written: [upper, work], line: `(cd ${quote(folder)} && ${words.join(" ")})` };
 }
 
 /** Mounts it on the host, for a moment. */

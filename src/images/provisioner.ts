@@ -7,6 +7,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { WrittenFolder } from "../containerizer/containerizer.ts";
+import { bytesBelow } from "../containerizer/disk-walk.ts";
 import { Answer } from "../containerizer/docker/answer.ts";
 import { runHelper } from "../fetcher/helper-process.ts";
 import type { CopyJob, UnpackedLayer } from "./helper-jobs.ts";
@@ -30,8 +32,7 @@ export interface ProvisionedRoot {
   readonly path: string;
   /** Lines of shell that put it there in the container's own namespaces. */
   readonly setup: readonly string[];
-  /** As in `ContainerRootfs`. */
-  readonly writtenPath?: string;
+  readonly written: readonly WrittenFolder[];
 }
 
 const RECORD = "image.json";
@@ -53,10 +54,9 @@ export class Provisioner {
     image: StoredImage,
     signal: AbortSignal,
   ): Promise<ProvisionedRoot> {
-    const { path, overlay } = await this.#make(containerId, image, signal);
-    if (overlay === undefined) return { path, setup: [] };
-    await mountHere(overlay);
-    return { path, setup: [overlay.line], writtenPath: overlay.upper };
+    const { overlay, ...root } = await this.#make(containerId, image, signal);
+    if (overlay !== undefined) await mountHere(overlay);
+    return root;
   }
 
   /** The same for a volume of the container, which nobody looks into on the host. */
@@ -67,15 +67,15 @@ export class Provisioner {
     signal: AbortSignal,
   ): Promise<ProvisionedRoot> {
     const name = `${containerId}${VOLUME_MARK}${index}`;
-    const { path, overlay } = await this.#make(name, image, signal);
-    return { path, setup: overlay === undefined ? [] : [overlay.line] };
+    const { path, setup, written } = await this.#make(name, image, signal);
+    return { path, setup, written };
   }
 
   async #make(
     name: string,
     image: StoredImage,
     signal: AbortSignal,
-  ): Promise<{ readonly path: string; readonly overlay: Overlay | undefined }> {
+  ): Promise<ProvisionedRoot & { readonly overlay: Overlay | undefined }> {
     const { backend } = this.#options;
     const folder = this.#folderOf(name);
     mkdirSync(folder, { mode: 0o700 });
@@ -86,10 +86,13 @@ export class Provisioner {
       const path = join(folder, "root");
       mkdirSync(path, { mode: 0o755 });
       await this.#copy({ kind: "copy", folder: path, layers }, signal);
-      return { path, overlay: undefined };
+      const imageBytes = await bytesBelow([path]);
+      if (imageBytes === undefined) throw new ImageError("The program du cannot measure the image");
+      return { path, setup: [], written: [{ path, imageBytes }], overlay: undefined };
     }
     const overlay = await prepareOverlay(folder, layers);
-    return { path: overlay.root, overlay };
+    const written = overlay.written.map((one) => ({ path: one, imageBytes: 0 }));
+    return { path: overlay.root, setup: [overlay.line], written, overlay };
   }
 
   /** Nothing more has to be done in the root from the host. Safe to repeat. */

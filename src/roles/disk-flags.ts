@@ -10,7 +10,7 @@ import type { Isolation } from "../containerizer/native/isolation.ts";
 import { XfsIsolator } from "../containerizer/native/xfs-isolator.ts";
 import { xfsMountOf } from "../containerizer/native/xfs-mount.ts";
 import { type ProjectRange, XfsProjects } from "../containerizer/native/xfs-projects.ts";
-import { XfsQuota } from "../containerizer/native/xfs-quota.ts";
+import { XfsQuotas } from "../containerizer/native/xfs-quota.ts";
 import type { RoleContext } from "./role-context.ts";
 
 const RANGE = "xfs_project_range";
@@ -42,21 +42,22 @@ export function diskIsolators(
     const message = `--${KILL} needs disk/xfs in --isolation and --enforce_container_disk_quota`;
     return refuse("invalid", message, KILL);
   }
-  if (isWalked) return ok([new DiskIsolator({ intervalMs, isEnforced, clock, log })]);
+  if (isWalked) return ok([new DiskIsolator({ workDir, intervalMs, isEnforced, clock, log })]);
   if (!isXfs) return ok([]);
   mkdirSync(workDir, { recursive: true, mode: 0o755 });
-  const quota = xfsQuota(realpathSync(workDir));
-  if (!quota.ok) {
-    return refuse("invalid", `--isolation=disk/xfs: ${quota.error.message}`, "isolation");
+  const quotas = xfsQuotas(workDir);
+  if (!quotas.ok) {
+    return refuse("invalid", `--isolation=disk/xfs: ${quotas.error.message}`, "isolation");
   }
   const headroomBytes = isKilling
     ? (flags.sizeBytes("xfs_quota_headroom") ?? 10 * 2 ** 20)
     : undefined;
   return ok([
     new XfsIsolator({
-      quota: quota.value,
+      quotaOf: (folder) => quotas.value.of(folder),
       projects: new XfsProjects(join(workDir, "agent", "xfs-projects"), range.value),
       range: range.value,
+      workDir,
       isEnforced,
       headroomBytes,
       intervalMs,
@@ -66,12 +67,13 @@ export function diskIsolators(
   ]);
 }
 
-function xfsQuota(workDir: string): Result<XfsQuota> {
+function xfsQuotas(workDir: string): Result<XfsQuotas> {
   if (process.getuid?.() !== 0) return refuse("invalid", "the agent is not root");
   const program = findProgram("xfs_quota");
   if (program === undefined) return refuse("invalid", "xfs_quota is missing: install xfsprogs");
-  const mount = xfsMountOf(readFileSync("/proc/self/mountinfo", "utf8"), workDir);
-  return mount.ok ? ok(new XfsQuota(program, mount.value)) : mount;
+  const mountinfo = readFileSync("/proc/self/mountinfo", "utf8");
+  const mount = xfsMountOf(mountinfo, realpathSync(workDir));
+  return mount.ok ? ok(new XfsQuotas(program)) : mount;
 }
 
 /** `[5000-10000]` */

@@ -3,7 +3,11 @@ import { mkdirSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import type { Log } from "../../src/base/ports.ts";
-import type { Containerizer, ContainerSpec } from "../../src/containerizer/containerizer.ts";
+import type {
+  Containerizer,
+  ContainerSpec,
+  Isolator,
+} from "../../src/containerizer/containerizer.ts";
 import { ImageCollector } from "../../src/images/image-collector.ts";
 import { ImageContainerizer } from "../../src/images/image-containerizer.ts";
 import {
@@ -30,6 +34,7 @@ export interface ImageSceneOptions extends Partial<ImagePullerOptions> {
   readonly cgroupRoot?: string;
   readonly backend?: Backend;
   readonly isRuntimeHonoured?: boolean;
+  readonly isolators?: readonly Isolator[];
 }
 
 export interface ImageScene {
@@ -84,7 +89,7 @@ export function imageScene(registry: string, options: ImageSceneOptions = {}): I
   });
   const inner = nativeIn(root, {
     cgroups: { root: options.cgroupRoot ?? newCgroupRoot() },
-    isolators: [new SettleIsolator(provisioner)],
+    isolators: [...(options.isolators ?? []), new SettleIsolator(provisioner)],
   });
   const containerizer = new ImageContainerizer({
     inner,

@@ -190,10 +190,11 @@ export class AgentRuntime {
         directory,
         container: executor.container,
       })),
-      ...found.containers.map(({ containerId, directory, container }) => ({
+      ...found.containers.map(({ containerId, directory, container, parentId }) => ({
         containerId,
         directory,
         container,
+        parentId,
       })),
     ]);
     if (orphans.length > 0) {

@@ -59,9 +59,10 @@ export function runHelper(
   file: string,
   args: readonly string[],
   folder: string = "/",
+  deadlineMs: number = HELPER_DEADLINE_MS,
 ): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const options = { timeout: HELPER_DEADLINE_MS, env: { PATH: HELPER_PATH }, cwd: folder };
+    const options = { timeout: deadlineMs, env: { PATH: HELPER_PATH }, cwd: folder };
     execFile(file, [...args], options, (error, stdout) => {
       resolve(error === null ? String(stdout) : undefined);
     });

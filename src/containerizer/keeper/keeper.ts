@@ -9,7 +9,12 @@ import type { ContainerId } from "../../base/ids.ts";
 import type { Clock } from "../../base/ports.ts";
 import { excerpt } from "../../base/text.ts";
 import type { CommandInfo } from "../../protocol/v1/types.ts";
-import { ContainerizerError, type ContainerRootfs, type HostUser } from "../containerizer.ts";
+import {
+  ContainerizerError,
+  type ContainerRootfs,
+  type HostUser,
+  type WrittenFolder,
+} from "../containerizer.ts";
 import type { Placement } from "../launcher.ts";
 import { LAST_WORDS_MS, LAUNCH_DEADLINE_MS, WORDS_LENGTH_MAX } from "../limits.ts";
 import type { HeldFolder } from "../posix/held-folder.ts";
@@ -42,6 +47,7 @@ export interface KeeperSpec {
   readonly kept: Readonly<Record<string, string>>;
   /** Where the command sees a root of its own, with tools in it; only with namespaces. */
   readonly rootfs?: ContainerRootfs | undefined;
+  readonly written?: readonly WrittenFolder[] | undefined;
 }
 
 /** A keeper that has opened the sandbox and waits for its order. */
@@ -93,6 +99,7 @@ export class Keepers {
       plan: planText({ ...spec, tools: inner }),
       setup: spec.setup,
       rootfs: spec.rootfs,
+      written: spec.written ?? [],
       privileges: spec.privileges,
       seccomp: spec.seccomp,
       kept: spec.kept,

@@ -1,6 +1,6 @@
 /**
  * What a keeper leaves on disk below the runtime folder, and how it is read:
- * `containers/<id>/{agent,plan,setup,rootfs,confinement,seccomp,kept-*,keeper,task,note,outcome}`
+ * `containers/<id>/{agent,plan,setup,rootfs,written,confinement,seccomp,kept-*,keeper,task,note,outcome}`
  * while the container exists and `exits/<id>`, one line that is written when the command has ended or will never start. Files that
  * are written at the end are there from the beginning, full of blanks, so that a disk without room
  * takes the word of a keeper all the same.
@@ -19,7 +19,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ContainerId } from "../../base/ids.ts";
 import { brand } from "../../base/ids.ts";
-import type { ContainerEnd, ContainerRootfs, Limitation } from "../containerizer.ts";
+import type { ContainerEnd, ContainerRootfs, Limitation, WrittenFolder } from "../containerizer.ts";
 import { parseProcessStat } from "../posix/process-stat.ts";
 import { isAbsence } from "../system-errors.ts";
 
@@ -53,6 +53,7 @@ export interface Confinement {
 
 const SECCOMP = "seccomp";
 const LIMITATION = "limitation";
+const WRITTEN = "written";
 
 /** More than a keeper ever writes over them. */
 const BLANKS = " ".repeat(256);
@@ -85,6 +86,7 @@ export class KeeperRecords {
       plan,
       setup,
       rootfs,
+      written,
       privileges,
       seccomp,
       kept,
@@ -92,6 +94,7 @@ export class KeeperRecords {
       readonly plan: string;
       readonly setup: readonly string[];
       readonly rootfs: ContainerRootfs | undefined;
+      readonly written: readonly WrittenFolder[];
       readonly privileges: readonly string[];
       readonly seccomp: Uint8Array | undefined;
       readonly kept: Readonly<Record<string, string>>;
@@ -112,20 +115,26 @@ export class KeeperRecords {
       writeFileSync(join(folder, `kept-${name}`), text);
     }
     if (rootfs !== undefined) {
-      const { path, sandboxPath, workingDirectory, writtenPath = "" } = rootfs;
-      const parts = [path, workingDirectory ?? sandboxPath, writtenPath];
-      writeFileSync(join(folder, "rootfs"), parts.join("\0"));
+      const { path, sandboxPath, workingDirectory } = rootfs;
+      writeFileSync(join(folder, "rootfs"), [path, workingDirectory ?? sandboxPath].join("\0"));
     }
+    if (written.length > 0) writeFileSync(join(folder, WRITTEN), JSON.stringify(written));
     renameSync(folder, this.folderOf(containerId));
     writeFileSync(join(this.exitsFolder, containerId), BLANKS);
   }
 
   /** The root of its own that a container was given; its working folder stands for the sandbox. */
   rootfsOf(containerId: ContainerId): ContainerRootfs | undefined {
-    const [path, sandboxPath, writtenPath = ""] =
+    const [path, sandboxPath] =
       readText(join(this.folderOf(containerId), "rootfs"))?.split("\0") ?? [];
     if (path === undefined || sandboxPath === undefined) return undefined;
-    return { path, sandboxPath, ...(writtenPath === "" ? {} : { writtenPath }) };
+    return { path, sandboxPath };
+  }
+
+  /** As the container was launched with. */
+  writtenOf(containerId: ContainerId): readonly WrittenFolder[] {
+    const text = readText(join(this.folderOf(containerId), WRITTEN));
+    return text === undefined ? [] : (JSON.parse(text) as readonly WrittenFolder[]);
   }
 
   confinementOf(containerId: ContainerId): Confinement {

@@ -1,7 +1,8 @@
 /**
- * The isolator `disk/du`: walks what containers that asked for disk have written, in their sandboxes
- * and in roots of their own that lie over an image, from time to time and, if told to, ends those
- * that hold more than that. Mesos runs du in the same way. Source: semantics 7.13, 7.14.
+ * The isolator `disk/du`: walks from time to time through what containers hold that asked for disk
+ * (their sandboxes, with what they have written into roots of their own and other images, and their
+ * persistent volumes) and, if told to, ends those that hold more than that. Mesos runs du in the same
+ * way. Source: semantics 7.13, 7.14.
  */
 import type { ContainerId } from "../../base/ids.ts";
 import type { Clock, Log } from "../../base/ports.ts";
@@ -12,14 +13,24 @@ import type {
   Limitation,
   Preparation,
   ResourceLimits,
+  WrittenFolder,
 } from "../containerizer.ts";
-import { runHelper } from "../keeper/host-tools.ts";
+import { bytesBelow } from "../disk-walk.ts";
 import { WALK_PAUSE_MS, WALKS_AT_ONCE } from "../limits.ts";
 import { TurnQueue } from "../turn-queue.ts";
+import {
+  type DiskShare,
+  excessOf,
+  quotaBytes,
+  statisticsOf,
+  type VolumeShare,
+  volumeShares,
+} from "./disk-shares.ts";
 import { IsolatorBase, NO_PREPARATION } from "./isolator-base.ts";
-import { findPrograms } from "./programs.ts";
 
 export interface DiskIsolatorOptions {
+  /** `--work_dir`, where persistent volumes are. */
+  readonly workDir: string;
   /** `--container_disk_watch_interval` */
   readonly intervalMs: number;
   /** `--enforce_container_disk_quota` */
@@ -29,9 +40,15 @@ export interface DiskIsolatorOptions {
 }
 
 interface Measured {
-  readonly folders: readonly string[];
-  resources: readonly Resource[];
+  readonly directory: string;
+  readonly parentId: ContainerId | undefined;
+  readonly written: readonly WrittenFolder[];
+  /** Of the sandbox; undefined where nobody said how much there may be. */
+  share: DiskShare | undefined;
+  volumes: readonly VolumeShare[];
   usedBytes: number | undefined;
+  /** By their paths. */
+  readonly usedOfVolumes: Map<string, number>;
 }
 
 export class DiskIsolator extends IsolatorBase {
@@ -45,8 +62,8 @@ export class DiskIsolator extends IsolatorBase {
     this.#options = options;
   }
 
-  prepare({ containerId, directory, rootfs, resources }: ContainerSpec): Promise<Preparation> {
-    this.#add({ containerId, directory, writtenPath: rootfs?.writtenPath }, resources);
+  prepare(spec: ContainerSpec): Promise<Preparation> {
+    this.#add(spec, spec.resources);
     return Promise.resolve(NO_PREPARATION);
   }
 
@@ -61,17 +78,22 @@ export class DiskIsolator extends IsolatorBase {
     _limits: ResourceLimits,
   ): Promise<void> {
     const measured = this.#measured.get(containerId);
-    if (measured !== undefined) measured.resources = resources;
+    if (measured !== undefined) Object.assign(measured, this.#sharesOf(resources));
     return Promise.resolve();
   }
 
   override usage(containerId: ContainerId): Promise<Partial<ResourceStatistics>> {
     const measured = this.#measured.get(containerId);
-    if (measured?.usedBytes === undefined) return Promise.resolve({});
-    const limit = quotaBytes(measured.resources);
+    if (measured === undefined) return Promise.resolve({});
+    const { share, volumes, usedBytes, usedOfVolumes } = measured;
+    const disks = volumes.map(({ path, disk, quotaBytes: limit }) =>
+      statisticsOf(disk, limit, usedOfVolumes.get(path)),
+    );
+    if (share !== undefined) disks.push(statisticsOf(undefined, share.quotaBytes, usedBytes));
     return Promise.resolve({
-      disk_used_bytes: measured.usedBytes,
-      ...(limit === undefined ? {} : { disk_limit_bytes: limit }),
+      ...(share === undefined ? {} : { disk_limit_bytes: share.quotaBytes }),
+      ...(share === undefined || usedBytes === undefined ? {} : { disk_used_bytes: usedBytes }),
+      ...(disks.length === 0 ? {} : { disk_statistics: disks }),
     });
   }
 
@@ -103,61 +125,81 @@ export class DiskIsolator extends IsolatorBase {
   }
 
   #add(
-    { containerId, directory, writtenPath }: KnownContainer,
+    { containerId, directory, parentId, written = [] }: KnownContainer,
     resources: readonly Resource[],
   ): void {
-    const folders = writtenPath === undefined ? [directory] : [directory, writtenPath];
-    this.#measured.set(containerId, { folders, resources, usedBytes: undefined });
+    this.#measured.set(containerId, {
+      directory,
+      parentId,
+      written,
+      ...this.#sharesOf(resources),
+      usedBytes: undefined,
+      usedOfVolumes: new Map(),
+    });
+  }
+
+  #sharesOf(resources: readonly Resource[]): Pick<Measured, "share" | "volumes"> {
+    const quota = quotaBytes(resources);
+    return {
+      share: quota === undefined ? undefined : { quotaBytes: quota, disk: undefined },
+      volumes: volumeShares(this.#options.workDir, resources),
+    };
   }
 
   /** Returns what to end the container for. */
   async #measure(containerId: ContainerId): Promise<Limitation | undefined> {
     const measured = this.#measured.get(containerId);
+    if (measured === undefined) return undefined;
     // A walk costs a process: it is made where somebody said how much there may be.
-    if (measured === undefined || quotaBytes(measured.resources) === undefined) return undefined;
-    const used = await this.#walk(measured.folders);
-    // What could not be walked through, since it changed or ended meanwhile, is measured next time.
-    if (used === undefined) return undefined;
-    measured.usedBytes = used;
-    const quota = quotaBytes(measured.resources);
-    if (quota === undefined || used <= quota) return undefined;
-    return diskExceeded(used, quota);
+    const limitations =
+      measured.share === undefined ? [] : [await this.#measureSandbox(containerId, measured)];
+    for (const { path } of measured.volumes) {
+      limitations.push(await this.#measureVolume(path, measured));
+    }
+    return limitations.find((limitation) => limitation !== undefined);
   }
 
-  /** Bytes on their file systems below the folders; what is mounted in them counts elsewhere. */
+  async #measureSandbox(
+    containerId: ContainerId,
+    measured: Measured,
+  ): Promise<Limitation | undefined> {
+    const written = this.#writtenIn(containerId);
+    const found = await this.#walk([measured.directory, ...written.map(({ path }) => path)]);
+    // What could not be walked through is measured next time.
+    if (found === undefined) return undefined;
+    const ofImages = written.reduce((sum, { imageBytes }) => sum + imageBytes, 0);
+    measured.usedBytes = Math.max(0, found - ofImages);
+    return measured.share === undefined ? undefined : excessOf(measured.share, measured.usedBytes);
+  }
+
+  async #measureVolume(path: string, measured: Measured): Promise<Limitation | undefined> {
+    // The slash leads to the folder where an operator put a link in its place.
+    const used = await this.#walk([`${path}/`]);
+    const share = measured.volumes.find((one) => one.path === path);
+    if (used === undefined || share === undefined) return undefined;
+    measured.usedOfVolumes.set(path, used);
+    return share.isWhole ? undefined : excessOf(share, used);
+  }
+
+  /** By the container and all that is nested in it, whose sandboxes are in its own. */
+  #writtenIn(containerId: ContainerId): readonly WrittenFolder[] {
+    return [...this.#measured].flatMap(([id, { written }]) =>
+      written.length > 0 && this.#isWithin(id, containerId) ? written : [],
+    );
+  }
+
+  #isWithin(containerId: ContainerId, around: ContainerId): boolean {
+    let id: ContainerId | undefined = containerId;
+    while (id !== undefined && id !== around) id = this.#measured.get(id)?.parentId;
+    return id === around;
+  }
+
   #walk(folders: readonly string[]): Promise<number | undefined> {
-    const { du } = findPrograms();
-    if (du === undefined) return Promise.resolve(undefined);
     return this.#walks.run(async () => {
-      const output = await runHelper(du, ["-k", "-s", "-x", "--", ...folders]);
+      const found = await bytesBelow(folders);
       const { clock } = this.#options;
       await new Promise<void>((wake) => clock.schedule(WALK_PAUSE_MS, wake));
-      const sizes = [...(output ?? "").matchAll(/^(\d+)\t/gm)].map(([, size]) => Number(size));
-      if (sizes.length < folders.length) return undefined;
-      return sizes.reduce((sum, kilobytes) => sum + kilobytes * 1024, 0);
+      return found;
     });
   }
-}
-
-/** Both in bytes. */
-export function diskExceeded(used: number, quota: number): Limitation {
-  return {
-    reason: "REASON_CONTAINER_LIMITATION_DISK",
-    message: `Disk usage (${megabytes(used)}MB) exceeds quota (${megabytes(quota)}MB)`,
-    resources: [{ name: "disk", type: "SCALAR", scalar: { value: megabytes(used) } }],
-  };
-}
-
-/** Disk of the sandbox: what is neither a volume nor on a disk of its own. */
-export function quotaBytes(resources: readonly Resource[]): number | undefined {
-  const own = resources.filter(({ name, disk }) => {
-    return name === "disk" && disk?.persistence === undefined && disk?.source === undefined;
-  });
-  if (own.length === 0) return undefined;
-  const total = own.reduce((sum, resource) => sum + (resource.scalar?.value ?? 0), 0);
-  return Math.round(total * 1024 * 1024);
-}
-
-function megabytes(bytes: number): number {
-  return Math.round((bytes / (1024 * 1024)) * 1000) / 1000;
 }

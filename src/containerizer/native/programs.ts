@@ -1,14 +1,13 @@
 /** The host's programs that namespaces, mounts and limits of processes are made with. */
 import { findProgram } from "../keeper/host-tools.ts";
 
-/** Paths; undefined for what the host has not. All but du are in util-linux. */
+/** Paths; undefined for what the host has not. All are in util-linux. */
 export interface Programs {
   readonly unshare: string | undefined;
   readonly nsenter: string | undefined;
   readonly mount: string | undefined;
   readonly prlimit: string | undefined;
   readonly setpriv: string | undefined;
-  readonly du: string | undefined;
 }
 
 export function findPrograms(): Programs {
@@ -18,6 +17,5 @@ export function findPrograms(): Programs {
     mount: findProgram("mount"),
     prlimit: findProgram("prlimit"),
     setpriv: findProgram("setpriv"),
-    du: findProgram("du"),
   };
 }

@@ -1,30 +1,46 @@
 /**
- * The isolator `disk/xfs`: the file system counts what each sandbox holds and, if told to, takes no
- * more than it may. One look at all projects serves all containers. Source: semantics 7.14; Mesos'
- * docs/isolators/disk-xfs.
+ * The isolator `disk/xfs`: the file system counts what each sandbox holds, with what its container has
+ * written into a root of its own and other images, and what each persistent volume holds, and, if told
+ * to, takes no more than it may. One look at all projects serves all containers. Source: semantics 7.13,
+ * 7.14; Mesos' docs/isolators/disk-xfs.
  */
+import { statfs } from "node:fs/promises";
 import type { ContainerId } from "../../base/ids.ts";
 import type { Clock, Log } from "../../base/ports.ts";
-import type { Resource } from "../../protocol/v1/types.ts";
+import type { DiskStatistics, Resource } from "../../protocol/v1/types.ts";
 import type {
   ContainerSpec,
   ContainerUsage,
   KnownContainer,
   Limitation,
   Preparation,
+  WrittenFolder,
 } from "../containerizer.ts";
 import { RELEASED_AT_ONCE } from "../limits.ts";
+import { Slices } from "../posix/slices.ts";
 import { TurnQueue } from "../turn-queue.ts";
-import { diskExceeded, quotaBytes } from "./disk-isolator.ts";
+import {
+  excessOf,
+  quotaBytes,
+  statisticsOf,
+  type VolumeShare,
+  volumeShares,
+} from "./disk-shares.ts";
 import { IsolatorBase, NO_PREPARATION } from "./isolator-base.ts";
 import type { ProjectRange, XfsProjects } from "./xfs-projects.ts";
 import type { ProjectUsage, XfsQuota } from "./xfs-quota.ts";
 
+type Quota = Pick<XfsQuota, "assign" | "isAssigned" | "limit" | "unlimit" | "report">;
+type Usages = ReadonlyMap<number, ProjectUsage>;
+
 export interface XfsIsolatorOptions {
-  readonly quota: Pick<XfsQuota, "assign" | "limit" | "unlimit" | "report">;
+  /** Those of the file system that a folder is on, the same object for each. Throws where it has none. */
+  readonly quotaOf: (folder: string) => Quota;
   readonly projects: XfsProjects;
   /** `--xfs_project_range` */
   readonly range: ProjectRange;
+  /** `--work_dir`, where persistent volumes are. */
+  readonly workDir: string;
   /** `--enforce_container_disk_quota`: what is asked for is the limit; else it is only counted. */
   readonly isEnforced: boolean;
   /** `--xfs_kill_containers`: who passes it is ended rather than refused; undefined for not. */
@@ -35,17 +51,33 @@ export interface XfsIsolatorOptions {
   readonly log: Log;
 }
 
+interface Project {
+  readonly id: number;
+  readonly quota: Quota;
+}
+
 interface Held {
-  readonly projectId: number;
+  readonly project: Project;
+  /** What counts for the project and is the image's. */
+  readonly imageBytes: number;
   quotaBytes: number | undefined;
-  usage: ProjectUsage | undefined;
+  usedBytes: number | undefined;
+  volumes: readonly HeldVolume[];
   onLimitation: ((limitation: Limitation) => void) | undefined;
+}
+
+interface HeldVolume {
+  readonly share: VolumeShare;
+  /** Undefined for a disk of its own. */
+  readonly project: Project | undefined;
+  usedBytes: number | undefined;
 }
 
 export class XfsIsolator extends IsolatorBase {
   readonly name = "disk/xfs";
   readonly #options: XfsIsolatorOptions;
   readonly #held = new Map<ContainerId, Held>();
+  readonly #parents = new Map<ContainerId, ContainerId>();
   readonly #releases = new TurnQueue(1);
   #cancel: (() => void) | undefined;
 
@@ -55,21 +87,26 @@ export class XfsIsolator extends IsolatorBase {
   }
 
   async prepare(spec: ContainerSpec): Promise<Preparation> {
-    // What is nested in another's sandbox counts there.
-    if (spec.parentId !== undefined) return NO_PREPARATION;
-    const { projects, quota } = this.#options;
-    if (projects.isExhausted) await this.#releaseAbandoned();
-    const projectId = projects.take(spec.directory);
-    await quota.assign(spec.directory, projectId);
-    this.#add(spec.containerId, projectId);
-    await this.#setLimits(spec.containerId, spec.resources);
+    if (spec.parentId !== undefined) {
+      await this.#prepareNested(spec, spec.parentId);
+      return NO_PREPARATION;
+    }
+    const { containerId, directory, written = [] } = spec;
+    const project = await this.#projectOf(directory);
+    for (const folder of [directory, ...written.map(({ path }) => path)]) {
+      await project.quota.assign(folder, project.id);
+    }
+    this.#add(containerId, project, written);
+    await this.#setLimits(containerId, spec.resources);
     return NO_PREPARATION;
   }
 
   override recover(containers: readonly KnownContainer[]): Promise<void> {
-    for (const { containerId, directory } of containers) {
-      const projectId = this.#options.projects.idOf(directory);
-      if (projectId !== undefined) this.#add(containerId, projectId);
+    for (const { containerId, directory, parentId, written = [] } of containers) {
+      if (parentId !== undefined) this.#parents.set(containerId, parentId);
+      const id = this.#options.projects.idOf(directory);
+      if (id === undefined) continue;
+      this.#add(containerId, { id, quota: this.#options.quotaOf(directory) }, written);
     }
     return Promise.resolve();
   }
@@ -78,18 +115,23 @@ export class XfsIsolator extends IsolatorBase {
     await this.#setLimits(containerId, resources);
   }
 
-  override usage(containerId: ContainerId): Promise<Partial<ContainerUsage>> {
+  override async usage(containerId: ContainerId): Promise<Partial<ContainerUsage>> {
     const held = this.#held.get(containerId);
-    if (held?.usage === undefined) return Promise.resolve({});
-    return Promise.resolve({
-      disk_used_bytes: held.usage.usedBytes,
-      ...(held.quotaBytes === undefined ? {} : { disk_limit_bytes: held.quotaBytes }),
-    });
+    if (held === undefined) return {};
+    const disks = await Promise.all(held.volumes.map(statisticsOfVolume));
+    return {
+      ...(held.usedBytes === undefined ? {} : { disk_used_bytes: held.usedBytes }),
+      ...(held.usedBytes === undefined || held.quotaBytes === undefined
+        ? {}
+        : { disk_limit_bytes: held.quotaBytes }),
+      ...(disks.length === 0 ? {} : { disk_statistics: disks }),
+    };
   }
 
-  /** The id stays with the sandbox, which is there until it is collected. */
+  /** The ids stay with the sandbox, which is there until it is collected, and with the volumes. */
   override cleanup(containerId: ContainerId): Promise<void> {
     this.#held.delete(containerId);
+    this.#parents.delete(containerId);
     return Promise.resolve();
   }
 
@@ -109,19 +151,77 @@ export class XfsIsolator extends IsolatorBase {
     };
   }
 
-  #add(containerId: ContainerId, projectId: number): void {
-    const unknown = { quotaBytes: undefined, usage: undefined, onLimitation: undefined };
-    this.#held.set(containerId, { projectId, ...unknown });
+  /** What is nested in another's sandbox counts there, with what it writes over its image. */
+  async #prepareNested(
+    { containerId, written = [] }: ContainerSpec,
+    parentId: ContainerId,
+  ): Promise<void> {
+    this.#parents.set(containerId, parentId);
+    let around: ContainerId | undefined = parentId;
+    while (around !== undefined && !this.#held.has(around)) around = this.#parents.get(around);
+    const project = around === undefined ? undefined : this.#held.get(around)?.project;
+    if (project === undefined) return;
+    for (const { path, imageBytes } of written) {
+      // A whole image would take from others' quota what none of them has written.
+      if (imageBytes === 0) await project.quota.assign(path, project.id);
+    }
+  }
+
+  #add(containerId: ContainerId, project: Project, written: readonly WrittenFolder[]): void {
+    this.#held.set(containerId, {
+      project,
+      imageBytes: written.reduce((sum, { imageBytes }) => sum + imageBytes, 0),
+      quotaBytes: undefined,
+      usedBytes: undefined,
+      volumes: [],
+      onLimitation: undefined,
+    });
+  }
+
+  async #projectOf(folder: string): Promise<Project> {
+    const { projects, quotaOf } = this.#options;
+    const quota = quotaOf(folder);
+    if (projects.isExhausted) await this.#releaseAbandoned();
+    return { id: projects.take(folder), quota };
   }
 
   async #setLimits(containerId: ContainerId, resources: readonly Resource[]): Promise<void> {
     const held = this.#held.get(containerId);
     if (held === undefined) return;
-    const { quota, isEnforced, headroomBytes } = this.#options;
     held.quotaBytes = quotaBytes(resources);
-    const soft = isEnforced ? (held.quotaBytes ?? 0) : 0;
-    const hard = soft === 0 ? 0 : soft + (headroomBytes ?? 0);
-    await quota.limit(held.projectId, soft, hard);
+    await this.#limit(held.project, held.quotaBytes, held.imageBytes);
+    const volumes: HeldVolume[] = [];
+    for (const share of volumeShares(this.#options.workDir, resources)) {
+      const project = share.isWhole ? undefined : await this.#projectOfVolume(share.path);
+      if (project !== undefined) await this.#limit(project, share.quotaBytes, 0);
+      const known = held.volumes.find((one) => one.share.path === share.path);
+      volumes.push({ share, project, usedBytes: known?.usedBytes });
+    }
+    held.volumes = volumes;
+  }
+
+  /** A volume keeps its id, so that what is in it is walked through once. */
+  async #projectOfVolume(folder: string): Promise<Project> {
+    const { projects } = this.#options;
+    const project = await this.#projectOf(folder);
+    const { id, quota } = project;
+    // One that was destroyed and made again has the path of the first, and nothing else of it.
+    if (projects.isSettled(id) && (await quota.isAssigned(folder, id))) return project;
+    projects.settle(id, false);
+    await quota.assign(folder, id);
+    projects.settle(id, true);
+    return project;
+  }
+
+  async #limit(
+    { id, quota }: Project,
+    limitBytes: number | undefined,
+    imageBytes: number,
+  ): Promise<void> {
+    const { isEnforced, headroomBytes = 0 } = this.#options;
+    const wished = isEnforced ? (limitBytes ?? 0) : 0;
+    const soft = wished === 0 ? 0 : wished + imageBytes;
+    await quota.limit(id, soft, soft === 0 ? 0 : soft + headroomBytes);
   }
 
   #lookLater(): () => void {
@@ -136,28 +236,100 @@ export class XfsIsolator extends IsolatorBase {
   }
 
   async #look(): Promise<void> {
-    const { quota, range, isEnforced, headroomBytes } = this.#options;
-    const usages = await quota.report(range.begin, range.end);
+    const { isEnforced, headroomBytes } = this.#options;
     const isKilling = isEnforced && headroomBytes !== undefined;
+    const reports = await this.#reports();
     for (const held of this.#held.values()) {
-      held.usage = usages.get(held.projectId) ?? held.usage;
-      const limit = held.quotaBytes;
-      const used = held.usage?.usedBytes ?? 0;
-      if (isKilling && limit !== undefined && used > limit) {
-        held.onLimitation?.(diskExceeded(used, limit));
-      }
+      const limitation = updateUsage(held, reports);
+      if (isKilling && limitation !== undefined) held.onLimitation?.(limitation);
     }
     await this.#releaseAbandoned();
   }
 
-  /** One at a time: an id that was released may belong to another sandbox a moment later. */
+  /** Of all file systems on which something is held; one that cannot be asked hides no other. */
+  async #reports(): Promise<ReadonlyMap<Quota, Usages>> {
+    const { range, log } = this.#options;
+    const quotas = new Set<Quota>();
+    for (const { project, volumes } of this.#held.values()) {
+      quotas.add(project.quota);
+      for (const volume of volumes)
+        if (volume.project !== undefined) quotas.add(volume.project.quota);
+    }
+    const reports = new Map<Quota, Usages>();
+    for (const quota of quotas) {
+      try {
+        reports.set(quota, await quota.report(range.begin, range.end));
+      } catch (error) {
+        log.write("error", "quotas could not be looked at", { error });
+      }
+    }
+    return reports;
+  }
+
+  /** One at a time: an id that was released may belong to another folder a moment later. */
   #releaseAbandoned(): Promise<void> {
-    const { projects, quota } = this.#options;
+    const { projects, range, clock } = this.#options;
     return this.#releases.run(async () => {
-      const ids = projects.abandoned().slice(0, RELEASED_AT_ONCE);
-      if (ids.length === 0) return;
-      await quota.unlimit(ids);
-      for (const id of ids) projects.release(id);
+      const byQuota = new Map<Quota, number[]>();
+      const slices = new Slices(clock);
+      for (const id of projects.abandoned()) {
+        if (slices.isOver) await slices.next();
+        const quota = this.#quotaOfGone(projects.folderOf(id) ?? "/");
+        if (quota === undefined) continue;
+        byQuota.set(quota, [...(byQuota.get(quota) ?? []), id]);
+      }
+      for (const [quota, ids] of byQuota) {
+        const usages = await quota.report(range.begin, range.end);
+        // What was moved elsewhere, as a destroyed volume into the trash, counts for the id still.
+        const free = ids.filter((id) => (usages.get(id)?.usedBytes ?? 0) === 0);
+        if (free.length === 0) continue;
+        const released = free.slice(0, RELEASED_AT_ONCE);
+        await quota.unlimit(released);
+        for (const id of released) projects.release(id);
+      }
     });
+  }
+
+  #quotaOfGone(folder: string): Quota | undefined {
+    try {
+      return this.#options.quotaOf(folder);
+    } catch {
+      // Its disk is away.
+      return undefined;
+    }
+  }
+}
+
+/** Returns what to end the container for. */
+function updateUsage(held: Held, reports: ReadonlyMap<Quota, Usages>): Limitation | undefined {
+  const usedBy = ({ quota, id }: Project): number | undefined =>
+    reports.get(quota)?.get(id)?.usedBytes;
+  const used = usedBy(held.project);
+  if (used !== undefined) held.usedBytes = Math.max(0, used - held.imageBytes);
+  let limitation: Limitation | undefined;
+  if (held.quotaBytes !== undefined) {
+    limitation = excessOf({ quotaBytes: held.quotaBytes, disk: undefined }, held.usedBytes ?? 0);
+  }
+  for (const volume of held.volumes) {
+    if (volume.project === undefined) continue;
+    volume.usedBytes = usedBy(volume.project) ?? volume.usedBytes;
+    limitation ??= excessOf(volume.share, volume.usedBytes ?? 0);
+  }
+  return limitation;
+}
+
+async function statisticsOfVolume({
+  share: { disk, quotaBytes: limit, path },
+  project,
+  usedBytes,
+}: HeldVolume): Promise<DiskStatistics> {
+  if (project !== undefined) return statisticsOf(disk, limit, usedBytes);
+  // The file system is the volume: as in Mesos, it is what is in use there, and has no limit.
+  try {
+    const { blocks, bfree, bsize } = await statfs(path);
+    return statisticsOf(disk, undefined, (blocks - bfree) * bsize);
+  } catch {
+    // It is away at the moment.
+    return statisticsOf(disk, undefined, undefined);
   }
 }

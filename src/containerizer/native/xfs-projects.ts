@@ -1,7 +1,8 @@
 /**
- * Which project id belongs to which sandbox: a file for each id, named by it, with the sandbox's path in
- * it. It is on disk before the id is used, and goes when the sandbox has gone, so that no two sandboxes
- * ever share an id, whatever dies in between.
+ * Which project id belongs to which folder, a sandbox or a persistent volume: a file for each id, named
+ * by it, with the folder's path in it. It is on disk before the id is used, and goes when the folder has
+ * gone, so that no two folders ever share an id, whatever dies in between. A second file says of a
+ * volume that all in it counts for its id, which takes long to see to.
  */
 import {
   closeSync,
@@ -14,7 +15,7 @@ import {
   rmSync,
   writeSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { ContainerizerError } from "../containerizer.ts";
 
 /** From `begin` to `end`, both included. */
@@ -24,15 +25,15 @@ export interface ProjectRange {
 }
 
 export class XfsProjects {
-  readonly #folder: string;
+  readonly #records: string;
   readonly #range: ProjectRange;
-  readonly #sandboxes = new Map<number, string>();
+  readonly #folders = new Map<number, string>();
   readonly #ids = new Map<string, number>();
   #next: number;
 
   /** Reads what is in the folder, which is made where it is missing. */
   constructor(folder: string, range: ProjectRange) {
-    this.#folder = folder;
+    this.#records = folder;
     this.#range = range;
     this.#next = range.begin;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -41,60 +42,86 @@ export class XfsProjects {
     }
   }
 
-  /** Undefined for a sandbox without one. */
-  idOf(sandbox: string): number | undefined {
-    return this.#ids.get(sandbox);
+  /** Undefined for a folder without one. */
+  idOf(folder: string): number | undefined {
+    return this.#ids.get(folder);
+  }
+
+  /** Undefined for an id that nobody has. */
+  folderOf(id: number): string | undefined {
+    return this.#folders.get(id);
   }
 
   /** All ids are taken. */
   get isExhausted(): boolean {
     const { begin, end } = this.#range;
-    return this.#sandboxes.size > end - begin;
+    return this.#folders.size > end - begin;
   }
 
-  /** Takes an id for the sandbox, the same one again if it has one. Errors: `ContainerizerError`. */
-  take(sandbox: string): number {
-    const known = this.#ids.get(sandbox);
+  /** Takes an id for the folder, the same one again if it has one. Errors: `ContainerizerError`. */
+  take(folder: string): number {
+    const known = this.#ids.get(folder);
     if (known !== undefined) return known;
     const { begin, end } = this.#range;
     const count = end - begin + 1;
     for (let tries = 0; tries < count; tries++) {
       const id = this.#next;
       this.#next = id === end ? begin : id + 1;
-      if (this.#sandboxes.has(id)) continue;
-      this.#write(id, sandbox);
-      this.#add(id, sandbox);
+      if (this.#folders.has(id)) continue;
+      this.#write(String(id), folder);
+      this.#add(id, folder);
       return id;
     }
     throw new ContainerizerError(
-      `All ${count} project ids of --xfs_project_range belong to sandboxes; widen it or let sandboxes go sooner (--gc_delay)`,
+      `All ${count} project ids of --xfs_project_range belong to sandboxes and volumes; widen it or let sandboxes go sooner (--gc_delay)`,
     );
   }
 
-  /** Ids whose sandboxes have gone. */
+  /** All in the volume counts for the id, unless the folder has been replaced since. */
+  isSettled(id: number): boolean {
+    return existsSync(join(this.#records, settledName(id)));
+  }
+
+  /** Whether it does: not while that is being seen to. */
+  settle(id: number, isSettled: boolean): void {
+    if (isSettled) this.#write(settledName(id), "");
+    else rmSync(join(this.#records, settledName(id)), { force: true });
+  }
+
+  /** Ids whose folders have gone. */
   abandoned(): number[] {
-    return [...this.#sandboxes].flatMap(([id, sandbox]) => (existsSync(sandbox) ? [] : [id]));
+    return [...this.#folders].flatMap(([id, folder]) => (this.#isGone(id, folder) ? [id] : []));
   }
 
   release(id: number): void {
-    rmSync(join(this.#folder, String(id)), { force: true });
-    const sandbox = this.#sandboxes.get(id);
-    if (sandbox !== undefined) this.#ids.delete(sandbox);
-    this.#sandboxes.delete(id);
+    this.settle(id, false);
+    rmSync(join(this.#records, String(id)), { force: true });
+    const folder = this.#folders.get(id);
+    if (folder !== undefined) this.#ids.delete(folder);
+    this.#folders.delete(id);
   }
 
-  #add(id: number, sandbox: string): void {
-    this.#sandboxes.set(id, sandbox);
-    this.#ids.set(sandbox, id);
+  /** A volume is not, as long as its disk may just not be mounted. */
+  #isGone(id: number, folder: string): boolean {
+    return !existsSync(folder) && (!this.isSettled(id) || existsSync(dirname(folder)));
   }
 
-  #write(id: number, sandbox: string): void {
-    const file = openSync(join(this.#folder, String(id)), "w", 0o600);
+  #add(id: number, folder: string): void {
+    this.#folders.set(id, folder);
+    this.#ids.set(folder, id);
+  }
+
+  #write(name: string, text: string): void {
+    const file = openSync(join(this.#records, name), "w", 0o600);
     try {
-      writeSync(file, sandbox);
+      writeSync(file, text);
       fsyncSync(file);
     } finally {
       closeSync(file);
     }
   }
+}
+
+function settledName(id: number): string {
+  return `${id}.settled`;
 }

@@ -14,6 +14,7 @@ const MADE = {
   plan: "exec true\n",
   setup: ["true"],
   rootfs: undefined,
+  written: [],
   privileges: [],
   seccomp: undefined,
   kept: {},

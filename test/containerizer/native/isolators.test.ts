@@ -241,7 +241,13 @@ describe.skipIf(OBSTACLE !== undefined)(`watches over native containers${reason}
   test("a task that holds more disk than it asked for is ended where that is enforced [semantics 7.14]", async () => {
     const { containerizer, root } = open({
       isolators: [
-        new DiskIsolator({ intervalMs: 50, isEnforced: true, clock: systemClock, log: silentLog }),
+        new DiskIsolator({
+          workDir: "/none",
+          intervalMs: 50,
+          isEnforced: true,
+          clock: systemClock,
+          log: silentLog,
+        }),
       ],
     });
     const spec = specIn(root, "full", fill, { resources: disk });
@@ -255,15 +261,16 @@ describe.skipIf(OBSTACLE !== undefined)(`watches over native containers${reason}
 
   test("what a container writes in its own root counts, after a restart too [semantics 7.14]", async () => {
     const root = newRoot();
-    const [directory, writtenPath] = [join(root, "sandbox"), join(root, "upper")];
-    for (const folder of [directory, writtenPath]) mkdirSync(folder);
-    writeFileSync(join(writtenPath, "big"), new Uint8Array(5_000_000));
-    const options = { intervalMs: 10, isEnforced: true, clock: systemClock, log: silentLog };
+    const [directory, path] = [join(root, "sandbox"), join(root, "upper")];
+    for (const folder of [directory, path]) mkdirSync(folder);
+    writeFileSync(join(path, "big"), new Uint8Array(5_000_000));
+    const written = [{ path, imageBytes: 0 }];
+    const common = { intervalMs: 10, isEnforced: true, clock: systemClock, log: silentLog };
+    const options = { ...common, workDir: root };
     const spec = { ...specIn(root, "x", "true"), directory, resources: disk };
-    const known = { containerId: spec.containerId, directory, writtenPath };
+    const known = { containerId: spec.containerId, directory, written };
     const started = new DiskIsolator(options);
-    const rootfs = { path: "/", sandboxPath: "/sandbox", writtenPath };
-    await started.prepare({ ...spec, rootfs });
+    await started.prepare({ ...spec, written });
     const recovered = new DiskIsolator(options);
     await recovered.recover([known]);
     await recovered.update(spec.containerId, disk, {});

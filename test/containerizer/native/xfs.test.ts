@@ -3,17 +3,29 @@
  * machine has one.
  */
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import type { ContainerSpec } from "../../../src/containerizer/containerizer.ts";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, join } from "node:path";
+import type { ContainerSpec, Limitation } from "../../../src/containerizer/containerizer.ts";
 import { findProgram } from "../../../src/containerizer/keeper/host-tools.ts";
-import { XfsIsolator } from "../../../src/containerizer/native/xfs-isolator.ts";
+import {
+  XfsIsolator,
+  type XfsIsolatorOptions,
+} from "../../../src/containerizer/native/xfs-isolator.ts";
 import { xfsMountOf } from "../../../src/containerizer/native/xfs-mount.ts";
 import { XfsProjects } from "../../../src/containerizer/native/xfs-projects.ts";
 import {
   type ProjectUsage,
   projectUsages,
-  XfsQuota,
+  XfsQuotas,
 } from "../../../src/containerizer/native/xfs-quota.ts";
 import { systemClock } from "../../../src/platform/system.ts";
 import type { Resource } from "../../../src/protocol/v1/types.ts";
@@ -152,6 +164,137 @@ describe("disk/xfs with a quota that is made up [semantics 7.14]", () => {
   });
 });
 
+describe("disk/xfs and persistent volumes [semantics 7.13, 7.14]", () => {
+  const volume = (id: string, megabytes: number, source?: object): Resource => ({
+    name: "disk",
+    type: "SCALAR",
+    scalar: { value: megabytes },
+    reservations: [{ type: "DYNAMIC", role: "db" }],
+    disk: { persistence: { id }, volume: { container_path: id, mode: "RW" }, ...source },
+  });
+  const folderOf = (root: string, id: string): string => join(root, "volumes/roles/db", id);
+
+  test("each has an id and a limit of its own, which it keeps; whole disks have none", async () => {
+    const { isolator, root, limits, assigned } = made({
+      isEnforced: true,
+      headroomBytes: 5 * MEGABYTE,
+    });
+    const whole = join(root, "whole");
+    const mount = { source: { type: "MOUNT", mount: { root: whole } } };
+    const resources = [...disk(10), volume("data", 20), volume("big", 30, mount)];
+    const [one, two] = ["one", "two"].map((name) => specIn(root, name, "true", { resources }));
+    if (one === undefined || two === undefined) throw new Error("there are two");
+    const data = folderOf(root, "data");
+    for (const folder of [one.directory, two.directory, data, whole]) {
+      mkdirSync(folder, { recursive: true });
+    }
+    await isolator.prepare(one);
+    expect([...limits]).toEqual([
+      [5000, [10 * MEGABYTE, 15 * MEGABYTE]],
+      [5001, [20 * MEGABYTE, 25 * MEGABYTE]],
+    ]);
+    expect(assigned).toEqual(["one 5000", "data 5001"]);
+    await isolator.update(one.containerId, [...disk(10), volume("data", 40)]);
+    expect(limits.get(5001)).toEqual([40 * MEGABYTE, 45 * MEGABYTE]);
+    await isolator.cleanup(one.containerId);
+    await isolator.prepare(two);
+    expect(assigned).toEqual(["one 5000", "data 5001", "two 5002"]);
+    // In the place of the first one there is another, as after DESTROY and CREATE.
+    assigned.splice(1, 1);
+    await isolator.update(two.containerId, resources);
+    expect(assigned).toEqual(["one 5000", "two 5002", "data 5001"]);
+    expect(readdirSync(join(root, "ids")).sort()).toEqual(["5000", "5001", "5001.settled", "5002"]);
+  });
+
+  test("who holds more in one is ended for it by name, and its figures are beside the sandbox's", async () => {
+    const { isolator, root, usages, clock } = made({
+      isEnforced: true,
+      headroomBytes: 5 * MEGABYTE,
+    });
+    const whole = join(root, "whole");
+    const source = { type: "MOUNT", mount: { root: whole } } as const;
+    const resources = [...disk(10), volume("data", 20), volume("big", 30, { source })];
+    const spec = specIn(root, "full", "true", { resources });
+    for (const folder of [spec.directory, folderOf(root, "data"), whole]) {
+      mkdirSync(folder, { recursive: true });
+    }
+    await isolator.prepare(spec);
+    const told: Limitation[] = [];
+    const stop = isolator.watch(spec.containerId, (limitation) => told.push(limitation));
+    usages.set(5000, { usedBytes: 3 * MEGABYTE, softBytes: 0, hardBytes: 0 });
+    usages.set(5001, { usedBytes: 22 * MEGABYTE, softBytes: 0, hardBytes: 0 });
+    clock.advance(1000);
+    await new Promise((wake) => setTimeout(wake, 1));
+    const persistence = { id: "data" };
+    expect(told).toEqual([
+      {
+        reason: "REASON_CONTAINER_LIMITATION_DISK",
+        message: "Disk usage (22MB) exceeds quota (20MB) for volume 'data'",
+        resources: [
+          {
+            name: "disk",
+            type: "SCALAR",
+            scalar: { value: 22 },
+            disk: { persistence, volume: { container_path: "data", mode: "RW" } },
+          },
+        ],
+      },
+    ]);
+    const { bsize, blocks } = statfsSync(whole);
+    const figures = await isolator.usage(spec.containerId);
+    expect(figures).toEqual({
+      disk_used_bytes: 3 * MEGABYTE,
+      disk_limit_bytes: 10 * MEGABYTE,
+      disk_statistics: [
+        { persistence, limit_bytes: 20 * MEGABYTE, used_bytes: 22 * MEGABYTE },
+        { source, persistence: { id: "big" }, used_bytes: expect.any(Number) },
+      ],
+    });
+    const used = figures.disk_statistics?.[1]?.used_bytes ?? 0;
+    expect(used).toBeGreaterThan(0);
+    expect(used).toBeLessThanOrEqual(blocks * bsize);
+    stop();
+  });
+
+  test("an id is free when nothing counts for it any more, wherever that was moved", async () => {
+    const { isolator, root, usages } = made({ isEnforced: true, headroomBytes: undefined });
+    const resources = [...disk(10), volume("data", 20)];
+    const first = specIn(root, "first", "true", { resources });
+    const data = folderOf(root, "data");
+    for (const folder of [first.directory, data]) mkdirSync(folder, { recursive: true });
+    await isolator.prepare(first);
+    await isolator.cleanup(first.containerId);
+    rmSync(first.directory, { recursive: true });
+    renameSync(data, join(root, "trash"));
+    usages.set(5001, { usedBytes: MEGABYTE, softBytes: 0, hardBytes: 0 });
+    const taken: string[] = [];
+    for (const name of ["a", "b", "c"]) {
+      const spec = specIn(root, name, "true", { resources: disk(10) });
+      mkdirSync(spec.directory, { recursive: true });
+      taken.push(await isolator.prepare(spec).then(() => name, String));
+    }
+    expect(taken).toEqual(["a", "b", expect.stringContaining("All 3 project ids")]);
+    usages.delete(5001);
+    const last = specIn(root, "last", "true", { resources: disk(10) });
+    mkdirSync(last.directory, { recursive: true });
+    await isolator.prepare(last);
+    expect(readdirSync(join(root, "ids")).sort()).toEqual(["5000", "5001", "5002"]);
+  });
+
+  test("a volume is not gone that is on a disk which is away", () => {
+    const root = newRoot();
+    const data = folderOf(join(root, "disk"), "data");
+    mkdirSync(data, { recursive: true });
+    const projects = new XfsProjects(join(root, "ids"), RANGE);
+    projects.settle(projects.take(data), true);
+    renameSync(join(root, "disk"), join(root, "away"));
+    expect(projects.abandoned()).toEqual([]);
+    renameSync(join(root, "away"), join(root, "disk"));
+    rmSync(data, { recursive: true });
+    expect(projects.abandoned()).toEqual([5000]);
+  });
+});
+
 describe("disk/xfs with the file system", () => {
   testNeeding("xfs")(
     "a task is refused more than it asked for, and one that is to be ended is ended [semantics 7.14]",
@@ -159,12 +302,14 @@ describe("disk/xfs with the file system", () => {
       mounted = mountXfs();
       const root = join(mounted.path, "with blank");
       mkdirSync(root);
-      const quota = new XfsQuota(findProgram("xfs_quota") ?? "", mounted.path);
+      const quotas = new XfsQuotas(findProgram("xfs_quota") ?? "");
+      const quota = quotas.of(root);
       const projects = new XfsProjects(join(root, "ids"), RANGE);
       const settings = {
-        quota,
+        quotaOf: (folder: string) => quotas.of(folder),
         projects,
         range: RANGE,
+        workDir: join(root, "work"),
         isEnforced: true,
         intervalMs: 100,
         clock: systemClock,
@@ -206,6 +351,88 @@ describe("disk/xfs with the file system", () => {
       expect(existsSync(join(root, "ids/5000"))).toBe(true);
     },
   );
+
+  testNeeding("xfs")(
+    "a volume takes no more than its own size, whatever is left of the sandbox, and one made again in its place neither [semantics 7.14]",
+    async () => {
+      mounted = mountXfs();
+      const root = mounted.path;
+      const workDir = join(root, "work");
+      const data = join(workDir, "volumes/roles/db/data");
+      mkdirSync(data, { recursive: true });
+      // From before there was an id.
+      writeFileSync(join(data, "old"), new Uint8Array(2_000_000));
+      const quotas = new XfsQuotas(findProgram("xfs_quota") ?? "");
+      const projects = new XfsProjects(join(root, "ids"), RANGE);
+      const settings = {
+        quotaOf: (folder: string) => quotas.of(folder),
+        projects,
+        range: RANGE,
+        workDir,
+        isEnforced: true,
+        intervalMs: 100,
+        clock: systemClock,
+        log: silentLog,
+      };
+      const resources: Resource[] = [
+        ...disk(30),
+        {
+          ...disk(8)[0],
+          name: "disk",
+          type: "SCALAR",
+          role: "db",
+          disk: { persistence: { id: "data" }, volume: { container_path: "data", mode: "RW" } },
+        },
+      ];
+      const fill =
+        "head -c 20000000 /dev/zero >own || exit 5; head -c 20000000 /dev/zero >data/big";
+      const volumes = [{ hostPath: data, containerPath: "data" }];
+      const strict = posixIn(root, {
+        isolators: [new XfsIsolator({ ...settings, headroomBytes: undefined })],
+      });
+      const heldBy = async (id: number): Promise<number> =>
+        (await quotas.of(root).report(RANGE.begin, RANGE.end)).get(id)?.usedBytes ?? 0;
+      for (const name of ["first", "second"]) {
+        const spec = specIn(root, name, `${fill} || exit 7`, { resources, volumes });
+        await strict.launch(spec);
+        expect((await strict.wait(spec.containerId)).exit).toEqual({ kind: "exited", code: 7 });
+        await strict.cleanup(spec.containerId);
+        expect(await heldBy(5001)).toBeGreaterThan(6 * MEGABYTE);
+        expect(await heldBy(5001)).toBeLessThanOrEqual(8 * MEGABYTE);
+        expect(statSync(join(data, "big")).size).toBeLessThanOrEqual(8 * MEGABYTE);
+        // As DESTROY and CREATE do.
+        renameSync(data, join(root, "trash"));
+        mkdirSync(data);
+        if (name === "first") rmSync(join(root, "trash"), { recursive: true });
+      }
+      await strict.close();
+      const killing = posixIn(root, {
+        isolators: [new XfsIsolator({ ...settings, headroomBytes: 10 * MEGABYTE })],
+      });
+      rmSync(join(root, "trash"), { recursive: true });
+      rmSync(join(workDir, "sandboxes"), { recursive: true });
+      const hog = specIn(root, "hog", "head -c 12000000 /dev/zero >data/big; exec sleep 1000", {
+        resources,
+        volumes,
+      });
+      await killing.launch(hog);
+      const { limitation } = await killing.wait(hog.containerId);
+      expect(limitation?.reason).toBe("REASON_CONTAINER_LIMITATION_DISK");
+      expect(limitation?.message).toMatch(/ exceeds quota \(8MB\) for volume 'data'$/);
+      expect(limitation?.resources[0]?.disk?.persistence).toEqual({ id: "data" });
+      const figures = await killing.usage(hog.containerId);
+      expect(figures.disk_used_bytes).toBeLessThan(MEGABYTE);
+      expect(figures.disk_statistics).toEqual([
+        {
+          persistence: { id: "data" },
+          limit_bytes: 8 * MEGABYTE,
+          used_bytes: expect.any(Number),
+        },
+      ]);
+      await killing.cleanup(hog.containerId);
+      await killing.close();
+    },
+  );
 });
 
 function made(
@@ -217,25 +444,30 @@ function made(
   clock: FakeClock;
   limits: Map<number, readonly [soft: number, hard: number]>;
   usages: Map<number, ProjectUsage>;
+  assigned: string[];
 } {
   const limits = new Map<number, readonly [soft: number, hard: number]>();
   const usages = new Map<number, ProjectUsage>();
+  const assigned: string[] = [];
   const clock = new FakeClock();
+  const quota: ReturnType<XfsIsolatorOptions["quotaOf"]> = {
+    assign: async (folder, id) => void assigned.push(`${basename(folder)} ${id}`),
+    isAssigned: async (folder, id) => assigned.includes(`${basename(folder)} ${id}`),
+    limit: async (id, soft, hard) => void limits.set(id, [soft, hard]),
+    unlimit: async (ids) => {
+      for (const id of ids) limits.set(id, [0, 0]);
+    },
+    report: () => Promise.resolve(usages),
+  };
   const isolator = new XfsIsolator({
     ...settings,
-    quota: {
-      assign: () => Promise.resolve(),
-      limit: async (id, soft, hard) => void limits.set(id, [soft, hard]),
-      unlimit: async (ids) => {
-        for (const id of ids) limits.set(id, [0, 0]);
-      },
-      report: () => Promise.resolve(usages),
-    },
+    quotaOf: () => quota,
+    workDir: root,
     projects: new XfsProjects(join(root, "ids"), RANGE),
     range: RANGE,
     intervalMs: 1000,
     clock,
     log: silentLog,
   });
-  return { isolator, root, clock, limits, usages };
+  return { isolator, root, clock, limits, usages, assigned };
 }
