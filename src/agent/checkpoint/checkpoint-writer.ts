@@ -8,6 +8,7 @@ import type { Database } from "../../database/database.ts";
 import type {
   CheckpointedExecutor,
   CheckpointedFramework,
+  CheckpointedStatus,
   CheckpointedTask,
   CheckpointedUpdate,
   CheckpointOperation,
@@ -30,6 +31,7 @@ export class CheckpointWriter {
       putExecutor: prepare("putExecutor"),
       removeExecutor: prepare("removeExecutor"),
       putTask: prepare("putTask"),
+      putStatus: prepare("putStatus"),
       removeTask: prepare("removeTask"),
       putContainer: prepare("putContainer"),
       removeContainer: prepare("removeContainer"),
@@ -81,6 +83,9 @@ const STATEMENTS: Readonly<Record<CheckpointOperation["kind"], string>> = {
       info = excluded.info, task_group = excluded.task_group, state = excluded.state,
       kill_grace_ms = excluded.kill_grace_ms, kill_at_ms = excluded.kill_at_ms,
       checked = excluded.checked, status = excluded.status`,
+  putStatus: `
+    UPDATE task SET state = ?, checked = ?, status = ?
+    WHERE framework_id = ? AND task_id = ?`,
   removeTask: "DELETE FROM task WHERE framework_id = ? AND task_id = ?",
   putContainer: `
     INSERT INTO container (container_id, value) VALUES (?, ?)
@@ -122,6 +127,12 @@ function valuesOf(operation: CheckpointOperation): readonly SqlValue[] {
       return [operation.frameworkId, operation.executorId];
     case "putTask":
       return taskValues(operation.task);
+    case "putStatus":
+      return [
+        ...statusValues(operation.status),
+        operation.status.frameworkId,
+        operation.status.taskId,
+      ];
     case "removeTask":
       return [operation.frameworkId, operation.taskId];
     case "putContainer":
@@ -165,17 +176,31 @@ function executorValues(executor: CheckpointedExecutor): readonly SqlValue[] {
 }
 
 function taskValues(task: CheckpointedTask): readonly SqlValue[] {
+  const [state, checked, status] = statusValues(task);
   return [
     task.frameworkId,
     task.taskId,
     task.executorId,
     messageText(task.info),
     task.taskGroup === undefined ? null : messageText(task.taskGroup),
-    task.state,
+    state,
     task.kill?.graceMs ?? null,
     task.kill?.atMs ?? null,
-    task.checked === undefined ? null : JSON.stringify(task.checked),
-    task.status === undefined ? null : JSON.stringify(task.status),
+    checked,
+    status,
+  ];
+}
+
+/** Columns `state`, `checked` and `status`. */
+function statusValues({
+  state,
+  checked,
+  status,
+}: Omit<CheckpointedStatus, "frameworkId" | "taskId">): readonly [string, SqlValue, SqlValue] {
+  return [
+    state,
+    checked === undefined ? null : JSON.stringify(checked),
+    status === undefined ? null : JSON.stringify(status),
   ];
 }
 

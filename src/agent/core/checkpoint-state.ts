@@ -90,6 +90,12 @@ export interface CheckpointedTask {
   readonly status: TaskStatus | undefined;
 }
 
+/** What a status changes of a task. */
+export type CheckpointedStatus = Pick<
+  CheckpointedTask,
+  "frameworkId" | "taskId" | "state" | "checked" | "status"
+>;
+
 /** The part of a status that checks are the source of, and what they go on from. */
 export type CheckedStatus = Pick<TaskStatus, "healthy" | "check_status"> & {
   /** Failed health checks in a row; left out for none. */
@@ -137,6 +143,8 @@ export type CheckpointOperation =
   | { readonly kind: "putExecutor"; readonly executor: CheckpointedExecutor }
   | { readonly kind: "removeExecutor"; readonly frameworkId: string; readonly executorId: string }
   | { readonly kind: "putTask"; readonly task: CheckpointedTask }
+  /** Of a task that is on disk; does nothing when it is not. */
+  | { readonly kind: "putStatus"; readonly status: CheckpointedStatus }
   | { readonly kind: "removeTask"; readonly frameworkId: string; readonly taskId: string }
   | { readonly kind: "putContainer"; readonly container: CheckpointedContainer }
   | { readonly kind: "removeContainer"; readonly containerId: ContainerId }

@@ -87,7 +87,7 @@ export function recordStatus(
   rememberStatus(task, status);
   countEnd(step, status.state);
   if (isTerminalState(status.state)) task.isQueued = false;
-  checkpointTask(step, framework, task);
+  checkpointStatus(step, framework, task);
   if (status.state === "TASK_FAILED" || status.state === "TASK_KILLED") {
     step.fallen.push({ frameworkId: framework.frameworkId, task });
   }
@@ -144,6 +144,17 @@ export function checkpointTask(step: Step, framework: FrameworkState, task: Task
       status: task.statuses.at(-1),
     },
   });
+}
+
+/** What a status has changed; the task itself is on disk since it was added. */
+function checkpointStatus(
+  step: Step,
+  { frameworkId, info }: FrameworkState,
+  { taskId, state, checked, statuses }: TaskRecord,
+): void {
+  if (!isCheckpointing(info)) return;
+  const status = { frameworkId, taskId, state, checked, status: statuses.at(-1) };
+  checkpoint(step, { kind: "putStatus", status });
 }
 
 /** Fills what only the agent knows into a status that an executor sent (semantics 6.2). */

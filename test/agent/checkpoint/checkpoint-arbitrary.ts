@@ -111,6 +111,16 @@ export const checkpointOperation: fc.Arbitrary<CheckpointOperation> = fc.oneof(
       status: fc.option(status, { nil: undefined }),
     }),
   }),
+  fc.record({
+    kind: fc.constant("putStatus" as const),
+    status: fc.record({
+      frameworkId,
+      taskId,
+      state,
+      checked: fc.option(checked, { nil: undefined }),
+      status: fc.option(status, { nil: undefined }),
+    }),
+  }),
   fc.record({ kind: fc.constant("removeTask" as const), frameworkId, taskId }),
   fc.record({
     kind: fc.constant("appendUpdate" as const),

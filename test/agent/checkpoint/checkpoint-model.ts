@@ -61,6 +61,12 @@ export class CheckpointModel {
       case "putTask":
         this.#tasks.set(key(operation.task.frameworkId, operation.task.taskId), operation.task);
         return;
+      case "putStatus": {
+        const place = key(operation.status.frameworkId, operation.status.taskId);
+        const task = this.#tasks.get(place);
+        if (task !== undefined) this.#tasks.set(place, { ...task, ...operation.status });
+        return;
+      }
       case "removeTask":
         this.#tasks.delete(key(operation.frameworkId, operation.taskId));
         return;

@@ -96,6 +96,23 @@ describe.each([...ENGINES])("the checkpoint through %s", (_engine, load) => {
     expect((await reopen()).tasks).toEqual([killed, task(1)]);
   });
 
+  test("a status changes what it is of alone, and none of a task that is not there", async () => {
+    const kill = { graceMs: 3_000, atMs: 17.5 };
+    const before = { ...task(0), kill, taskGroup: { tasks: [task(0).info] } };
+    checkpoint.apply([{ kind: "putTask", task: before }, putTask(1)]);
+    const told = {
+      state: "TASK_KILLED" as const,
+      checked: { healthy: false, failures: 2 },
+      status: { task_id: { value: "task-0" }, state: "TASK_KILLED" as const },
+    };
+    const status = { frameworkId: "F", taskId: "task-0", ...told };
+    checkpoint.apply([
+      { kind: "putStatus", status },
+      { kind: "putStatus", status: { ...status, taskId: "task-2" } },
+    ]);
+    expect((await reopen()).tasks).toEqual([{ ...before, ...told }, task(1)]);
+  });
+
   test("a limit without bound is one after a restart too [semantics 6.7]", async () => {
     const limits = { cpus: { value: Number.POSITIVE_INFINITY }, mem: { value: 64 } };
     const boundless = { ...task(0), info: { ...task(0).info, limits } };

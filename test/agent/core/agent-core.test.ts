@@ -970,6 +970,7 @@ describe("recovery", () => {
     const start = (cpus: number, living: readonly string[]): string => {
       const next = new AgentHarness(sized(cpus));
       const copy = agent.disk.load();
+      next.disk.apply(copy.tasks.map((task) => ({ kind: "putTask", task })));
       next.input({
         kind: "recovered",
         checkpoint: copy,

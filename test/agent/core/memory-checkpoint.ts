@@ -80,6 +80,14 @@ export class MemoryCheckpoint {
       case "putTask":
         this.tasks.set(key(operation.task, operation.task.taskId), operation.task);
         break;
+      case "putStatus": {
+        const { status } = operation;
+        const place = key(status, status.taskId);
+        const task = this.tasks.get(place);
+        if (task === undefined) throw new Error(`status of task ${place}, which was never put`);
+        this.tasks.set(place, { ...task, ...status });
+        break;
+      }
       case "removeTask":
         this.tasks.delete(key(operation, operation.taskId));
         break;
