@@ -15,6 +15,10 @@ const RECENT_VALUES = 16;
 
 type JsonObject = Record<string, unknown>;
 
+/** The only message of Protobuf's own among those of v1. */
+const DURATION = "google.protobuf.Duration";
+const NANOS_PER_SECOND = 1e9;
+
 const NUMBER_TEXT = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 /** The last list or message that was read for a field, before and after. */
@@ -43,7 +47,8 @@ export class JsonReader {
     return this.#readMessage(type, value);
   }
 
-  #readMessage(type: MessageType, input: JsonObject): JsonObject {
+  #readMessage(type: MessageType, given: JsonObject): JsonObject {
+    const input = type.name === DURATION ? this.#durationFields(given) : given;
     this.#count();
     if (++this.#messageDepth > this.#limits.messageDepth) {
       throw this.#bad(`Messages are nested deeper than ${this.#limits.messageDepth} levels`);
@@ -59,6 +64,25 @@ export class JsonReader {
     }
     this.#messageDepth--;
     return output;
+  }
+
+  /**
+   * Differs from Mesos, for which a duration is none at all when it is told in nanoseconds, as every
+   * other one in these messages is, or in words that nobody knows.
+   */
+  #durationFields(input: JsonObject): JsonObject {
+    const [seconds, nanos, nanoseconds] = [input["seconds"], input["nanos"], input["nanoseconds"]];
+    const isProtobufs = isPresent(seconds) || isPresent(nanos);
+    const isNone = Object.keys(input).length === 0;
+    if (isPresent(nanoseconds) ? isProtobufs : !isProtobufs && !isNone) {
+      throw this.#bad("Expecting either 'seconds' and 'nanos', or 'nanoseconds'");
+    }
+    if (!isPresent(nanoseconds)) return input;
+    this.#path.push("nanoseconds");
+    const total = this.#readInteger("int64", nanoseconds);
+    this.#path.pop();
+    const rest = total % NANOS_PER_SECOND;
+    return { seconds: (total - rest) / NANOS_PER_SECOND, nanos: rest };
   }
 
   /** The value of a field, or undefined when it is to count as absent. */
@@ -234,6 +258,10 @@ export class JsonReader {
     const path = formatPath(this.#path);
     return new BadMessage(path === undefined ? message : `${message} (${path})`, path);
   }
+}
+
+function isPresent(value: unknown): boolean {
+  return value !== undefined && value !== null;
 }
 
 function isObject(value: unknown): value is JsonObject {

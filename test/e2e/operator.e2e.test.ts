@@ -369,6 +369,46 @@ describe("agents and machines", () => {
     expect((await operator.call("MARK_AGENT_GONE", { mark_agent_gone: unknown })).status).toBe(404);
   });
 
+  test(
+    "a drain's grace may come in nanoseconds, and what is no duration is refused by its field",
+    async () => {
+      const operator = new OperatorClient(url, JSON_WIRE);
+      const drain_agent = { agent_id: await agentId(operator) };
+      const drain = (max_grace_period: unknown): Promise<{ status: number; text: string }> =>
+        operator.call("DRAIN_AGENT", { drain_agent: { ...drain_agent, max_grace_period } });
+      const field = "drain_agent.max_grace_period";
+      const wrong = [5, "5secs", { secs: 5 }, { nanoseconds: "soon" }, { nanoseconds: -1 }];
+      for (const each of [...wrong, { seconds: 1, nanoseconds: 1 }]) {
+        const answer = await drain(each);
+        expect([each, answer.status, answer.text]).toEqual([
+          each,
+          400,
+          expect.stringContaining(field),
+        ]);
+      }
+      const framework = await TestFramework.subscribe({ master: url });
+      const gentle = "trap 'sleep 0.3; exit 7' TERM; echo ready; while :; do sleep 0.05; done";
+      await framework.launch(await framework.offer(), [{ id: "t", command: gentle }]);
+      await framework.status("t", "TASK_RUNNING");
+      await Bun.sleep(300);
+      expect((await drain({ nanoseconds: 30_000_000_000 })).status).toBe(200);
+      const [agent] = await agentsOf(operator);
+      expect(agent?.["drain_info"].config.max_grace_period).toEqual({ nanoseconds: 3e10 });
+      // With no grace it would have been killed at once.
+      const killed = await framework.status("t", "TASK_KILLED");
+      expect(killed).toMatchObject({ message: "Command exited with status 7" });
+      await framework.teardown();
+      await until("the agent to be drained", async () => {
+        const [drained] = await agentsOf(operator);
+        return drained?.["drain_info"]?.state === "DRAINED";
+      });
+      expect(
+        (await operator.call("REACTIVATE_AGENT", { reactivate_agent: drain_agent })).status,
+      ).toBe(200);
+    },
+    TIMEOUT_MS,
+  );
+
   inBoth(
     "machines are scheduled, taken down and up [http-api 6.2, semantics 4.9]",
     async (operator) => {

@@ -123,6 +123,31 @@ describe("JSON input", () => {
     expect(refuse(CALL, { revive: { roles: [["eng"]] } }).field).toBe("revive.roles[0]");
   });
 
+  test("a duration may come in nanoseconds, and is never lost for its words", () => {
+    const grace = (max_grace_period: unknown): unknown =>
+      read("mesos.v1.master.Call.DrainAgent", { agent_id: { value: "S1" }, max_grace_period })
+        .max_grace_period;
+    expect(grace({ seconds: 5, nanos: 7 })).toEqual({ seconds: 5, nanos: 7 });
+    expect(grace({ nanoseconds: 90_500_000_000 })).toEqual({ seconds: 90, nanos: 500_000_000 });
+    expect(grace({ nanoseconds: "1000000000" })).toEqual({ seconds: 1 });
+    // Told as such to whoever judges what may be.
+    expect(grace({ nanoseconds: -1_500_000_000 })).toEqual({ seconds: -1, nanos: -500_000_000 });
+    expect(grace({ nanoseconds: null, seconds: 1, why: "unknown" })).toEqual({ seconds: 1 });
+    expect(grace({})).toEqual({});
+    expect(grace(null)).toBeUndefined();
+    const wrong = [{ secs: 5 }, { seconds: 1, nanoseconds: 1 }, { nanoseconds: null }];
+    for (const max_grace_period of wrong) {
+      const bad = { agent_id: { value: "S1" }, max_grace_period };
+      expect(refuse("mesos.v1.master.Call.DrainAgent", bad)).toMatchObject({
+        code: "invalid",
+        message: expect.stringContaining(
+          "Expecting either 'seconds' and 'nanos', or 'nanoseconds'",
+        ),
+        field: "max_grace_period",
+      });
+    }
+  });
+
   test("empty lists and maps count as absent, null elements are skipped [http-api 3.2]", () => {
     expect(read(CALL, { revive: { roles: [] } }).revive).toEqual({});
     expect(read(CALL, { revive: { roles: [null, "a"] } }).revive).toEqual({ roles: ["a"] });
