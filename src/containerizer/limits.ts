@@ -34,6 +34,9 @@ export const SLICE_MS = 4;
 /** Longest single argument or variable the kernel takes (MAX_ARG_STRLEN, terminator included). */
 export const ARGUMENT_BYTES_MAX = 131_072;
 
+/** Links followed when a path is looked up in an image, as many as Linux follows. */
+export const LINKS_MAX = 40;
+
 /** Users whose numbers are remembered; a host has far fewer that run tasks. */
 export const REMEMBERED_USERS = 1_000;
 

@@ -14,9 +14,6 @@ export const LAYER_BYTES_MAX: number = 64 * 1024 ** 3;
 /** Layers of all images on their way at one time: each has a helper of some 40 MB. */
 export const LAYERS_AT_ONCE = 4;
 
-/** Links followed when a path is looked up in an image, as many as Linux follows. */
-export const LINKS_MAX = 40;
-
 /** Mounting, unmounting and making a device are quick; a file system that hangs must not hang us. */
 export const PROGRAM_DEADLINE_MS = 30_000;
 

@@ -1,43 +1,21 @@
-/**
- * Paths in an image's root, whose links mean that root and not the host's. Nobody else writes to the
- * root while they are looked up.
- */
-import { lstatSync, mkdirSync, readlinkSync } from "node:fs";
+/** Folders in an image's root. Nobody else writes to the root while they are looked up. */
+import { lstatSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { pathInRoot } from "../containerizer/posix/path-in-root.ts";
 import { ImageError } from "./image-error.ts";
-import { LINKS_MAX } from "./limits.ts";
 
 /**
  * The folder at `path`, as a path in the root without links; made where it is missing. Errors:
- * `ImageError` for what is no folder, or leads in circles.
+ * `ContainerizerError` for what is no folder, or leads in circles.
  */
 export function folderInRoot(root: string, path: string): string {
-  const left = partsOf(path);
-  const found: string[] = [];
-  let links = 0;
-  while (left.length > 0) {
-    const part = left.shift() ?? "";
-    if (part === "..") {
-      found.pop();
-      continue;
-    }
-    const place = join(root, ...found, part);
-    const stat = lstatSync(place, { throwIfNoEntry: false });
-    if (stat?.isSymbolicLink() === true) {
-      links += 1;
-      if (links > LINKS_MAX) throw new ImageError(`${path} leads in circles in the image`);
-      const target = readlinkSync(place);
-      if (target.startsWith("/")) found.length = 0;
-      left.unshift(...partsOf(target));
-      continue;
-    }
-    if (stat === undefined) mkdirSync(place, { mode: 0o755 });
+  const real = pathInRoot(root, path);
+  let folder = root;
+  for (const part of real.split("/").filter((one) => one !== "")) {
+    folder = join(folder, part);
+    const stat = lstatSync(folder, { throwIfNoEntry: false });
+    if (stat === undefined) mkdirSync(folder, { mode: 0o755 });
     else if (!stat.isDirectory()) throw new ImageError(`${path} is no folder in the image`);
-    found.push(part);
   }
-  return `/${found.join("/")}`;
-}
-
-function partsOf(path: string): string[] {
-  return path.split("/").filter((part) => part !== "" && part !== ".");
+  return real;
 }

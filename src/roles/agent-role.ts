@@ -36,6 +36,7 @@ import {
   type RunningRole,
   versionInfo,
 } from "./role-context.ts";
+import { checkSandboxDirectory, sandboxDirectory } from "./sandbox-flag.ts";
 import {
   aclsFlag,
   agentAuthentication,
@@ -66,6 +67,8 @@ export async function startAgent(
   const address = roleAddress(flags);
   const acls = aclsFlag(flags);
   if (!acls.ok) return acls;
+  const sandbox = checkSandboxDirectory(sandboxDirectory(flags));
+  if (!sandbox.ok) return sandbox;
   const tokens = executorTokens(flags, log);
   if (!tokens.ok) return tokens;
   const variables = executorVariables(flags);
@@ -134,7 +137,7 @@ export async function startAgent(
       agentPort: server.port,
       recoveryTimeoutMs: flags.durationMs("recovery_timeout") ?? 900_000,
       executorEnvironmentVariables: variables.value,
-      sandboxDirectory: flags.string("sandbox_directory") ?? "/mnt/mesos/sandbox",
+      sandboxDirectory: sandbox.value,
       libprocessIp: undefined,
       tokens: flags.boolean("authenticate_http_executors") ? tokens.value : undefined,
     },

@@ -9,6 +9,7 @@ import {
 } from "../containerizer/composing-containerizer.ts";
 import type { Containerizer } from "../containerizer/containerizer.ts";
 import { DockerContainerizer } from "../containerizer/docker/docker-containerizer.ts";
+import { sandboxDirectory } from "./sandbox-flag.ts";
 
 const KNOWN = ["mesos", "docker"] as const;
 const REMOVE_DELAY_MS = 6 * 3_600_000;
@@ -48,7 +49,7 @@ function openDocker({ flags, workDir, runtimeDir, clock, log }: ContainerizerPar
     clock,
     log,
     socketPath: resolve(flags.string("docker_socket") ?? "/var/run/docker.sock"),
-    sandboxPath: flags.string("sandbox_directory") ?? "/mnt/mesos/sandbox",
+    sandboxPath: sandboxDirectory(flags),
     removeDelayMs: flags.durationMs("docker_remove_delay") ?? REMOVE_DELAY_MS,
     areOrphansKilled: flags.boolean("docker_kill_orphans") ?? true,
     cgroupParent: flags.string("docker_cgroup_parent"),

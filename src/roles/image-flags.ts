@@ -19,6 +19,7 @@ import { type Backend, Provisioner } from "../images/provisioner.ts";
 import { DOCKER_HUB_URL } from "../images/reference.ts";
 import { SettleIsolator } from "../images/settle-isolator.ts";
 import type { RoleContext } from "./role-context.ts";
+import { sandboxDirectory } from "./sandbox-flag.ts";
 
 /** What an agent with images has beside others. */
 export interface Images {
@@ -69,7 +70,7 @@ export async function openImages(
         inner,
         puller,
         provisioner,
-        sandboxPath: flags.string("sandbox_directory") ?? "/mnt/mesos/sandbox",
+        sandboxPath: sandboxDirectory(flags),
         isRuntimeHonoured: !flags.boolean("docker_ignore_runtime"),
       }),
   });

@@ -84,6 +84,8 @@ export async function chooseContainerizer(
     "bounding_capabilities",
   );
   if (!bounding.ok) return bounding;
+  const given = checkCapabilities(effective.value, bounding.value);
+  if (!given.ok) return given;
   const native = wanted === undefined ? undefined : devices.value.isolation;
   const seccomp = seccompFlags(flags, native, bounding.value);
   if (!seccomp.ok) return seccomp;
@@ -175,6 +177,19 @@ export function capabilitiesFlag(
   if (strange === undefined) return info;
   const text = `--${name}: there is no capability ${String(strange)}; write it as NET_RAW, without CAP_`;
   return refuse("invalid", text, name);
+}
+
+/** Errors: invalid, where more is given by default than can be had. */
+export function checkCapabilities(
+  effective: CapabilityInfo | undefined,
+  bounding: CapabilityInfo | undefined,
+): Result<undefined> {
+  const allowed = bounding?.capabilities ?? [];
+  const outside = (effective?.capabilities ?? []).filter((one) => !allowed.includes(one));
+  if (bounding === undefined || outside.length === 0) return ok(undefined);
+  const name = "effective_capabilities";
+  const message = `--${name}: ${outside.join(", ")} not among --bounding_capabilities`;
+  return refuse("invalid", message, name);
 }
 
 /** `--container_ports_isolated_range=[31000-32000,40000-40010]` */

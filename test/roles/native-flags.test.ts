@@ -2,7 +2,12 @@
 import { expect, test } from "bun:test";
 import { NATIVE_ISOLATION } from "../../src/containerizer/native/isolation.ts";
 import { createCodec } from "../../src/protocol/codec.ts";
-import { capabilitiesFlag, chooseLauncher } from "../../src/roles/native-flags.ts";
+import {
+  capabilitiesFlag,
+  checkCapabilities,
+  chooseLauncher,
+} from "../../src/roles/native-flags.ts";
+import { checkSandboxDirectory } from "../../src/roles/sandbox-flag.ts";
 
 const none = { launcher: undefined, isolation: undefined, obstacle: undefined };
 
@@ -43,6 +48,38 @@ test("a capability that there is not is refused, and takes no other with it [sem
     ok: false,
     error: { field: "bounding_capabilities", message: expect.stringContaining("CAP_NET_RAW") },
   });
+});
+
+test("no more capabilities are given by default than can be had [flags.md]", () => {
+  const bounding = { capabilities: ["CHOWN", "KILL"] } as const;
+  expect(checkCapabilities({ capabilities: ["KILL"] }, bounding).ok).toBe(true);
+  expect(checkCapabilities({ capabilities: ["KILL"] }, undefined).ok).toBe(true);
+  expect(checkCapabilities({ capabilities: ["KILL", "NET_RAW"] }, bounding)).toMatchObject({
+    ok: false,
+    error: {
+      field: "effective_capabilities",
+      message: "--effective_capabilities: NET_RAW not among --bounding_capabilities",
+    },
+  });
+});
+
+test("a sandbox covers nothing that containers need [flags.md]", () => {
+  expect(checkSandboxDirectory("/mnt/mesos/sandbox/")).toEqual({
+    ok: true,
+    value: "/mnt/mesos/sandbox",
+  });
+  for (const [path, reason] of [
+    ["/", "would cover /.allot"],
+    ["/mnt/..", "would cover /.allot"],
+    ["/proc/self", "would cover /proc"],
+    ["/etc", "would cover /etc/ld.so.preload"],
+    ["sandbox", "is no absolute path"],
+  ] as const) {
+    expect(checkSandboxDirectory(path)).toMatchObject({
+      ok: false,
+      error: { field: "sandbox_directory", message: expect.stringContaining(reason) },
+    });
+  }
 });
 
 test("the posix launcher can be asked for, without a warning [semantics 7.10]", () => {

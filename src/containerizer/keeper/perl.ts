@@ -5,16 +5,21 @@
 import process from "node:process";
 import { findProgram } from "./host-tools.ts";
 
-/** Numbers of the system calls that are made, by what Node calls the processor. */
-const NUMBERS: Readonly<Record<string, { readonly bpf: number; readonly seccomp: number }>> = {
-  x64: { bpf: 321, seccomp: 317 },
-  arm64: { bpf: 280, seccomp: 277 },
-};
-
-export interface Perl {
-  readonly path: string;
+/** Numbers of the system calls that are made. */
+interface CallNumbers {
   readonly bpf: number;
   readonly seccomp: number;
+  readonly mountSetattr: number;
+}
+
+/** By what Node calls the processor. */
+const NUMBERS: Readonly<Record<string, CallNumbers>> = {
+  x64: { bpf: 321, seccomp: 317, mountSetattr: 442 },
+  arm64: { bpf: 280, seccomp: 277, mountSetattr: 442 },
+};
+
+export interface Perl extends CallNumbers {
+  readonly path: string;
 }
 
 /** Undefined where the host has no perl, or a processor whose calls have unknown numbers. */

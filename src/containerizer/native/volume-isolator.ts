@@ -16,14 +16,16 @@ import {
   type Preparation,
 } from "../containerizer.ts";
 import { quote } from "../keeper/launch-plan.ts";
+import { findPerl } from "../keeper/perl.ts";
 import { SECRET_BYTES_MAX } from "../limits.ts";
 import { HeldFolder } from "../posix/held-folder.ts";
+import { pathInRoot } from "../posix/path-in-root.ts";
 import { existingInside, kindOf, type Place, targetInside } from "../posix/safe-path.ts";
 import { giveVolume } from "../posix/sandbox.ts";
 import { heldBindLines, readOnlyBindLines } from "./held-bind.ts";
 import type { Isolation } from "./isolation.ts";
 import { IsolatorBase } from "./isolator-base.ts";
-import { checkTargetInRoot, targetOnHost } from "./volume-targets.ts";
+import { checkTargetInRoot, isWithin, targetOnHost } from "./volume-targets.ts";
 
 export interface VolumeIsolatorOptions {
   readonly isolation: ReadonlySet<Isolation>;
@@ -46,6 +48,13 @@ interface Where {
 interface Content extends Place {
   /** Links that lead to it, or in it, are the framework's own choice. */
   readonly isTrusted: boolean;
+  /** What is mounted in it on the host later is asked for too. */
+  readonly isFollowing?: boolean;
+}
+
+interface BindOptions {
+  readonly stage: string | undefined;
+  readonly field: string;
 }
 
 export class VolumeIsolator extends IsolatorBase {
@@ -79,25 +88,27 @@ export class VolumeIsolator extends IsolatorBase {
     const content = { path: folderOf(volume), kind: "folder", isTrusted: false } as const;
     const target = targetInside(sandbox, containerPath, { field, kind: "folder", user });
     const stage = isReadOnly === true ? this.#stage(spec, `persistent-${index}`) : undefined;
-    return this.#bind(content, target, stage);
+    return this.#bind(content, target, { stage, field });
   }
 
   #volume(volume: Volume, index: number, where: Where): string[] {
     const { source } = volume;
+    const { field } = where;
     const stage = volume.mode === "RO" ? this.#stage(where.spec, String(index)) : undefined;
     if (volume.image !== undefined) {
-      this.#need("volume/image", where.field);
+      this.#need("volume/image", field);
       const image = where.spec.imageVolumes?.get(index);
       if (image === undefined) {
-        throw new ContainerizerError(`${where.field}.image: this agent provides no images`);
+        throw new ContainerizerError(`${field}.image: this agent provides no images`);
       }
       const target = this.#targetOf(volume, "folder", where);
       const content = { path: image.path, kind: "folder", isTrusted: true } as const;
-      return [...(image.setup ?? []), ...this.#bind(content, target, stage)];
+      return [...(image.setup ?? []), ...this.#bind(content, target, { stage, field })];
     }
     if (source?.type === "SECRET") return this.#secret(volume, index, where);
     const content = this.#contentOf(volume, where);
-    return this.#bind(content, this.#targetOf(volume, content.kind, where), stage);
+    const target = this.#targetOf(volume, content.kind, where);
+    return this.#bind(content, target, { stage, field });
   }
 
   /** Where on the host the content of a volume is. */
@@ -107,14 +118,16 @@ export class VolumeIsolator extends IsolatorBase {
     const type = source?.type ?? (volume.host_path === undefined ? undefined : "HOST_PATH");
     if (type === "HOST_PATH") {
       const path = volume.host_path ?? source?.host_path?.path;
-      if (source?.host_path?.mount_propagation?.mode === "BIDIRECTIONAL") {
+      const propagation = source?.host_path?.mount_propagation?.mode;
+      if (propagation === "BIDIRECTIONAL") {
         throw new ContainerizerError(`${field}: mounts of a task cannot be shared with the host`);
       }
       if (path === undefined) throw new ContainerizerError(`${field} has no host_path`);
       // As in Mesos, a relative path is one of the sandbox.
       if (!isAbsolute(path)) return inSandbox(path, where);
       this.#need("volume/host_path", field);
-      return this.#onHost(normalize(path), `${field}.host_path`);
+      const content = this.#onHost(normalize(path), `${field}.host_path`);
+      return { ...content, isFollowing: propagation === "HOST_TO_CONTAINER" };
     }
     if (type === "SANDBOX_PATH") {
       this.#need("volume/sandbox_path", field);
@@ -136,8 +149,8 @@ export class VolumeIsolator extends IsolatorBase {
   }
 
   /**
-   * A relative place is in the sandbox, an absolute one in the container's root; where that is the
-   * host's, it must be there already.
+   * A relative place is in the sandbox, an absolute one in the container's root, where the links of
+   * that root lead; where it is the host's, it must be there already.
    */
   #targetOf(volume: Volume, kind: Place["kind"], where: Where): string {
     const { spec, user, sandbox, field } = where;
@@ -153,12 +166,13 @@ export class VolumeIsolator extends IsolatorBase {
       }
       return targetOnHost(path, [this.#options.folderOf(spec)], options.field);
     }
-    const fromSandbox = relative(rootfs.sandboxPath, path);
-    if (fromSandbox.startsWith("..")) {
-      checkTargetInRoot(path, options.field);
-      return open(rootfs.path).use((root) => targetInside(root, `.${path}`, options));
+    const { sandboxPath } = rootfs;
+    const real = isWithin(path, sandboxPath) ? path : pathInRoot(rootfs.path, path);
+    if (isWithin(real, sandboxPath)) {
+      return targetInside(sandbox, relative(sandboxPath, real), options);
     }
-    return targetInside(sandbox, fromSandbox, options);
+    checkTargetInRoot(real, options.field);
+    return open(rootfs.path).use((root) => targetInside(root, `.${real}`, options));
   }
 
   /** The file exists in memory alone, and only for this container. */
@@ -185,11 +199,10 @@ export class VolumeIsolator extends IsolatorBase {
       `printf '${octal(bytes)}' >${file}`,
       `chmod 0400 ${file}`,
       ...(user === undefined ? [] : [`chown ${user.uid}:${user.gid} ${file}`]),
-      ...this.#bind(
-        { path: `${folder}/${index}`, kind: "file", isTrusted: true },
-        target,
-        this.#stage(spec, `secret-${index}`),
-      ),
+      ...this.#bind({ path: `${folder}/${index}`, kind: "file", isTrusted: true }, target, {
+        stage: this.#stage(spec, `secret-${index}`),
+        field,
+      }),
     ];
   }
 
@@ -198,10 +211,12 @@ export class VolumeIsolator extends IsolatorBase {
     return `${this.#options.folderOf(spec)}/volume-${name}`;
   }
 
-  #bind({ path, ...content }: Content, target: string, stage: string | undefined): string[] {
-    const bind = { ...content, source: path, target };
+  /** Read-only where there is a stage. */
+  #bind({ path, ...content }: Content, target: string, { stage, field }: BindOptions): string[] {
+    const bind = { ...content, source: path, target, field };
     const { mount } = this.#options;
-    return stage === undefined ? heldBindLines(mount, bind) : readOnlyBindLines(mount, bind, stage);
+    if (stage === undefined) return heldBindLines(mount, bind);
+    return readOnlyBindLines(bind, { mount, perl: findPerl(), stage });
   }
 
   #need(isolation: Isolation, field: string): void {

@@ -21,6 +21,11 @@ export function checkTargetInRoot(path: string, field: string): void {
   checkFree(normalize(path), OF_ROOT, field);
 }
 
+/** What has to stay as it is in each root of its own and would be covered there, if anything. */
+export function coveredInRoot(path: string): string | undefined {
+  return coveredBy(path, OF_ROOT);
+}
+
 /**
  * The path without links, for a container in the host's own root. Nobody but root may be able to
  * put something else there before it is used. Errors: `ContainerizerError`.
@@ -39,13 +44,18 @@ export function targetOnHost(path: string, taken: readonly string[], field: stri
 }
 
 function checkFree(path: string, taken: readonly string[], field: string): void {
-  const other = taken.find((one) => isWithin(path, one) || isWithin(one, path));
+  const other = coveredBy(path, taken);
   if (other === undefined) return;
   throw new ContainerizerError(
     `${field} ${path} would cover ${other}, which the agent itself needs; give a path in the sandbox`,
   );
 }
 
-function isWithin(path: string, folder: string): boolean {
+function coveredBy(path: string, taken: readonly string[]): string | undefined {
+  return taken.find((one) => isWithin(path, one) || isWithin(one, path));
+}
+
+/** Whether the path is the folder or below it; both absolute and in plain form. */
+export function isWithin(path: string, folder: string): boolean {
   return `${path}/`.startsWith(folder === "/" ? "/" : `${folder}/`);
 }

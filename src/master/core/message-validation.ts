@@ -105,10 +105,24 @@ export function faultOfContainer(container: ContainerInfo | undefined): string |
     if (sources.length === 1) continue;
     return `Volume '${container_path}' needs exactly one of host_path, image and source`;
   }
+  const fault = faultOfCapabilities(container);
+  if (fault !== undefined) return fault;
   if (container.type !== "DOCKER") return undefined;
   if (container.docker === undefined) return "DockerInfo 'docker' is not set for DOCKER container";
   const isNamed = (container.docker.parameters ?? []).some(({ key }) => key === "name");
   return isNamed ? "Parameter in DockerInfo must not be 'name'" : undefined;
+}
+
+/** Whatever its agent allows, such a container cannot be. */
+function faultOfCapabilities({ linux_info: linux }: ContainerInfo): string | undefined {
+  const effective = linux?.effective_capabilities ?? linux?.capability_info;
+  const bounding = linux?.bounding_capabilities;
+  if (effective === undefined || bounding === undefined) return undefined;
+  const outside = (effective.capabilities ?? []).filter(
+    (name) => bounding.capabilities?.includes(name) !== true,
+  );
+  if (outside.length === 0) return undefined;
+  return `Effective capabilities ${outside.join(", ")} are not among the container's bounding_capabilities`;
 }
 
 interface Endpoint {

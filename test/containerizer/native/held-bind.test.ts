@@ -5,9 +5,13 @@
  * cgroups v2, with or without controllers.
  */
 import { afterEach, describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import process from "node:process";
 import type { Containerizer } from "../../../src/containerizer/containerizer.ts";
+import { INIT_SCRIPT } from "../../../src/containerizer/keeper/keeper-script.ts";
+import { readOnlyBindLines } from "../../../src/containerizer/native/held-bind.ts";
 import { IsolatorBase, NO_PREPARATION } from "../../../src/containerizer/native/isolator-base.ts";
 import type { Volume } from "../../../src/protocol/v1/types.ts";
 import { failureOf, newRoot, outputOf, removeRoots, specIn } from "../containers.ts";
@@ -51,6 +55,45 @@ describe.skipIf(OBSTACLE !== undefined)(`folders swapped in a sandbox${reason}`,
     expect(existsSync(join(victim, "x/stdout"))).toBe(false);
   });
 });
+
+describe.skipIf(process.getuid?.() !== 0)(
+  "lines that mount, as the keeper's init runs them",
+  () => {
+    const hold = /^hold\(\) \{.*?^\}$/ms.exec(INIT_SCRIPT)?.[0] ?? "";
+    const scene = (mount: string): { run: (before: string) => string; source: string } => {
+      const root = newRoot();
+      const [source, target] = [join(root, "source"), join(root, "target")];
+      for (const folder of [join(source, "inner"), target]) mkdirSync(folder, { recursive: true });
+      const lines = readOnlyBindLines(
+        { source, target, kind: "folder", field: "container.volumes[0]" },
+        { mount, perl: undefined, stage: join(root, "stage") },
+      );
+      const run = (before: string): string => {
+        const script = [before, hold, ...lines, `touch ${target}/x`].join("\n");
+        const { stdout, stderr } = spawnSync("unshare", ["--mount", "sh", "-ec", script]);
+        return `${stdout}${stderr}`;
+      };
+      return { run, source };
+    };
+
+    test("without perl a read-only volume is refused when something is mounted in it [semantics 7.16]", () => {
+      const { run, source } = scene("mount");
+      expect(run("")).toContain("Read-only file system");
+      const refused = run(`mount -t tmpfs tmpfs ${source}/inner`);
+      expect(refused).toContain("container.volumes[0]: something is mounted in it");
+    });
+
+    test("mount keeps to the calls that follow a path to what is open, whatever its version", () => {
+      const program = join(newRoot(), "mount");
+      writeFileSync(program, '#!/bin/sh\necho "$1 $LIBMOUNT_FORCE_MOUNT2"\n', { mode: 0o755 });
+      expect(
+        scene(program)
+          .run("")
+          .match(/^--no-canonicalize .*$/gm),
+      ).toEqual(["--no-canonicalize always", "--no-canonicalize always"]);
+    });
+  },
+);
 
 interface Scene {
   readonly directory: string;

@@ -3,6 +3,7 @@
  * Needs root and cgroups v2, with or without controllers.
  */
 import { afterEach, describe, expect, test } from "bun:test";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -68,6 +69,73 @@ describe.skipIf(OBSTACLE !== undefined)(`volumes of native containers${reason}`,
     expect(outputOf(spec, "stderr")).toContain("Read-only file system");
     expect(readFileSync(join(host, "new"), "utf8")).toBe("x\n");
     expect(existsSync("/mnt/new")).toBe(false);
+  });
+
+  test("what is mounted in a read-only volume is read-only too, now and later [semantics 7.16]", async () => {
+    const { containerizer, root } = open();
+    const host = join(root, "ho st");
+    for (const name of ["inner/deep", "later"]) mkdirSync(join(host, name), { recursive: true });
+    const mount = (name: string): void => {
+      execFileSync("mount", ["-t", "tmpfs", "-o", "nosuid,nodev", "tmpfs", join(host, name)]);
+    };
+    // As on hosts with systemd, whose mounts containers see.
+    execFileSync("mount", ["--bind", host, host]);
+    execFileSync("mount", ["--make-shared", host]);
+    mount("inner");
+    try {
+      mkdirSync(join(host, "inner/deep"));
+      mount("inner/deep");
+      const volumes: Volume[] = [
+        { mode: "RO", container_path: "ro", host_path: host },
+        { mode: "RW", container_path: "rw", host_path: host },
+      ];
+      const command = [
+        "for f in ro/x ro/inner/x ro/inner/deep/x; do touch $f 2>/dev/null || echo refused; done",
+        "grep -c '/ro/.* ro,nosuid,nodev' /proc/self/mountinfo",
+        "touch rw/inner/deep/y && echo >ready",
+        "until test -e go; do sleep 0.02; done",
+        "touch ro/later/x || ls rw/later",
+      ].join("; ");
+      const spec = specIn(root, "inner", command, { container: { type: "MESOS", volumes } });
+      await containerizer.launch(spec);
+      await until("it waits", () => existsSync(join(spec.directory, "ready")));
+      mount("later");
+      writeFileSync(join(host, "later/seen"), "");
+      writeFileSync(join(spec.directory, "go"), "");
+      await containerizer.wait(spec.containerId);
+      expect(outputOf(spec)).toBe("refused\nrefused\nrefused\n2\nseen\n");
+      expect(existsSync(join(host, "inner/deep/y"))).toBe(true);
+    } finally {
+      spawnSync("umount", ["--recursive", host]);
+    }
+  });
+
+  test("a link that others put in another volume leads no mount elsewhere [issue 4]", async () => {
+    const { containerizer, root, run } = open();
+    const [shared, own] = [join(root, "shared"), join(root, "own")];
+    for (const folder of [join(shared, "real"), own]) mkdirSync(folder, { recursive: true });
+    writeFileSync(join(own, "file"), "mine\n");
+    for (const [name, target] of [
+      ["link", "/usr/lib"],
+      ["linked-file", "/etc/passwd"],
+    ] as const) {
+      symlinkSync(target, join(shared, name));
+    }
+    const outer = { mode: "RW", container_path: "outer", host_path: shared } as const;
+    const within = (name: string, host_path: string): ContainerInfo => ({
+      type: "MESOS",
+      volumes: [outer, { mode: "RW", container_path: `outer/${name}`, host_path }],
+    });
+    const spec = await run("real", "cat outer/real/file", within("real", own));
+    expect(outputOf(spec)).toBe("mine\n");
+    for (const [name, host_path] of [
+      ["link", own],
+      ["linked-file", join(own, "file")],
+    ] as const) {
+      const container = within(name, host_path);
+      const launch = containerizer.launch(specIn(root, name, "true", { container }));
+      expect(await failureOf(launch)).toContain("leads elsewhere");
+    }
   });
 
   test("persistent volumes are mounted into the sandbox, read-only where asked [semantics 7.14]", async () => {

@@ -141,6 +141,50 @@ describe.skipIf(OBSTACLE_HERE !== undefined)(`containers with a root of their ow
     }
   });
 
+  test("a volume is where the image's own links lead, and never outside of its root [semantics 7.16]", async () => {
+    const { containerizer, root, run, rooted } = open();
+    const host = join(root, "host");
+    mkdirSync(host);
+    writeFileSync(join(host, "given"), "from the host\n");
+    const links = (rootfs: string): void => {
+      for (const [name, target] of [
+        ["var/run", "/run"],
+        ["var/lock", "../run/lock"],
+        ["var/up", "../../../../../../run/up"],
+        ["sandbox", "/mnt/mesos/sandbox"],
+        ["tools", "/.allot"],
+        ["kernel", "../../proc"],
+        ["circle", "circle"],
+      ] as const) {
+        mkdirSync(join(rootfs, "var"), { recursive: true });
+        symlinkSync(target, join(rootfs, name));
+      }
+    };
+    const volumesAt = (...paths: readonly string[]): Partial<ContainerSpec> => ({
+      container: {
+        type: "MESOS",
+        volumes: paths.map((container_path) => ({ mode: "RW", container_path, host_path: host })),
+      },
+    });
+    const { spec } = await run(
+      "links",
+      "cat /run/one/given /run/lock/given /run/up/given near/given; ls /var/run",
+      volumesAt("/var/run/one", "/var/lock", "/var/up", "/sandbox/near"),
+      links,
+    );
+    expect(outputOf(spec)).toBe(`${"from the host\n".repeat(4)}lock\none\nup\n`);
+    expect(existsSync("/run/up")).toBe(false);
+    for (const [name, path, message] of [
+      ["tools", "/tools/x", "would cover /.allot"],
+      ["kernel", "/kernel", "would cover /proc"],
+      ["circle", "/circle/x", "leads in circles"],
+    ] as const) {
+      const { spec: bad, rootfs } = rooted(name, "true", volumesAt(path));
+      links(rootfs);
+      expect(await failureOf(containerizer.launch(bad))).toContain(message);
+    }
+  });
+
   test("a session has a terminal or three pipes in there too [http-api 7.3]", async () => {
     const { containerizer, rooted } = open();
     const { spec } = rooted("session", "exec sleep 1000");

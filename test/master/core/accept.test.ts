@@ -266,6 +266,21 @@ describe("refusals", () => {
       (task) => ({ ...task, container: { type: "MESOS", linux_info: { share_cgroups: false } } }),
       "share_cgroups",
     ],
+    [
+      "more capabilities than it bounds itself to",
+      "6.7",
+      (task) => ({
+        ...task,
+        container: {
+          type: "MESOS",
+          linux_info: {
+            effective_capabilities: { capabilities: ["CHOWN", "NET_RAW"] },
+            bounding_capabilities: { capabilities: ["CHOWN"] },
+          },
+        },
+      }),
+      "Effective capabilities NET_RAW are not among the container's bounding_capabilities",
+    ],
   ];
   for (const [what, rule, change, text] of invalid) {
     test(`a task with ${what} is TASK_ERROR [semantics ${rule}]`, () => {
