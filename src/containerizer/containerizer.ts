@@ -205,6 +205,8 @@ export interface ContainerVolume {
   /** Set where tasks may have put links: the folder that it must not lead out of, absolute. */
   readonly within?: string | undefined;
   readonly isReadOnly?: boolean | undefined;
+  /** Others use it, whose it stays. */
+  readonly isInUse?: boolean | undefined;
 }
 
 /** Errors: rejects with `ContainerizerError` whose message is fit for a task status. */

@@ -9,6 +9,7 @@ import type { Clock, Log, Rng } from "../../base/ports.ts";
 import {
   type Containerizer,
   type ContainerResult,
+  type ContainerVolume,
   type LaunchedContainer,
   UnsupportedContainerError,
 } from "../../containerizer/containerizer.ts";
@@ -87,6 +88,8 @@ interface HostedContainer {
   readonly unwanted: AbortController;
   /** Of its first process, once that runs. */
   pid: number | undefined;
+  /** Persistent volumes among its resources are not to be given to others. */
+  hasVolumes: boolean;
   cancelTimer: () => void;
 }
 
@@ -156,6 +159,7 @@ export class ContainerHost {
     const { kill, isRunningReported, checked } = effect;
     const { containerId } = effect.launch;
     container.pid = survivor.pid;
+    container.hasVolumes = true;
     this.#deps.input({
       kind: "containerLaunched",
       containerId,
@@ -239,6 +243,7 @@ export class ContainerHost {
       executor: this.#executorOf(launch),
       unwanted: new AbortController(),
       pid: undefined,
+      hasVolumes: false,
       cancelTimer: () => undefined,
     };
     this.#containers.set(launch.containerId, container);
@@ -292,7 +297,8 @@ export class ContainerHost {
     this.#watch(container);
   }
 
-  async #start({ launch, unwanted }: HostedContainer): Promise<LaunchedContainer> {
+  async #start(hosted: HostedContainer): Promise<LaunchedContainer> {
+    const { launch, unwanted } = hosted;
     const fault = unsupported(launch);
     if (fault !== undefined) throw new Error(fault);
     const command = launch.commandTask?.command ?? launch.executor.command;
@@ -315,13 +321,28 @@ export class ContainerHost {
       limits: launch.commandTask?.limits,
       container,
       group: groupId === undefined ? undefined : { groupId, container: launch.executor.container },
-      volumes: [...volumesIn(this.#deps.options.workDir, resources), ...volumes],
+      volumes: [...this.#takeVolumes(hosted), ...volumes],
       origin: {
         frameworkId: launch.frameworkId,
         executorId: launch.executor.executor_id.value,
         taskId: launch.commandTask?.task_id.value,
       },
     });
+  }
+
+  /** The container's persistent volumes, which from now on count as used. */
+  #takeVolumes(container: HostedContainer): ContainerVolume[] {
+    const { workDir } = this.#deps.options;
+    const own = volumesIn(workDir, container.launch.resources);
+    if (own.length === 0) return own;
+    const others = [...this.#containers.values()].filter(
+      (other) => other !== container && other.hasVolumes,
+    );
+    const used = new Set(
+      others.flatMap(({ launch }) => volumesIn(workDir, launch.resources).map(pathOf)),
+    );
+    container.hasVolumes = true;
+    return own.map((volume) => ({ ...volume, isInUse: used.has(volume.hostPath) }));
   }
 
   #environmentOf(launch: ContainerLaunch): Record<string, string> {
@@ -442,6 +463,10 @@ export class ContainerHost {
       .finally(() => this.#background.delete(promise));
     this.#background.add(promise);
   }
+}
+
+function pathOf({ hostPath }: ContainerVolume): string {
+  return hostPath;
 }
 
 /** What the executor says about its container; where tasks are nested in that, its network is theirs. */

@@ -93,11 +93,14 @@ export function linkVolume(
 }
 
 /**
- * Gives the folder of a volume to the task's user: what is really open is given away, not what the
- * path led to a moment ago. Throws for a folder that is gone or leads elsewhere.
+ * Gives the folder of a volume to the task's user, unless it is in use: a persistent volume while
+ * others have it, a folder of a sandbox as soon as it is somebody's. Root needs no volume to be its
+ * own. What is really open is given away, not what the path led to a moment ago. Throws for a folder
+ * that is gone or leads elsewhere. Source: semantics 7.14; Mesos, isolators filesystem/linux and
+ * volume/sandbox_path.
  */
 export function giveVolume(
-  { hostPath, within }: ContainerVolume,
+  { hostPath, within, isInUse }: ContainerVolume,
   user: HostUser | undefined,
 ): void {
   const follow = within === undefined ? 0 : constants.O_NOFOLLOW;
@@ -107,7 +110,9 @@ export function giveVolume(
     if (within !== undefined && !real.startsWith(`${realpathSync(within)}/`)) {
       throw new Error(`${hostPath} leads out of ${within}`);
     }
-    if (user !== undefined) fchownSync(folder, user.uid, user.gid);
+    if (user === undefined || user.uid === 0 || isInUse === true) return;
+    const isTaken = within !== undefined && fstatSync(folder).uid !== process.geteuid?.();
+    if (!isTaken) fchownSync(folder, user.uid, user.gid);
   } finally {
     closeSync(folder);
   }

@@ -1,8 +1,10 @@
 /** The agent with real processes and a real disk, from a command to an acknowledged end. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
-import { mkdir, readFile, readlink } from "node:fs/promises";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { chmod, mkdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
+import process from "node:process";
+import type { Resource } from "../../../src/protocol/v1/types.ts";
 import { commandTask, framework } from "../core/agent-harness.ts";
 import { AgentFixture } from "./agent-fixture.ts";
 
@@ -173,6 +175,56 @@ describe("users", () => {
     agent.master.run(FRAMEWORK, commandTask("t", { command }));
     await agent.master.untilState("t", "TASK_FAILED");
     expect(agent.master.statusesOf("t").at(-1)?.message).toContain("nobody-of-this-name");
+  });
+});
+
+describe.skipIf(process.getuid?.() !== 0)("shared volumes", () => {
+  const NOBODY = 65_534;
+  const DAEMON = 1;
+  const volume: Resource = {
+    name: "disk",
+    type: "SCALAR",
+    scalar: { value: 1 },
+    reservations: [{ type: "STATIC", role: "web" }],
+    disk: { persistence: { id: "data" }, volume: { container_path: "data", mode: "RW" } },
+    shared: {},
+  };
+
+  test("stay with whoever has them while others come, over a restart too, and go on when nobody has [semantics 7.14]", async () => {
+    await agent.dispose();
+    agent = await AgentFixture.make({ isUserSwitched: true });
+    const folder = join(agent.folder, "work/volumes/roles/web/data");
+    for (const made of ["work/meta", "work/volumes/roles/web/data"]) {
+      await mkdir(join(agent.folder, made), { recursive: true });
+    }
+    await chmod(agent.folder, 0o755);
+    await agent.start();
+    const run = async (id: string, user: string, value = "exec sleep 1000"): Promise<void> => {
+      const task = commandTask(id, { command: { value, user } });
+      agent.master.run(FRAMEWORK, { ...task, resources: [...(task.resources ?? []), volume] });
+      await agent.master.untilState(id, "TASK_RUNNING");
+    };
+    const end = async (id: string): Promise<void> => {
+      agent.master.command({ kind: "killTask", frameworkId: "fw", taskId: id });
+      await agent.master.untilState(id, "TASK_KILLED");
+    };
+    const owner = (): number => statSync(folder).uid;
+    await run("first", "nobody");
+    expect(owner()).toBe(NOBODY);
+    await run("second", "daemon");
+    expect(owner()).toBe(NOBODY);
+    await agent.stop();
+    await agent.start();
+    await end("second");
+    await run("third", "daemon");
+    expect(owner()).toBe(NOBODY);
+    await end("first");
+    await end("third");
+    await run("root", "root");
+    expect(owner()).toBe(NOBODY);
+    await end("root");
+    await run("fourth", "daemon");
+    expect(owner()).toBe(DAEMON);
   });
 });
 

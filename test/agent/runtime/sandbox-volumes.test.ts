@@ -1,12 +1,14 @@
 /** Volumes that are folders of a sandbox: where they lie, and what cannot be one. */
 import { afterEach, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import {
   makeSandboxVolumes,
   splitSandboxVolumes,
 } from "../../../src/agent/runtime/sandbox-volumes.ts";
+import { giveVolume } from "../../../src/containerizer/posix/sandbox.ts";
 import type { ContainerInfo, Volume } from "../../../src/protocol/v1/types.ts";
 
 const folders: string[] = [];
@@ -59,3 +61,21 @@ test("folders are made, and a link that a task has put in the way is not followe
   expect(() => makeSandboxVolumes([led])).toThrow("leads through the link");
   expect(existsSync(join(outside, "c"))).toBe(false);
 });
+
+test.skipIf(process.getuid?.() !== 0)(
+  "a folder that tasks share is whose it was first, and root needs none of its own [semantics 7.16]",
+  () => {
+    const within = folder();
+    const shared = { hostPath: join(within, "shared"), containerPath: "v", within };
+    makeSandboxVolumes([shared]);
+    for (const [name, uid, owner] of [
+      ["root", 0, 0],
+      ["nobody", 65_534, 65_534],
+      ["daemon", 1, 65_534],
+      ["root", 0, 65_534],
+    ] as const) {
+      giveVolume(shared, { name, uid, gid: uid });
+      expect(statSync(shared.hostPath).uid).toBe(owner);
+    }
+  },
+);
