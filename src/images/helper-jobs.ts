@@ -39,6 +39,8 @@ export interface UnpackedLayer {
   readonly whiteouts: readonly string[];
   /** Folders of which nothing from below is seen. */
   readonly opaques: readonly string[];
+  /** Folders that the layer only has something in: what they are like is said below, if anywhere. */
+  readonly implied: readonly string[];
 }
 
 /** What is in `layer.json`. */

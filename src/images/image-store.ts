@@ -64,6 +64,7 @@ export class ImageStore {
       root: join(path, LAYER_ROOT),
       whiteouts: texts("whiteouts"),
       opaques: texts("opaques"),
+      implied: texts("implied"),
     };
   }
 

@@ -5,8 +5,6 @@
  */
 import { execFile } from "node:child_process";
 import {
-  chmodSync,
-  chownSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -21,8 +19,10 @@ import { promisify } from "node:util";
 import { findProgram } from "../containerizer/keeper/host-tools.ts";
 import { quote } from "../containerizer/keeper/launch-plan.ts";
 import { mountsBelow } from "../containerizer/posix/mounts.ts";
+import { dress } from "./dress.ts";
 import type { UnpackedLayer } from "./helper-jobs.ts";
 import { ImageError, reasonOf } from "./image-error.ts";
+import { type FolderLooks, impliedFolders, makeFolders } from "./implied-folders.ts";
 import { PROGRAM_DEADLINE_MS } from "./limits.ts";
 
 const run = promisify(execFile);
@@ -47,17 +47,22 @@ export async function prepareOverlay(
 ): Promise<Overlay> {
   const [root, upper, work] = [join(folder, "root"), join(folder, "upper"), join(folder, "work")];
   for (const made of [root, upper, work, join(folder, "l")]) mkdirSync(made);
-  dressRoot(upper, layers.at(-1));
+  const looks = impliedFolders(layers);
+  dressRoot(upper, looks, layers.at(-1));
   const lowers: string[] = [];
+  const stack = (path: string): void => {
+    // Short names: all of them have to fit into one page.
+    const name = `l/${lowers.length}`;
+    symlinkSync(path, join(folder, name));
+    lowers.unshift(name);
+  };
   for (const [index, layer] of layers.entries()) {
     const veil = await makeVeil(folder, index, layers);
-    for (const path of veil === undefined ? [layer.root] : [veil, layer.root]) {
-      // Short names: all of them have to fit into one page.
-      const name = `l/${lowers.length}`;
-      symlinkSync(path, join(folder, name));
-      lowers.unshift(name);
-    }
+    if (veil !== undefined) stack(veil);
+    stack(layer.root);
   }
+  // The root, which is always among them, is the upper one's.
+  if (looks.size > 1) stack(makeCover(folder, looks));
   // An image without layers is an empty root.
   if (lowers.length === 0) lowers.push("root");
   const options = `lowerdir=${lowers.join(":")},upperdir=upper,workdir=work`;
@@ -91,7 +96,9 @@ export async function overlayObstacle(parent: string): Promise<string | undefine
   try {
     const lower = join(folder, "lower");
     mkdirSync(lower);
-    const overlay = await prepareOverlay(folder, [{ root: lower, whiteouts: [], opaques: [] }]);
+    const overlay = await prepareOverlay(folder, [
+      { root: lower, whiteouts: [], opaques: [], implied: [] },
+    ]);
     await mountHere(overlay);
     await unmountHere(overlay.root);
     return undefined;
@@ -102,12 +109,18 @@ export async function overlayObstacle(parent: string): Promise<string | undefine
   }
 }
 
-/** The root looks as the topmost layer has it. */
-function dressRoot(upper: string, top: UnpackedLayer | undefined): void {
-  if (top === undefined) return;
-  const { mode, uid, gid } = statSync(top.root);
-  chownSync(upper, uid, gid);
-  chmodSync(upper, mode & 0o7777);
+/** The root looks as the topmost layer has it that says something of it. */
+function dressRoot(upper: string, looks: FolderLooks, top: UnpackedLayer | undefined): void {
+  const stat = looks.get("") ?? (top === undefined ? undefined : statSync(top.root));
+  if (stat !== undefined) dress(upper, stat);
+}
+
+/** A layer above all others, with nothing in it but folders that look as they should. */
+function makeCover(folder: string, looks: FolderLooks): string {
+  const cover = join(folder, "cover");
+  mkdirSync(cover);
+  makeFolders(cover, looks);
+  return cover;
 }
 
 /**

@@ -7,6 +7,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { failureOf, isRunning, removeRoots } from "../containerizer/containers.ts";
 import { OBSTACLE, removeCgroupRoots } from "../containerizer/native/native.ts";
+import type { TarEntry } from "../fetcher/tar-builder.ts";
 import { findRegistry } from "../harness/docker-registry.ts";
 import { BUSYBOX_OBSTACLE } from "../harness/static-busybox.ts";
 import { PATIENCE_MS } from "../harness/wait.ts";
@@ -103,6 +104,50 @@ describe.skipIf(registry === undefined)(`images of native containers${reason}`, 
       expect(contents).toBe("newupperfileone");
       expect(stats.join(" ").trim()).toBe("65534 65534 4711 2 65534 65534 4711 2");
       expect(scene.left()).toEqual([]);
+    });
+  }
+
+  for (const backend of ["overlay", "copy"] as const) {
+    test(`folders that a layer only has something in look as those below it say: ${backend} [issue 4]`, async () => {
+      const folder = (path: string, mode: number, uid = 0): TarEntry => ({
+        path: `${path}/`,
+        type: "5",
+        mode,
+        uid,
+        gid: uid,
+      });
+      const file = (path: string): TarEntry => ({ path, content: "x" });
+      const layers = [
+        [folder(".", 0o711), ...busyboxLayer()],
+        [
+          ...[folder("open", 0o1777), folder("own", 0o750, 7), folder("own/deep", 0o700, 8)],
+          ...[folder("emptied", 0o700, 9), folder("emptied/in", 0o700, 9), file("emptied/old")],
+          ...[folder("anew", 0o700, 9), folder("link", 0o700, 9), folder("said", 0o700, 9)],
+          ...[folder("hidden", 0o700, 9), folder("hidden/in", 0o700, 9)],
+        ],
+        [
+          ...[file("open/one"), file("own/deep/only/two"), file("link/lost"), file("said/x")],
+          ...[file("emptied/.wh..wh..opq"), file("emptied/in/new"), file(".wh.anew")],
+          ...[file("anew/three"), file("hidden/in/lost")],
+        ],
+        [
+          { path: "link", type: "2", linkTarget: "own" },
+          folder("said", 0o755, 5),
+          file(".wh.hidden"),
+        ],
+        [file("own/deep/four"), file("said/y")],
+      ];
+      await pushImage(host, "implied", "1", buildImage({ layers }));
+      const look =
+        "stat -c '%n %a %u' / open own own/deep own/deep/only emptied emptied/in anew said";
+      const list = "ls -d hidden; ls own/deep emptied link/deep | busybox tr '\n' ' '";
+      const output = await open({ backend }).run("look", "implied:1", `cd /; ${look}; ${list}`);
+      expect(output.split("\n")).toEqual([
+        ...["/ 711 0", "open 1777 0", "own 750 7", "own/deep 700 8", "own/deep/only 755 0"],
+        ...["emptied 700 9", "emptied/in 755 0", "anew 755 0", "said 755 5"],
+        "emptied: in  link/deep: four only  own/deep: four only ls: hidden: No such file or directory",
+        "",
+      ]);
     });
   }
 

@@ -19,6 +19,11 @@ export class ConfinedFolder {
     this.#what = what;
   }
 
+  /** Parents of all that was placed, from the working folder on. */
+  parents(): Iterable<string> {
+    return this.#known;
+  }
+
   /** A path's parts, if it stays inside. */
   partsOf(path: string, itself?: "or itself"): string[] {
     const shown = JSON.stringify(path.slice(0, 200));

@@ -3,7 +3,6 @@
  * to nobody else while this goes on. Source: Mesos docs/container-image.md, backend `copy`.
  */
 import {
-  chmodSync,
   constants,
   copyFileSync,
   lchownSync,
@@ -15,10 +14,10 @@ import {
   rmSync,
   type Stats,
   symlinkSync,
-  utimesSync,
 } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { dress } from "../dress.ts";
 import type { UnpackedLayer } from "../helper-jobs.ts";
 
 /** `root`: absolute, exists. Errors: those of the system. */
@@ -26,24 +25,39 @@ export async function copyLayers(layers: readonly UnpackedLayer[], root: string)
   for (const layer of layers) {
     for (const path of layer.whiteouts) removeInside(root, path);
     for (const path of layer.opaques) emptyInside(root, path);
-    await copyFolder(layer.root, root, new Map());
+    const implied = new Set(layer.implied.map((path) => join(layer.root, path)));
+    await copyFolder(layer.root, root, { implied, links: new Map() });
   }
 }
 
-async function copyFolder(from: string, to: string, links: Map<number, string>): Promise<void> {
-  const stat = lstatSync(from);
+interface LayerCopy {
+  /** Folders of the layer that stay as those below it have them. */
+  readonly implied: ReadonlySet<string>;
+  /** Where files with several names are already. */
+  readonly links: Map<number, string>;
+}
+
+/** `to` is there; `isMade` when nothing below has it. */
+async function copyFolder(
+  from: string,
+  to: string,
+  layer: LayerCopy,
+  isMade: boolean = false,
+): Promise<void> {
+  const stat = lstatSync(!isMade && layer.implied.has(from) ? to : from);
   for (const name of readdirSync(from)) {
     const source = join(from, name);
     const target = join(to, name);
     const entry = lstatSync(source);
     if (entry.isDirectory()) {
-      if (lstatSync(target, { throwIfNoEntry: false })?.isDirectory() !== true) {
+      const isMissing = lstatSync(target, { throwIfNoEntry: false })?.isDirectory() !== true;
+      if (isMissing) {
         rmSync(target, { force: true });
         mkdirSync(target);
       }
-      await copyFolder(source, target, links);
+      await copyFolder(source, target, layer, isMissing);
     } else {
-      copyEntry({ source, target, entry }, links);
+      copyEntry({ source, target, entry }, layer.links);
     }
   }
   dress(to, stat);
@@ -70,13 +84,6 @@ function copyEntry(
   }
   copyFileSync(source, target, constants.COPYFILE_FICLONE);
   dress(target, entry);
-}
-
-function dress(path: string, { uid, gid, mode, atimeMs, mtimeMs }: Stats): void {
-  lchownSync(path, uid, gid);
-  // After the owner, whose change takes the setuid bit away.
-  chmodSync(path, mode & 0o7777);
-  utimesSync(path, atimeMs / 1000, mtimeMs / 1000);
 }
 
 function removeInside(root: string, path: string): void {

@@ -20,6 +20,7 @@ import { ConfinedFolder, statOf } from "../../fetcher/helper/confined-folder.ts"
 import { FetchError } from "../../fetcher/helper/fetch-error.ts";
 import type { TarHeader } from "../../fetcher/helper/tar-header.ts";
 import type { TarTarget } from "../../fetcher/helper/unpack-tar.ts";
+import type { LayerFacts } from "../helper-jobs.ts";
 
 const PREFIX = ".wh.";
 const OPAQUE = ".wh..wh..opq";
@@ -33,6 +34,7 @@ export class LayerFolder implements TarTarget {
   readonly #folder = new ConfinedFolder("image");
   readonly #whiteouts = new Set<string>();
   readonly #opaques = new Set<string>();
+  /** Of folders that have entries of their own. */
   readonly #times = new Map<string, number>();
 
   createFile(path: string, mode: number, { uid, gid }: Owner): number {
@@ -97,8 +99,8 @@ export class LayerFolder implements TarTarget {
     return true;
   }
 
-  /** When all is unpacked: what the layer takes away, and the times of its folders. */
-  finish(): { whiteouts: string[]; opaques: string[] } {
+  /** When all is unpacked: the times of its folders, and what the layer says of those below it. */
+  finish(): Omit<LayerFacts, "bytes"> {
     for (const [place, seconds] of this.#times) utimesSync(place, seconds, seconds);
     const whiteouts: string[] = [];
     for (const path of this.#whiteouts) {
@@ -110,7 +112,15 @@ export class LayerFolder implements TarTarget {
     for (const path of this.#opaques) {
       if (path !== "") this.#folder.makeParents([...path.split("/"), ""], path);
     }
-    return { whiteouts, opaques: [...this.#opaques] };
+    return { whiteouts, opaques: [...this.#opaques], implied: this.#implied() };
+  }
+
+  /** What is taken away first is made anew. */
+  #implied(): string[] {
+    return ["./", ...this.#folder.parents()]
+      .filter((place) => !this.#times.has(place))
+      .map((place) => place.slice(2))
+      .filter((path) => !this.#whiteouts.has(path));
   }
 
   #placeFor(path: string): string {
