@@ -18,7 +18,7 @@ import {
   parseJson,
   parseManifest,
 } from "./manifest.ts";
-import type { ImageLocation } from "./reference.ts";
+import { type ImageLocation, isNameOf } from "./reference.ts";
 import { assertDigest } from "./registry-source.ts";
 
 export interface ArchiveSourceOptions {
@@ -43,9 +43,10 @@ export function archiveOf(folder: string, location: ImageLocation): string | und
 /** Errors: `ImageError`. */
 export async function findInArchive(
   archive: string,
-  { location, platform, unpack }: ArchiveSourceOptions,
+  { folder: all, location, platform, unpack }: ArchiveSourceOptions,
   signal: AbortSignal,
 ): Promise<FoundImage> {
+  const asked = { location, archive, isAlone: archive !== all };
   const isFolder = statSync(archive).isDirectory();
   const folder = isFolder ? archive : await unpack(archive, signal);
   const close = async (): Promise<void> => {
@@ -53,9 +54,9 @@ export async function findInArchive(
   };
   try {
     const files = new ArchiveFiles(folder);
-    const image = files.has("manifest.json")
-      ? saved(files, location, platform)
-      : layout(files, location, platform);
+    const image = isLayout(files, location)
+      ? layout(files, asked, platform)
+      : saved(files, asked, platform);
     return { ...image, close };
   } catch (error) {
     await close();
@@ -63,23 +64,47 @@ export async function findInArchive(
   }
 }
 
+interface AskedImage {
+  readonly location: ImageLocation;
+  /** Where it was looked for. */
+  readonly archive: string;
+  /** The archive is named after the image. */
+  readonly isAlone: boolean;
+}
+
+/** One image of an archive, with its names; without any when nobody has named it. */
+interface ArchiveRow {
+  readonly answer: Answer;
+  readonly names: readonly string[];
+}
+
+/** Newer ones of `docker save` are both; only a layout holds what digests of images stand for. */
+function isLayout(files: ArchiveFiles, { digest }: ImageLocation): boolean {
+  if (!files.has("manifest.json")) return true;
+  if (digest === undefined || files.has("index.json")) return digest !== undefined;
+  throw new ImageError(
+    `an archive of docker save does not tell whether it is ${digest}: ask for a tag, or save an OCI layout`,
+  );
+}
+
 /** What `docker save` writes. */
 function saved(
   files: ArchiveFiles,
-  location: ImageLocation,
+  asked: AskedImage,
   platform: Platform,
 ): Omit<FoundImage, "close"> {
-  const rows = files.json("manifest.json").list();
-  const tags = [location.name, `${location.plainName}:${location.version}`];
-  const named = rows.find((row) =>
-    row
-      .at("RepoTags")
-      .list()
-      .some((tag) => tags.includes(tag.text() ?? "")),
-  );
-  const row = named ?? (rows.length === 1 ? rows[0] : undefined);
-  if (row === undefined)
-    throw new ImageError("the archive holds several images, none of that name");
+  const rows = files
+    .json("manifest.json")
+    .list()
+    .map((answer) => ({
+      answer,
+      names: answer
+        .at("RepoTags")
+        .list()
+        .flatMap((tag) => tag.text() ?? []),
+    }));
+  const row = meantRow(rows, asked)?.answer;
+  if (row === undefined) throw new ImageError("the archive holds several images without a name");
   const layers = row
     .at("Layers")
     .list()
@@ -92,19 +117,14 @@ function saved(
 
 function layout(
   files: ArchiveFiles,
-  location: ImageLocation,
+  asked: AskedImage,
   platform: Platform,
 ): Omit<FoundImage, "close"> {
-  const index = files.json("index.json");
-  const rows = index.at("manifests").list();
-  const names = [location.version, location.name, `${location.plainName}:${location.version}`];
-  const named = rows.find((row) =>
-    names.includes(row.at("annotations", "org.opencontainers.image.ref.name").text() ?? ""),
-  );
-  const isOnly = rows.length === 1;
-  const chosen = named ?? (isOnly ? rows[0] : undefined);
-  const digest =
-    location.digest ?? chosen?.at("digest").text() ?? chooseManifest(index, platform).digest;
+  const { archive, location } = asked;
+  if (location.digest !== undefined && !files.has(blobPath(location.digest))) {
+    throw new ImageError(`${archive} does not hold ${location.digest}`);
+  }
+  const digest = location.digest ?? digestInIndex(files.json("index.json"), asked, platform);
   let answer = files.blob(digest);
   if (isIndex(answer)) answer = files.blob(chooseManifest(answer, platform).digest);
   const manifest = parseManifest(answer);
@@ -116,6 +136,44 @@ function layout(
       bytes: layer.bytes,
     })),
   };
+}
+
+function digestInIndex(index: Answer, asked: AskedImage, platform: Platform): string {
+  const rows = index
+    .at("manifests")
+    .list()
+    .map((answer) => ({ answer, names: namesInIndex(answer, asked) }));
+  const row = meantRow(rows, asked)?.answer;
+  return row?.at("digest").text() ?? chooseManifest(index, platform).digest;
+}
+
+function namesInIndex(row: Answer, { location, isAlone }: AskedImage): string[] {
+  const full = row.at("annotations", "io.containerd.image.name").text();
+  const name = full ?? row.at("annotations", "org.opencontainers.image.ref.name").text();
+  if (name === undefined) return [];
+  // A tag alone is one of the image that the folder is named after.
+  return [isAlone && !/[/:]/.test(name) ? `${location.plainName}:${name}` : name];
+}
+
+/**
+ * The image that is asked for: by one of its names, or where there is none by that of its archive.
+ * Undefined for several without a name. Errors: `ImageError`.
+ */
+function meantRow(rows: readonly ArchiveRow[], asked: AskedImage): ArchiveRow | undefined {
+  const { location, archive, isAlone } = asked;
+  const found = rows.find(({ names }) => names.some((name) => isNameOf(name, location)));
+  if (found !== undefined) return found;
+  const wanted = `${location.plainName}:${location.version}`;
+  const names = rows.flatMap((row) => row.names);
+  if (names.length > 0) {
+    const shown = [...new Set(names)].slice(0, 20).join(", ");
+    throw new ImageError(`${archive} holds ${shown}, and not ${wanted}`);
+  }
+  const isSaid = location.version === "latest" || archive.replace(/\.tar$/, "").endsWith(wanted);
+  if (!isAlone || !isSaid) {
+    throw new ImageError(`${archive} does not say whether it is ${wanted}; name it ${wanted}.tar`);
+  }
+  return rows.length === 1 ? rows[0] : undefined;
 }
 
 function fileLayer(path: string): LayerSource {

@@ -58,6 +58,19 @@ export function locateImage(image: string, defaultUrl: string): Result<ImageLoca
   });
 }
 
+/** Whether an archive's name for an image is this one's; where a side names no registry, any will do. */
+export function isNameOf(name: string, asked: ImageLocation): boolean {
+  const found = locateImage(name, DOCKER_HUB_URL);
+  if (!found.ok) return false;
+  const [one, other] = [found.value, asked].map(({ registry, repository, version }) => ({
+    registry: registry === DOCKER_HUB ? undefined : registry,
+    image: `${repository.replace(/^library\//, "")}:${version}`,
+  }));
+  if (one?.image !== other?.image) return false;
+  const registries = [one?.registry, other?.registry];
+  return registries.includes(undefined) || one?.registry === other?.registry;
+}
+
 /** Registries on this host are spoken to without encryption, as Docker does. */
 function urlOf(registry: string, defaultUrl: string): string {
   if (HUB_HOSTS.includes(registry)) return DOCKER_HUB_URL;

@@ -266,6 +266,55 @@ describe.skipIf(!isRoot)(`hostile images${isRoot ? "" : " (skipped: needs root)"
     expect(readdirSync(join(store.folder, "staging"))).toEqual([]);
   });
 
+  test("an archive that is not what is asked for, or does not tell, is refused with what it holds [issue 4]", async () => {
+    const folder = join(newRoot(), "images");
+    mkdirSync(folder, { recursive: true });
+    const image = buildImage({ layers: [FILE] });
+    const write = (name: string, ...tags: readonly string[]): void =>
+      writeFileSync(join(folder, `${name}.tar`), savedArchive(image, ...tags));
+    const oci = buildImage({ layers: [FILE] }, OCI_MANIFEST);
+    const { digest } = oci.manifest;
+    write("tagged", "tagged:1", "other:5");
+    write("hub:1", "docker.io/library/hub:1");
+    write("local:1", "localhost/local:1");
+    write("far:1", "registry.example/far:1");
+    write("bare:1");
+    write("bare");
+    write("renamed:2", "renamed:1");
+    writeLayout(join(folder, "laid"), oci, "3");
+    writeLayout(join(folder, "silent"), oci);
+    writeLayout(join(folder, "proven"), oci, "1");
+    const { pull, store } = sceneOf(folder);
+    const good = ["tagged:1", "hub:1", "local:1", "far:1", "registry.example/far:1", "bare:1"];
+    const named = ["bare", "laid:3", "silent", `proven@${digest}`];
+    for (const name of [...good, ...named]) await pull(name);
+    const wrong = `sha256:${"0".repeat(64)}`;
+    for (const [name, reason] of [
+      ["tagged:2", "tagged.tar holds tagged:1, other:5, and not tagged:2"],
+      ["tagged", "and not tagged:latest"],
+      ["renamed:2", "renamed:2.tar holds renamed:1, and not renamed:2"],
+      ["bare:2", "does not say whether it is bare:2; name it bare:2.tar"],
+      ["laid:4", "laid holds laid:3, and not laid:4"],
+      ["silent:4", "does not say whether it is silent:4"],
+      [`tagged@${digest}`, `an archive of docker save does not tell whether it is ${digest}`],
+      [`laid@${wrong}`, `laid does not hold ${wrong}`],
+    ] as const) {
+      expect(await failureOf(pull(name))).toContain(reason);
+    }
+    const swapped = join(folder, "proven/blobs", digest.replace(":", "/"));
+    writeFileSync(swapped, JSON.stringify({ schemaVersion: 2, config: {}, layers: [] }));
+    store.removeImage(`proven@${digest}`);
+    expect(await failureOf(pull(`proven@${digest}`))).toContain(`but ${digest} is asked for`);
+    // A layout with no name of an image is not any image.
+    const one = join(newRoot(), "one");
+    writeLayout(one, oci, "latest");
+    expect(await failureOf(sceneOf(one).pull("nginx"))).toContain("and not nginx:latest");
+    const full = join(newRoot(), "full");
+    writeLayout(full, oci, "docker.io/library/app:1");
+    await sceneOf(full).pull("app:1");
+    expect(await failureOf(sceneOf(full).pull("app:2"))).toContain("and not app:2");
+  });
+
   test("what a killed agent has not finished is never used, and goes at the next start [issue 4]", async () => {
     const big = { path: "big", content: "x".repeat(8 << 20) };
     const registry = await registryWith({ "half:1": { layers: [FILE, [big]] } });

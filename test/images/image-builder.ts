@@ -146,11 +146,11 @@ async function send(
 }
 
 /** What `docker save` writes, as the bytes of one archive. */
-export function savedArchive(image: BuiltImage, tag: string): Uint8Array {
+export function savedArchive(image: BuiltImage, ...tags: readonly string[]): Uint8Array {
   const configName = `${image.config.digest.slice("sha256:".length)}.json`;
   const layerName = (index: number): string => `layer${index}/layer.tar`;
   const manifest = [
-    { Config: configName, RepoTags: [tag], Layers: image.tars.map((_, index) => layerName(index)) },
+    { Config: configName, RepoTags: tags, Layers: image.tars.map((_, index) => layerName(index)) },
   ];
   return tarOf([
     { path: configName, content: image.config.bytes },
@@ -160,7 +160,7 @@ export function savedArchive(image: BuiltImage, tag: string): Uint8Array {
 }
 
 /** An OCI layout with one image, in a new folder. */
-export function writeLayout(folder: string, image: BuiltImage, tag: string): void {
+export function writeLayout(folder: string, image: BuiltImage, tag?: string): void {
   mkdirSync(join(folder, "blobs/sha256"), { recursive: true });
   for (const { digest, bytes } of [image.config, image.manifest, ...image.layers]) {
     writeFileSync(join(folder, "blobs", digest.replace(":", "/")), bytes);
@@ -170,7 +170,7 @@ export function writeLayout(folder: string, image: BuiltImage, tag: string): voi
     mediaType: OCI_MANIFEST,
     digest: image.manifest.digest,
     size: image.manifest.bytes.length,
-    annotations: { "org.opencontainers.image.ref.name": tag },
+    ...(tag === undefined ? {} : { annotations: { "org.opencontainers.image.ref.name": tag } }),
   };
   writeFileSync(join(folder, "index.json"), JSON.stringify({ schemaVersion: 2, manifests: [row] }));
 }
