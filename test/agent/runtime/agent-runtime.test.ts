@@ -215,6 +215,7 @@ describe.skipIf(process.getuid?.() !== 0)("shared volumes", () => {
     expect(owner()).toBe(NOBODY);
     await agent.stop();
     await agent.start();
+    await agent.master.until("registration", () => agent.master.registrations.length === 2);
     await end("second");
     await run("third", "daemon");
     expect(owner()).toBe(NOBODY);
