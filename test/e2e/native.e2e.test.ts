@@ -65,6 +65,15 @@ describe.skipIf(LIMITS_OBSTACLE !== undefined)(`limits of native tasks${limitsRe
   test("a task's limits are enforced, and what ended it is told with its resources [semantics 7.12]", async () => {
     const { master, start, cgroupRoot } = await machine();
     await start();
+    // First, as the framework below is offered all that is left.
+    const executed = await runProgram(BINARY, [
+      "execute",
+      `--master=${new URL(master.url).host}`,
+      "--resources=cpus:0.1;mem:32",
+      "--command=tail /dev/zero",
+    ]);
+    expect(executed.code).toBe(137);
+    expect(executed.stderr).toContain("Memory limit exceeded");
     const framework = await TestFramework.subscribe({ master: master.url, info: LASTING });
     const extra = { limits: { mem: { value: 64 }, cpus: { value: 2 } } };
     const limited = { id: "limited", command: "exec sleep 1000", mem: 40, extra };
@@ -77,14 +86,6 @@ describe.skipIf(LIMITS_OBSTACLE !== undefined)(`limits of native tasks${limitsRe
     expect(failed.reason).toBe("REASON_CONTAINER_LIMITATION_MEMORY");
     expect(failed.limitation.resources).toMatchObject([{ name: "mem", scalar: { value: 64 } }]);
     await framework.status("limited", "TASK_RUNNING");
-    const executed = await runProgram(BINARY, [
-      "execute",
-      `--master=${new URL(master.url).host}`,
-      "--resources=cpus:0.1;mem:32",
-      "--command=tail /dev/zero",
-    ]);
-    expect(executed.code).toBe(137);
-    expect(executed.stderr).toContain("Memory limit exceeded");
     // The hog's goes when its end has been told, in parts.
     await until("the hog's cgroup to be gone", () => cgroupsIn(cgroupRoot).length === 1);
     const [folder = ""] = cgroupsIn(cgroupRoot);
