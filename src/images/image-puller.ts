@@ -75,7 +75,10 @@ export class ImagePuller {
     const location = this.#locate(wish.image);
     const { store } = this.#options;
     const known = wish.isCached ? store.image(location.name) : undefined;
-    if (known !== undefined) return { ...known, release: store.hold(known.layers) };
+    if (known !== undefined) {
+      store.touch(known.name, this.#options.clock.wallMs());
+      return { ...known, release: store.hold(known.layers) };
+    }
     const config = wish.dockerConfig ?? this.#options.dockerConfig;
     try {
       const image = await this.#pulls.run(

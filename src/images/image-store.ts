@@ -13,6 +13,8 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { rm } from "node:fs/promises";
@@ -27,6 +29,11 @@ export interface StoredImage {
   /** Digests of the layers' content, lowest first. */
   readonly layers: readonly string[];
   readonly runtime: RuntimeConfig;
+}
+
+export interface AgedImage extends StoredImage {
+  /** When it was last made use of, in milliseconds since the epoch. */
+  readonly usedAtMs: number;
 }
 
 export class ImageStore {
@@ -74,6 +81,15 @@ export class ImageStore {
     if (!existsSync(path)) renameSync(staging, path);
   }
 
+  /** What a layer holds, unpacked; 0 where nobody says. */
+  layerBytes(digest: string): number {
+    return (
+      readJson(join(this.#layerPath(digest), LAYER_FACTS))
+        ?.at("bytes")
+        .number() ?? 0
+    );
+  }
+
   layers(): string[] {
     return readdirSync(join(this.folder, "layers")).map((hex) => `sha256:${hex}`);
   }
@@ -92,11 +108,21 @@ export class ImageStore {
     renameSync(`${path}.new`, path);
   }
 
-  images(): StoredImage[] {
+  images(): AgedImage[] {
     const folder = join(this.folder, "images");
     return readdirSync(folder)
       .filter((file) => file.endsWith(".json"))
-      .flatMap((file) => imageOf(readJson(join(folder, file))) ?? []);
+      .map((file) => join(folder, file))
+      .flatMap((path) => {
+        const image = imageOf(readJson(path));
+        return image === undefined ? [] : [{ ...image, usedAtMs: statSync(path).mtimeMs }];
+      });
+  }
+
+  /** Its age counts from this moment on. It may be gone. */
+  touch(name: string, nowMs: number): void {
+    const path = this.#imagePath(name);
+    if (existsSync(path)) utimesSync(path, nowMs / 1000, nowMs / 1000);
   }
 
   removeImage(name: string): void {

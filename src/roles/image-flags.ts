@@ -16,7 +16,7 @@ import { ImagePuller } from "../images/image-puller.ts";
 import { ImageStore } from "../images/image-store.ts";
 import { overlayObstacle } from "../images/overlay.ts";
 import { type Backend, Provisioner } from "../images/provisioner.ts";
-import { DOCKER_HUB_URL } from "../images/reference.ts";
+import { DOCKER_HUB_URL, locateImage } from "../images/reference.ts";
 import { SettleIsolator } from "../images/settle-isolator.ts";
 import type { RoleContext } from "./role-context.ts";
 import { sandboxDirectory } from "./sandbox-flag.ts";
@@ -128,11 +128,21 @@ interface GarbageFlag {
   readonly excluded: readonly string[];
 }
 
-/** `--image_gc_config`, a JSON object with the fields of Mesos' ImageGcConfig. */
-function garbageFlag(flags: RoleContext["flags"]): Result<GarbageFlag> {
+/**
+ * `--image_gc_config`, a JSON object with the fields of Mesos' ImageGcConfig, and our own bounds of
+ * age and size, which are looked at as often as it says.
+ */
+export function garbageFlag(flags: RoleContext["flags"]): Result<GarbageFlag> {
   const name = "image_gc_config";
   const value = flags.json(name);
-  if (value === undefined) return ok({ garbage: undefined, excluded: [] });
+  const maxAgeMs = flags.durationMs("image_gc_delay");
+  const maxBytes = flags.sizeBytes("image_store_size");
+  const isBounded = maxAgeMs !== undefined || maxBytes !== undefined;
+  if (value === undefined) {
+    const intervalMs = flags.durationMs("disk_watch_interval") ?? 60_000;
+    const garbage = { headroom: undefined, intervalMs, maxAgeMs, maxBytes };
+    return ok({ garbage: isBounded ? garbage : undefined, excluded: [] });
+  }
   const config = new Answer(value);
   const headroom = config.at("image_disk_headroom").number() ?? 0.1;
   const nanoseconds = config.at("image_disk_watch_interval", "nanoseconds").number() ?? 3.6e12;
@@ -145,5 +155,9 @@ function garbageFlag(flags: RoleContext["flags"]): Result<GarbageFlag> {
   if (excluded.length !== images.length) {
     return refuse("invalid", `--${name}: each of excluded_images needs docker.name`, name);
   }
-  return ok({ garbage: { headroom, intervalMs: nanoseconds / 1e6 }, excluded });
+  for (const image of excluded) {
+    const location = locateImage(image, DOCKER_HUB_URL);
+    if (!location.ok) return refuse("invalid", `--${name}: ${location.error.message}`, name);
+  }
+  return ok({ garbage: { headroom, intervalMs: nanoseconds / 1e6, maxAgeMs, maxBytes }, excluded });
 }

@@ -74,6 +74,10 @@ describe.skipIf(registry === undefined)(`native tasks with images${reason}`, () 
     const missing = await execute("--docker_image=made:2", "--command=true");
     expect(missing.code).not.toBe(0);
     expect(`${missing.stdout}${missing.stderr}`).toContain("has no such image");
+    const excluded_images = [{ type: "DOCKER", docker: { name: "no such: name" } }];
+    const refused = await pruneCall(agent(), { prune_images: { excluded_images } });
+    expect(refused.status).toBe(400);
+    expect(await refused.text()).toContain("prune_images.excluded_images[0].docker.name: ");
     await prune(agent());
     expect(readdirSync(join(folders[0] ?? "", "store/docker/layers"))).toEqual([]);
   });
@@ -138,12 +142,15 @@ describe.skipIf(registry === undefined)(`native tasks with images${reason}`, () 
 });
 
 async function prune(agent: AllotProcess): Promise<void> {
-  const response = await fetch(`${agent.url}/api/v1`, {
+  expect((await pruneCall(agent, {})).status).toBe(200);
+}
+
+function pruneCall(agent: AllotProcess, call: object): Promise<Response> {
+  return fetch(`${agent.url}/api/v1`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ type: "PRUNE_IMAGES" }),
+    body: JSON.stringify({ type: "PRUNE_IMAGES", ...call }),
   });
-  expect(response.status).toBe(200);
 }
 
 interface Machine {

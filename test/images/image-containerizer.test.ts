@@ -5,12 +5,14 @@
 import { afterAll, afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { ImageCollector, type ImageGarbageOptions } from "../../src/images/image-collector.ts";
+import { systemClock } from "../../src/platform/system.ts";
 import { failureOf, isRunning, removeRoots } from "../containerizer/containers.ts";
 import { OBSTACLE, removeCgroupRoots } from "../containerizer/native/native.ts";
 import type { TarEntry } from "../fetcher/tar-builder.ts";
 import { findRegistry } from "../harness/docker-registry.ts";
 import { BUSYBOX_OBSTACLE } from "../harness/static-busybox.ts";
-import { PATIENCE_MS } from "../harness/wait.ts";
+import { PATIENCE_MS, until } from "../harness/wait.ts";
 import {
   buildImage,
   busyboxLayer,
@@ -252,6 +254,17 @@ describe.skipIf(registry === undefined)(`images of native containers${reason}`, 
     const used = spec("used", "prune:used", "exec sleep 1000");
     await containerizer.launch(used);
     for (const tag of ["kept", "idle"]) await run(tag, `prune:${tag}`, "true");
+    const bad = { type: "DOCKER", docker: { name: "no such: name" } } as const;
+    const appc = { type: "APPC", appc: { name: "x" } } as const;
+    for (const [image, field] of [
+      [bad, "prune_images.excluded_images[1].docker.name"],
+      [appc, "prune_images.excluded_images[1]"],
+    ] as const) {
+      const good = { type: "DOCKER", docker: { name: "prune:kept" } } as const;
+      const refused = await collector.prune([good, image]);
+      expect(refused).toMatchObject({ ok: false, error: { code: "invalid", field } });
+    }
+    expect(store.images()).toHaveLength(3);
     await collector.prune([{ type: "DOCKER", docker: { name: "prune:kept" } }]);
     expect(
       store
@@ -266,6 +279,65 @@ describe.skipIf(registry === undefined)(`images of native containers${reason}`, 
     expect(store.images()).toEqual([]);
     expect(store.layers()).toEqual([]);
     expect(await run("again", "prune:idle", "cat /own")).toBe("idle");
+  });
+
+  test("images that no container has used for long go by themselves, and as many as are too much [flag image_gc_delay, image_store_size]", async () => {
+    const big = (tag: string): ImageWish => ({
+      layers: [busyboxLayer(), [{ path: "own", content: tag.repeat(100_000) }]],
+    });
+    for (const tag of ["a", "b", "c", "d"]) {
+      await pushImage(host, "aged", tag, buildImage(big(tag)));
+    }
+    const { containerizer, spec, run, store, provisioner, puller } = open();
+    const running = spec("running", "aged:a", "exec sleep 1000");
+    await containerizer.launch(running);
+    for (const tag of ["b", "c", "d"]) await run(tag, `aged:${tag}`, "true");
+    const nowMs = Date.now();
+    const hourMs = 3_600_000;
+    const age = (tag: string, hours: number): void =>
+      store.touch(`aged:${tag}`, nowMs - hours * hourMs);
+    for (const [tag, hours] of [
+      ["a", 9],
+      ["b", 3],
+      ["c", 5],
+      ["d", 1],
+    ] as const) {
+      age(tag, hours);
+    }
+    const names = (): string[] =>
+      store
+        .images()
+        .map(({ name }) => name)
+        .sort();
+    const collecting = async (
+      budget: Pick<ImageGarbageOptions, "maxAgeMs" | "maxBytes">,
+      left: readonly string[],
+    ): Promise<void> => {
+      const collector = new ImageCollector({
+        ...{ store, provisioner, puller, excluded: [], clock: systemClock },
+        garbage: { headroom: undefined, intervalMs: 10, ...budget },
+        log: { write: () => undefined },
+      });
+      await until(`${left} are left`, () => names().join() === left.join());
+      await collector.stop();
+    };
+    await collecting({ maxAgeMs: 4 * hourMs, maxBytes: undefined }, ["aged:a", "aged:b", "aged:d"]);
+    expect(store.images().find(({ name }) => name === "aged:a")?.usedAtMs).toBeGreaterThan(
+      nowMs - hourMs,
+    );
+    expect(store.layers()).toHaveLength(4);
+    const bytes = store.layers().reduce((sum, digest) => sum + store.layerBytes(digest), 0);
+    await collecting({ maxAgeMs: undefined, maxBytes: bytes - 1 }, ["aged:a", "aged:d"]);
+    // To be used is to be new.
+    age("d", 9);
+    expect(await run("again", "aged:d", "busybox head -c 1 /own")).toBe("d");
+    expect(store.images().find(({ name }) => name === "aged:d")?.usedAtMs).toBeGreaterThan(
+      nowMs - hourMs,
+    );
+    await collecting({ maxAgeMs: undefined, maxBytes: 1 }, ["aged:a"]);
+    expect(store.layers()).toHaveLength(2);
+    await containerizer.destroy(running.containerId);
+    await containerizer.cleanup(running.containerId);
   });
 });
 

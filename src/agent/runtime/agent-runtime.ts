@@ -6,7 +6,7 @@
 import { must } from "../../base/assert.ts";
 import type { ContainerId } from "../../base/ids.ts";
 import type { Clock, Log, Rng } from "../../base/ports.ts";
-import { type Result, refuse } from "../../base/result.ts";
+import { ok, type Result, refuse } from "../../base/result.ts";
 import type { Containerizer, ContainerizerHealth } from "../../containerizer/containerizer.ts";
 import { DatabaseError } from "../../database/database-error.ts";
 import type { ExecutorCall, Image } from "../../protocol/v1/types.ts";
@@ -312,8 +312,8 @@ export class AgentRuntime {
   }
 
   /** Removes images that no container uses, but for these. Errors: those of what keeps them. */
-  async pruneImages(excluded: readonly Image[]): Promise<void> {
-    await this.#deps.images?.prune(excluded);
+  async pruneImages(excluded: readonly Image[]): Promise<Result<undefined>> {
+    return (await this.#deps.images?.prune(excluded)) ?? ok(undefined);
   }
 
   /** Ends the work of this process. Tasks of checkpointing frameworks run on. */

@@ -1,4 +1,5 @@
 /** What the agent's runtime needs from outside; edges implement it, main.ts joins them. */
+import type { Result } from "../../base/result.ts";
 import type { FetchRequest } from "../../fetcher/fetcher.ts";
 import type { AgentToMaster } from "../../protocol/link-frames.ts";
 import type { ExecutorEvent, Image } from "../../protocol/v1/types.ts";
@@ -37,7 +38,7 @@ export interface ExecutorStream {
 
 /** Images that are kept for containers to come. */
 export interface ImageKeeper {
-  /** Removes what no container uses, but for these. */
-  prune(excluded: readonly Image[]): Promise<void>;
+  /** Removes what no container uses, but for these. Errors: invalid, for what is no image's name. */
+  prune(excluded: readonly Image[]): Promise<Result<undefined>>;
   stop(): Promise<void>;
 }

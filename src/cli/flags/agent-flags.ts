@@ -291,6 +291,15 @@ export const AGENT_FLAGS: readonly Flag[] = [
       { choices: ["overlay", "copy"] },
     ),
     acts("image_gc_config", "json", undefined, "automatic image GC JSON", { isPathRead: true }),
+    acts("image_gc_delay", "duration", undefined, "images unused for so long are removed", {
+      min: "1secs",
+    }),
+    acts(
+      "image_store_size",
+      "size",
+      undefined,
+      "most that images may take, unpacked; those unused for longest go first",
+    ),
     never("appc_simple_discovery_uri_prefix", "string", "http://", "Appc discovery URI prefix", {
       note: "Appc images are not supported",
     }),

@@ -17,8 +17,8 @@ export async function imageCall(
   const denial = denialOf(acls, caller, "prune_images");
   if (denial !== undefined) return denial;
   try {
-    await runtime.pruneImages(call.prune_images?.excluded_images ?? []);
-    return ok("empty");
+    const pruned = await runtime.pruneImages(call.prune_images?.excluded_images ?? []);
+    return pruned.ok ? ok("empty") : pruned;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return refuse("failed", `The images could not be pruned: ${reason}`);
