@@ -104,6 +104,14 @@ describe.skipIf(OBSTACLE !== undefined)(`isolators by flags${reason}`, () => {
       [["--isolation=disk/du,disk/xfs"], "disk/xfs and disk/du do the same; list one"],
       [["--isolation=posix/cpu,disk/xfs"], "--isolation=disk/xfs: "],
       [["--seccomp_profile_name=default.json"], "seccomp profiles need --seccomp_config_dir"],
+      [["--sandbox_directory=/"], '--sandbox_directory: "/" would cover /.allot in containers'],
+      [
+        [
+          '--effective_capabilities={"capabilities":["NET_RAW"]}',
+          '--bounding_capabilities={"capabilities":["CHOWN"]}',
+        ],
+        "NET_RAW not among --bounding_capabilities",
+      ],
       [
         [`--seccomp_config_dir=${folder}`, "--seccomp_profile_name=none.json"],
         "the profile none.json cannot be read",
