@@ -41,6 +41,9 @@ export interface Terminal {
   readonly path: string;
   write(data: Uint8Array): void;
   resize(size: TerminalSize): void;
+  /** Lets nobody write to the other end until `go`, where the platform can. */
+  stop(): void;
+  go(): void;
   /** Whatever runs on it is hung up. Safe to repeat. */
   close(): void;
 }

@@ -180,8 +180,12 @@ export interface InteractiveSpec extends Omit<InsideSpec, "timeoutMs"> {
   readonly sessionId: string;
   /** Set for a terminal of this size, undefined for three pipes. */
   readonly terminal: TerminalSize | undefined;
-  /** Gets what the command writes, all of it before its end is told; a terminal has one stream. */
-  onOutput(stream: "stdout" | "stderr", data: Uint8Array<ArrayBuffer>): void;
+  /**
+   * Gets what the command writes, all of it before its end is told; a terminal has one stream. A
+   * promise asks for no more until it resolves, so that the command has to wait; what is left when
+   * it has ended comes all the same, and is little.
+   */
+  onOutput(stream: "stdout" | "stderr", data: Uint8Array<ArrayBuffer>): Promise<void> | undefined;
 }
 
 /** This end of such a command. What comes after its end does nothing. */

@@ -57,6 +57,9 @@ export const CGROUP_DEPTH_MAX = 32;
  */
 export const LAST_OUTPUT_MS = 100;
 
+/** How often it is waited for again while some comes. */
+export const LAST_OUTPUT_ROUNDS = 10;
+
 /** A secret is a key or a password; its bytes travel through a line of shell. */
 export const SECRET_BYTES_MAX = 65_536;
 

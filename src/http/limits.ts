@@ -3,6 +3,12 @@
 /** Bytes an event stream may hold for a reader that lags: several state-sized events. */
 export const STREAM_BUFFER_BYTES: number = 16 * 1024 * 1024;
 
+/**
+ * Bytes of a command's output that wait for their reader before the command has to: enough to keep a
+ * connection busy, little enough for hundreds of slow readers.
+ */
+export const OUTPUT_HELD_BYTES: number = 512 * 1024;
+
 /** Bytes of one piece of a file: 16 pages, as Mesos reads. */
 export const FILE_CHUNK_BYTES: number = 64 * 1024;
 

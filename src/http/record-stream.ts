@@ -12,6 +12,8 @@ export interface RecordStreamOptions {
   readonly bufferBytes: number;
   /** Called once when the reader goes away; not on `close`, nor when `send` cuts. */
   onClosed(): void;
+  /** Bytes that wait for the reader from which on `room` asks to wait; without them it never does. */
+  readonly heldBytes?: number | undefined;
   /** Says when records that were gathered are passed on; without it each goes by itself. */
   readonly writes?: { request(stream: Flushable): void } | undefined;
 }
@@ -25,6 +27,7 @@ export class RecordStream implements Flushable {
   /** Pieces that wait for `flush`. */
   #gathered: Uint8Array[] = [];
   #gatheredBytes = 0;
+  #room: PromiseWithResolvers<void> | undefined;
 
   constructor(options: RecordStreamOptions) {
     this.#options = options;
@@ -34,6 +37,8 @@ export class RecordStream implements Flushable {
           this.#controller = controller;
         },
         cancel: () => this.#lose(),
+        // Called for every piece, which streams that hold nobody back are spared.
+        ...(options.heldBytes === undefined ? {} : { pull: () => this.#taken() }),
       },
       { highWaterMark: options.bufferBytes, size: (chunk) => chunk?.byteLength ?? 0 },
     );
@@ -60,6 +65,13 @@ export class RecordStream implements Flushable {
     return true;
   }
 
+  /** For senders that can wait: until the reader has taken enough, or the stream is over. */
+  room(): Promise<void> | undefined {
+    if (!this.#isHeld()) return undefined;
+    this.#room ??= Promise.withResolvers<void>();
+    return this.#room.promise;
+  }
+
   /** Passes on what was sent. */
   flush(): void {
     const pieces = this.#gathered;
@@ -79,6 +91,7 @@ export class RecordStream implements Flushable {
     const controller = this.#controller;
     this.#controller = undefined;
     controller?.error(new Error("the subscriber does not keep up with its events"));
+    this.#taken();
   }
 
   /** Ends the response after what is queued. Safe to repeat. */
@@ -87,6 +100,7 @@ export class RecordStream implements Flushable {
     const controller = this.#controller;
     this.#controller = undefined;
     controller?.close();
+    this.#taken();
   }
 
   /** The connection broke. Safe to repeat. */
@@ -97,7 +111,7 @@ export class RecordStream implements Flushable {
   /** Any record fits into an empty buffer, and then as much again as fits without it. */
   #hasRoom(controller: ReadableStreamDefaultController<Uint8Array>, byteCount: number): boolean {
     const { bufferBytes } = this.#options;
-    const queuedBytes = bufferBytes - (controller.desiredSize ?? 0) + this.#gatheredBytes;
+    const queuedBytes = this.#queuedBytes(controller);
     if (queuedBytes === 0) {
       this.#countedBytes = byteCount > bufferBytes ? 0 : byteCount;
       return true;
@@ -109,9 +123,27 @@ export class RecordStream implements Flushable {
     return true;
   }
 
+  #queuedBytes(controller: ReadableStreamDefaultController<Uint8Array>): number {
+    return this.#options.bufferBytes - (controller.desiredSize ?? 0) + this.#gatheredBytes;
+  }
+
+  #isHeld(): boolean {
+    const { heldBytes } = this.#options;
+    const controller = this.#controller;
+    if (controller === undefined || heldBytes === undefined) return false;
+    return this.#queuedBytes(controller) >= heldBytes;
+  }
+
+  #taken(): void {
+    if (this.#isHeld()) return;
+    this.#room?.resolve();
+    this.#room = undefined;
+  }
+
   #lose(): void {
     if (this.#controller === undefined) return;
     this.#controller = undefined;
+    this.#taken();
     this.#options.onClosed();
   }
 }

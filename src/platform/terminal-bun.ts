@@ -1,6 +1,7 @@
 /** Pseudo-terminals on Bun. The kernel's table of open files says which device the other end is. */
 import { readdirSync, readFileSync } from "node:fs";
 import type { OpenTerminal } from "../base/ports.ts";
+import { setTerminalFlow } from "./terminal-flow.ts";
 
 /** Throws what the system throws. */
 export const openBunTerminal: OpenTerminal = (size, onOutput) => {
@@ -15,14 +16,21 @@ export const openBunTerminal: OpenTerminal = (size, onOutput) => {
     terminal.close();
     throw new Error("the new terminal is not among this process's open files");
   }
+  const path = `/dev/pts/${number}`;
+  // Once it is closed the number may be another terminal's.
+  const setStopped = (isStopped: boolean): void => {
+    if (!terminal.closed) setTerminalFlow(path, isStopped);
+  };
   return {
-    path: `/dev/pts/${number}`,
+    path,
     write: (data) => {
       if (!terminal.closed) terminal.write(new Uint8Array(data));
     },
     resize: ({ columns, rows }) => {
       if (!terminal.closed) terminal.resize(columns, rows);
     },
+    stop: () => setStopped(true),
+    go: () => setStopped(false),
     close: () => {
       if (!terminal.closed) terminal.close();
     },

@@ -1,6 +1,16 @@
 /** `allot exec`: a command inside a running task, piped into and at a terminal. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type {
+  AgentCall,
+  AgentProcessIO,
+  AgentResponse,
+  ContainerID,
+  TaskStatus,
+} from "../../src/protocol/v1/types.ts";
 import {
   type AllotProcess,
   BINARY,
@@ -8,14 +18,18 @@ import {
   removeWorkDir,
   startAllot,
 } from "../harness/allot-process.ts";
+import { records } from "../harness/records.ts";
 import { runProgram } from "../harness/run-program.ts";
-import { TestFramework } from "../harness/test-framework.ts";
+import { type Status, TestFramework } from "../harness/test-framework.ts";
 import { until } from "../harness/wait.ts";
 
 const TIMEOUT_MS = 120_000;
+/** How long a slow reader takes nothing. */
+const SLOW_MS = 2000;
 
 const workDir = makeWorkDir();
 let both: AllotProcess;
+let framework: TestFramework;
 
 beforeAll(async () => {
   both = await startAllot({
@@ -23,7 +37,7 @@ beforeAll(async () => {
     workDir,
     flags: ["--resources=cpus:4;mem:1024;disk:99"],
   });
-  const framework = await TestFramework.subscribe({ master: both.url });
+  framework = await TestFramework.subscribe({ master: both.url });
   const environment = { variables: [{ name: "OF", value: "the task" }] };
   const command = { value: "echo here > here; sleep 1000", environment };
   await framework.launch(await framework.offer(), [{ id: "t", command: "", extra: { command } }]);
@@ -40,6 +54,54 @@ const words = (...args: string[]): string[] => [
   `--master=${new URL(both.url).host}`,
   ...args,
 ];
+
+/** A call to the agent. */
+function post(call: AgentCall, signal?: AbortSignal): Promise<Response> {
+  return fetch(`${both.agentUrl}/slave(1)/api/v1`, {
+    ...(signal === undefined ? {} : { signal }),
+    method: "POST",
+    headers: { "Content-Type": "application/json", Accept: "application/json" },
+    body: JSON.stringify(call),
+  });
+}
+
+async function containerOfTask(): Promise<ContainerID> {
+  const answer = (await (await post({ type: "GET_CONTAINERS" })).json()) as AgentResponse;
+  const id = answer.get_containers?.containers?.[0]?.container_id;
+  if (id === undefined) throw new Error("the agent has no container");
+  return id;
+}
+
+/** The answer is a command's output. */
+function launchSession(
+  container_id: ContainerID,
+  value: string,
+  signal?: AbortSignal,
+): Promise<Response> {
+  const launch_nested_container_session = { container_id, command: { value } };
+  const type = "LAUNCH_NESTED_CONTAINER_SESSION";
+  return post({ type, launch_nested_container_session }, signal);
+}
+
+function attachOutput(container_id: ContainerID): Promise<Response> {
+  const attach_container_output = { container_id };
+  return post({ type: "ATTACH_CONTAINER_OUTPUT", attach_container_output });
+}
+
+/** Bytes of output in an answer. */
+async function byteCountOf(output: Response): Promise<number> {
+  let byteCount = 0;
+  for await (const record of records(output.body ?? new ReadableStream())) {
+    const { data }: AgentProcessIO = JSON.parse(new TextDecoder().decode(record));
+    byteCount += Buffer.from(data?.data ?? "", "base64").length;
+  }
+  return byteCount;
+}
+
+function residentBytes(pid: number): number {
+  const match = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+  return Number(match?.[1]) * 1024;
+}
 
 test(
   "runs in the task's sandbox and environment and exits as the command does",
@@ -80,6 +142,102 @@ test(
     await until("the end", () => child.exitCode !== null && text.includes("done"));
     expect(text.trim().split(/\s+/)).toEqual([String(bytes), "done"]);
     expect(child.exitCode).toBe(0);
+  },
+  TIMEOUT_MS,
+);
+
+/** Bytes that come out, counted by a reader who does nothing for the first seconds. */
+async function countSlowly(...args: string[]): Promise<{ code: number | null; byteCount: number }> {
+  const child = spawn(BINARY, words(...args), { stdio: ["ignore", "pipe", "pipe"] });
+  await Bun.sleep(SLOW_MS);
+  let byteCount = 0;
+  const count = (chunk: Uint8Array): void => {
+    byteCount += chunk.length;
+  };
+  child.stdout.on("data", count);
+  child.stderr.on("data", count);
+  await once(child, "close");
+  return { code: child.exitCode, byteCount };
+}
+
+test(
+  "a command waits for who reads it slowly, and nothing of what it writes is lost",
+  async () => {
+    // Far above what all buffers on the way hold, and the agent's bound for who does not keep up.
+    const each = "head -c 40000000 /dev/zero";
+    const piped = await countSlowly("t", "--", "sh", "-c", `${each}; ${each} >&2; exit 3`);
+    expect(piped).toEqual({ code: 3, byteCount: 80_000_000 });
+    const seated = await countSlowly("-t", "t", "--", "sh", "-c", each);
+    expect(seated).toEqual({ code: 0, byteCount: 40_000_000 });
+    expect(residentBytes(both.pid)).toBeLessThan(400_000_000);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "what a task writes is followed by a slow reader to its end, after the task's",
+  async () => {
+    const sign = join(workDir, "sign");
+    const command = `until [ -e ${sign} ]; do sleep 0.05; done; head -c 40000000 /dev/zero`;
+    await framework.launch(await framework.offer(), [{ id: "u", command }]);
+    const status: Status & Pick<TaskStatus, "container_status"> = await framework.status(
+      "u",
+      "TASK_RUNNING",
+    );
+    const container_id = status.container_status?.container_id ?? { value: "" };
+    const output = await attachOutput(container_id);
+    await Bun.write(sign, "");
+    await framework.status("u", "TASK_FINISHED");
+    await Bun.sleep(SLOW_MS);
+    expect(await byteCountOf(output)).toBe(40_000_000);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a session waits for the slowest of those who read it",
+  async () => {
+    const id = { value: "two", parent: await containerOfTask() };
+    const first = await launchSession(id, "sleep 1; head -c 40000000 /dev/zero");
+    const second = await attachOutput(id);
+    const counts = [byteCountOf(first), Bun.sleep(SLOW_MS).then(() => byteCountOf(second))];
+    expect(await Promise.all(counts)).toEqual([40_000_000, 40_000_000]);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a session whose caller is gone before it has begun is ended",
+  async () => {
+    const parent = await containerOfTask();
+    for (let delayMs = 0; delayMs < 40; delayMs += 2) {
+      const id = { value: `gone${delayMs}`, parent };
+      const leaving = new AbortController();
+      const opened = launchSession(id, "sleep 1000", leaving.signal).catch(() => undefined);
+      await Bun.sleep(delayMs);
+      leaving.abort();
+      await opened;
+      const ended = await post({ type: "WAIT_CONTAINER", wait_container: { container_id: id } });
+      // One who has left early enough has launched nothing.
+      expect(ended.status === 404 ? "none" : await ended.json()).toSatisfy(
+        (answer) => answer === "none" || answer.wait_container.exit_status === 9,
+      );
+    }
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a reader who stands still does not hold up the end of a session",
+  async () => {
+    const id = { value: "stuck", parent: await containerOfTask() };
+    const opened = await launchSession(id, "cat /dev/zero");
+    expect(opened.status).toBe(200);
+    await Bun.sleep(SLOW_MS / 4);
+    await post({ type: "KILL_CONTAINER", kill_container: { container_id: id } });
+    const ended = await post({ type: "WAIT_CONTAINER", wait_container: { container_id: id } });
+    expect(await ended.json()).toMatchObject({ wait_container: { exit_status: 9 } });
+    await opened.body?.cancel();
   },
   TIMEOUT_MS,
 );

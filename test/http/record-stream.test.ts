@@ -47,6 +47,29 @@ describe("the bound of a stream nobody reads", () => {
     expect([97, 0].map((size) => stream.send(new Uint8Array(size)))).toEqual([true, false]);
   });
 
+  test("a sender that can wait is held back until the reader has taken enough, or is gone", async () => {
+    const stream = new RecordStream({
+      bufferBytes: 1000,
+      heldBytes: 100,
+      onClosed: () => undefined,
+    });
+    stream.send(new Uint8Array(50));
+    expect(stream.room()).toBeUndefined();
+    stream.send(new Uint8Array(50));
+    const reader = stream.body.getReader();
+    const first = stream.room();
+    expect(await Promise.race([first, Bun.sleep(1).then(() => "waits")])).toBe("waits");
+    await reader.read();
+    await first;
+    expect(stream.room()).toBeUndefined();
+    stream.send(new Uint8Array(100));
+    const second = stream.room();
+    expect(second).toBeInstanceOf(Promise);
+    stream.abort();
+    await second;
+    expect(stream.room()).toBeUndefined();
+  });
+
   test("with somebody who says when, small records of one time are passed on together", async () => {
     let flush: () => void = () => undefined;
     const writes = { request: (writer: { flush(): void }) => (flush = () => writer.flush()) };

@@ -115,22 +115,24 @@ export class SandboxFiles {
 
   /**
    * The file from `offset` (negative: that many bytes before its end) on. With `follow`, waits for
-   * the file to appear and to grow until the executor is over and everything is read; a file that
-   * became shorter is read from its start. Throws `FileError`.
+   * the file to appear and to grow until the executor is over, or `over` aborts, and everything is
+   * read; a file that became shorter is read from its start. Throws `FileError`.
    */
   async *tail(
     path: string,
     offset: number,
     follow: boolean,
     signal: AbortSignal,
+    over?: AbortSignal,
   ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
-    const handle = await this.#openWhenThere(path, follow, signal);
+    const isLast = (): boolean => !follow || over?.aborted === true || this.#isOver(path);
+    const handle = await this.#openWhenThere(path, isLast, signal);
     if (handle === undefined) return;
     try {
       let position = await startOf(handle, offset);
       while (!signal.aborted) {
         // Asked before reading: what the executor wrote before its end is then read for certain.
-        const isOver = !follow || this.#isOver(path);
+        const isOver = isLast();
         const data = await readPiece(handle, position, FILE_CHUNK_BYTES);
         if (data.length > 0) {
           position += data.length;
@@ -151,11 +153,11 @@ export class SandboxFiles {
 
   async #openWhenThere(
     path: string,
-    follow: boolean,
+    isLast: () => boolean,
     signal: AbortSignal,
   ): Promise<FileHandle | undefined> {
     while (!signal.aborted) {
-      const isOver = !follow || this.#isOver(path);
+      const isOver = isLast();
       const opened = await this.#open(path);
       if (opened.ok) return opened.value;
       if (isOver || opened.error.code !== "notFound") throw new FileError(opened.error);

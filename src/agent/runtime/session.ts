@@ -14,7 +14,8 @@ export interface OutputPiece {
 
 /** Gets output in order; `ended` is the last call. */
 export interface OutputReader {
-  output(piece: OutputPiece): void;
+  /** A promise asks for no more until it resolves, which it does also when the reader leaves. */
+  output(piece: OutputPiece): Promise<void> | undefined;
   ended(): void;
 }
 
@@ -33,6 +34,9 @@ export class Session {
   readonly #readers = new Set<OutputReader>();
   #waiting: OutputPiece[] = [];
   #waitingBytes = 0;
+  /** Resolves when the first reader has come, or none will. */
+  readonly #first = Promise.withResolvers<void>();
+  #isFirstToCome = true;
   #interaction: Interaction | undefined;
   readonly #ended = Promise.withResolvers<void>();
   #isInputTaken = false;
@@ -43,14 +47,23 @@ export class Session {
     this.#interaction = interaction;
   }
 
-  output(piece: OutputPiece): void {
-    for (const reader of this.#readers) reader.output(piece);
-    if (this.#readers.size > 0) return;
+  /** A promise asks for no more until it resolves: the slowest reader, or the first, is waited for. */
+  output(piece: OutputPiece): Promise<void> | undefined {
+    if (this.#readers.size === 0) return this.#keep(piece);
+    const rooms = [...this.#readers].map((reader) => reader.output(piece));
+    const waits = rooms.filter((room) => room !== undefined);
+    return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined);
+  }
+
+  #keep(piece: OutputPiece): Promise<void> | undefined {
     this.#waiting.push(piece);
     this.#waitingBytes += piece.data.byteLength;
     while (this.#waitingBytes > SESSION_OUTPUT_BYTES) {
       this.#waitingBytes -= this.#waiting.shift()?.data.byteLength ?? 0;
     }
+    // What is on its way already needs room too.
+    const isFull = this.#waitingBytes > SESSION_OUTPUT_BYTES / 2;
+    return this.#isFirstToCome && isFull ? this.#first.promise : undefined;
   }
 
   /** All output has been handed in. */
@@ -58,13 +71,16 @@ export class Session {
     this.#isEnded = true;
     for (const reader of this.#readers) reader.ended();
     this.#readers.clear();
+    this.#first.resolve();
     this.#ended.resolve();
   }
 
   /** The first reader gets what has waited; returns a function that ends the reading. */
   attachOutput(reader: OutputReader): () => void {
-    for (const piece of this.#waiting.splice(0)) reader.output(piece);
+    for (const piece of this.#waiting.splice(0)) void reader.output(piece);
     this.#waitingBytes = 0;
+    this.#isFirstToCome = false;
+    this.#first.resolve();
     if (this.#isEnded) reader.ended();
     else this.#readers.add(reader);
     return () => this.#readers.delete(reader);

@@ -12,7 +12,7 @@ import {
   INSIDE_POLL_MS_MAX,
   INSIDE_START_MS,
 } from "./limits.ts";
-import { OutputFrames } from "./output-frames.ts";
+import { type OutputFrame, OutputFrames } from "./output-frames.ts";
 import { pause, within } from "./waiting.ts";
 
 /** Resolves when it runs. Errors: `EngineError`, `ContainerizerError` when nothing is to be run. */
@@ -32,7 +32,8 @@ export async function runInteractive(
     ...(terminal === undefined ? {} : { ConsoleSize: [terminal.rows, terminal.columns] }),
   });
   const connection = await connected(host, command, terminal !== undefined);
-  const output = follow(connection, spec);
+  const hold = new Hold();
+  const output = follow(connection, spec, hold);
   const resize = ({ columns, rows }: { columns: number; rows: number }): void => {
     // One that has ended meanwhile has no size any more.
     void command.resize(columns, rows).catch(() => undefined);
@@ -40,8 +41,9 @@ export async function runInteractive(
   if (terminal !== undefined) resize(terminal);
   return {
     pid: command.pid,
-    end: endOf(clock, command, output).then(async (end) => {
+    end: endOf(clock, command, output, hold).then(async (end) => {
       await command.end();
+      hold.end();
       await within(clock, INSIDE_LAST_OUTPUT_MS, output);
       connection.close();
       return end;
@@ -77,16 +79,44 @@ async function connected(
   }
 }
 
+/** Waits for room until the command ends: it leaves little, and who does not read holds up no end. */
+class Hold {
+  #isOver = false;
+  #go = (): void => undefined;
+
+  wait(room: Promise<void>): Promise<void> {
+    if (this.#isOver) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#go = resolve;
+      void room.then(resolve);
+    });
+  }
+
+  /** Safe to repeat. */
+  end(): void {
+    this.#isOver = true;
+    this.#go();
+  }
+}
+
 /** Hands on what comes until the connection ends. Never rejects. */
 async function follow(
   { chunks }: EngineConnection,
   { terminal, onOutput }: InteractiveSpec,
+  hold: Hold,
 ): Promise<void> {
   const frames = new OutputFrames();
   try {
+    // While one is waited with no other is read, so that the Engine and then the command wait.
     for await (const chunk of chunks) {
-      if (terminal !== undefined) onOutput("stdout", new Uint8Array(chunk));
-      else for (const { output, bytes } of frames.take(chunk)) onOutput(output, bytes);
+      const pieces: readonly OutputFrame[] =
+        terminal === undefined
+          ? frames.take(chunk)
+          : [{ output: "stdout", bytes: new Uint8Array(chunk) }];
+      for (const { output, bytes } of pieces) {
+        const room = onOutput(output, bytes);
+        if (room !== undefined) await hold.wait(room);
+      }
     }
   } catch {
     // The Engine hung up: how the command ended is asked for anyway.
@@ -101,6 +131,7 @@ async function endOf(
   clock: Clock,
   command: EngineCommand,
   output: Promise<void>,
+  hold: Hold,
 ): Promise<ContainerEnd> {
   let isSilent = false;
   void output.then(() => {
@@ -109,8 +140,11 @@ async function endOf(
   for (let pauseMs = INSIDE_POLL_MS; ; pauseMs = Math.min(pauseMs * 2, INSIDE_POLL_MS_MAX)) {
     try {
       const { sight } = command;
-      // The Engine tells the end seconds later while somebody holds the output.
-      if (sight === "ended") await command.killAll();
+      // The Engine tells the end seconds later while somebody holds the output, and drops the rest.
+      if (sight === "ended") {
+        await command.killAll();
+        hold.end();
+      }
       const code = sight === "runs" ? undefined : await command.look();
       if (code !== undefined) return exitOf(code);
     } catch (error) {

@@ -19,7 +19,7 @@ import {
 import { HELPER_PATH } from "../keeper/host-tools.ts";
 import { switchWords } from "../keeper/keeper.ts";
 import { AGENT_VARIABLE, CONTAINER_VARIABLE, planText } from "../keeper/launch-plan.ts";
-import { LAST_OUTPUT_MS } from "../limits.ts";
+import { LAST_OUTPUT_MS, LAST_OUTPUT_ROUNDS } from "../limits.ts";
 import type { InsideHost } from "./inside-command.ts";
 import { INSIDE_VARIABLE, type InsideProcesses } from "./inside-processes.ts";
 import { readProcessStat } from "./process-stat.ts";
@@ -58,7 +58,17 @@ function openTerminal(
   if (host.openTerminal === undefined || terminal === undefined) {
     throw new ContainerizerError("There are no terminals on this platform; ask without tty_info");
   }
-  const opened = host.openTerminal(terminal, (data) => onOutput("stdout", data));
+  let isStopped = false;
+  const opened = host.openTerminal(terminal, (data) => {
+    const room = onOutput("stdout", data);
+    if (room === undefined || isStopped) return;
+    isStopped = true;
+    opened.stop();
+    void room.then(() => {
+      isStopped = false;
+      opened.go();
+    });
+  });
   if (user !== undefined) chownSync(opened.path, user.uid, user.gid);
   return opened;
 }
@@ -118,7 +128,11 @@ class Connected {
   readonly #child: ChildProcess;
   readonly #terminal: Terminal | undefined;
   readonly #input: Writable | undefined;
+  readonly #outputs: Readable[] = [];
   readonly #outputEnds: Promise<void>[] = [];
+  #isOver = false;
+  /** Pieces of output. */
+  #heard = 0;
 
   constructor(
     host: InteractiveHost,
@@ -158,8 +172,14 @@ class Connected {
   #follow(descriptor: number, stream: "stdout" | "stderr"): void {
     const source = this.#child.stdio[descriptor] as Readable | null | undefined;
     if (source === null || source === undefined) return;
+    this.#outputs.push(source);
     source.on("data", (chunk: Uint8Array) => {
-      this.#spec.onOutput(stream, new Uint8Array(chunk));
+      this.#heard += 1;
+      const room = this.#spec.onOutput(stream, new Uint8Array(chunk));
+      if (room === undefined || this.#isOver) return;
+      // The pipe fills, and then the command waits.
+      source.pause();
+      void room.then(() => source.resume());
     });
     this.#outputEnds.push(
       new Promise((resolve) => {
@@ -180,17 +200,27 @@ class Connected {
     const { processes } = this.#host;
     await processes.end(this.#insideId);
     processes.forget(this.#insideId);
+    // What is in the pipes is little, and nobody who does not read may hold up the end.
+    this.#isOver = true;
+    for (const output of this.#outputs) output.resume();
     await this.#lastOutput();
     this.#terminal?.close();
     this.#input?.destroy();
+    // Who has left the session and still holds them would be read for ever.
+    for (const output of this.#outputs) output.destroy();
     return end;
   }
 
   /** What was written is on its way; a terminal does not say when all of it has come. */
-  #lastOutput(): Promise<unknown> {
-    const pause = new Promise<void>((wake) => this.#host.clock.schedule(LAST_OUTPUT_MS, wake));
-    return this.#terminal === undefined
-      ? Promise.race([Promise.all(this.#outputEnds), pause])
-      : pause;
+  async #lastOutput(): Promise<void> {
+    const end = Promise.all(this.#outputEnds);
+    for (let round = 0; round < LAST_OUTPUT_ROUNDS; round += 1) {
+      const heard = this.#heard;
+      const pause = new Promise<void>((wake) => this.#host.clock.schedule(LAST_OUTPUT_MS, wake));
+      if (this.#terminal !== undefined) return pause;
+      await Promise.race([end, pause]);
+      // A busy host needs longer; who has left the session and writes on is not waited for.
+      if (this.#heard === heard) return;
+    }
   }
 }

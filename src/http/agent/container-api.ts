@@ -26,7 +26,9 @@ export async function answerContainerCall(
   { type, call, form, request, caller }: ContainerRequest,
 ): Promise<Response> {
   const { runtime, codec } = options;
-  const outcome = await runtime.containerCall(call, caller, request.signal);
+  // Also when nobody waits any more for what was launched: a session has to be ended then.
+  const signal = call.kind === "launch" ? undefined : request.signal;
+  const outcome = await runtime.containerCall(call, caller, signal);
   if (!outcome.ok) return refusalResponse(outcome.error);
   const answer = outcome.value;
   switch (answer.kind) {

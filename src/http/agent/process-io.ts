@@ -9,7 +9,7 @@ import type { Clock } from "../../base/ports.ts";
 import { encodeBase64 } from "../../protocol/base64.ts";
 import type { Codec } from "../../protocol/codec.ts";
 import type { AgentProcessIO } from "../../protocol/v1/types.ts";
-import { ATTACH_POLL_MS, STREAM_BUFFER_BYTES } from "../limits.ts";
+import { ATTACH_POLL_MS, OUTPUT_HELD_BYTES, READ_IDLE_MS, STREAM_BUFFER_BYTES } from "../limits.ts";
 import { RecordStream } from "../record-stream.ts";
 import { type AnswerForm, streamHeaders } from "./answer-form.ts";
 
@@ -34,7 +34,10 @@ export function sessionResponse(
   return outputResponse(options, form, request, (output) => follow(session, output), leave);
 }
 
-/** What a container writes from now on: a session's by itself, others' through their sandbox. */
+/**
+ * What a container writes from now on: a session's by itself, others' through their sandbox. A
+ * session waits for all who read it, so that who takes nothing for a minute is cut.
+ */
 export function attachedResponse(
   options: ProcessIoOptions,
   form: AnswerForm,
@@ -44,14 +47,27 @@ export function attachedResponse(
   const { runtime } = options;
   const session = runtime.session(target.containerId);
   return outputResponse(options, form, request, (output) => {
-    if (session !== undefined) return follow(session, output);
+    if (session !== undefined) return follow(session, impatient(output, options.clock));
     return followFiles(options, target, output);
   });
 }
 
 interface Output {
-  piece(piece: OutputPiece): void;
+  /** A promise asks for no more until it resolves. */
+  piece(piece: OutputPiece): Promise<void> | undefined;
   end(): void;
+  cut(): void;
+}
+
+function impatient(output: Output, clock: Clock): Output {
+  return {
+    ...output,
+    piece: (piece) => {
+      const room = output.piece(piece);
+      if (room !== undefined) void room.then(clock.schedule(READ_IDLE_MS, () => output.cut()));
+      return room;
+    },
+  };
 }
 
 function follow(session: Session | undefined, output: Output): () => void {
@@ -79,9 +95,13 @@ function outputResponse(
     finish();
     onLeft();
   };
-  const records = new RecordStream({ bufferBytes: STREAM_BUFFER_BYTES, onClosed: left });
+  const records = new RecordStream({
+    bufferBytes: STREAM_BUFFER_BYTES,
+    heldBytes: OUTPUT_HELD_BYTES,
+    onClosed: left,
+  });
   const send = (message: AgentProcessIO): void => {
-    // A reader that does not keep up is cut, and has left.
+    // One that cannot take what could not be held back is cut, and has left.
     if (!records.send(codec.encode("mesos.v1.agent.ProcessIO", form.mediaType, message))) left();
   };
   const beat = (): void => {
@@ -90,14 +110,23 @@ function outputResponse(
   };
   // The first at once, since the head of an answer leaves with its first bytes.
   beat();
-  request.signal.addEventListener("abort", () => records.abort());
   finish = begin({
-    piece: ({ stream, data }) => send(dataOf(stream, data)),
+    piece: ({ stream, data }) => {
+      send(dataOf(stream, data));
+      return records.room();
+    },
     end: () => {
       cancelHeartbeat();
       records.close();
     },
+    cut: () => {
+      records.cut();
+      left();
+    },
   });
+  // One who has gone already is told of no more, and nobody else would end what waits for them.
+  if (request.signal.aborted) records.abort();
+  else request.signal.addEventListener("abort", () => records.abort());
   return new Response(records.body, { headers: streamHeaders(form) });
 }
 
@@ -117,20 +146,21 @@ function followFiles(
   { containerId, directory }: { readonly containerId: ContainerId; readonly directory: string },
   output: Output,
 ): () => void {
+  const over = new AbortController();
   const abort = new AbortController();
   let cancelPoll = (): void => undefined;
   const poll = (): void => {
     cancelPoll = clock.schedule(ATTACH_POLL_MS, isLive(runtime, containerId) ? poll : stop);
   };
-  // One more pause, in which what was written last is read.
-  const stop = (): void => abort.abort();
+  // What was written last is read still.
+  const stop = (): void => over.abort();
   poll();
   const readings = (["stdout", "stderr"] as const).map(async (stream) => {
     const path = `${directory}/${stream}`;
     const end = await runtime.files.read(path, undefined, undefined);
     const offset = end.ok ? end.value.size : 0;
-    for await (const data of runtime.files.tail(path, offset, true, abort.signal)) {
-      output.piece({ stream, data });
+    for await (const data of runtime.files.tail(path, offset, true, abort.signal, over.signal)) {
+      await output.piece({ stream, data });
     }
   });
   void Promise.allSettled(readings).then(() => {

@@ -6,9 +6,12 @@ import type { ContainerEnd, Interaction } from "../../../src/containerizer/conta
 class Reader implements OutputReader {
   text = "";
   isEnded = false;
+  /** What it answers. */
+  room: Promise<void> | undefined;
 
-  output({ stream, data }: Parameters<OutputReader["output"]>[0]): void {
+  output({ stream, data }: Parameters<OutputReader["output"]>[0]): Promise<void> | undefined {
     this.text += `${stream}:${new TextDecoder().decode(data)} `;
+    return this.room;
   }
 
   ended(): void {
@@ -34,16 +37,20 @@ function interaction(notes: string[]): Interaction {
   };
 }
 
+async function waits(room: Promise<void> | undefined): Promise<boolean> {
+  return (await Promise.race([room, Bun.sleep(1).then(() => true)])) === true;
+}
+
 test("what is written before the first reader waits for them, and for nobody else", () => {
   const session = new Session();
-  session.output(piece("a"));
+  void session.output(piece("a"));
   const first = new Reader();
   const leave = session.attachOutput(first);
   const second = new Reader();
   session.attachOutput(second);
-  session.output(piece("b"));
+  void session.output(piece("b"));
   leave();
-  session.output(piece("c"));
+  void session.output(piece("c"));
   session.end();
   expect([first.text, first.isEnded]).toEqual(["stdout:a stdout:b ", false]);
   expect([second.text, second.isEnded]).toEqual(["stdout:b stdout:c ", true]);
@@ -51,7 +58,7 @@ test("what is written before the first reader waits for them, and for nobody els
 
 test("a reader who comes after the end hears what nobody has heard, and that it is over", () => {
   const session = new Session();
-  session.output(piece("last words"));
+  void session.output(piece("last words"));
   session.end();
   const late = new Reader();
   session.attachOutput(late);
@@ -60,12 +67,45 @@ test("a reader who comes after the end hears what nobody has heard, and that it 
 
 test("output that nobody reads is bounded, and the newest of it stays", () => {
   const session = new Session();
-  for (let number = 0; number < 100; number += 1) session.output(piece("x".repeat(50_000)));
-  session.output(piece("newest"));
+  for (let number = 0; number < 100; number += 1) void session.output(piece("x".repeat(50_000)));
+  void session.output(piece("newest"));
   const reader = new Reader();
   session.attachOutput(reader);
   expect(reader.text.length).toBeLessThan(1_200_000);
   expect(reader.text).toEndWith("stdout:newest ");
+});
+
+test("output waits for its first reader, or for the end when none comes", async () => {
+  const session = new Session();
+  expect(session.output(piece("a"))).toBeUndefined();
+  const unread = session.output(piece("b".repeat(600_000)));
+  expect(await waits(unread)).toBe(true);
+  const leave = session.attachOutput(new Reader());
+  await unread;
+  leave();
+  expect(session.output(piece("c".repeat(600_000)))).toBeUndefined();
+  const other = new Session();
+  const never = other.output(piece("b".repeat(600_000)));
+  other.end();
+  await never;
+});
+
+test("output waits for the slowest of its readers", async () => {
+  const session = new Session();
+  const readers = [new Reader(), new Reader()];
+  for (const reader of readers) session.attachOutput(reader);
+  expect(session.output(piece("a"))).toBeUndefined();
+  const rooms = readers.map((reader) => {
+    const room = Promise.withResolvers<void>();
+    reader.room = room.promise;
+    return room;
+  });
+  const full = session.output(piece("b"));
+  rooms[0]?.resolve();
+  expect(await waits(full)).toBe(true);
+  rooms[1]?.resolve();
+  await full;
+  expect(readers.map(({ text }) => text)).toEqual(Array(2).fill("stdout:a stdout:b "));
 });
 
 test("one caller types at a time; the next may when they have left [http-api 7.3]", async () => {

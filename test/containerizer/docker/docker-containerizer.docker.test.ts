@@ -5,6 +5,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { brand } from "../../../src/base/ids.ts";
 import type { TerminalSize } from "../../../src/base/ports.ts";
+import type { InteractiveSpec } from "../../../src/containerizer/containerizer.ts";
 import { docker, findEngine } from "../../harness/docker-engine.ts";
 import { freePort } from "../../harness/free-port.ts";
 import { PATIENCE_MS, until } from "../../harness/wait.ts";
@@ -182,6 +183,57 @@ describe.skipIf(engine === undefined)("the Docker containerizer", () => {
     await agent.containerizer.update(spec.containerId, resources, { mem: { value: 96 } });
     await agent.containerizer.destroy(spec.containerId);
     await expect(ask("true")).rejects.toThrow("does not run");
+  });
+
+  test("a command inside waits for who has no room, and not for who never has once it ends", async () => {
+    const agent = scene.open();
+    const spec = scene.spec(agent, "sleep 1000");
+    await agent.containerizer.launch(spec);
+    const run = (value: string, onOutput: InteractiveSpec["onOutput"]) =>
+      agent.containerizer.runInteractive({
+        ...spec,
+        sessionId: value,
+        user: undefined,
+        command: { value },
+        environment: {},
+        terminal: undefined,
+        onOutput,
+      });
+    let byteCount = 0;
+    const room = Promise.withResolvers<void>();
+    const slow = await run("head -c 20000000 /dev/zero; exit 5", (_stream, data) => {
+      byteCount += data.length;
+      return room.promise;
+    });
+    await Bun.sleep(1000);
+    expect(byteCount).toBeLessThan(1_000_000);
+    room.resolve();
+    expect(await slow.end).toEqual({ kind: "exited", code: 5 });
+    expect(byteCount).toBe(20_000_000);
+    byteCount = 0;
+    const stuck = (value: string) =>
+      run(value, (_stream, data) => {
+        byteCount += data.length;
+        return new Promise<void>(() => undefined);
+      });
+    const killed = await stuck("cat /dev/zero");
+    await until("its output", () => byteCount > 0);
+    killed.signal(9);
+    expect(await killed.end).toEqual({ kind: "signaled", signal: 9 });
+    for (let count = 0; count < 5; count += 1) {
+      const early = await stuck("cat /dev/zero");
+      early.signal(9);
+      expect(await early.end).toMatchObject({ kind: "signaled", signal: 9 });
+    }
+    byteCount = 0;
+    const short = await stuck("head -c 150000 /dev/zero; exit 6");
+    expect(await short.end).toEqual({ kind: "exited", code: 6 });
+    expect(byteCount).toBe(150_000);
+    byteCount = 0;
+    const survived = await stuck("cat /dev/zero & sleep 0.2; exit 7");
+    expect(await survived.end).toEqual({ kind: "exited", code: 7 });
+    // What the Engine and the sockets hold, and far below what would be cut.
+    expect(byteCount).toBeLessThan(8_000_000);
   });
 
   test("somebody types into a command inside, with and without a terminal [http-api 7.3]", async () => {
