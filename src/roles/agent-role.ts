@@ -27,6 +27,7 @@ import type { Acls } from "../security/acls.ts";
 import { type RoleAddress, roleAddress } from "./address.ts";
 import { agentInfo } from "./agent-info.ts";
 import { openContainerizers } from "./containerizers.ts";
+import { logBounds } from "./log-flags.ts";
 import { followLeader, type MasterSource } from "./master-source.ts";
 import { chooseContainerizer } from "./native-flags.ts";
 import { oversubscriptionFlags } from "./oversubscription-flags.ts";
@@ -144,13 +145,7 @@ export async function startAgent(
     bootId: await readBootId(),
     garbage: garbageFlags(flags),
     diskReserve: paths.join(workDir, "agent", "reserve"),
-    logs: {
-      maxBytes: {
-        stdout: flags.sizeBytes("max_stdout_size"),
-        stderr: flags.sizeBytes("max_stderr_size"),
-      },
-      files: flags.integer("max_rotated_logs") ?? 3,
-    },
+    logs: logBounds(flags),
     oversubscription: oversubscription.value,
     containerizer: containerizer.value,
     fetcher,

@@ -9,6 +9,7 @@ import {
 } from "../containerizer/composing-containerizer.ts";
 import type { Containerizer } from "../containerizer/containerizer.ts";
 import { DockerContainerizer } from "../containerizer/docker/docker-containerizer.ts";
+import { logBounds } from "./log-flags.ts";
 import { sandboxDirectory } from "./sandbox-flag.ts";
 
 const KNOWN = ["mesos", "docker"] as const;
@@ -53,6 +54,7 @@ function openDocker({ flags, workDir, runtimeDir, clock, log }: ContainerizerPar
     removeDelayMs: flags.durationMs("docker_remove_delay") ?? REMOVE_DELAY_MS,
     areOrphansKilled: flags.boolean("docker_kill_orphans") ?? true,
     cgroupParent: flags.string("docker_cgroup_parent"),
+    logBounds: logBounds(flags),
     isCfsEnabled: flags.boolean("cgroups_enable_cfs") ?? false,
     dockerConfig: config === undefined ? undefined : JSON.stringify(config),
   });

@@ -8,6 +8,7 @@ import type { ContainerId } from "../../base/ids.ts";
 import type { Clock, Log, Rng } from "../../base/ports.ts";
 import { ok, type Result, refuse } from "../../base/result.ts";
 import type { Containerizer, ContainerizerHealth } from "../../containerizer/containerizer.ts";
+import type { LogBounds } from "../../containerizer/log-bounds.ts";
 import { DatabaseError } from "../../database/database-error.ts";
 import type { ExecutorCall, Image } from "../../protocol/v1/types.ts";
 import { AgentCore } from "../core/agent-core.ts";
@@ -38,7 +39,7 @@ import { ExecutorStreams } from "./executor-streams.ts";
 import { SandboxFiles } from "./files.ts";
 import { GarbageCollector, type GarbageOptions } from "./garbage.ts";
 import { COALESCE_MS, INPUTS_PER_BATCH, QUEUED_INPUTS, STOP_TIMEOUT_MS } from "./limits.ts";
-import { LogRotation, type LogRotationOptions } from "./log-rotation.ts";
+import { LogRotation } from "./log-rotation.ts";
 import { Oversubscription, type OversubscriptionOptions } from "./oversubscription.ts";
 import type {
   CheckpointStore,
@@ -61,7 +62,7 @@ export interface AgentRuntimeDependencies {
   /** A file of the reserve on the disk; undefined: the disk is not watched. */
   readonly diskReserve?: string | undefined;
   /** Undefined: tasks may write as much as they like. */
-  readonly logs?: LogRotationOptions | undefined;
+  readonly logs?: LogBounds | undefined;
   /** Undefined: the agent gives no more than it has. */
   readonly oversubscription?: OversubscriptionOptions | undefined;
   readonly containerizer: Containerizer;
@@ -518,7 +519,7 @@ function liveFolders(state: AgentState): ReadonlySet<string> {
   return new Set(live.map(({ directory }) => directory));
 }
 
-/** Those into which tasks write themselves; what Docker's write is put there by us. */
+/** Those into which tasks write themselves; what Docker's write is put there by its containerizer. */
 function writtenSandboxes(state: AgentState): string[] {
   const executors = [...state.containers.values()].filter(({ phase, info, tasks }) => {
     const [task] = tasks.values();

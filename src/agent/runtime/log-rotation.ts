@@ -8,17 +8,11 @@ import { spawn } from "node:child_process";
 import { constants } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import type { Clock, Log } from "../../base/ports.ts";
+import type { LogBounds } from "../../containerizer/log-bounds.ts";
 import { LOG_COPY_BYTES, LOG_CUT_DEADLINE_MS, LOG_WATCH_MS } from "./limits.ts";
 
-export interface LogRotationOptions {
-  /** `--max_stdout_size` and `--max_stderr_size`, bytes; undefined: no bound. */
-  readonly maxBytes: Readonly<Record<"stdout" | "stderr", number | undefined>>;
-  /** `--max_rotated_logs`: how many earlier files stay. */
-  readonly files: number;
-}
-
 export interface LogRotationDependencies {
-  readonly options: LogRotationOptions;
+  readonly options: LogBounds;
   readonly clock: Clock;
   readonly log: Log;
   /** Sandboxes of which something may be writing, now. */

@@ -3,9 +3,9 @@
  * Engine keeps. The log outlives the agent, and how far it was copied is on disk: after a restart
  * of either the copy goes on at the very byte. Source: semantics 7.5, 7.15.
  */
-import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock, Log } from "../../base/ports.ts";
+import type { LogBounds } from "../log-bounds.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./engine-client.ts";
 import {
@@ -14,13 +14,9 @@ import {
   RETRY_MS_MAX,
   RETRY_MS_MIN,
 } from "./limits.ts";
-import { LogFrames, type LogMessage, type OutputName, sinceOf } from "./log-frames.ts";
-import {
-  LOG_START,
-  LogPositionFile,
-  type OutputPosition,
-  readLogPosition,
-} from "./log-position.ts";
+import { LogFrames, type OutputName, sinceOf } from "./log-frames.ts";
+import { LOG_START, LogPositionFile, readLogPosition } from "./log-position.ts";
+import { OutputFile } from "./output-file.ts";
 
 export interface ContainerOutputOptions {
   readonly engine: Engine;
@@ -29,13 +25,14 @@ export interface ContainerOutputOptions {
   readonly directory: string;
   /** Where the position is kept. */
   readonly positionPath: string;
+  readonly bounds: LogBounds;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 export class ContainerOutput {
   readonly #options: ContainerOutputOptions;
-  readonly #outputs: Readonly<Record<OutputName, Output>>;
+  readonly #outputs: Readonly<Record<OutputName, OutputFile>>;
   readonly #position: LogPositionFile;
   #stream: { close(): void } | undefined;
   #following: Promise<void> = Promise.resolve();
@@ -50,8 +47,8 @@ export class ContainerOutput {
     const position = readLogPosition(positionPath);
     this.#position = new LogPositionFile(positionPath);
     this.#outputs = {
-      stdout: new Output(join(directory, "stdout"), position?.stdout ?? LOG_START),
-      stderr: new Output(join(directory, "stderr"), position?.stderr ?? LOG_START),
+      stdout: new OutputFile(join(directory, "stdout"), position?.stdout ?? LOG_START),
+      stderr: new OutputFile(join(directory, "stderr"), position?.stderr ?? LOG_START),
     };
     this.#keepPosition();
   }
@@ -139,6 +136,7 @@ export class ContainerOutput {
         stdout.flush();
         stderr.flush();
         this.#keepPosition();
+        this.#rotate();
       }
     } catch (error) {
       // Hanging up is how following is ended.
@@ -164,6 +162,18 @@ export class ContainerOutput {
     });
   }
 
+  /** Only what is on disk by its position is put aside: an agent that dies then loses nothing. */
+  #rotate(): void {
+    const { bounds, engineId, log } = this.#options;
+    for (const name of ["stdout", "stderr"] as const) {
+      try {
+        if (this.#outputs[name].rotate(bounds.maxBytes[name], bounds.files)) this.#keepPosition();
+      } catch (error) {
+        log.write("warning", "a log cannot be rotated", { engineId, name, error });
+      }
+    }
+  }
+
   async #stopFollowing(): Promise<void> {
     this.#isEnding = true;
     this.#stream?.close();
@@ -187,73 +197,5 @@ export class ContainerOutput {
     this.#outputs.stdout.close();
     this.#outputs.stderr.close();
     this.#position.close();
-  }
-}
-
-/** One of the two files, and what of its output is in it. */
-class Output {
-  readonly #file: number;
-  /** What is in the file for good. */
-  #position: OutputPosition;
-  /** The same once everything that waits is written. */
-  #ahead: OutputPosition;
-  /** Messages of the position's time that a new stream will tell again. */
-  #repeats = 0;
-  /** Bytes of messages to come that are in the file already. */
-  #surplus = 0;
-  #waiting: Uint8Array[] = [];
-
-  constructor(path: string, position: OutputPosition) {
-    const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = constants;
-    // The sandbox is the task's: no link or pipe of its making is written to.
-    this.#file = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644);
-    const stat = fstatSync(this.#file);
-    if (!stat.isFile() || stat.nlink > 1) {
-      closeSync(this.#file);
-      throw new Error(`${path} is no file of its own`);
-    }
-    const isNew = position.time === "" && position.fileBytes === 0;
-    this.#position = isNew ? { ...position, fileBytes: stat.size } : position;
-    this.#ahead = this.#position;
-  }
-
-  get position(): OutputPosition {
-    return this.#position;
-  }
-
-  /** A stream begins at the position's time. */
-  resume(): void {
-    this.#waiting = [];
-    this.#ahead = this.#position;
-    this.#repeats = this.#position.count;
-    // Whatever is there beyond the position was written when the copy was last interrupted.
-    this.#surplus = Math.max(0, fstatSync(this.#file).size - this.#position.fileBytes);
-  }
-
-  /** False for a message that is in the file already. */
-  take({ time, bytes }: LogMessage): boolean {
-    const { time: lastTime, count } = this.#ahead;
-    if (time < this.#position.time) return false;
-    if (time === this.#position.time && this.#repeats > 0) {
-      this.#repeats -= 1;
-      return false;
-    }
-    this.#ahead = { ...this.#ahead, time, count: time === lastTime ? count + 1 : 1 };
-    const skipped = Math.min(this.#surplus, bytes.length);
-    this.#surplus -= skipped;
-    if (skipped < bytes.length) this.#waiting.push(bytes.subarray(skipped));
-    return true;
-  }
-
-  /** Writes what was taken. Throws what the system throws; the file then holds a part. */
-  flush(): void {
-    let data: Uint8Array = Buffer.concat(this.#waiting);
-    while (data.length > 0) data = data.subarray(writeSync(this.#file, data));
-    this.#waiting = [];
-    this.#position = { ...this.#ahead, fileBytes: fstatSync(this.#file).size - this.#surplus };
-  }
-
-  close(): void {
-    closeSync(this.#file);
   }
 }

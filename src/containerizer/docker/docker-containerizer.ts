@@ -28,6 +28,7 @@ import {
   UnavailableError,
 } from "../containerizer.ts";
 import { findHostTools } from "../keeper/host-tools.ts";
+import type { LogBounds } from "../log-bounds.ts";
 import { agentMark } from "../mesos-containerizer.ts";
 import { HeldFolder } from "../posix/held-folder.ts";
 import { HostUsers } from "../posix/host-users.ts";
@@ -87,6 +88,7 @@ export interface DockerContainerizerOptions {
   readonly dockerConfig?: string | undefined;
   /** `--docker_cgroup_parent`. */
   readonly cgroupParent?: string | undefined;
+  readonly logBounds: LogBounds;
   /** `--cgroups_enable_cfs`. */
   readonly isCfsEnabled: boolean;
   /** Times other than those of `limits.ts`. */
@@ -398,13 +400,13 @@ export class DockerContainerizer implements Containerizer {
   }
 
   #openOutput(container: Container): ContainerOutput | undefined {
-    const { clock, log } = this.#options;
+    const { clock, log, logBounds: bounds } = this.#options;
     const { containerId, directory, engineId = "" } = container;
     try {
       this.#records.create(containerId);
       const positionPath = this.#records.positionPath(containerId);
-      const options = { engine: this.#engine, engineId, directory, positionPath, clock, log };
-      container.output = new ContainerOutput(options);
+      const place = { engine: this.#engine, engineId, directory, positionPath };
+      container.output = new ContainerOutput({ ...place, bounds, clock, log });
     } catch (error) {
       // A task can run without its output, but not be ended for it.
       log.write("error", "a container's output cannot be copied", { containerId, error });

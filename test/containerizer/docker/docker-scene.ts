@@ -48,6 +48,7 @@ export class DockerScene {
       removeDelayMs: 0,
       areOrphansKilled: true,
       isCfsEnabled: false,
+      logBounds: { maxBytes: { stdout: undefined, stderr: undefined }, files: 3 },
       ...more,
     });
     this.#opened.push(containerizer);
