@@ -129,3 +129,28 @@ for (const { what, options, fill, told } of CASES) {
     TIMEOUT_MS,
   );
 }
+
+testNeeding("root")(
+  "inodes that garbage holds come back as space does, without waiting for its age [DESIGN 9, semantics 7.6]",
+  async () => {
+    const workDir = disk("size=64m,nr_inodes=2000");
+    const master = await startAllot({ role: "master", workDir: folder() });
+    const flags = [
+      `--master=${new URL(master.url).host}`,
+      "--resources=cpus:8;mem:4096;disk:1000",
+      "--disk_watch_interval=1secs",
+    ];
+    const agent = await startAllot({ role: "agent", workDir, flags });
+    processes.push(master, agent);
+    const framework = await TestFramework.subscribe({ master: master.url, info: LASTING });
+    const command = "i=0; while : > file$i; do i=$((i+1)); done";
+    await framework.launch(await framework.offer(), [{ id: "many", command }]);
+    await framework.status("many", "TASK_FAILED");
+    await until("the garbage to go", () => statfsSync(workDir).ffree > 1000);
+    await until("room to be seen", async () => (await shortageOf(agent)) === undefined);
+    await framework.launch(await framework.offer(), [{ id: "again", command: "true" }]);
+    await framework.status("again", "TASK_FINISHED");
+    await framework.teardown();
+  },
+  TIMEOUT_MS,
+);

@@ -46,6 +46,9 @@ export interface GarbageFigures {
   readonly "slave/executor_directory_max_allowed_age_secs": number;
 }
 
+/** What `blocks` of a file counts in, whatever the file system (stat(2)). */
+const BLOCK_BYTES = 512;
+
 interface Candidate {
   readonly path: string;
   readonly modifiedAtMs: number;
@@ -133,10 +136,10 @@ export class GarbageCollector {
     }
   }
 
-  /** Share of the disk that is in use. */
+  /** Share of the disk that is in use: of its space or of its inodes, whichever is scarcer. */
   async #usage(): Promise<number> {
-    const { blocks, bfree } = await statfs(this.#deps.workDir);
-    return blocks === 0 ? 0 : (blocks - bfree) / blocks;
+    const { blocks, bfree, files, ffree } = await statfs(this.#deps.workDir);
+    return Math.max(shareOf(blocks - bfree, blocks), shareOf(files - ffree, files));
   }
 
   async #runs(): Promise<Candidate[]> {
@@ -272,13 +275,25 @@ async function removeEmptyParents(run: string, workDir: string): Promise<void> {
   }
 }
 
-async function bytesBelow(folder: string): Promise<number> {
+/** File systems without a bound say 0 for all there is. */
+function shareOf(used: number, all: number): number {
+  return all === 0 ? 0 : used / all;
+}
+
+/** What the folder takes of the disk: holes take nothing, and a file with two names is there once. */
+async function bytesBelow(folder: string, seen: Set<number> = new Set()): Promise<number> {
   let bytes = 0;
   const entries = await readdir(folder, { withFileTypes: true }).catch((): Dirent[] => []);
   for (const entry of entries) {
     const path = paths.join(folder, entry.name);
-    if (entry.isDirectory()) bytes += await bytesBelow(path);
-    else bytes += (await lstat(path).catch(() => undefined))?.size ?? 0;
+    if (entry.isDirectory()) {
+      bytes += await bytesBelow(path, seen);
+      continue;
+    }
+    const stats = await lstat(path).catch(() => undefined);
+    if (stats === undefined || (stats.nlink > 1 && seen.has(stats.ino))) continue;
+    if (stats.nlink > 1) seen.add(stats.ino);
+    bytes += Math.min(stats.size, stats.blocks * BLOCK_BYTES);
   }
   return bytes;
 }

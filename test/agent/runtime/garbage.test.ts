@@ -2,12 +2,14 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import {
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -202,6 +204,19 @@ test("the trash loses what is old, and the oldest of what is too much", async ()
   await collector({ trashBytes: 2500 }).collect();
   expect([first, second, third].map(existsSync)).toEqual([false, true, true]);
   expect(existsSync(kept)).toBe(true);
+});
+
+test("the trash counts what it takes of the disk: no holes, and no file twice", async () => {
+  const trash = (name: string, ageMs: number): string =>
+    folder(`volumes/trash/${name}`, ageMs, 1000);
+  const [sparse, linked] = [trash("sparse.1", 2000), trash("linked.2", 1000)];
+  truncateSync(join(sparse, "stdout"), 1_000_000);
+  for (const name of ["again", "and-again"]) linkSync(join(linked, "stdout"), join(linked, name));
+  // A file of 1,000 bytes takes a block or two.
+  await collector({ trashBytes: 20_000 }).collect();
+  expect([existsSync(sparse), existsSync(linked)]).toEqual([true, true]);
+  await collector({ trashBytes: 1000 }).collect();
+  expect([existsSync(sparse), existsSync(linked)]).toEqual([false, true]);
 });
 
 test("is looked for again and again, until it is stopped", async () => {
