@@ -303,12 +303,31 @@ export function launchOf(
     framework: framework.info,
     executor: executor.info,
     commandTask,
-    resources: resourcesOf(executor),
+    resources: containerResources(framework, executor),
     directory: executor.directory,
     groupId: executor.parentId,
     user: step.options.isUserSwitched ? user : undefined,
   };
 }
+
+/**
+ * What the executor's container gets. Those of a default executor get ports, disk and volumes of it
+ * each, as they share them; what is used up by whoever has it is the first one's alone, so that
+ * nothing is given twice. A task with cgroups of its own has what it asked for (semantics 7.12).
+ */
+function containerResources(framework: FrameworkState, executor: ExecutorState): Resource[] {
+  if (!isGroupMember(executor)) return resourcesOf(executor);
+  const [first] = liveMembers(framework, shownExecutorId(executor));
+  const [task] = executor.tasks.values();
+  const isApart = task?.info.container?.linux_info?.share_cgroups === false;
+  const own = (executor.info.resources ?? []).filter(({ name }) => {
+    if (!USED_UP.has(name)) return true;
+    return first === executor && !(isApart && name !== "gpus");
+  });
+  return [...own, ...liveTaskResources(executor)];
+}
+
+const USED_UP: ReadonlySet<string> = new Set(["cpus", "mem", "gpus"]);
 
 /** Takes a task whose terminal update is acknowledged, or unwanted, out of the agent. */
 export function completeTask(step: Step, framework: FrameworkState, task: TaskRecord): void {

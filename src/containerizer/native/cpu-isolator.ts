@@ -6,7 +6,7 @@ import type { ContainerId } from "../../base/ids.ts";
 import type { Resource, ResourceStatistics } from "../../protocol/v1/types.ts";
 import type { ContainerSpec, Preparation, ResourceLimits } from "../containerizer.ts";
 import type { CgroupTree } from "./cgroup-tree.ts";
-import { cpuMax, cpuWeight, type Wish, wishFor } from "./figures.ts";
+import { cpuMax, cpuWeight, leastWish, type Wish, wishFor } from "./figures.ts";
 import { flatFile } from "./flat-file.ts";
 import { IsolatorBase, NO_PREPARATION } from "./isolator-base.ts";
 
@@ -41,7 +41,7 @@ export class CpuIsolator extends IsolatorBase {
     limits: ResourceLimits,
   ): Promise<void> {
     const { cgroups, isRequestHard, isRevocableLow } = this.#options;
-    const wish = wishFor("cpus", resources, limits);
+    const wish = wishFor("cpus", resources, limits) ?? leastWish(resources);
     if (wish === undefined) return Promise.resolve();
     this.#wishes.set(containerId, wish);
     if (cgroups.canSet(containerId, "cpu.weight")) {
@@ -79,7 +79,7 @@ export class CpuIsolator extends IsolatorBase {
     const limit = wish.limit ?? (isRequestHard ? wish.request : undefined);
     return {
       cpus_soft_limit: wish.request,
-      ...present("cpus_limit", limit === undefined ? undefined : Math.min(limit, hostCpus)),
+      ...present("cpus_limit", limit === Number.POSITIVE_INFINITY ? hostCpus : limit),
     };
   }
 }

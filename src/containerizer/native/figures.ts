@@ -33,6 +33,14 @@ export function wishFor(
 }
 
 /**
+ * What a container without a wish gets: as little as there is when it asked for something else, as
+ * every task did, and no bound when it asked for nothing, as an operator's may.
+ */
+export function leastWish(resources: readonly Resource[]): Wish | undefined {
+  return resources.length === 0 ? undefined : { request: 0, limit: undefined };
+}
+
+/**
  * Value of `cpu.weight`; revocable cpus weigh a hundredth where they are to give way. Differs from
  * Mesos: it stops at the kernel's greatest weight instead of failing on hosts of over 100 cpus.
  */

@@ -6,7 +6,7 @@ import type { ContainerId } from "../../base/ids.ts";
 import type { Resource, ResourceStatistics } from "../../protocol/v1/types.ts";
 import type { ContainerSpec, Limitation, Preparation, ResourceLimits } from "../containerizer.ts";
 import type { CgroupTree } from "./cgroup-tree.ts";
-import { memoryLowBytes, memoryMaxBytes, wishFor } from "./figures.ts";
+import { leastWish, memoryLowBytes, memoryMaxBytes, wishFor } from "./figures.ts";
 import { flatFile, numberFile } from "./flat-file.ts";
 import { IsolatorBase, NO_PREPARATION } from "./isolator-base.ts";
 
@@ -47,7 +47,7 @@ export class MemoryIsolator extends IsolatorBase {
     limits: ResourceLimits,
   ): Promise<void> {
     const { cgroups } = this.#options;
-    const wish = wishFor("mem", resources, limits);
+    const wish = wishFor("mem", resources, limits) ?? leastWish(resources);
     if (wish === undefined || !cgroups.canSet(containerId, "memory.max")) return Promise.resolve();
     const maxBytes = memoryMaxBytes(wish);
     const before = numberFile(cgroups.read(containerId, "memory.max"));

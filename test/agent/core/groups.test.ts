@@ -1,6 +1,6 @@
 /** Task groups of the built-in default executor: a container per task, one fate per group. */
 import { describe, expect, test } from "bun:test";
-import type { ExecutorInfo, FrameworkInfo } from "../../../src/protocol/v1/types.ts";
+import type { ExecutorInfo, FrameworkInfo, Resource } from "../../../src/protocol/v1/types.ts";
 import { AgentHarness, commandTask, framework } from "./agent-harness.ts";
 
 const F = "f";
@@ -69,6 +69,53 @@ describe("a group of the default executor", () => {
       value: agent.containerOf(F, "e/a"),
       parent: { value: parents[0]?.slice(runs.length + 1) ?? "" },
     });
+  });
+
+  test("gives what its executor asked for to one container alone, but what is shared to each [semantics 7.2]", () => {
+    const scalar = (name: string, value: number): Resource => ({
+      name,
+      type: "SCALAR",
+      scalar: { value },
+    });
+    const ports: Resource = {
+      name: "ports",
+      type: "RANGES",
+      ranges: { range: [{ begin: 31000, end: 31001 }] },
+    };
+    const own = [scalar("cpus", 0.1), scalar("mem", 32), scalar("gpus", 1)];
+    const shared = [scalar("disk", 10), ports];
+    const executor = { ...EXECUTOR, resources: [...own, ...shared] };
+    const given = (
+      agent: AgentHarness,
+      ids: readonly string[],
+      share_cgroups: boolean,
+    ): unknown[] => {
+      const container = { type: "MESOS" as const, linux_info: { share_cgroups } };
+      const tasks = ids.map((id) =>
+        commandTask(id, { executor, container, resources: [scalar("cpus", 1)] }),
+      );
+      agent.command({
+        kind: "runTaskGroup",
+        framework: framework(F),
+        executor,
+        taskGroup: { tasks },
+        launchesExecutor: agent.core.state.containers.size === 0,
+      });
+      return agent
+        .takeEffects()
+        .flatMap((effect) => (effect.kind === "launchContainer" ? [effect.launch.resources] : []));
+    };
+    const agent = AgentHarness.registered();
+    expect(given(agent, ["a", "b"], true)).toEqual([
+      [...own, ...shared, scalar("cpus", 1)],
+      [...shared, scalar("cpus", 1)],
+    ]);
+    expect(given(agent, ["c"], true)).toEqual([[...shared, scalar("cpus", 1)]]);
+    // With cgroups of its own a task has what it asked for; devices are not theirs.
+    expect(given(AgentHarness.registered(), ["a", "b"], false)).toEqual([
+      [scalar("gpus", 1), ...shared, scalar("cpus", 1)],
+      [...shared, scalar("cpus", 1)],
+    ]);
   });
 
   test("is killed as a whole when one of its tasks fails [semantics 10.65]", () => {

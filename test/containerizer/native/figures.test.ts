@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import {
   cpuMax,
   cpuWeight,
+  leastWish,
   memoryLowBytes,
   memoryMaxBytes,
   wishFor,
@@ -54,6 +55,13 @@ describe("figures [semantics 7.12]", () => {
     expect(wishFor("cpus", [cpus(1), cpus(0.5)], {})).toEqual({ request: 1.5, limit: undefined });
     expect(wishFor("mem", [], { mem: { value: 5 } })).toEqual({ request: 0, limit: 5 });
   });
+});
+
+test("who asks for something gets the least of all else, who asks for nothing has no bound", () => {
+  const least = leastWish([cpus(1)]);
+  expect(least).toEqual({ request: 0, limit: undefined });
+  expect(least === undefined ? 0 : memoryMaxBytes(least)).toBe(32 * MEGABYTE);
+  expect(leastWish([])).toBeUndefined();
 });
 
 describe("files of the kernel", () => {

@@ -49,6 +49,8 @@ describe.skipIf(LIMITS_OBSTACLE !== undefined)(`limits of native containers${rea
     );
     expect(file("memory.max")).toBe(String(128 * MEGABYTE));
     expect(file("pids.max")).toBe("200");
+    // Also where the host has fewer.
+    expect(await containerizer.usage(spec.containerId)).toMatchObject({ cpus_limit: 1.5 });
     await containerizer.update(spec.containerId, scalars({ cpus: 2, mem: 32 }), {});
     expect([file("cpu.weight"), file("cpu.max")]).toEqual(["200", "max 100000"]);
     expect(file("memory.low")).toBe(String(32 * MEGABYTE));
@@ -60,6 +62,22 @@ describe.skipIf(LIMITS_OBSTACLE !== undefined)(`limits of native containers${rea
     expect(file("memory.max")).toBe("max");
     await end(containerizer, spec);
   });
+
+  test("a task that asks for no memory, or no cpus, gets the least there is of it [issue 4]", async () => {
+    const frugal = open("frugal", "exec sleep 100", { resources: scalars({ cpus: 0.5 }) });
+    await frugal.containerizer.launch(frugal.spec);
+    expect(frugal.file("memory.max")).toBe(String(32 * MEGABYTE));
+    await end(frugal.containerizer, frugal.spec);
+    const idle = open("idle", "exec sleep 100", { resources: scalars({ mem: 64 }) });
+    await idle.containerizer.launch(idle.spec);
+    expect(idle.file("cpu.weight")).toBe("1");
+    await end(idle.containerizer, idle.spec);
+    // An operator's container that asks for nothing has no bounds.
+    const free = open("free", "exec sleep 100", { resources: [] });
+    await free.containerizer.launch(free.spec);
+    expect([free.file("memory.max"), free.file("cpu.weight")]).toEqual(["max", "100"]);
+    await end(free.containerizer, free.spec);
+  }, 60_000);
 
   test("a memory hog is killed alone, with its reason and its limit told [semantics 7.12]", async () => {
     const root = newRoot();
