@@ -6,9 +6,10 @@
  */
 import { spawn } from "node:child_process";
 import { constants } from "node:fs";
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, lstat, open, rename, rm } from "node:fs/promises";
 import type { Clock, Log } from "../../base/ports.ts";
 import type { LogBounds } from "../../containerizer/log-bounds.ts";
+import { HeldFolder } from "../../containerizer/posix/held-folder.ts";
 import { LOG_COPY_BYTES, LOG_CUT_DEADLINE_MS, LOG_WATCH_MS } from "./limits.ts";
 
 export interface LogRotationDependencies {
@@ -54,11 +55,22 @@ export class LogRotation {
         if (limit === undefined || this.#isStopped) continue;
         const path = `${sandbox}/${name}`;
         try {
-          await this.#rotate(path, limit);
+          const stats = await lstat(path).catch(() => undefined);
+          if (stats !== undefined && stats.size > limit) await this.#rotateIn(sandbox, name, limit);
         } catch (error) {
           this.#deps.log.write("warning", "a log cannot be rotated", { path, error });
         }
       }
+    }
+  }
+
+  /** In the folder that it is, wherever others may lead the way to it meanwhile. */
+  async #rotateIn(sandbox: string, name: string, limit: number): Promise<void> {
+    const folder = HeldFolder.open(sandbox, { isMade: false });
+    try {
+      await this.#rotate(`${folder.path}/${name}`, limit);
+    } finally {
+      folder.close();
     }
   }
 

@@ -2,8 +2,10 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { spawn, spawnSync } from "node:child_process";
 import {
+  chownSync,
   existsSync,
   lstatSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -14,6 +16,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { LogRotation } from "../../../src/agent/runtime/log-rotation.ts";
 import { FakeClock } from "../../base/fake-clock.ts";
 import { MemoryLog } from "../../database/support.ts";
@@ -29,12 +32,12 @@ beforeEach(() => {
 
 afterEach(() => rmSync(sandbox, { recursive: true }));
 
-function rotation(files: number): LogRotation {
+function rotation(files: number, folder: string = sandbox): LogRotation {
   return new LogRotation({
     options: { maxBytes: { stdout: LIMIT, stderr: undefined }, files },
     clock: new FakeClock(),
     log: new MemoryLog(),
-    sandboxes: () => [sandbox],
+    sandboxes: () => [folder],
   });
 }
 
@@ -68,6 +71,21 @@ test("what is too much becomes the newest of the earlier files, of which few sta
   expect(readFileSync(file("stdout.1"), "utf8")).toEndWith("c");
   expect(readFileSync(file("stdout.2"), "utf8")).toEndWith("b");
 });
+
+test.skipIf(process.getuid?.() !== 0)(
+  "nor what its parent's user has put on the way to a nested sandbox [issue 4]",
+  async () => {
+    const [outer, nested] = [file("outer"), file("outer/containers/x")];
+    mkdirSync(file("outer"));
+    mkdirSync(file("victim/x"), { recursive: true });
+    writeFileSync(file("victim/x/stdout"), "x".repeat(3 * LIMIT));
+    chownSync(outer, 65_534, 65_534);
+    symlinkSync(file("victim"), join(outer, "containers"));
+    await rotation(2, nested).rotateAll();
+    expect(readdirSync(file("victim/x"))).toEqual(["stdout"]);
+    expect(statSync(file("victim/x/stdout")).size).toBe(3 * LIMIT);
+  },
+);
 
 test("what a task has put in the place of a file is not followed", async () => {
   const secret = join(sandbox, "secret");
