@@ -1,6 +1,7 @@
 /** What an Engine says about one container, as far as allot needs it. */
 import type { NetworkInfo } from "../../protocol/v1/types.ts";
 import type { Answer } from "./answer.ts";
+import { bytesOf } from "./option-values.ts";
 
 export interface ContainerFacts {
   /** The Engine's own id. */
@@ -28,6 +29,8 @@ export interface ContainerFacts {
   /** Microseconds of every `cpuPeriod`, or 0 for no bound. */
   readonly cpuQuota: number;
   readonly cpuPeriod: number;
+  /** Size at which its log goes on in another file; undefined for never. */
+  readonly logFileBytes: number | undefined;
   /** Where the Engine put what the container was given, as `docker inspect` prints it. */
   readonly inspection: string;
 }
@@ -56,6 +59,7 @@ export function factsOf(answer: Answer): ContainerFacts {
     cpuShares: host.at("CpuShares").number() ?? 0,
     cpuQuota: host.at("CpuQuota").number() ?? 0,
     cpuPeriod: host.at("CpuPeriod").number() ?? 0,
+    logFileBytes: sizeOf(host.at("LogConfig", "Config", "max-size").text()),
     inspection: `[${answer.toJson()}]`,
   };
 }
@@ -63,6 +67,15 @@ export function factsOf(answer: Answer): ContainerFacts {
 /** Labels of an inspection or of a row of the list. */
 export function labelsOf(answer: Answer): Record<string, string> {
   return Object.fromEntries(answer.entries().map(([key, value]) => [key, value.text() ?? ""]));
+}
+
+/** As people write sizes, too. */
+function sizeOf(text: string | undefined): number | undefined {
+  try {
+    return text === undefined ? undefined : bytesOf(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** A container that is paused or restarting has a process or will have one. */

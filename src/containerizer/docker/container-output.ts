@@ -14,6 +14,7 @@ import {
   RETRY_MS_MAX,
   RETRY_MS_MIN,
 } from "./limits.ts";
+import { LogBacklog } from "./log-backlog.ts";
 import { LogFrames, type OutputName, sinceOf } from "./log-frames.ts";
 import { LOG_START, LogPositionFile, readLogPosition } from "./log-position.ts";
 import { OutputFile } from "./output-file.ts";
@@ -26,6 +27,8 @@ export interface ContainerOutputOptions {
   /** Where the position is kept. */
   readonly positionPath: string;
   readonly bounds: LogBounds;
+  /** Size at which the Engine's log goes on in another file, as far as it is known. */
+  readonly logFileBytes: () => number | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -66,7 +69,7 @@ export class ContainerOutput {
     for (let pauseMs = RETRY_MS_MIN; ; pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX)) {
       try {
         // The stream that follows may end before the last messages are through: look once more.
-        await this.#copy(false);
+        await this.#copy("rest");
         break;
       } catch (error) {
         const isHopeless = error instanceof EngineError && error.fault === "refused";
@@ -88,9 +91,15 @@ export class ContainerOutput {
 
   async #followOn(): Promise<void> {
     let pauseMs = RETRY_MS_MIN;
+    // What was written while nobody looked may be in several files.
+    let isBehind = this.#options.logFileBytes() !== undefined;
     while (!this.#isEnding) {
       try {
-        if ((await this.#copy(true)) > 0) pauseMs = RETRY_MS_MIN;
+        if (isBehind) await this.#copy("missed");
+        const copied = await this.#copy("following");
+        isBehind = copied.isBehind;
+        if (copied.count > 0) pauseMs = RETRY_MS_MIN;
+        if (isBehind) continue;
       } catch (error) {
         if (this.#isUnreadable(error)) return;
         this.#options.log.write("warning", "copying a container's output is interrupted", {
@@ -113,24 +122,36 @@ export class ContainerOutput {
     return true;
   }
 
-  /** Copies to the end of the log, or until hung up. Returns the number of messages that were new. */
-  async #copy(isFollowing: boolean): Promise<number> {
-    const { engine, engineId } = this.#options;
+  /**
+   * Copies to the end of the log (`rest`, `missed`), or until hung up or too far behind (`following`).
+   * Returns the number of messages that were new.
+   */
+  async #copy(
+    what: "rest" | "missed" | "following",
+  ): Promise<{ readonly count: number; readonly isBehind: boolean }> {
+    const { engine, engineId, clock, logFileBytes } = this.#options;
     const { stdout, stderr } = this.#outputs;
+    const isFollowing = what === "following";
+    const isUnwanted = (): boolean => what !== "rest" && this.#isEnding;
     const deadlineMs = isFollowing ? LOOKUP_DEADLINE_MS : LAST_OUTPUT_DEADLINE_MS;
     const stream = await engine.logs(engineId, { isFollowing, since: this.#since(), deadlineMs });
     const cancel = isFollowing
       ? () => undefined
-      : this.#options.clock.schedule(LAST_OUTPUT_DEADLINE_MS, () => stream.close());
+      : clock.schedule(LAST_OUTPUT_DEADLINE_MS, () => stream.close());
     this.#stream = stream;
-    if (isFollowing && this.#isEnding) stream.close();
+    if (isUnwanted()) stream.close();
     stdout.resume();
     stderr.resume();
     const frames = new LogFrames();
+    const backlog = new LogBacklog((isFollowing && logFileBytes()) || Number.POSITIVE_INFINITY);
     let count = 0;
+    let isBehind = false;
     try {
       for await (const chunk of stream.chunks) {
-        for (const message of frames.take(chunk)) {
+        const messages = frames.take(chunk);
+        isBehind = backlog.isTooLong(messages, clock.wallMs());
+        if (isBehind) break;
+        for (const message of messages) {
           if (this.#outputs[message.output].take(message)) count += 1;
         }
         stdout.flush();
@@ -139,13 +160,13 @@ export class ContainerOutput {
         this.#rotate();
       }
     } catch (error) {
-      // Hanging up is how following is ended.
-      if (!(isFollowing && this.#isEnding)) throw error;
+      // Hanging up is how it is ended.
+      if (!isUnwanted()) throw error;
     } finally {
       cancel();
       stream.close();
     }
-    return count;
+    return { count, isBehind };
   }
 
   /** The earlier of both, since one output may have been silent for long. */

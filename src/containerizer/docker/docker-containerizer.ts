@@ -62,6 +62,7 @@ import {
   STARTS_AT_ONCE_MIN,
   STARTS_PER_PROCESSOR,
 } from "./limits.ts";
+import { engineLogBytes } from "./log-options.ts";
 import { Removals } from "./removals.ts";
 import { goneByBoot, resultOf } from "./result.ts";
 import { containerName, LABELS, runPlan } from "./run-options.ts";
@@ -135,6 +136,7 @@ export class DockerContainerizer implements Containerizer {
   readonly #containers = new Map<ContainerId, Container>();
   readonly #commands: CommandHost;
   #insideCount = 0;
+  #knownLogDriver: string | undefined;
   readonly #starts = new TurnQueue(startsAtOnce());
   readonly #closing = new AbortController();
   #users: Promise<HostUsers> | undefined;
@@ -152,7 +154,10 @@ export class DockerContainerizer implements Containerizer {
       client,
       clock,
       log,
-      onRecovered: () => this.#reconcileSoon(0),
+      onRecovered: () => {
+        this.#knownLogDriver = undefined;
+        this.#reconcileSoon(0);
+      },
       pingPeriodMs: options.pingPeriodMs,
       pingDeadlineMs: options.pingDeadlineMs,
     });
@@ -360,7 +365,8 @@ export class DockerContainerizer implements Containerizer {
     makeSandbox(spec.directory).close();
     await this.#watch.whenHealthy(signal, this.#options.engineWaitMs ?? ENGINE_WAIT_MS);
     const wish = { image, isPullForced, sandbox: spec.directory };
-    const plan = runPlan(spec, await this.#puller.ensure(wish, signal), this.#runSettings());
+    const fullImage = await this.#puller.ensure(wish, signal);
+    const plan = runPlan(spec, fullImage, this.#runSettings(await this.#logDriver(signal)));
     for (const folder of plan.folders) mkdirSync(folder, { recursive: true });
     const sandbox = HeldFolder.open(spec.directory, { isMade: false });
     sandbox.use(() => giveSandbox(sandbox, user));
@@ -406,7 +412,8 @@ export class DockerContainerizer implements Containerizer {
       this.#records.create(containerId);
       const positionPath = this.#records.positionPath(containerId);
       const place = { engine: this.#engine, engineId, directory, positionPath };
-      container.output = new ContainerOutput({ ...place, bounds, clock, log });
+      const logFileBytes = (): number | undefined => container.facts?.logFileBytes;
+      container.output = new ContainerOutput({ ...place, bounds, logFileBytes, clock, log });
     } catch (error) {
       // A task can run without its output, but not be ended for it.
       log.write("error", "a container's output cannot be copied", { containerId, error });
@@ -650,9 +657,17 @@ export class DockerContainerizer implements Containerizer {
     return container;
   }
 
-  #runSettings(): Parameters<typeof runPlan>[2] {
-    const { sandboxPath, cgroupParent } = this.#options;
-    return { mark: this.#mark, sandboxPath, cgroupParent, ...this.#limitRules() };
+  #runSettings(logDriver?: string): Parameters<typeof runPlan>[2] {
+    const { sandboxPath, cgroupParent, logBounds } = this.#options;
+    const mark = this.#mark;
+    return { mark, sandboxPath, cgroupParent, logBounds, logDriver, ...this.#limitRules() };
+  }
+
+  /** Asked for where it matters, and again when the Engine was away. */
+  async #logDriver(signal: AbortSignal): Promise<string | undefined> {
+    if (engineLogBytes(this.#options.logBounds) === undefined) return undefined;
+    this.#knownLogDriver ??= await this.#engine.logDriver(signal);
+    return this.#knownLogDriver;
   }
 
   #limitRules(): Parameters<typeof limitSettings>[1] {

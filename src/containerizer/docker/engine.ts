@@ -68,6 +68,12 @@ export class Engine {
     });
   }
 
+  /** What containers log with that ask for nothing else. */
+  async logDriver(signal: AbortSignal): Promise<string | undefined> {
+    const request = { method: "GET", path: "/info", deadlineMs: LOOKUP_DEADLINE_MS } as const;
+    return (await this.client.call({ ...request, signal })).at("LoggingDriver").text();
+  }
+
   /** Returns the Engine's id of the new container. */
   async create(name: string, body: unknown, signal: AbortSignal): Promise<string> {
     const answer = await this.client.call({

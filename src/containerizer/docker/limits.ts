@@ -92,3 +92,16 @@ export const WELL_ANSWER_MS = 1_000;
 
 /** A session's command has ended, and its output not: that was let go of by everyone but strangers. */
 export const INSIDE_LAST_OUTPUT_MS = 2_000;
+
+/**
+ * Files of the Engine's own log of a container whose output is bounded, and the least of each: a reader
+ * that falls behind by more than one is told nothing of what was in between.
+ */
+export const ENGINE_LOG_FILES = 5;
+export const ENGINE_LOG_BYTES_MIN: number = 16 * 1024 * 1024;
+
+/** What a message takes in that log beside its bytes: stream, time and the marks around them. */
+export const ENGINE_LOG_MESSAGE_BYTES = 90;
+
+/** The speed of a log is that of messages over at least so much of its time. */
+export const LOG_RATE_MS = 20;

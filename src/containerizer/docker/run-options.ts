@@ -4,7 +4,9 @@
  */
 import type { CommandInfo, ContainerInfo } from "../../protocol/v1/types.ts";
 import { ContainerizerError, type ContainerSpec } from "../containerizer.ts";
+import type { LogBounds } from "../log-bounds.ts";
 import { type LimitRules, limitSettings } from "./limit-options.ts";
+import { applyLogBounds } from "./log-options.ts";
 import { applyNetwork } from "./network-options.ts";
 import { RunBody, type Settings } from "./run-body.ts";
 import { applyParameters } from "./run-parameters.ts";
@@ -26,6 +28,9 @@ export interface RunSettings extends LimitRules {
   readonly sandboxPath: string;
   /** Where its cgroup is to be (`--docker_cgroup_parent`), unless its task says otherwise. */
   readonly cgroupParent?: string | undefined;
+  readonly logBounds: LogBounds;
+  /** What the Engine logs with by default; undefined while that is not known. */
+  readonly logDriver?: string | undefined;
 }
 
 export interface RunPlan {
@@ -64,6 +69,7 @@ function planOf(spec: ContainerSpec, image: string, settings: RunSettings): RunP
   const volumes = { ...spec, container, sandboxPath: settings.sandboxPath };
   const folders = applyVolumes(body, volumes);
   applyParameters(body, container.docker?.parameters ?? []);
+  applyLogBounds(body, settings.logBounds, settings.logDriver);
   for (const label of labelsOf(spec, settings.mark)) body.put(body.config, "Labels", label);
   return { name, body: body.toJson(), folders };
 }

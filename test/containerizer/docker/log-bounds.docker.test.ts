@@ -8,7 +8,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { ContainerSpec } from "../../../src/containerizer/containerizer.ts";
 import type { LogBounds } from "../../../src/containerizer/log-bounds.ts";
 import { findEngine } from "../../harness/docker-engine.ts";
@@ -76,6 +76,40 @@ describe.skipIf(engine === undefined)("the output of a container", () => {
     const whole = Array.from({ length: 60_000 }, (_, index) => `${index + 1}\n`).join("");
     expect(allOf(spec) === whole).toBe(true);
     expect(existsSync(join(spec.directory, "stdout.2"))).toBe(true);
+  });
+
+  test("is bounded in the Engine too, and what is left is whole, however fast it is written", async () => {
+    const maxBytes = { stdout: 4_000_000, stderr: 4_000_000 };
+    const agent = scene.open({ logBounds: { maxBytes, files: 1 } });
+    // Ten times as much in the Engine's log.
+    const spec = scene.spec(agent, "seq 1 1500000; sleep 1");
+    const { data = "[]" } = await agent.containerizer.launch(spec);
+    await agent.containerizer.wait(spec.containerId);
+    const whole = Array.from({ length: 1_500_000 }, (_, index) => `${index + 1}\n`).join("");
+    const left = allOf(spec);
+    expect(left.length).toBeGreaterThan(maxBytes.stdout);
+    expect(left.length).toBeLessThan(2 * (maxBytes.stdout + PIECE));
+    expect(whole.endsWith(left)).toBe(true);
+    const [{ LogPath: path = "" } = {}] = JSON.parse(data) as { LogPath?: string }[];
+    const logs = readdirSync(dirname(path)).filter((name) => name.includes("-json.log"));
+    expect(logs.length).toBe(5);
+    for (const name of logs) {
+      expect(statSync(join(dirname(path), name)).size).toBeLessThan(17 * 2 ** 20);
+    }
+  });
+
+  test("that was written while the agent was away is whole within the bound", async () => {
+    const maxBytes = { stdout: 4_000_000, stderr: 4_000_000 };
+    const first = scene.open({ logBounds: { maxBytes, files: 1 } });
+    const spec = scene.spec(first, "sleep 1; seq 1 450000; sleep 1000");
+    await first.containerizer.launch(spec);
+    await first.containerizer.close();
+    await Bun.sleep(6000);
+    const second = scene.open({ logBounds: { maxBytes, files: 1 } }, first.root);
+    await second.containerizer.recover([spec]);
+    const whole = Array.from({ length: 450_000 }, (_, index) => `${index + 1}\n`).join("");
+    await until("all to be there", () => outputOf(spec).endsWith("\n450000\n"));
+    expect(allOf(spec) === whole).toBe(true);
   });
 
   test("follows no link that a task puts in the place of a file, and goes on where it cannot be put aside", async () => {

@@ -17,6 +17,7 @@ const SETTINGS = {
   sandboxPath: "/mnt/mesos/sandbox",
   isCfsEnabled: false,
   hostMemoryBytes: 4096 * 2 ** 20,
+  logBounds: { maxBytes: { stdout: undefined, stderr: undefined }, files: 3 },
 };
 
 type Info = Partial<Omit<ContainerInfo, "docker">> & { docker?: Partial<ContainerInfoDockerInfo> };
@@ -331,5 +332,40 @@ describe("parameters", () => {
     const fails = (): unknown => plan(withParameters([key, value]));
     expect(fails).toThrow("Failed to create docker run options: container.docker.");
     expect(fails).toThrow(message);
+  });
+});
+
+describe("what the Engine keeps of the output", () => {
+  const maxBytes = { stdout: 10 * 2 ** 20, stderr: 20 * 2 ** 20 };
+  const bounded = { logBounds: { maxBytes, files: 3 }, logDriver: "json-file" };
+  const logOf = (info: Info, settings: object): unknown =>
+    Object(host(info, {}, settings))["LogConfig"];
+
+  test("is bounded as the sandbox is, where the Engine's driver can do that", () => {
+    const twice = 2 * 4 * 30 * 2 ** 20;
+    const config = { "max-size": String(twice / 4), "max-file": "5" };
+    expect(logOf({}, bounded)).toEqual({ Type: "json-file", Config: config });
+    const small = { maxBytes: { stdout: 4096, stderr: 4096 }, files: 0 };
+    expect(logOf({}, { ...bounded, logBounds: small })).toEqual({
+      Type: "json-file",
+      Config: { ...config, "max-size": String(16 * 2 ** 20) },
+    });
+    for (const logDriver of ["journald", undefined]) {
+      expect(logOf({}, { ...bounded, logDriver })).toBeUndefined();
+    }
+    const half = { maxBytes: { ...maxBytes, stderr: undefined }, files: 3 };
+    expect(logOf({}, { ...bounded, logBounds: half })).toBeUndefined();
+  });
+
+  test("is what the task has chosen, if it has", () => {
+    const sized = withParameters(["log-opt", "max-size=1m"]);
+    expect(logOf(sized, bounded)).toEqual({ Config: { "max-size": "1m" } });
+    const other = withParameters(["log-driver", "syslog"]);
+    expect(logOf(other, bounded)).toEqual({ Type: "syslog" });
+    const local = withParameters(["log-driver", "local"], ["log-opt", "compress=false"]);
+    expect(logOf(local, bounded)).toMatchObject({
+      Type: "local",
+      Config: { compress: "false", "max-file": "5" },
+    });
   });
 });
