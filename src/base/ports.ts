@@ -39,6 +39,7 @@ export interface TerminalSize {
 export interface Terminal {
   /** Its other end, a device. */
   readonly path: string;
+  /** Takes all; what the other end does not read yet waits here. */
   write(data: Uint8Array): void;
   resize(size: TerminalSize): void;
   /** Lets nobody write to the other end until `go`, where the platform can. */
@@ -48,10 +49,14 @@ export interface Terminal {
   close(): void;
 }
 
-/** Makes a pseudo-terminal; `onOutput` gets what is written to it. Throws what the system throws. */
+/**
+ * Makes a pseudo-terminal; `onOutput` gets what is written to it, and `onTaken` is called when
+ * nothing waits any more of what this end wrote. Throws what the system throws.
+ */
 export type OpenTerminal = (
   size: TerminalSize,
   onOutput: (data: Uint8Array<ArrayBuffer>) => void,
+  onTaken: () => void,
 ) => Terminal;
 
 /** A value SQLite stores. Integers stay below 2^53; larger ids are text. */

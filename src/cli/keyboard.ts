@@ -4,6 +4,9 @@
 import process from "node:process";
 import type { TerminalSize } from "../base/ports.ts";
 
+/** Bytes that are read before somebody takes them: what is piped in may be any size. */
+const WAITING_BYTES_MAX = 1024 * 1024;
+
 export type Typed =
   | { readonly kind: "data"; readonly data: Uint8Array }
   /** Nothing more will come. */
@@ -27,12 +30,17 @@ export function windowSize(): TerminalSize | undefined {
  */
 export async function* typed(isRaw: boolean, signal: AbortSignal): AsyncGenerator<Typed> {
   const waiting: Typed[] = [];
+  let waitingBytes = 0;
   let wake = (): void => undefined;
   const add = (one: Typed): void => {
     waiting.push(one);
     wake();
   };
-  const onData = (data: Uint8Array): void => add({ kind: "data", data: new Uint8Array(data) });
+  const onData = (data: Uint8Array): void => {
+    add({ kind: "data", data: new Uint8Array(data) });
+    waitingBytes += data.length;
+    if (waitingBytes > WAITING_BYTES_MAX) stdin.pause();
+  };
   const onEnd = (): void => add({ kind: "end" });
   const onResize = (): void => {
     const size = windowSize();
@@ -49,6 +57,8 @@ export async function* typed(isRaw: boolean, signal: AbortSignal): AsyncGenerato
       const next = waiting.shift();
       if (next !== undefined) {
         yield next;
+        if (next.kind === "data") waitingBytes -= next.data.length;
+        if (waitingBytes === 0) stdin.resume();
         if (next.kind === "end") return;
         continue;
       }

@@ -193,7 +193,8 @@ export interface Interaction {
   readonly pid: number;
   /** Nothing of the command is left. Never rejects. */
   readonly end: Promise<ContainerEnd>;
-  write(data: Uint8Array): void;
+  /** A promise asks for no more until it resolves, at the latest when the command has ended. */
+  write(data: Uint8Array): Promise<void> | undefined;
   /** Nothing more will be written; a terminal takes no notice. */
   closeInput(): void;
   resize(size: TerminalSize): void;

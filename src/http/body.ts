@@ -23,7 +23,7 @@ export async function readCall<N extends keyof V1Messages>(
  * or leaves out. Errors: tooLarge; invalid (cut short, not gzip); unsupportedMediaType.
  */
 export function readBody(request: Request, maxBytes: number): Promise<Result<Uint8Array>> {
-  const received = receive(request, maxBytes);
+  const received = readPacked(request, maxBytes);
   const encoding = request.headers.get("content-encoding")?.trim().toLowerCase() ?? "identity";
   if (encoding === "identity" || encoding === "") return received;
   return decoded(received, encoding, maxBytes);
@@ -40,7 +40,8 @@ async function decoded(
   return refuse("unsupportedMediaType", "Expecting 'Content-Encoding' to be gzip, or none");
 }
 
-async function receive(request: Request, maxBytes: number): Promise<Result<Uint8Array>> {
+/** The whole body as it was sent. Errors: tooLarge; invalid (cut short). */
+export async function readPacked(request: Request, maxBytes: number): Promise<Result<Uint8Array>> {
   const declared = request.headers.get("content-length");
   if (Number(declared ?? 0) > maxBytes) return tooLarge(maxBytes);
   try {

@@ -1,10 +1,13 @@
 /**
  * The server on Bun. Idle streams live for hours, so Bun's idle time-out is off; a request's header
  * is bounded all the same, as Bun cuts a connection that has not sent one whole within 12 seconds.
+ * Bun's own bound of bodies is off as well: it would end streams of input that go on. Who reads a
+ * body of unknown length must count (`http/body.ts` does); what is not read is not taken in.
  */
 import { SOCKET_BACKLOG_BYTES } from "./limits.ts";
 import {
   ListenError,
+  lengthRefusal,
   plainIp,
   type Server,
   type ServerOptions,
@@ -32,7 +35,7 @@ function listen(options: ServerOptions): Server {
     hostname: options.ip,
     port: options.port,
     idleTimeout: 0,
-    maxRequestBodySize: options.maxBodyBytes,
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     development: false,
     // Off by itself only in development: two masters would share one port and neither would know.
     reusePort: false,
@@ -41,6 +44,8 @@ function listen(options: ServerOptions): Server {
         const data: SocketData = { remoteIp: remoteIpOf(bun, request), handler: undefined };
         if (bun.upgrade(request, { data })) return undefined;
       }
+      const refusal = lengthRefusal(request, options);
+      if (refusal !== undefined) return refusal;
       return options.fetch(request, () => remoteIpOf(bun, request));
     },
     websocket: {

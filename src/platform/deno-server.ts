@@ -6,6 +6,7 @@
 import { SOCKET_BACKLOG_BYTES } from "./limits.ts";
 import {
   ListenError,
+  lengthRefusal,
   plainIp,
   type Server,
   type ServerOptions,
@@ -54,8 +55,8 @@ function listen(options: ServerOptions): Server {
         attach(socket, remoteIp, options, sockets);
         return response;
       }
-      const length = Number(request.headers.get("content-length") ?? 0);
-      if (length > options.maxBodyBytes) return new Response(null, { status: 413 });
+      const refusal = lengthRefusal(request, options);
+      if (refusal !== undefined) return refusal;
       return options.fetch(request, () => remoteIp);
     },
   );

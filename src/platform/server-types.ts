@@ -25,7 +25,10 @@ export interface ServerOptions {
   readonly ip: string;
   /** 0 lets the system choose; the chosen one is in `Server.port`. */
   readonly port: number;
+  /** Of a body that says its length, unless it is a stream; who reads any other must count. */
   readonly maxBodyBytes: number;
+  /** Requests whose bodies are never read whole. */
+  readonly isStream?: ((request: Request) => boolean) | undefined;
   readonly maxSocketMessageBytes: number;
   /** `remoteIp` is asked for only where it is wanted, as it costs as much as a small answer. */
   fetch(request: Request, remoteIp: () => string): Response | Promise<Response>;
@@ -61,6 +64,16 @@ export class ListenError extends Error {
 function codeOf(cause: unknown): string {
   if (typeof cause !== "object" || cause === null || !("code" in cause)) return "";
   return String(cause.code);
+}
+
+/** The answer to a body that says that it is too long. */
+export function lengthRefusal(
+  request: Request,
+  { maxBodyBytes, isStream }: ServerOptions,
+): Response | undefined {
+  const length = Number(request.headers.get("content-length") ?? 0);
+  if (length <= maxBodyBytes || isStream?.(request) === true) return undefined;
+  return new Response(`The body is above the limit of ${maxBodyBytes} bytes`, { status: 413 });
 }
 
 /** The address as IPv4 where it is one: a dual stack socket prints `::ffff:10.0.0.1`. */

@@ -4,12 +4,13 @@ import type { OpenTerminal } from "../base/ports.ts";
 import { setTerminalFlow } from "./terminal-flow.ts";
 
 /** Throws what the system throws. */
-export const openBunTerminal: OpenTerminal = (size, onOutput) => {
+export const openBunTerminal: OpenTerminal = (size, onOutput, onTaken) => {
   const before = new Set(terminalNumbers());
   const terminal = new Bun.Terminal({
     cols: size.columns,
     rows: size.rows,
     data: (_terminal, data) => onOutput(new Uint8Array(data)),
+    drain: () => onTaken(),
   });
   const number = terminalNumbers().find((one) => !before.has(one));
   if (number === undefined) {

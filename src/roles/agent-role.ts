@@ -14,6 +14,7 @@ import type { GarbageOptions } from "../agent/runtime/garbage.ts";
 import { ok, type Result, refuse } from "../base/result.ts";
 import { Fetcher } from "../fetcher/fetcher.ts";
 import { AGENT_ACTOR, createAgentApp, type LinkReport } from "../http/agent/agent-app.ts";
+import { RECORD_IO } from "../http/agent/answer-form.ts";
 import { withLogFile } from "../http/file-source.ts";
 import { LiveMetrics } from "../http/metrics/live-metrics.ts";
 import { type ProcessFacts, sortedMetrics, systemMetrics } from "../http/process-facts.ts";
@@ -93,6 +94,7 @@ export async function startAgent(
     port: role.port ?? DEFAULT_PORT,
     maxBodyBytes: CODEC_LIMITS.bodyBytes,
     maxSocketMessageBytes: MAX_PACKET_BYTES,
+    isStream: ({ headers }) => headers.get("content-type") === RECORD_IO,
     fetch: (request) => handle(request),
   });
   const options = await agentOptions(context, address, {

@@ -11,6 +11,7 @@ import type {
   ContainerID,
   TaskStatus,
 } from "../../src/protocol/v1/types.ts";
+import { AgentClient } from "../harness/agent-client.ts";
 import {
   type AllotProcess,
   BINARY,
@@ -18,10 +19,11 @@ import {
   removeWorkDir,
   startAllot,
 } from "../harness/allot-process.ts";
-import { records } from "../harness/records.ts";
+import { frameRecord, records } from "../harness/records.ts";
 import { runProgram } from "../harness/run-program.ts";
 import { type Status, TestFramework } from "../harness/test-framework.ts";
 import { until } from "../harness/wait.ts";
+import { JSON_WIRE } from "../harness/wire.ts";
 
 const TIMEOUT_MS = 120_000;
 /** How long a slow reader takes nothing. */
@@ -137,11 +139,129 @@ test(
     child.stdout.on("data", (chunk: Uint8Array) => {
       text += String(chunk);
     });
-    const bytes = 3_000_000;
+    // In base64 twice what the agent takes as one body.
+    const bytes = 24_000_000;
     child.stdin.end("x".repeat(bytes));
     await until("the end", () => child.exitCode !== null && text.includes("done"));
     expect(text.trim().split(/\s+/)).toEqual([String(bytes), "done"]);
     expect(child.exitCode).toBe(0);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "what is piped in waits for a slow command, with and without a terminal, in little memory",
+  async () => {
+    const startBytes = residentBytes(both.pid);
+    const commands = [
+      ["-i", "t", "--", "sh", "-c", "echo ready; sleep 2; wc -c"],
+      [
+        "-i",
+        "-t",
+        "t",
+        "--",
+        "sh",
+        "-c",
+        "stty raw -echo; echo ready; sleep 2; head -c 10000000 | wc -c",
+      ],
+    ];
+    for (const args of commands) {
+      const byteCount = args.includes("-t") ? 10_000_000 : 100_000_000;
+      const child = spawn(BINARY, words(...args), { stdio: ["pipe", "pipe", "inherit"] });
+      let text = "";
+      child.stdout.on("data", (chunk: Uint8Array) => {
+        text += String(chunk);
+      });
+      await until("the command", () => text.includes("ready"));
+      child.stdin.on("error", () => undefined).end(Buffer.alloc(byteCount, "x"));
+      await Bun.sleep(1500);
+      expect(residentBytes(both.pid) - startBytes).toBeLessThan(150_000_000);
+      expect(residentBytes(child.pid ?? 0)).toBeLessThan(250_000_000);
+      await until("the end", () => child.exitCode !== null);
+      expect([text.trim().split(/\s+/), child.exitCode]).toEqual([["ready", String(byteCount)], 0]);
+    }
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "input that breaks off is taken up by the next, also with a declared length, past one body's bound",
+  async () => {
+    const id = { value: "cut", parent: await containerOfTask() };
+    const opened = await launchSession(id, "wc -c");
+    const client = new AgentClient(both.agentUrl ?? "", JSON_WIRE);
+    const broken = client.attachInput(id);
+    broken.type("four");
+    await Bun.sleep(SLOW_MS / 4);
+    broken.abort();
+    expect(await broken.answer.catch(() => "broken")).toBe("broken");
+    const record = (input: object): Uint8Array => {
+      const call = { type: "ATTACH_CONTAINER_INPUT", attach_container_input: input };
+      return frameRecord(JSON_WIRE.encode("mesos.v1.agent.Call", call));
+    };
+    const dataOf = (byteCount: number): Uint8Array => {
+      const data = { type: "STDIN", data: Buffer.alloc(byteCount, "x").toString("base64") };
+      return record({ type: "PROCESS_IO", process_io: { type: "DATA", data } });
+    };
+    const pieces = Array(24).fill(dataOf(1_000_000));
+    const named = record({ type: "CONTAINER_ID", container_id: id });
+    const body = Buffer.concat([named, ...pieces, dataOf(0)]);
+    const typed = await until("the next", async () => {
+      const answer = await fetch(`${both.agentUrl}/slave(1)/api/v1`, {
+        method: "POST",
+        headers: {
+          "Content-Type": "application/recordio",
+          "Message-Content-Type": "application/json",
+        },
+        body,
+      });
+      return answer.status === 409 ? undefined : answer;
+    });
+    expect(typed.status).toBe(200);
+    expect(await opened.text()).toContain(Buffer.from("24000004\n").toString("base64"));
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "input that a command does not read to its end is no fault",
+  async () => {
+    const child = spawn(BINARY, words("-i", "t", "--", "sh", "-c", "head -c 10; exit 4"), {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    let text = "";
+    child.stdout.on("data", (chunk: Uint8Array) => {
+      text += String(chunk);
+    });
+    child.stdin.on("error", () => undefined).end(Buffer.alloc(50_000_000, "x"));
+    await once(child, "close");
+    expect([text, child.exitCode]).toEqual(["x".repeat(10), 4]);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "other bodies are refused above their bound, with or without a declared length",
+  async () => {
+    const tooLong = Buffer.alloc(17_000_000, " ");
+    const urls = [`${both.url}/api/v1`, `${both.url}/allot/v1/kill`, `${both.agentUrl}/api/v1`];
+    for (const url of urls) {
+      const chunked = new ReadableStream({
+        start: (controller) => {
+          for (let at = 0; at < 17; at += 1) controller.enqueue(new Uint8Array(1_000_000).fill(32));
+          controller.close();
+        },
+      });
+      for (const body of [tooLong, chunked]) {
+        const headers = { "Content-Type": "application/json", Accept: "application/json" };
+        const init = { method: "POST", headers, body, duplex: "half" } as RequestInit;
+        const answer = await fetch(url, init);
+        expect([answer.status, await answer.text()]).toEqual([
+          413,
+          expect.stringContaining("above the limit"),
+        ]);
+      }
+    }
   },
   TIMEOUT_MS,
 );
@@ -238,6 +358,29 @@ test(
     const ended = await post({ type: "WAIT_CONTAINER", wait_container: { container_id: id } });
     expect(await ended.json()).toMatchObject({ wait_container: { exit_status: 9 } });
     await opened.body?.cancel();
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "who may not type is told so, rather than left with a command that waits",
+  async () => {
+    const folder = makeWorkDir();
+    const rule = { principals: { type: "ANY" }, users: { type: "NONE" } };
+    const acls = JSON.stringify({ attach_containers_input: [rule] });
+    const strict = await startAllot({ role: "both", workDir: folder, flags: [`--acls=${acls}`] });
+    try {
+      const other = await TestFramework.subscribe({ master: strict.url });
+      await other.launch(await other.offer(), [{ id: "s", command: "sleep 1000" }]);
+      await other.status("s", "TASK_RUNNING");
+      const master = `--master=${new URL(strict.url).host}`;
+      const refused = await runProgram(BINARY, ["exec", master, "-i", "s", "--", "sleep", "1000"]);
+      expect(refused).toMatchObject({ code: 1, stdout: "" });
+      expect(refused.stderr).toContain("the agent at");
+    } finally {
+      await strict.end("SIGTERM");
+      await removeWorkDir(folder);
+    }
   },
   TIMEOUT_MS,
 );

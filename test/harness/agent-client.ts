@@ -34,6 +34,8 @@ export interface Input {
   type(text: string): void;
   /** Of the request, not of the process' input. */
   close(): void;
+  /** The connection breaks. */
+  abort(): void;
 }
 
 const RECORD_IO = "application/recordio";
@@ -105,11 +107,13 @@ export class AgentClient {
       controller?.enqueue(frameRecord(this.#wire.encode("mesos.v1.agent.Call", call)));
     };
     write(first ?? { type: "CONTAINER_ID", container_id: containerId });
+    const broken = new AbortController();
     const send = (process_io: object): void => write({ type: "PROCESS_IO", process_io });
     const answer = fetch(`${this.#url}/slave(1)/api/v1`, {
       method: "POST",
       headers: { "Content-Type": RECORD_IO, "Message-Content-Type": this.#wire.mediaType },
       body,
+      signal: broken.signal,
       duplex: "half",
     } as RequestInit);
     return {
@@ -117,6 +121,7 @@ export class AgentClient {
       send,
       type: (text) => send({ type: "DATA", data: { type: "STDIN", data: base64(text) } }),
       close: () => controller?.close(),
+      abort: () => broken.abort(),
     };
   }
 

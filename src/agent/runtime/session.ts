@@ -21,7 +21,8 @@ export interface OutputReader {
 
 /** What one caller writes. */
 export interface InputWriter {
-  write(data: Uint8Array): void;
+  /** A promise asks for no more until it resolves, at the latest when the command is over. */
+  write(data: Uint8Array): Promise<void> | undefined;
   closeInput(): void;
   resize(size: TerminalSize): void;
   /** The command is over. */

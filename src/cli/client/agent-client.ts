@@ -46,9 +46,15 @@ export class AgentClient {
     throw new ClientError("badAnswer", `${this.#address} is no agent: ${answer.error.message}`);
   }
 
-  /** A call whose answer is output; it has begun when this resolves. Errors: `ClientError`. */
-  async output(call: AgentCall): Promise<AsyncGenerator<SessionOutput, void, void>> {
-    return this.#read(await this.#post(call));
+  /**
+   * A call whose answer is output; it has begun when this resolves. The signal breaks it off, which
+   * the iteration throws. Errors: `ClientError`.
+   */
+  async output(
+    call: AgentCall,
+    signal: AbortSignal,
+  ): Promise<AsyncGenerator<SessionOutput, void, void>> {
+    return this.#read(await this.#post(call, signal));
   }
 
   /** Sends what the iteration gives until it, or the command, ends. Errors: `ClientError`. */

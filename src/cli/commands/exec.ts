@@ -16,6 +16,9 @@ import { isTerminal, type Typed, typed, windowSize } from "../keyboard.ts";
 import { type Command, type CommandContext, EXIT_FAILED } from "./command.ts";
 import { findTask } from "./find-task.ts";
 
+/** An agent that takes no more input tells at once that the command has ended, if it has. */
+const END_WAIT_MS = 2000;
+
 /** The verb. */
 export const EXEC: Command = {
   name: "exec",
@@ -59,15 +62,26 @@ async function runInside(context: CommandContext): Promise<number> {
   const credential = loginOf(flags);
   const login = credential.ok ? credential.value.credential : undefined;
   const session = new AgentClient(client.codec, agent, login);
-  const output = await session.output(launchOf(id, command, isTty));
+  const cut = new AbortController();
+  const output = await session.output(launchOf(id, command, isTty), cut.signal);
   const over = new AbortController();
   const records = isTyped ? inputOf(typed(isTty && isPerson, over.signal)) : noInput();
   const hasInput = isTyped || !isTty;
-  const input = hasInput ? session.input(id, records).catch(() => undefined) : Promise.resolve();
+  let fault: unknown;
+  const onFault = async (error: unknown): Promise<void> => {
+    // What has ended, or was to get none anyway, misses nothing.
+    if (!isTyped || (await hasEnded(session, id))) return;
+    fault = error;
+    // Else it would wait for the rest for ever.
+    cut.abort();
+  };
+  const input = hasInput ? session.input(id, records).catch(onFault) : Promise.resolve();
   try {
     for await (const { isError, data } of output) {
       await (isError ? console.error(data) : console.out(data));
     }
+  } catch (error) {
+    throw fault ?? error;
   } finally {
     over.abort();
   }
@@ -77,6 +91,14 @@ async function runInside(context: CommandContext): Promise<number> {
     wait_container: { container_id: id },
   });
   return exitCodeOf(ended.wait_container?.exit_status);
+}
+
+async function hasEnded(session: AgentClient, container_id: ContainerID): Promise<boolean> {
+  const call: AgentCall = { type: "WAIT_CONTAINER", wait_container: { container_id } };
+  return await session.call(call, AbortSignal.timeout(END_WAIT_MS)).then(
+    () => true,
+    () => false,
+  );
 }
 
 interface Place {

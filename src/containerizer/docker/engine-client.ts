@@ -6,6 +6,7 @@
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { connect as connectSocket } from "node:net";
 import type { Clock } from "../../base/ports.ts";
+import { writeHeld } from "../held-write.ts";
 import { Answer } from "./answer.ts";
 import {
   ANSWER_BYTES_MAX,
@@ -64,7 +65,8 @@ export interface EngineStream {
 /** A connection that was taken over for bytes both ways. */
 export interface EngineConnection {
   readonly chunks: AsyncIterable<Uint8Array>;
-  write(data: Uint8Array): void;
+  /** A promise asks for no more until it resolves. */
+  write(data: Uint8Array): Promise<void> | undefined;
   /** Nothing more will be written. */
   end(): void;
   /** Hangs up. */
@@ -126,7 +128,7 @@ export class EngineClient {
       const rest = await readHead(chunks, path);
       return {
         chunks: withFirst(rest, chunks),
-        write: (data) => socket.write(data),
+        write: (data) => writeHeld(socket, data),
         end: () => socket.end(),
         close: () => socket.destroy(),
       };

@@ -8,7 +8,7 @@ import { chownSync, closeSync, constants as files, openSync } from "node:fs";
 import { constants } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import { brand, type ContainerId } from "../../base/ids.ts";
-import type { OpenTerminal, Terminal } from "../../base/ports.ts";
+import type { OpenTerminal } from "../../base/ports.ts";
 import {
   type ContainerEnd,
   ContainerizerError,
@@ -16,10 +16,12 @@ import {
   type Interaction,
   type InteractiveSpec,
 } from "../containerizer.ts";
+import { writeHeld } from "../held-write.ts";
 import { HELPER_PATH } from "../keeper/host-tools.ts";
 import { switchWords } from "../keeper/keeper.ts";
 import { AGENT_VARIABLE, CONTAINER_VARIABLE, planText } from "../keeper/launch-plan.ts";
 import { LAST_OUTPUT_MS, LAST_OUTPUT_ROUNDS } from "../limits.ts";
+import { HeldTerminal } from "./held-terminal.ts";
 import type { InsideHost } from "./inside-command.ts";
 import { INSIDE_VARIABLE, type InsideProcesses } from "./inside-processes.ts";
 import { readProcessStat } from "./process-stat.ts";
@@ -54,21 +56,11 @@ function openTerminal(
   host: InteractiveHost,
   { terminal, onOutput }: InteractiveSpec,
   user: HostUser | undefined,
-): Terminal {
+): HeldTerminal {
   if (host.openTerminal === undefined || terminal === undefined) {
     throw new ContainerizerError("There are no terminals on this platform; ask without tty_info");
   }
-  let isStopped = false;
-  const opened = host.openTerminal(terminal, (data) => {
-    const room = onOutput("stdout", data);
-    if (room === undefined || isStopped) return;
-    isStopped = true;
-    opened.stop();
-    void room.then(() => {
-      isStopped = false;
-      opened.go();
-    });
-  });
+  const opened = new HeldTerminal(host.openTerminal, host.clock, terminal, onOutput);
   if (user !== undefined) chownSync(opened.path, user.uid, user.gid);
   return opened;
 }
@@ -77,7 +69,7 @@ function startChild(
   { tools, mark, words, privileges }: InteractiveHost,
   spec: InteractiveSpec,
   user: HostUser | undefined,
-  terminal: Terminal | undefined,
+  terminal: HeldTerminal | undefined,
 ): ChildProcess {
   // A leader of a session without a terminal gets the first one that it opens; inside namespaces
   // the shell leads none and has to be made one.
@@ -109,7 +101,7 @@ function startChild(
   return child;
 }
 
-function redirectionsOf(terminal: Terminal | undefined, isBrought: boolean): string {
+function redirectionsOf(terminal: HeldTerminal | undefined, isBrought: boolean): string {
   if (terminal === undefined) return PIPES.redirections;
   return isBrought ? "<&3 >&3 2>&3 3>&-" : `<>${terminal.path} >&0 2>&0`;
 }
@@ -126,7 +118,7 @@ class Connected {
   readonly #spec: InteractiveSpec;
   readonly #insideId: ContainerId;
   readonly #child: ChildProcess;
-  readonly #terminal: Terminal | undefined;
+  readonly #terminal: HeldTerminal | undefined;
   readonly #input: Writable | undefined;
   readonly #outputs: Readable[] = [];
   readonly #outputEnds: Promise<void>[] = [];
@@ -138,7 +130,7 @@ class Connected {
     host: InteractiveHost,
     spec: InteractiveSpec,
     child: ChildProcess,
-    terminal: Terminal | undefined,
+    terminal: HeldTerminal | undefined,
   ) {
     this.#host = host;
     this.#spec = spec;
@@ -160,8 +152,8 @@ class Connected {
       pid: this.#child.pid ?? 0,
       end: this.#end(),
       write: (data) => {
-        if (this.#terminal !== undefined) this.#terminal.write(data);
-        else this.#input?.write(data);
+        if (this.#terminal !== undefined) return this.#terminal.write(data);
+        return this.#input === undefined ? undefined : writeHeld(this.#input, data);
       },
       closeInput: () => this.#input?.end(),
       resize: (size) => this.#terminal?.resize(size),

@@ -27,37 +27,47 @@ export class CallRecords {
   readonly #codec: Codec;
   readonly #mediaType: MediaType;
   readonly #decoder = new RecordDecoder(CODEC_LIMITS.bodyBytes);
-  readonly #chunks: AsyncIterator<Uint8Array> | undefined;
-  readonly #records: Uint8Array[] = [];
+  readonly #body: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  #records: Iterator<Uint8Array, undefined> = [].values();
+  #isStopped = false;
 
   constructor(codec: Codec, mediaType: MediaType, request: Request) {
     this.#codec = codec;
     this.#mediaType = mediaType;
-    this.#chunks = request.body?.[Symbol.asyncIterator]();
+    this.#body = request.body?.getReader();
   }
 
-  /** Undefined at the end. Errors: invalid, what decoding says. */
+  /** Undefined at the end, or once stopped. Errors: invalid, what decoding says. */
   async next(): Promise<Result<AgentCall | undefined>> {
-    while (this.#records.length === 0) {
-      const chunk = await this.#nextChunk();
-      if (chunk === undefined) {
-        return this.#decoder.isIdle ? ok(undefined) : refuse("invalid", "A record was cut short");
+    for (;;) {
+      if (this.#isStopped) return ok(undefined);
+      const record = this.#records.next();
+      if (record.done !== true) {
+        return this.#codec.decode("mesos.v1.agent.Call", this.#mediaType, record.value);
       }
-      const records = this.#decoder.push(chunk);
+      const chunk = await this.#nextChunk();
+      if (!chunk.ok) return chunk;
+      if (chunk.value === undefined) break;
+      const records = this.#decoder.push(chunk.value);
       if (!records.ok) return records;
-      this.#records.push(...records.value);
+      this.#records = records.value.values();
     }
-    const record = this.#records.shift() ?? new Uint8Array();
-    return this.#codec.decode("mesos.v1.agent.Call", this.#mediaType, record);
+    const isWhole = this.#isStopped || this.#decoder.isIdle;
+    return isWhole ? ok(undefined) : refuse("invalid", "A record was cut short");
   }
 
-  async #nextChunk(): Promise<Uint8Array | undefined> {
+  /** Whoever waits for the next call learns that there is none. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#body?.cancel().catch(() => undefined);
+  }
+
+  async #nextChunk(): Promise<Result<Uint8Array | undefined>> {
     try {
-      const chunk = await this.#chunks?.next();
-      return chunk === undefined || chunk.done === true ? undefined : chunk.value;
-    } catch {
-      // The connection broke, which ends the input as well.
-      return undefined;
+      return ok((await this.#body?.read())?.value);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      return refuse("invalid", `The request body ended before it was complete: ${reason}`);
     }
   }
 }
@@ -77,10 +87,14 @@ export function attachedContainer(call: AgentCall | undefined): Result<Container
   return validateContainerId(id, "attach_container_input.container_id");
 }
 
-/** Hands everything on until the input or the process ends. Errors: invalid. */
+/**
+ * Hands everything on until the input or the process ends, no faster than the process takes it. A
+ * connection that breaks leaves the process' input open for the next one. Errors: invalid.
+ */
 export async function passInput(records: CallRecords, writer: InputWriter): Promise<Result<void>> {
+  void writer.ended.then(() => records.stop());
   for (;;) {
-    const call = await Promise.race([records.next(), writer.ended.then(() => ok(undefined))]);
+    const call = await records.next();
     if (!call.ok) return call;
     if (call.value === undefined) return ok(undefined);
     const { attach_container_input: input } = call.value;
@@ -90,16 +104,21 @@ export async function passInput(records: CallRecords, writer: InputWriter): Prom
     }
     const passed = pass(input.process_io, writer);
     if (!passed.ok) return passed;
+    await passed.value;
   }
 }
 
-function pass({ type, data, control }: AgentProcessIO, writer: InputWriter): Result<void> {
+/** A promise asks for no more until it resolves. */
+function pass(
+  { type, data, control }: AgentProcessIO,
+  writer: InputWriter,
+): Result<Promise<void> | undefined> {
   if (type === "DATA") {
     if (data?.type !== "STDIN") return refuse("invalid", "Expecting 'data.type' to be STDIN");
     const bytes = decodeBase64(data.data ?? "");
     if (bytes === undefined) return refuse("invalid", "'data.data' is not base64");
-    if (bytes.length === 0) writer.closeInput();
-    else writer.write(bytes);
+    if (bytes.length > 0) return ok(writer.write(bytes));
+    writer.closeInput();
     return ok(undefined);
   }
   if (type === "CONTROL" && control?.type === "HEARTBEAT") return ok(undefined);

@@ -6,23 +6,24 @@ import { sandboxUser } from "../../master/core/views/users.ts";
 import type { MasterRuntime } from "../../master/runtime/master-runtime.ts";
 import type { Acls } from "../../security/acls.ts";
 import type { Caller } from "../authentication.ts";
+import { readPacked } from "../body.ts";
 import { forbiddenResponse } from "../permission.ts";
 import { emptyResponse, refusalResponse, textResponse } from "../responses.ts";
 
 /** Bytes of a kill request: three short fields. */
 const KILL_BODY_BYTES = 16 * 1024;
 
-/** `POST /allot/v1/kill` with `{task_id, framework_id?, grace_ms?}`: 202, 400, 403, 404 or 409. */
+/** `POST /allot/v1/kill` with `{task_id, framework_id?, grace_ms?}`: 202, 400, 403, 404, 409 or 413. */
 export async function handleKill(
   runtime: MasterRuntime,
   request: Request,
   { principal }: Caller,
 ): Promise<Response> {
-  const text = await request.text();
-  if (text.length > KILL_BODY_BYTES) return textResponse(413, "The body is too large for a kill");
+  const received = await readPacked(request, KILL_BODY_BYTES);
+  if (!received.ok) return refusalResponse(received.error);
   let body: unknown;
   try {
-    body = JSON.parse(text);
+    body = JSON.parse(new TextDecoder().decode(received.value));
   } catch {
     return textResponse(400, 'The body is not JSON; send {"task_id": …}');
   }

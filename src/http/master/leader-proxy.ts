@@ -2,7 +2,10 @@
  * Carries requests from a master that does not lead to the one that does, for clients that follow no
  * redirects. Streams of events go through as they come. Source: issue of several masters; semantics 1.3.
  */
-import { textResponse } from "../responses.ts";
+import { ok } from "../../base/result.ts";
+import { CODEC_LIMITS } from "../../protocol/limits.ts";
+import { readPacked } from "../body.ts";
+import { refusalResponse, textResponse } from "../responses.ts";
 
 /** Tells a request that came through a follower, which is carried no further: two could disagree. */
 const PASSED_ON = "allot-passed-on";
@@ -33,13 +36,15 @@ export async function passOn(request: Request, address: string): Promise<Respons
   // Else the body would be unpacked on its way, under a head that says it is packed.
   headers.set("Accept-Encoding", "identity");
   const hasBody = request.method !== "GET" && request.method !== "HEAD";
+  const body = hasBody ? await readPacked(request, CODEC_LIMITS.bodyBytes) : ok(undefined);
+  if (!body.ok) return refusalResponse(body.error);
   try {
     const answer = await fetch(`http://${address}${pathname}${search}`, {
       method: request.method,
       headers,
       redirect: "manual",
       signal: request.signal,
-      ...(hasBody ? { body: await request.arrayBuffer() } : {}),
+      ...(body.value === undefined ? {} : { body: body.value as Uint8Array<ArrayBuffer> }),
     });
     return new Response(answer.body, { status: answer.status, headers: carried(answer.headers) });
   } catch (error) {

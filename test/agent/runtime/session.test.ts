@@ -30,7 +30,10 @@ function interaction(notes: string[]): Interaction {
   return {
     pid: 7,
     end: new Promise<ContainerEnd>(() => undefined),
-    write: (data) => notes.push(`write ${new TextDecoder().decode(data)}`),
+    write: (data) => {
+      notes.push(`write ${new TextDecoder().decode(data)}`);
+      return undefined;
+    },
     closeInput: () => notes.push("close"),
     resize: ({ columns, rows }) => notes.push(`resize ${columns}x${rows}`),
     signal: (signal) => notes.push(`signal ${signal}`),
@@ -115,7 +118,7 @@ test("one caller types at a time; the next may when they have left [http-api 7.3
   session.begin(interaction(notes));
   const first = session.attachInput();
   if (!first.ok) throw new Error(first.error.message);
-  first.value.write(new TextEncoder().encode("ls"));
+  void first.value.write(new TextEncoder().encode("ls"));
   first.value.resize({ columns: 80, rows: 24 });
   expect(session.attachInput()).toMatchObject({ error: { code: "conflict" } });
   first.value.release();

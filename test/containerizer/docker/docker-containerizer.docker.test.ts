@@ -257,7 +257,7 @@ describe.skipIf(engine === undefined)("the Docker containerizer", () => {
     };
     const type = (text: string): Uint8Array => new TextEncoder().encode(text);
     const piped = await open('echo "$WORD" >&2; cat; exit 7', undefined);
-    piped.one.write(type("typed\n"));
+    void piped.one.write(type("typed\n"));
     piped.one.closeInput();
     expect(await piped.one.end).toEqual({ kind: "exited", code: 7 });
     expect(piped.texts).toEqual({ stdout: "typed\n", stderr: "in\n" });
@@ -267,7 +267,7 @@ describe.skipIf(engine === undefined)("the Docker containerizer", () => {
     });
     const sized = (text: string): Promise<unknown> =>
       until(`the size ${text}`, () => {
-        seated.one.write(type("\n"));
+        void seated.one.write(type("\n"));
         return seated.texts.stdout.includes(text);
       });
     await sized("30 90");

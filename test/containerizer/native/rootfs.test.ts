@@ -200,7 +200,7 @@ describe.skipIf(OBSTACLE_HERE !== undefined)(`containers with a root of their ow
           output += Buffer.from(data).toString();
         },
       });
-      session?.write(Buffer.from("hello\n"));
+      void session?.write(Buffer.from("hello\n"));
       expect(await session?.end).toEqual({ kind: "exited", code: 5 });
       expect(output).toContain("got hello");
       expect(output.includes("terminal")).toBe(terminal !== undefined);
