@@ -111,7 +111,8 @@ export type AgentToMaster =
     }
   /** All that may be given beyond what the agent has, in use or not; revocable scalars. */
   | { readonly kind: "oversubscribedChanged"; readonly resources: readonly Resource[] }
-  | { readonly kind: "pong"; readonly number: number }
+  /** `shortage`: why the agent takes no tasks for now; left out when it does. */
+  | { readonly kind: "pong"; readonly number: number; readonly shortage?: string | undefined }
   | { readonly kind: "unregister" };
 
 /** Something the agent must do exactly once. */

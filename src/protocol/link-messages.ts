@@ -198,7 +198,7 @@ const AGENT_MESSAGE = union<AgentToMaster["kind"]>({
   operationStatus: REPORTED_OPERATION,
   resourcesChanged: { resources: RESOURCES, checkpointedResources: RESOURCES },
   oversubscribedChanged: { resources: RESOURCES },
-  pong: { number: count },
+  pong: { number: count, shortage: optional(text) },
   unregister: {},
 });
 

@@ -6,14 +6,17 @@ import { afterEach, expect } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   type AllotProcess,
+  BINARY,
   makeWorkDir,
   processesBelow,
   removeWorkDir,
   startAllot,
 } from "../harness/allot-process.ts";
 import { testNeeding } from "../harness/needs.ts";
+import { runProgram } from "../harness/run-program.ts";
 import { LASTING, TestFramework } from "../harness/test-framework.ts";
 import { until } from "../harness/wait.ts";
 
@@ -94,7 +97,9 @@ for (const { what, options, fill, told } of CASES) {
     `${what} on the agent's disk: nothing is lost, and it recovers unaided [DESIGN 9]`,
     async () => {
       const workDir = disk(options);
-      const master = await startAllot({ role: "master", workDir: folder() });
+      // A master that has not heard of it offers the agent all the same.
+      const masterFlags = ["--agent_ping_timeout=15mins"];
+      const master = await startAllot({ role: "master", workDir: folder(), flags: masterFlags });
       const flags = [
         `--master=${new URL(master.url).host}`,
         "--resources=cpus:8;mem:4096;disk:1000",
@@ -129,6 +134,37 @@ for (const { what, options, fill, told } of CASES) {
     TIMEOUT_MS,
   );
 }
+
+testNeeding("root")(
+  "a full disk is told by the master, and its agent not offered until there is room [DESIGN 9]",
+  async () => {
+    const workDir = disk("size=64m");
+    const masterFlags = ["--agent_ping_timeout=1secs"];
+    const master = await startAllot({ role: "master", workDir: folder(), flags: masterFlags });
+    const flags = [
+      `--master=${new URL(master.url).host}`,
+      "--hostname=narrow",
+      "--resources=cpus:8;mem:4096;disk:1000",
+    ];
+    const agent = await startAllot({ role: "agent", workDir, flags });
+    processes.push(master, agent);
+    const status = async (): Promise<string> =>
+      (await runProgram(BINARY, ["status", `--master=${new URL(master.url).host}`])).stdout;
+    fillSpace(workDir);
+    await until("the shortage to be told", async () => (await status()).includes("No room"));
+    expect(await status()).toMatch(/No room: +on narrow: .*the disk is full/);
+    const framework = await TestFramework.subscribe({ master: master.url, info: LASTING });
+    const offer = framework.offer();
+    const early = await Promise.race([offer, sleep(5000)]);
+    expect(early).toBeUndefined();
+    rmSync(join(workDir, "ballast"), { recursive: true });
+    await framework.launch(await offer, [{ id: "again", command: "true" }]);
+    await framework.status("again", "TASK_FINISHED");
+    expect(await status()).not.toContain("No room");
+    await framework.teardown();
+  },
+  TIMEOUT_MS,
+);
 
 testNeeding("root")(
   "inodes that garbage holds come back as space does, without waiting for its age [DESIGN 9, semantics 7.6]",

@@ -107,7 +107,8 @@ export function registered(
 
 /** The master looks whether we are alive, and tells whether it counts us as registered. */
 export function pinged(step: Step, message: Extract<MasterToAgent, { kind: "ping" }>): void {
-  send(step, { kind: "pong", number: message.number });
+  const { diskShortage: shortage } = step.state;
+  send(step, { kind: "pong", number: message.number, ...(shortage !== undefined && { shortage }) });
   if (step.state.phase !== "running") return;
   setTimer(step, { kind: "pingTimeout" }, step.state.pingTimeoutMs);
   if (!message.connected) loseLink(step, "the master does not count this agent as registered");

@@ -16,6 +16,7 @@ import {
 import type { MasterCall, MasterResponse } from "../../protocol/v1/types.ts";
 import type { Credential } from "../../security/credentials.ts";
 import { ClientError } from "./client-error.ts";
+import { type DiskShortage, diskShortagesIn } from "./disk-shortages.ts";
 import {
   ANSWER_TIMEOUT_MS,
   CLIENT_CODEC_LIMITS,
@@ -147,6 +148,12 @@ export class MasterClient {
     const report = parseLeaderReport(await this.#json({ method: "GET", path }));
     if (report.ok) return report.value;
     throw new ClientError("badAnswer", `${this.address} is no master: ${report.error.message}`);
+  }
+
+  /** Agents without room on their disks, the first hundreds of them. Errors: `ClientError`. */
+  async diskShortages(): Promise<readonly DiskShortage[]> {
+    const answer = await this.#json({ method: "GET", path: "/allot/v1/agents?state=inactive" });
+    return diskShortagesIn(answer);
   }
 
   /** Has the leader hand over; it does not lead any more when this returns. Errors: `ClientError`. */

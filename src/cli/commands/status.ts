@@ -1,6 +1,7 @@
 /** `allot status`: the pool at a glance. */
 import type { MasterResponse } from "../../protocol/v1/types.ts";
 import { ClientError } from "../client/client-error.ts";
+import type { DiskShortage } from "../client/disk-shortages.ts";
 import { group } from "../flags/flag-table.ts";
 import { type Command, type CommandContext, EXIT_DONE, EXIT_FAILED, JSON_FLAG } from "./command.ts";
 import { ageOf, formatLines, formatWhy, isoTime, printJson } from "./listing.ts";
@@ -23,6 +24,8 @@ interface Status {
   };
   /** Agents that hold tasks to their limits, and those that only measure what tasks use. */
   readonly isolation: { readonly enforced: number; readonly measured: number };
+  /** Agents that take no tasks for want of room on their disks. */
+  readonly disk_shortages: readonly DiskShortage[];
   readonly frameworks: { readonly connected: number; readonly disconnected: number };
   /** Live and unreachable tasks by state, as `TASK_RUNNING`. */
   readonly tasks: Readonly<Record<string, number>>;
@@ -35,7 +38,7 @@ export const STATUS: Command = {
   summary: "show the pool at a glance",
   synopsis: "[--json]",
   description: [
-    "--json prints {master: {address, id, version, api_version, started_at}, agents: {active, inactive, recovering}, isolation: {enforced, measured}, frameworks: {connected, disconnected}, tasks: {TASK_…: count}, resources: {total, allocated}}.",
+    "--json prints {master: {address, id, version, api_version, started_at}, agents: {active, inactive, recovering}, isolation: {enforced, measured}, disk_shortages: [{hostname, why}], frameworks: {connected, disconnected}, tasks: {TASK_…: count}, resources: {total, allocated}}.",
     "While no master leads it says why, the exit status is 1, and --json prints {master: {address, id: null, standing}, why: [sentences]}.",
   ],
   flags: group("Output", [JSON_FLAG]),
@@ -80,13 +83,21 @@ async function showPool({ client, console, flags }: CommandContext): Promise<num
     client.call({ type: "GET_FRAMEWORKS" }),
     client.call({ type: "GET_TASKS" }),
   ]);
-  const status = readStatus(client.address, Object.assign({}, ...answers) as MasterResponse);
+  const answer = Object.assign({}, ...answers) as MasterResponse;
+  // Most pools have none, and need not be asked.
+  const isAllActive = answer.get_agents?.agents?.every(({ active }) => active) ?? true;
+  const shortages = isAllActive ? [] : await client.diskShortages();
+  const status = readStatus(client.address, answer, shortages);
   if (flags.boolean("json")) await printJson(console, status);
   else await console.out(formatStatus(status));
   return EXIT_DONE;
 }
 
-function readStatus(address: string, answer: MasterResponse): Status {
+function readStatus(
+  address: string,
+  answer: MasterResponse,
+  disk_shortages: readonly DiskShortage[],
+): Status {
   const agents = answer.get_agents?.agents ?? [];
   const frameworks = answer.get_frameworks?.frameworks ?? [];
   const active = agents.filter((agent) => agent.active).length;
@@ -108,6 +119,7 @@ function readStatus(address: string, answer: MasterResponse): Status {
       recovering: answer.get_agents?.recovered_agents?.length ?? 0,
     },
     isolation: { enforced, measured: agents.length - enforced },
+    disk_shortages,
     frameworks: { connected, disconnected: frameworks.length - connected },
     tasks: countStates(answer),
     resources: {
@@ -135,6 +147,9 @@ function formatStatus(status: Status): string {
     ["Master", `${master.address}, allot ${master.version ?? "?"}, up ${ageOf(master.started_at)}`],
     ["Agents", counted({ active: agents.active }, agents)],
     ...(isolation.measured === 0 ? [] : ([["Isolation", isolationText(isolation)]] as const)),
+    ...status.disk_shortages.map(
+      ({ hostname, why }) => ["No room", `on ${hostname}: ${why}`] as const,
+    ),
     ["Frameworks", counted({ connected: frameworks.connected }, frameworks)],
     ["Tasks", states.length === 0 ? "none" : states.join(", ")],
     ["In use", `cpus ${share("cpus")}, memory ${share("mem")}, disk ${share("disk")}`],

@@ -19,7 +19,13 @@ import { log, type MasterContext, tellOperators } from "./context.ts";
 import { rescindOffer, rescindOffersOfAgent } from "./offers.ts";
 import { machineOfAgent } from "./operator/machines.ts";
 import { countOversubscribed, oversubscribedOf, revocablePart, usedOn } from "./oversubscribed.ts";
-import { type AgentEntry, addressOf, type LinkEntry, type MasterState } from "./state.ts";
+import {
+  type AgentEntry,
+  addressOf,
+  isAgentActive,
+  type LinkEntry,
+  type MasterState,
+} from "./state.ts";
 import { agentMessage } from "./views/v1.ts";
 
 type ReportedResources = Extract<AgentToMaster, { readonly kind: "resourcesChanged" }>;
@@ -66,6 +72,29 @@ export function oversubscribedChanged(
   });
 }
 
+/** The agent takes no tasks for now, or does again: it is not offered meanwhile. Source: DESIGN §9. */
+export function shortageTold(
+  ctx: MasterContext,
+  agent: AgentEntry,
+  shortage: string | undefined,
+): void {
+  if (agent.shortage === shortage) return;
+  const wasShort = agent.shortage !== undefined;
+  changeAgent(ctx.state, agent, () => {
+    agent.shortage = shortage;
+  });
+  if (wasShort && shortage !== undefined) return;
+  const details = { agentId: agent.id, hostname: agent.info.hostname, why: shortage };
+  if (shortage === undefined) {
+    log(ctx, "info", "an agent takes tasks again", details);
+    if (isAgentActive(ctx.state, agent)) ctx.allocator.activateAgent(agent.id);
+    return;
+  }
+  log(ctx, "warning", "an agent takes no tasks for now", details);
+  ctx.allocator.deactivateAgent(agent.id);
+  rescindOffersOfAgent(ctx, agent, { isAgentLeaving: false });
+}
+
 /**
  * Builds the agent with all it reports, of which `used` is held by tasks and executors. Afterwards it
  * is in memory and in the allocator.
@@ -89,6 +118,7 @@ export function addAgent(
     linkId: link.id,
     remoteIp: link.remoteIp,
     isDeactivated,
+    shortage: undefined,
     total: totalOf(ctx, info.resources ?? [], message.checkpointedResources),
     oversubscribed: toldOversubscribed(ctx, message.oversubscribedResources),
     used: new FewMap(),

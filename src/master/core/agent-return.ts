@@ -68,6 +68,8 @@ export function returnKnown(
   agent.version = message.version;
   changeAgent(ctx.state, agent, () => {
     agent.linkId = link.id;
+    // Its next pong tells.
+    agent.shortage = undefined;
   });
   agent.remoteIp = link.remoteIp;
   agent.reregisteredMs = ctx.nowMs;

@@ -7,7 +7,7 @@ import { must, unreachable } from "../../base/assert.ts";
 import { type AgentId, brand, type LinkId } from "../../base/ids.ts";
 import type { Result } from "../../base/result.ts";
 import type { AgentToMaster } from "../../protocol/link-frames.ts";
-import { oversubscribedChanged, resourcesChanged } from "./agent-entry.ts";
+import { oversubscribedChanged, resourcesChanged, shortageTold } from "./agent-entry.ts";
 import {
   disconnectAgent,
   removalCommitted,
@@ -171,6 +171,7 @@ function dispatch(
       return;
     case "pong":
       pong(ctx, agent);
+      shortageTold(ctx, agent, message.shortage);
       return;
     case "unregister":
       ctx.counters.count("master/messages_unregister_slave");

@@ -231,6 +231,8 @@ export interface AgentEntry extends Due {
   remoteIp: string;
   /** By an operator: no offers, tasks unaffected. */
   isDeactivated: boolean;
+  /** Why it takes no tasks for now, in its own words; undefined when it does. */
+  shortage: string | undefined;
   /** Unallocated form. */
   total: Bundle;
   /** Revocable resources that it told last; none when undefined. `total` has what is in use too. */
@@ -513,9 +515,10 @@ export function addressOf(info: AgentInfo): string | undefined {
   return info.port === undefined || info.port === 0 ? undefined : `${info.hostname}:${info.port}`;
 }
 
-/** May be offered: connected, not deactivated, and not on its way out of the registry. */
-export function isAgentActive(state: MasterState, agent: AgentEntry): boolean {
-  return agent.linkId !== undefined && !agent.isDeactivated && !state.transitions.has(agent.id);
+/** May be offered: connected, not deactivated, with room, and not on its way out of the registry. */
+export function isAgentActive({ transitions }: MasterState, agent: AgentEntry): boolean {
+  const { id, linkId, isDeactivated, shortage } = agent;
+  return linkId !== undefined && !isDeactivated && shortage === undefined && !transitions.has(id);
 }
 
 export function isPartitionAware(framework: FrameworkEntry): boolean {

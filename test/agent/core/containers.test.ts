@@ -95,6 +95,17 @@ class Scene {
 }
 
 describe("a nested container", () => {
+  test("is refused while the disk is full, and a session is not [DESIGN 9]", () => {
+    const scene = new Scene();
+    scene.agent.input({ kind: "diskShortage", message: "the disk is full" });
+    const refused = { ok: false, error: { code: "notReady" } };
+    expect(scene.answers.get(scene.launch(scene.nested("n")))).toMatchObject(refused);
+    const session = scene.launch(scene.nested("s"), { isSession: true } as never);
+    expect(scene.answers.get(session)).toBeUndefined();
+    scene.agent.input({ kind: "diskShortage", message: undefined });
+    expect(scene.answers.get(scene.launch(scene.nested("n")))).toBeUndefined();
+  });
+
   test("is answered when it runs, and lies in its parent's sandbox [http-api 7.3]", () => {
     const scene = new Scene();
     const id = scene.nested("n");

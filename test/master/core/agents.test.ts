@@ -212,6 +212,25 @@ describe("health", () => {
     expect(world.state.agents.size).toBe(1);
   });
 
+  test("an agent without room is not offered until it has some again [DESIGN 9]", () => {
+    const world = new World();
+    const agent = world.addAgent();
+    const stream = world.subscribe();
+    world.tell(agent.link, { kind: "pong", number: 1, shortage: "the disk is full" });
+    expect(eventTypes(stream)).toContain("RESCIND");
+    forget(stream);
+    world.advance(10_000);
+    expect(offersOf(stream)).toEqual([]);
+    world.tell(agent.link, { kind: "pong", number: 1 });
+    world.advance(10_000);
+    expect(offersOf(stream)).toHaveLength(1);
+    world.tell(agent.link, { kind: "pong", number: 1, shortage: "the disk is full" });
+    forget(stream);
+    agent.register();
+    world.advance(10_000);
+    expect(offersOf(stream)).toHaveLength(1);
+  });
+
   test("nobody hears of it before the registry does [semantics 2.6]", () => {
     const world = new World();
     const agent = world.addAgent();

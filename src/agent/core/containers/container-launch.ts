@@ -119,6 +119,11 @@ function faultOf(
   if (live.length >= API_CONTAINERS_LIVE) {
     return refuse("notReady", `${API_CONTAINERS_LIVE} such containers run already, end some`);
   }
+  // A session writes nothing of its own, and may be there to free the disk.
+  const { diskShortage } = step.state;
+  if (diskShortage !== undefined && !wish.isSession) {
+    return refuse("notReady", `The agent takes no containers for now: ${diskShortage}`);
+  }
   return parent === undefined ? faultOfStandalone(wish) : faultOfNested(wish);
 }
 

@@ -28,6 +28,7 @@ export function agentText(state: MasterState, agent: AgentEntry, more: Json = {}
       ...(reregisteredMs !== undefined && { reregistered_time: reregisteredMs / 1000 }),
       active: isAgentActive(state, agent),
       deactivated: agent.isDeactivated,
+      ...(agent.shortage !== undefined && { disk_shortage: agent.shortage }),
       version: agent.version,
       capabilities: capabilityTypes(agent.capabilities),
       ...(drain !== undefined && { drain_info: drain }),

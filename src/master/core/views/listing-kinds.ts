@@ -69,7 +69,13 @@ export function agentListing(state: MasterState, filters: Filters): Listing<Agen
     isInState: (agent) =>
       fits(wanted, isAgentActive(state, agent) ? "active" : "inactive") &&
       (framework_id === undefined || agent.frameworks.has(framework_id as FrameworkId)),
-    text: (agent) => writeJson(agentMessage(state, agent)),
+    text: (agent) => {
+      const { shortage: disk_shortage } = agent;
+      return writeJson({
+        ...agentMessage(state, agent),
+        ...(disk_shortage !== undefined && { disk_shortage }),
+      });
+    },
   };
 }
 
