@@ -83,8 +83,9 @@ for (const backend of ["overlay", "copy"] as const) {
     test("who writes more than it may into its root is ended, and who writes less is not [semantics 7.14]", async () => {
       const root = newRoot();
       const { containerizer, spec } = open(root, backend, walks(root));
-      const write = (count: number): string =>
-        `busybox dd if=/dev/zero of=/made bs=1048576 count=${count}; sleep 100`;
+      // All at once: a walk in between would find a part of it.
+      const write = (megabytes: number): string =>
+        `busybox fallocate -l ${megabytes * MEGABYTE} /made; sleep 100`;
       const small = spec("small", "data:1", write(4), { resources: DISK });
       const big = spec("big", "data:1", write(12), { resources: DISK });
       for (const one of [small, big]) await containerizer.launch(one);
@@ -170,10 +171,8 @@ for (const backend of ["overlay", "copy"] as const) {
         const root = mounted.path;
         const { containerizer, spec } = open(root, backend, quotas(root, 10 * MEGABYTE));
         const write =
-          "until test -e go; do sleep 0.1; done; head -c 12000000 /dev/zero >/made; sleep 100";
-        const hog = spec("hog", "data:1", write.replaceAll("head", "busybox head"), {
-          resources: DISK,
-        });
+          "until test -e go; do sleep 0.1; done; busybox fallocate -l 12000000 /made; sleep 100";
+        const hog = spec("hog", "data:1", write, { resources: DISK });
         mkdirSync(hog.directory, { recursive: true });
         await containerizer.launch(hog);
         await usedBy(containerizer, hog.containerId, 0);
