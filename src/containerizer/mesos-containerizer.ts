@@ -4,6 +4,7 @@
  * launcher, which is there by default, it works without root, measures and limits nothing.
  * Source: DESIGN §7; semantics 7.10.
  */
+
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
@@ -63,6 +64,7 @@ import { giveSandbox, linkVolume, makeSandbox } from "./posix/sandbox.ts";
 import { Slices } from "./posix/slices.ts";
 import { despiteShortage } from "./system-errors.ts";
 import { TurnQueue } from "./turn-queue.ts";
+import { pause } from "./waiting.ts";
 
 export interface MesosContainerizerOptions {
   /** The agent's `--work_dir`; its absolute path tells this agent's processes from another's. */
@@ -588,7 +590,7 @@ export class MesosContainerizer implements Containerizer {
         // Read anew: the end may have been written between reading it and looking at the keeper.
         return this.#records.read(containerId);
       }
-      await new Promise<void>((wake) => clock.schedule(ADOPTION_PAUSE_MS, wake));
+      await pause(clock, ADOPTION_PAUSE_MS);
     }
   }
 

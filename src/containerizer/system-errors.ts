@@ -2,8 +2,10 @@
  * What an error of the operating system says. That something is not there is an answer; that nothing
  * can be opened just now is none, and whoever takes it for one reports tasks as lost that run.
  */
+
 import type { Clock } from "../base/ports.ts";
 import { SHORTAGE_PAUSE_MS_MAX, SHORTAGE_PAUSE_MS_MIN } from "./limits.ts";
+import { pause } from "./waiting.ts";
 
 /** No such file or folder; the process or cgroup behind it has ended. */
 const ABSENCES: readonly unknown[] = ["ENOENT", "ENOTDIR", "ESRCH", "ENODEV"];
@@ -33,8 +35,7 @@ export async function despiteShortage<T>(clock: Clock, work: () => T | Promise<T
     } catch (error) {
       if (!isShortage(error)) throw error;
     }
-    const pause = Math.min(pauseMs, SHORTAGE_PAUSE_MS_MAX);
-    await new Promise<void>((wake) => clock.schedule(pause, wake));
+    await pause(clock, Math.min(pauseMs, SHORTAGE_PAUSE_MS_MAX));
   }
 }
 

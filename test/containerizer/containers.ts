@@ -88,6 +88,19 @@ export async function failureOf(promise: Promise<unknown>): Promise<string> {
   throw new Error("expected a rejection");
 }
 
+/** Whether a process of this host has just these words. */
+export function isProgramRunning(words: string): boolean {
+  return readdirSync("/proc").some((name) => {
+    const path = `/proc/${name}/cmdline`;
+    if (!/^\d+$/.test(name) || !existsSync(path)) return false;
+    try {
+      return readFileSync(path, "latin1").split("\0").join(" ").trim() === words;
+    } catch {
+      return false;
+    }
+  });
+}
+
 /** True while the process exists and is no zombie. */
 export function isRunning(pid: number): boolean {
   try {

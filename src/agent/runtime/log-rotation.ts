@@ -66,7 +66,7 @@ export class LogRotation {
 
   /** In the folder that it is, wherever others may lead the way to it meanwhile. */
   async #rotateIn(sandbox: string, name: string, limit: number): Promise<void> {
-    const folder = HeldFolder.open(sandbox, { isMade: false });
+    const folder = HeldFolder.open(sandbox);
     try {
       await this.#rotate(`${folder.path}/${name}`, limit);
     } finally {

@@ -1,4 +1,5 @@
 /** Which agents take no tasks for want of room, read from the list of those that are inactive. */
+import { isObject } from "../../base/json.ts";
 
 export interface DiskShortage {
   readonly hostname: string;
@@ -15,8 +16,4 @@ export function diskShortagesIn(answer: unknown): readonly DiskShortage[] {
     const hostname = isObject(info) ? String(info["hostname"]) : "?";
     return [{ hostname, why: agent["disk_shortage"] }];
   });
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null;
 }

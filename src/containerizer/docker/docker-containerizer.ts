@@ -368,7 +368,7 @@ export class DockerContainerizer implements Containerizer {
     const fullImage = await this.#puller.ensure(wish, signal);
     const plan = runPlan(spec, fullImage, this.#runSettings(await this.#logDriver(signal)));
     for (const folder of plan.folders) mkdirSync(folder, { recursive: true });
-    const sandbox = HeldFolder.open(spec.directory, { isMade: false });
+    const sandbox = HeldFolder.open(spec.directory);
     sandbox.use(() => giveSandbox(sandbox, user));
     return this.#starts.run(async () => {
       if (signal.aborted) throw new EngineError("aborted", "destroyed");

@@ -2,6 +2,7 @@
  * A command inside a running container, which is an exec of the Engine: its start, its end as the
  * Engine tells it, and its processes, which are this host's and known without the Engine.
  */
+
 import { readFileSync } from "node:fs";
 import type { ContainerId } from "../../base/ids.ts";
 import type { Clock } from "../../base/ports.ts";
@@ -9,6 +10,7 @@ import type { CommandInfo } from "../../protocol/v1/types.ts";
 import { ContainerizerError } from "../containerizer.ts";
 import { INSIDE_VARIABLE, type InsideProcesses } from "../posix/inside-processes.ts";
 import { readProcessStat } from "../posix/process-stat.ts";
+import { pause } from "../waiting.ts";
 import type { Engine } from "./engine.ts";
 import { type EngineConnection, EngineError } from "./engine-client.ts";
 import { LAUNCH_CALL_DEADLINE_MS, RETRY_MS_MAX, RETRY_MS_MIN } from "./limits.ts";
@@ -122,8 +124,7 @@ export class EngineCommand {
       const hadAny = await processes.end(insideId).catch(() => false);
       if (hadAny || code !== undefined) break;
       if (closing.aborted || clock.monotonicMs() > deadlineMs) break;
-      const pause = pauseMs;
-      await new Promise<void>((wake) => clock.schedule(pause, wake));
+      await pause(clock, pauseMs);
     }
     processes.forget(insideId);
   }

@@ -1,10 +1,10 @@
 /** Runs a command inside a running container by the Engine's exec calls. */
 import type { Clock } from "../../base/ports.ts";
 import { type InsideEnd, UnavailableError } from "../containerizer.ts";
+import { pause, within } from "../waiting.ts";
 import { EngineError } from "./engine-client.ts";
 import { type CommandHost, type CommandPlace, EngineCommand, isSilence } from "./engine-command.ts";
 import { INSIDE_POLL_MS, INSIDE_POLL_MS_MAX, INSIDE_START_MS, WELL_ANSWER_MS } from "./limits.ts";
-import { pause, within } from "./waiting.ts";
 
 /**
  * Resolves with its end; one that takes too long is ended with all it has started. Its time begins

@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../../base/ports.ts";
 import type { ContainerEnd, Interaction, InteractiveSpec } from "../containerizer.ts";
+import { pause, within } from "../waiting.ts";
 import { type EngineConnection, EngineError } from "./engine-client.ts";
 import { type CommandHost, type CommandPlace, EngineCommand } from "./engine-command.ts";
 import {
@@ -13,7 +14,6 @@ import {
   INSIDE_START_MS,
 } from "./limits.ts";
 import { type OutputFrame, OutputFrames } from "./output-frames.ts";
-import { pause, within } from "./waiting.ts";
 
 /** Resolves when it runs. Errors: `EngineError`, `ContainerizerError` when nothing is to be run. */
 export async function runInteractive(

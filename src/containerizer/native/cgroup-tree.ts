@@ -5,6 +5,7 @@
  * may hit. What lies below the mark is ours alone, so that a recovery needs nobody to ask what may be
  * removed. Source: semantics 7.12.
  */
+
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
@@ -13,6 +14,7 @@ import type { Clock, Log } from "../../base/ports.ts";
 import { ContainerizerError, type ContainerSignal } from "../containerizer.ts";
 import { CGROUP_DEPTH_MAX, DESTROY_PAUSE_MS_MAX, DESTROY_PAUSE_MS_MIN } from "../limits.ts";
 import { hasCode, isAbsence, isShortage } from "../system-errors.ts";
+import { pause } from "../waiting.ts";
 
 export interface CgroupTreeOptions {
   /** Where cgroups v2 are mounted, as `--cgroups_hierarchy` says. */
@@ -319,8 +321,7 @@ export class CgroupTree {
     let pauseMs = DESTROY_PAUSE_MS_MIN;
     while (!isDone()) {
       if (clock.monotonicMs() > deadlineMs) throw new ContainerizerError(failure());
-      const pause = pauseMs;
-      await new Promise<void>((wake) => clock.schedule(pause, wake));
+      await pause(clock, pauseMs);
       pauseMs = Math.min(pauseMs * 2, DESTROY_PAUSE_MS_MAX);
     }
   }

@@ -4,6 +4,7 @@
  * persistent volumes) and, if told to, ends those that hold more than that. Mesos runs du in the same
  * way. Source: semantics 7.13, 7.14.
  */
+
 import type { ContainerId } from "../../base/ids.ts";
 import type { Clock, Log } from "../../base/ports.ts";
 import type { Resource, ResourceStatistics } from "../../protocol/v1/types.ts";
@@ -18,6 +19,7 @@ import type {
 import { bytesBelow } from "../disk-walk.ts";
 import { WALK_PAUSE_MS, WALKS_AT_ONCE } from "../limits.ts";
 import { TurnQueue } from "../turn-queue.ts";
+import { pause } from "../waiting.ts";
 import {
   type DiskShare,
   excessOf,
@@ -197,8 +199,7 @@ export class DiskIsolator extends IsolatorBase {
   #walk(folders: readonly string[]): Promise<number | undefined> {
     return this.#walks.run(async () => {
       const found = await bytesBelow(folders);
-      const { clock } = this.#options;
-      await new Promise<void>((wake) => clock.schedule(WALK_PAUSE_MS, wake));
+      await pause(this.#options.clock, WALK_PAUSE_MS);
       return found;
     });
   }

@@ -51,7 +51,7 @@ export class RootfsIsolator extends IsolatorBase {
     });
     const [tools, template] = await this.#parts;
     const devices = grants.of(spec);
-    const setup = open(rootfs.path).use((root) => {
+    const setup = HeldFolder.open(rootfs.path).use((root) => {
       const folder = (name: string): string => quote(folderIn(root, name));
       const inner = folder(INNER_FOLDER.slice(1));
       const cgroups = quote(join(root.realPath, "sys/fs/cgroup"));
@@ -92,7 +92,9 @@ export class SandboxIsolator extends IsolatorBase {
     sandbox: HeldFolder,
   ): Promise<Preparation> {
     if (rootfs === undefined) return Promise.resolve(NO_PREPARATION);
-    const target = open(rootfs.path).use((root) => folderIn(root, rootfs.sandboxPath.slice(1)));
+    const target = HeldFolder.open(rootfs.path).use((root) =>
+      folderIn(root, rootfs.sandboxPath.slice(1)),
+    );
     const setup = heldBindLines(this.#mount, { source: sandbox.realPath, target });
     return Promise.resolve({ environment: {}, setup });
   }
@@ -101,10 +103,6 @@ export class SandboxIsolator extends IsolatorBase {
 /** It has to be a mount of its own. */
 function placement(mount: string, { path, setup = [] }: ContainerRootfs): readonly string[] {
   return setup.length > 0 ? setup : [`${mount} --rbind -- ${quote(path)} ${quote(path)}`];
-}
-
-function open(path: string): HeldFolder {
-  return HeldFolder.open(path, { isMade: false });
 }
 
 function folderIn(root: HeldFolder, path: string): string {

@@ -172,7 +172,7 @@ export class VolumeIsolator extends IsolatorBase {
       return targetInside(sandbox, relative(sandboxPath, real), options);
     }
     checkTargetInRoot(real, options.field);
-    return open(rootfs.path).use((root) => targetInside(root, `.${real}`, options));
+    return HeldFolder.open(rootfs.path).use((root) => targetInside(root, `.${real}`, options));
   }
 
   /** The file exists in memory alone, and only for this container. */
@@ -227,8 +227,8 @@ export class VolumeIsolator extends IsolatorBase {
 
 /** The folder of a persistent volume, or one of a sandbox, in which no link of a task is followed. */
 function folderOf({ hostPath, within }: ContainerVolume): string {
-  if (within === undefined) return open(hostPath).use((folder) => folder.realPath);
-  const place = open(within).use((folder) =>
+  if (within === undefined) return HeldFolder.open(hostPath).use((folder) => folder.realPath);
+  const place = HeldFolder.open(within).use((folder) =>
     existingInside(folder, relative(within, hostPath), "the volume's path"),
   );
   if (place?.kind === "folder") return place.path;
@@ -242,10 +242,6 @@ function inSandbox(path: string, { sandbox, field, user }: Where): Content {
     kind: "folder",
   };
   return { ...place, isTrusted: false };
-}
-
-function open(path: string): HeldFolder {
-  return HeldFolder.open(path, { isMade: false });
 }
 
 /** Bytes as a shell's printf writes them, whatever they are. */

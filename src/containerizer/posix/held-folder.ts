@@ -38,7 +38,7 @@ export class HeldFolder {
   }
 
   /** What is missing is made where `isMade`, with mode 0755. Throws what the system does. */
-  static open(path: string, { isMade }: { readonly isMade: boolean }): HeldFolder {
+  static open(path: string, { isMade = false }: { readonly isMade?: boolean } = {}): HeldFolder {
     let folder = new HeldFolder(openSync("/", FLAGS));
     for (const name of path.split("/").filter((part) => part !== "")) {
       folder = folder.use((outer) => outer.#step(name, isMade));

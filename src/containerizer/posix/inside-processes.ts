@@ -4,12 +4,14 @@
  * by that one's session, and by a variable in their environment. Where the agent sees none of them,
  * as in a container of its own, there are none.
  */
+
 import type { ContainerId } from "../../base/ids.ts";
 import { brand } from "../../base/ids.ts";
 import type { Clock } from "../../base/ports.ts";
 import type { ContainerSignal } from "../containerizer.ts";
 import type { ProcessIdentity } from "../keeper/records.ts";
 import { DESTROY_DEADLINE_MS, DESTROY_PAUSE_MS_MAX, DESTROY_PAUSE_MS_MIN } from "../limits.ts";
+import { pause } from "../waiting.ts";
 import { isDead, type ProcessStat, readProcessStat } from "./process-stat.ts";
 import { ProcessTable, signalProcess, variableIn } from "./process-table.ts";
 import type { TrackedContainer } from "./process-tree.ts";
@@ -63,8 +65,7 @@ export class InsideProcesses {
     while ((await this.signal(insideId, "SIGKILL")) > 0) {
       hadAny = true;
       if (this.#clock.monotonicMs() > deadlineMs) break;
-      const pause = pauseMs;
-      await new Promise<void>((wake) => this.#clock.schedule(pause, wake));
+      await pause(this.#clock, pauseMs);
       pauseMs = Math.min(pauseMs * 2, DESTROY_PAUSE_MS_MAX);
     }
     return hadAny;

@@ -3,6 +3,7 @@
  * terminal. All that it starts carries its mark and goes when the command does.
  * Source: http-api 7.3 (LAUNCH_NESTED_CONTAINER_SESSION).
  */
+
 import { type ChildProcess, spawn } from "node:child_process";
 import { chownSync, closeSync, constants as files, openSync } from "node:fs";
 import { constants } from "node:os";
@@ -21,6 +22,7 @@ import { HELPER_PATH } from "../keeper/host-tools.ts";
 import { switchWords } from "../keeper/keeper.ts";
 import { AGENT_VARIABLE, CONTAINER_VARIABLE, planText } from "../keeper/launch-plan.ts";
 import { LAST_OUTPUT_MS, LAST_OUTPUT_ROUNDS } from "../limits.ts";
+import { pause, within } from "../waiting.ts";
 import { HeldTerminal } from "./held-terminal.ts";
 import type { InsideHost } from "./inside-command.ts";
 import { INSIDE_VARIABLE, type InsideProcesses } from "./inside-processes.ts";
@@ -208,9 +210,8 @@ class Connected {
     const end = Promise.all(this.#outputEnds);
     for (let round = 0; round < LAST_OUTPUT_ROUNDS; round += 1) {
       const heard = this.#heard;
-      const pause = new Promise<void>((wake) => this.#host.clock.schedule(LAST_OUTPUT_MS, wake));
-      if (this.#terminal !== undefined) return pause;
-      await Promise.race([end, pause]);
+      if (this.#terminal !== undefined) return pause(this.#host.clock, LAST_OUTPUT_MS);
+      await within(this.#host.clock, LAST_OUTPUT_MS, end);
       // A busy host needs longer; who has left the session and writes on is not waited for.
       if (this.#heard === heard) return;
     }

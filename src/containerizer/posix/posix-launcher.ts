@@ -3,6 +3,7 @@
  * root; what it cannot do is hold a process that hides (leaves its session, clears its environment
  * and loses its parent between two looks). Source: semantics 7.10.
  */
+
 import type { ContainerId } from "../../base/ids.ts";
 import { ContainerizerError, type ContainerSignal } from "../containerizer.ts";
 import {
@@ -12,6 +13,7 @@ import {
   type Placement,
 } from "../launcher.ts";
 import { DESTROY_DEADLINE_MS, DESTROY_PAUSE_MS_MAX, DESTROY_PAUSE_MS_MIN } from "../limits.ts";
+import { pause } from "../waiting.ts";
 import { isDead, type ProcessStat } from "./process-stat.ts";
 import { markedContainer, ProcessTable, signalProcess } from "./process-table.ts";
 import { Slices } from "./slices.ts";
@@ -64,8 +66,7 @@ export class PosixLauncher implements Launcher {
         throw new ContainerizerError(`Processes ${pids} of ${containerId} do not end on SIGKILL`);
       }
       this.#signalAll(processes, containerId, "SIGKILL");
-      const pause = pauseMs;
-      await new Promise<void>((wake) => clock.schedule(pause, wake));
+      await pause(clock, pauseMs);
       pauseMs = Math.min(pauseMs * 2, DESTROY_PAUSE_MS_MAX);
     }
   }

@@ -155,7 +155,7 @@ async function inParent<Value>(
 ): Promise<Value | undefined> {
   let parent: HeldFolder | undefined;
   try {
-    parent = HeldFolder.open(dirname(directory), { isMade: false });
+    parent = HeldFolder.open(dirname(directory));
     return await act(join(parent.path, basename(directory)));
   } catch (error) {
     if (hasCode(error, "ENOENT")) return undefined;

@@ -1,6 +1,6 @@
 /** The Docker containerizer against a real Engine: commands, output, limits, networks, kills. */
 import { afterAll, afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { brand } from "../../../src/base/ids.ts";
@@ -9,7 +9,7 @@ import type { InteractiveSpec } from "../../../src/containerizer/containerizer.t
 import { docker, findEngine } from "../../harness/docker-engine.ts";
 import { freePort } from "../../harness/free-port.ts";
 import { PATIENCE_MS, until } from "../../harness/wait.ts";
-import { outputOf } from "../containers.ts";
+import { isProgramRunning, outputOf } from "../containers.ts";
 import { DockerScene } from "./docker-scene.ts";
 
 setDefaultTimeout(PATIENCE_MS);
@@ -178,7 +178,7 @@ describe.skipIf(engine === undefined)("the Docker containerizer", () => {
     expect(await ask("sleep 7771 & sleep 7772; true", 200)).toEqual({ kind: "timedOut" });
     await until(
       "nothing of it is left",
-      () => !isRunning("sleep 7771") && !isRunning("sleep 7772"),
+      () => !isProgramRunning("sleep 7771") && !isProgramRunning("sleep 7772"),
     );
     await agent.containerizer.update(spec.containerId, resources, { mem: { value: 96 } });
     await agent.containerizer.destroy(spec.containerId);
@@ -276,10 +276,16 @@ describe.skipIf(engine === undefined)("the Docker containerizer", () => {
     seated.one.signal(9);
     expect(await seated.one.end).toEqual({ kind: "signaled", signal: 9 });
     const busy = await open("sleep 7773 & sleep 7774; true", undefined);
-    await until("it is busy", () => isRunning("sleep 7773") && isRunning("sleep 7774"));
+    await until(
+      "it is busy",
+      () => isProgramRunning("sleep 7773") && isProgramRunning("sleep 7774"),
+    );
     busy.one.signal(9);
     expect(await busy.one.end).toEqual({ kind: "signaled", signal: 9 });
-    expect([isRunning("sleep 7773"), isRunning("sleep 7774")]).toEqual([false, false]);
+    expect([isProgramRunning("sleep 7773"), isProgramRunning("sleep 7774")]).toEqual([
+      false,
+      false,
+    ]);
     await agent.containerizer.destroy(spec.containerId);
   });
 
@@ -377,18 +383,5 @@ function opens(host: string, port: number): Promise<boolean> {
       resolve(true);
     });
     socket.once("error", () => resolve(false));
-  });
-}
-
-/** Whether a process of this host has just these words. */
-function isRunning(words: string): boolean {
-  return readdirSync("/proc").some((name) => {
-    const path = `/proc/${name}/cmdline`;
-    if (!/^\d+$/.test(name) || !existsSync(path)) return false;
-    try {
-      return readFileSync(path, "latin1").split("\0").join(" ").trim() === words;
-    } catch {
-      return false;
-    }
   });
 }

@@ -3,15 +3,7 @@
  * and whose Engine goes away meanwhile.
  */
 import { afterAll, afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import {
-  chmodSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -21,6 +13,7 @@ import {
 } from "../../../src/containerizer/containerizer.ts";
 import { findPrivateEngine } from "../../harness/docker-engine.ts";
 import { PATIENCE_MS, until } from "../../harness/wait.ts";
+import { isProgramRunning } from "../containers.ts";
 import { type Agent, DockerScene } from "./docker-scene.ts";
 
 setDefaultTimeout(PATIENCE_MS * 2);
@@ -81,18 +74,18 @@ describe.skipIf(engine === undefined)("a command inside a container", () => {
     const command = "env -i sleep 7781 & env -i setsid sleep 7782 & sleep 7783; true";
     expect(await check(agent, spec, command, 300)).toEqual({ kind: "timedOut" });
     const all = ["sleep 7781", "sleep 7782", "sleep 7783"];
-    await until("nothing of it is left", () => !all.some(isRunning));
+    await until("nothing of it is left", () => !all.some(isProgramRunning));
   });
 
   test("whose Engine hangs while it is being started leaves nothing, and is no failure", async () => {
     const { agent, spec } = await start("slow");
     const outcome = check(agent, spec, "exec sleep 7784", 200).catch((error: unknown) => error);
-    await until("it is being started", () => isRunning(`sleep ${SLOW_SECONDS}`));
+    await until("it is being started", () => isProgramRunning(`sleep ${SLOW_SECONDS}`));
     process.kill(pid(), "SIGSTOP");
     try {
-      await until("it has come", () => isRunning("sleep 7784"));
+      await until("it has come", () => isProgramRunning("sleep 7784"));
       expect(await outcome).toBeInstanceOf(UnavailableError);
-      await until("it is gone", () => !isRunning("sleep 7784"));
+      await until("it is gone", () => !isProgramRunning("sleep 7784"));
       const next = check(agent, spec, "true", 200);
       await expect(next).rejects.toBeInstanceOf(UnavailableError);
     } finally {
@@ -106,13 +99,13 @@ describe.skipIf(engine === undefined)("a command inside a container", () => {
     const { agent, spec } = await start();
     const short = check(agent, spec, "sleep 4; exit 1", 20_000).catch((error: unknown) => error);
     const long = check(agent, spec, "sleep 7788", 6000);
-    await until("they run", () => isRunning("sleep 4") && isRunning("sleep 7788"));
+    await until("they run", () => isProgramRunning("sleep 4") && isProgramRunning("sleep 7788"));
     // The agent has to have heard of their processes, too.
     await Bun.sleep(1500);
     process.kill(pid(), "SIGSTOP");
     try {
       expect(await long).toEqual({ kind: "timedOut" });
-      expect(isRunning("sleep 7788")).toBe(false);
+      expect(isProgramRunning("sleep 7788")).toBe(false);
       expect(await short).toBeInstanceOf(UnavailableError);
     } finally {
       process.kill(pid(), "SIGCONT");
@@ -123,7 +116,7 @@ describe.skipIf(engine === undefined)("a command inside a container", () => {
     const { agent, spec } = await start("slow");
     expect(await check(agent, spec, "exit 3", 1000)).toEqual({ kind: "exited", code: 3 });
     expect(await check(agent, spec, "sleep 7785", 200)).toEqual({ kind: "timedOut" });
-    await until("it is gone", () => !isRunning("sleep 7785"));
+    await until("it is gone", () => !isProgramRunning("sleep 7785"));
   });
 
   test("ends with its command, though a child holds its output", async () => {
@@ -134,7 +127,7 @@ describe.skipIf(engine === undefined)("a command inside a container", () => {
       expect(session.pid).toBeGreaterThan(1);
       expect(await session.end).toEqual({ kind: "exited", code: 5 });
       expect(texts.stdout).toBe("up\n");
-      expect(isRunning("sleep 7786")).toBe(false);
+      expect(isProgramRunning("sleep 7786")).toBe(false);
     }
   });
 
@@ -146,16 +139,3 @@ describe.skipIf(engine === undefined)("a command inside a container", () => {
     expect(texts.stdout).toBe("up\n");
   });
 });
-
-/** Whether a process of this host has just these words. */
-function isRunning(words: string): boolean {
-  return readdirSync("/proc").some((name) => {
-    const path = `/proc/${name}/cmdline`;
-    if (!/^\d+$/.test(name) || !existsSync(path)) return false;
-    try {
-      return readFileSync(path, "latin1").split("\0").join(" ").trim() === words;
-    } catch {
-      return false;
-    }
-  });
-}

@@ -3,13 +3,13 @@
  * interface one after the other. Pure. Source: CNI specification 1.0, sections 1 and 4; Mesos
  * docs/cni.md.
  */
+import { isObject, type JsonObject } from "../../../base/json.ts";
 import { ok, type Result, refuse } from "../../../base/result.ts";
 import type { NetworkInfo } from "../../../protocol/v1/types.ts";
 import { Answer } from "../../docker/answer.ts";
 import { CNI_PLUGINS_MAX } from "../../limits.ts";
 
 /** A JSON object as somebody else wrote it. */
-export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** A network as it is used and kept until all that joined it have left. */
 export interface CniNetwork {
@@ -100,10 +100,6 @@ export function pluginInput(
     ...(hasMappings ? { runtimeConfig: { portMappings: mappings } } : {}),
     ...(prevResult === undefined ? {} : { prevResult }),
   };
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function hasPortCapability(plugin: JsonObject): boolean {

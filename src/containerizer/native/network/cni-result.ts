@@ -3,12 +3,12 @@
  * specification 0.2.0 and 1.0, section 5.
  */
 import { isIP } from "node:net";
+import { isObject, type JsonObject } from "../../../base/json.ts";
 import { ok, type Result, refuse } from "../../../base/result.ts";
 import { excerpt } from "../../../base/text.ts";
 import type { NetworkInfoIPAddress } from "../../../protocol/v1/types.ts";
 import { Answer } from "../../docker/answer.ts";
 import { WORDS_LENGTH_MAX } from "../../limits.ts";
-import { isObject, type JsonObject } from "./cni-network.ts";
 
 export interface CniDns {
   readonly nameservers: readonly string[];

@@ -6,12 +6,13 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import type { ContainerId } from "../../../base/ids.ts";
+import type { JsonObject } from "../../../base/json.ts";
 import type { Clock, Log } from "../../../base/ports.ts";
 import type { NetworkInfo, NetworkInfoIPAddress } from "../../../protocol/v1/types.ts";
 import { ContainerizerError, type ContainerSpec } from "../../containerizer.ts";
 import { CNI_RETRY_MS_MAX, CNI_RETRY_MS_MIN } from "../../limits.ts";
 import { type CniCatalog, pluginIn } from "./cni-catalog.ts";
-import { canMapPorts, type JsonObject, pluginInput, typeOf } from "./cni-network.ts";
+import { canMapPorts, pluginInput, typeOf } from "./cni-network.ts";
 import { addressesIn, complaintIn, dnsIn, parseResult } from "./cni-result.ts";
 import { requiredProgram, runLocked } from "./helper-program.ts";
 import { NamespaceFiles } from "./namespace-files.ts";

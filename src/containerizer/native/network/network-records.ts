@@ -17,9 +17,10 @@ import {
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { brand, type ContainerId } from "../../../base/ids.ts";
+import { isObject, type JsonObject } from "../../../base/json.ts";
 import type { NetworkInfo } from "../../../protocol/v1/types.ts";
 import { isAbsence } from "../../system-errors.ts";
-import { type CniNetwork, isObject, type JsonObject } from "./cni-network.ts";
+import type { CniNetwork } from "./cni-network.ts";
 
 /** One interface in one network. */
 export interface Attachment {

@@ -1,5 +1,5 @@
 /** Waits with a bound. */
-import type { Clock } from "../../base/ports.ts";
+import type { Clock } from "../base/ports.ts";
 
 export function pause(clock: Clock, ms: number): Promise<void> {
   return new Promise((wake) => clock.schedule(ms, wake));
