@@ -130,6 +130,20 @@ test(
 );
 
 test(
+  "output of commands that are over at once is whole, however many there are",
+  async () => {
+    const short = words("t", "--", "sh", "-c", "echo out; echo bad >&2; exit 9");
+    for (let round = 0; round < 5; round += 1) {
+      const ends = await Promise.all(Array.from({ length: 8 }, () => runProgram(BINARY, short)));
+      for (const end of ends) {
+        expect(end).toMatchObject({ code: 9, stdout: "out\n", stderr: "bad\n" });
+      }
+    }
+  },
+  TIMEOUT_MS,
+);
+
+test(
   "passes on what is piped in, to its end",
   async () => {
     const child = spawn(BINARY, words("-i", "t", "--", "sh", "-c", "wc -c; echo done"), {

@@ -272,7 +272,12 @@ export class AgentRuntime {
     });
   }
 
-  /** A session that `containerCall` launched; undefined when it is over. */
+  /** The session that a `containerCall` launched, for its caller, once; it may be over by now. */
+  takeSession(containerId: ContainerId): Session | undefined {
+    return this.#host.takeSession(containerId);
+  }
+
+  /** A session for others to read from or write to; undefined when it is over. */
   session(containerId: ContainerId): Session | undefined {
     return this.#host.session(containerId);
   }

@@ -3,10 +3,12 @@
  * What happens to them goes to the core as inputs. Source: http-api 7.3.
  */
 import type { ContainerId } from "../../base/ids.ts";
+import type { Clock } from "../../base/ports.ts";
 import type { Containerizer, ContainerResult } from "../../containerizer/containerizer.ts";
 import { DEFAULT_PATH, variablesOf } from "../../executor/executor-environment.ts";
 import type { CheckpointedContainer } from "../core/checkpoint-state.ts";
 import type { AgentInput } from "../core/inputs.ts";
+import { OWED_SESSION_MS } from "./limits.ts";
 import type { UriFetcher } from "./ports.ts";
 import { runFolderOf } from "./sandbox-links.ts";
 import { makeSandboxVolumes, splitSandboxVolumes } from "./sandbox-volumes.ts";
@@ -16,6 +18,7 @@ import { fetchUris } from "./uris.ts";
 export interface ApiContainerHostDependencies {
   readonly containerizer: Containerizer;
   readonly fetcher: UriFetcher;
+  readonly clock: Clock;
   readonly input: (input: AgentInput) => void;
   /** Of the process of an executor or task; undefined when the container is none of those. */
   readonly environmentOf: (
@@ -37,6 +40,8 @@ const TERMINAL_SIZE = { columns: 80, rows: 24 };
 export class ApiContainerHost {
   readonly #deps: ApiContainerHostDependencies;
   readonly #hosted = new Map<ContainerId, Hosted>();
+  /** Sessions whose launch may not have been answered yet; they may be over before it is. */
+  readonly #owed = new Map<ContainerId, Session>();
 
   constructor(dependencies: ApiContainerHostDependencies) {
     this.#deps = dependencies;
@@ -49,6 +54,13 @@ export class ApiContainerHost {
   /** Somebody's session; undefined when the container is none, or over. */
   session(containerId: ContainerId): Session | undefined {
     return this.#hosted.get(containerId)?.session;
+  }
+
+  /** For whoever launched it, once: also when it is over already, as its output waits for them. */
+  takeSession(containerId: ContainerId): Session | undefined {
+    const session = this.#owed.get(containerId);
+    this.#owed.delete(containerId);
+    return session;
   }
 
   async launch(container: CheckpointedContainer): Promise<void> {
@@ -149,9 +161,12 @@ export class ApiContainerHost {
       onOutput: (stream, data) => session.output({ stream, data }),
     });
     session.begin(interaction);
+    this.#owed.set(containerId, session);
     this.#deps.input({ kind: "containerLaunched", containerId, pid: interaction.pid });
     void interaction.end.then((exit) => {
       session.end();
+      // One whose caller has left is never asked for.
+      this.#deps.clock.schedule(OWED_SESSION_MS, () => this.#owed.delete(containerId));
       this.#ended(containerId, { exit });
     });
   }

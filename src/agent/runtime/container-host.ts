@@ -109,6 +109,7 @@ export class ContainerHost {
     this.#api = new ApiContainerHost({
       containerizer: dependencies.containerizer,
       fetcher: dependencies.fetcher,
+      clock: dependencies.clock,
       input: (input) => {
         if (!this.#isStopped) dependencies.input(input);
       },
@@ -117,6 +118,11 @@ export class ContainerHost {
         return launch === undefined ? undefined : this.#environmentOf(launch);
       },
     });
+  }
+
+  /** See `ApiContainerHost`. */
+  takeSession(containerId: ContainerId): Session | undefined {
+    return this.#api.takeSession(containerId);
   }
 
   /** Somebody's session; undefined when the container is none, or over. */

@@ -46,6 +46,9 @@ export const STOP_TIMEOUT_MS = 5_000;
 /** Output of a session that nobody reads yet: between its launch and its first reader. */
 export const SESSION_OUTPUT_BYTES: number = 1024 * 1024;
 
+/** How long a session that is over waits for the answer to its launch: as long as a slow disk takes. */
+export const OWED_SESSION_MS = 60_000;
+
 /** How often files of tasks are looked at that may have grown too large. */
 export const LOG_WATCH_MS = 2_000;
 

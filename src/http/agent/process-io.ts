@@ -29,7 +29,7 @@ export function sessionResponse(
   request: Request,
 ): Response {
   const { runtime } = options;
-  const session = runtime.session(containerId);
+  const session = runtime.takeSession(containerId);
   const leave = (): void => runtime.input({ kind: "sessionLeft", containerId });
   return outputResponse(options, form, request, (output) => follow(session, output), leave);
 }

@@ -17,6 +17,7 @@ function scene() {
   const inputs: unknown[] = [];
   const runtime = {
     session: () => session,
+    takeSession: () => session,
     input: (input: unknown) => inputs.push(input),
   } as unknown as AgentRuntime;
   const options = { runtime, codec: createCodec(), clock, heartbeatMs: READ_IDLE_MS * 100 };
