@@ -41,6 +41,8 @@ export interface Terminal {
   readonly path: string;
   /** Takes all; what the other end does not read yet waits here. */
   write(data: Uint8Array): void;
+  /** False while the other end has something to read, as far as the platform can tell. */
+  isRead(): boolean;
   resize(size: TerminalSize): void;
   /** Lets nobody write to the other end until `go`, where the platform can. */
   stop(): void;
@@ -51,7 +53,8 @@ export interface Terminal {
 
 /**
  * Makes a pseudo-terminal; `onOutput` gets what is written to it, and `onTaken` is called when
- * nothing waits any more of what this end wrote. Throws what the system throws.
+ * nothing waits any more of what this end wrote; not for what the other end took at once. Throws
+ * what the system throws.
  */
 export type OpenTerminal = (
   size: TerminalSize,

@@ -62,8 +62,8 @@ export const LAST_OUTPUT_ROUNDS = 10;
 
 /** Bytes that wait for a command at a terminal before their sender does: more than is ever typed. */
 export const TERMINAL_INPUT_BYTES = 65_536;
-/** After that the next as many are handed to the terminal anyway. */
-export const TERMINAL_INPUT_MS = 1000;
+/** After that it is seen whether the command has read all of it. */
+export const TERMINAL_INPUT_MS = 10;
 
 /** A secret is a key or a password; its bytes travel through a line of shell. */
 export const SECRET_BYTES_MAX = 65_536;

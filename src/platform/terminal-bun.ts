@@ -1,7 +1,7 @@
 /** Pseudo-terminals on Bun. The kernel's table of open files says which device the other end is. */
 import { readdirSync, readFileSync } from "node:fs";
 import type { OpenTerminal } from "../base/ports.ts";
-import { setTerminalFlow } from "./terminal-flow.ts";
+import { setTerminalFlow, unreadBytes } from "./terminal-calls.ts";
 
 /** Throws what the system throws. */
 export const openBunTerminal: OpenTerminal = (size, onOutput, onTaken) => {
@@ -27,6 +27,7 @@ export const openBunTerminal: OpenTerminal = (size, onOutput, onTaken) => {
     write: (data) => {
       if (!terminal.closed) terminal.write(new Uint8Array(data));
     },
+    isRead: () => terminal.closed || unreadBytes(path) === 0,
     resize: ({ columns, rows }) => {
       if (!terminal.closed) terminal.resize(columns, rows);
     },

@@ -41,8 +41,7 @@ export class HeldTerminal {
     if (this.#waitingBytes <= TERMINAL_INPUT_BYTES) return undefined;
     if (this.#taken === undefined) {
       this.#taken = Promise.withResolvers<void>();
-      // The platform does not always tell that all was taken.
-      this.#cancelWait = this.#clock.schedule(TERMINAL_INPUT_MS, () => this.#allTaken());
+      this.#look();
     }
     return this.#taken.promise;
   }
@@ -65,6 +64,14 @@ export class HeldTerminal {
     void room.then(() => {
       this.#isStopped = false;
       this.#terminal.go();
+    });
+  }
+
+  /** Nobody tells of what was taken at once. */
+  #look(): void {
+    this.#cancelWait = this.#clock.schedule(TERMINAL_INPUT_MS, () => {
+      if (this.#terminal.isRead()) this.#allTaken();
+      else this.#look();
     });
   }
 
