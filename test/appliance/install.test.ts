@@ -3,11 +3,11 @@
  * allot-tasks.service, and an uninstall leaves nothing. Method: the real script, program and units
  * in the test machine, whose end takes everything along.
  */
-import { afterAll, describe, expect } from "bun:test";
+import { afterEach, describe, expect } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "../../build/tools.mjs";
-import { testNeeding } from "../harness/needs.ts";
+import { isAppliance, testNeeding } from "../harness/needs.ts";
 import { type RunResult, runProgram } from "../harness/run-program.ts";
 import { until } from "../harness/wait.ts";
 
@@ -102,8 +102,8 @@ async function processesOfAllot(): Promise<string> {
 }
 
 /** The tests come in any order, and the files after this one want a machine without an agent. */
-afterAll(async () => {
-  if (existsSync("/etc/systemd/system/allot.service")) await install("--uninstall", "--purge");
+afterEach(async () => {
+  if (isAppliance) await install("--uninstall", "--purge");
 }, TIMEOUT_MS);
 
 describe("install.sh on systemd", () => {

@@ -1,18 +1,7 @@
 /**
- * The acceptance list of reference/semantics.md 10 over HTTP against the compiled program, every
- * scenario in JSON and in protobuf. Method: all scenarios run at once, a few at a time, as most of
- * them wait; a test awaits its own. The end is a table: what passed, what is different on purpose,
- * what cannot pass yet. CONFORMANCE_ONLY=22 runs the scenarios of one line, CONFORMANCE_ALL=1 also
- * those that cannot pass yet.
+ * The acceptance list of reference/semantics.md 10 over HTTP against the compiled program; its lines
+ * about limits of containers are those of limits.e2e.test.ts.
  */
-import { afterAll, beforeAll, expect, test } from "bun:test";
-import {
-  type AllotProcess,
-  makeWorkDir,
-  removeWorkDir,
-  startAllot,
-} from "../harness/allot-process.ts";
-import { printTable } from "./report.ts";
 import { AGENT_SCENARIOS } from "./scenarios/agents.ts";
 import { EXECUTOR_SCENARIOS } from "./scenarios/executors.ts";
 import { FRAMEWORK_SCENARIOS } from "./scenarios/frameworks.ts";
@@ -22,97 +11,19 @@ import { OPERATION_SCENARIOS } from "./scenarios/operations.ts";
 import { SECURITY_SCENARIOS } from "./scenarios/security.ts";
 import { SHARING_SCENARIOS } from "./scenarios/sharing.ts";
 import { TASK_SCENARIOS } from "./scenarios/tasks.ts";
-import { type Run, runsOf, Scene, sliceResources } from "./scene.ts";
+import { proveConformance } from "./suite.ts";
 
-const TIMEOUT_MS = 300_000;
-/** Most wait for time to pass, so that far more than the two cores can run at once. */
-const AT_ONCE = 10;
-
-const { CONFORMANCE_ONLY, CONFORMANCE_ALL } = process.env;
-
-const scenarios = [
-  ...AGENT_SCENARIOS,
-  ...EXECUTOR_SCENARIOS,
-  ...FRAMEWORK_SCENARIOS,
-  ...MASTER_SCENARIOS,
-  ...OFFER_SCENARIOS,
-  ...OPERATION_SCENARIOS,
-  ...SECURITY_SCENARIOS,
-  ...SHARING_SCENARIOS,
-  ...TASK_SCENARIOS,
-];
-const runs = runsOf(scenarios).filter(
-  ({ scenario }) =>
-    CONFORMANCE_ONLY === undefined || scenario.lines.map(String).includes(CONFORMANCE_ONLY),
+proveConformance(
+  [
+    ...AGENT_SCENARIOS,
+    ...EXECUTOR_SCENARIOS,
+    ...FRAMEWORK_SCENARIOS,
+    ...MASTER_SCENARIOS,
+    ...OFFER_SCENARIOS,
+    ...OPERATION_SCENARIOS,
+    ...SECURITY_SCENARIOS,
+    ...SHARING_SCENARIOS,
+    ...TASK_SCENARIOS,
+  ],
+  "all",
 );
-const isLong = ({ scenario }: Run): boolean => scenario.isLong === true;
-const isSkipped = ({ scenario }: Run): boolean =>
-  scenario.obstacle !== undefined ||
-  (scenario.notYet !== undefined && CONFORMANCE_ALL === undefined);
-
-/** The longest first, so that the end does not wait for them. */
-const waiting = runs
-  .filter((run) => !isSkipped(run))
-  .toSorted((left, right) => Number(isLong(right)) - Number(isLong(left)));
-const outcomes = new Map(
-  waiting.map((run) => [run, Promise.withResolvers<Error | undefined>()] as const),
-);
-const passed = new Set<Run>();
-let workDir = "";
-let cluster: AllotProcess | undefined;
-
-beforeAll(async () => {
-  workDir = makeWorkDir();
-  const flags = [`--resources=${sliceResources(runs)}`];
-  const started = await startAllot({ role: "both", workDir, flags });
-  cluster = started;
-  const worker = async (): Promise<void> => {
-    for (let run = waiting.shift(); run !== undefined; run = waiting.shift()) {
-      outcomes.get(run)?.resolve(await carryOut(run, started.url));
-    }
-  };
-  for (let count = 0; count < AT_ONCE; count++) void worker();
-});
-
-afterAll(async () => {
-  printTable(runs, { isSkipped, isFailed: (run) => !isSkipped(run) && !passed.has(run) });
-  await cluster?.end("SIGTERM");
-  await removeWorkDir(workDir);
-});
-
-/** What went wrong; undefined when nothing did. */
-async function carryOut(run: Run, url: string): Promise<Error | undefined> {
-  const scene = new Scene(run, url);
-  const fault = await faultOf(() => run.scenario.run(scene));
-  const afterwards = await faultOf(() => scene.end());
-  const error = fault ?? afterwards;
-  if (error === undefined) passed.add(run);
-  return error;
-}
-
-async function faultOf(work: () => Promise<void>): Promise<Error | undefined> {
-  try {
-    await work();
-    return undefined;
-  } catch (error) {
-    return error instanceof Error ? error : new Error(String(error));
-  }
-}
-
-for (const run of runs) {
-  const { lines, title, notYet, obstacle } = run.scenario;
-  const name = `${title} in ${run.wire.name} [semantics 10: ${lines.join(", ")}]`;
-  if (isSkipped(run)) {
-    test.skip(`${name}: ${obstacle ?? notYet ?? ""}`, () => undefined);
-    continue;
-  }
-  test(
-    name,
-    async () => {
-      const error = await outcomes.get(run)?.promise;
-      if (error !== undefined) throw error;
-      expect(passed.has(run)).toBe(true);
-    },
-    TIMEOUT_MS,
-  );
-}

@@ -7,12 +7,16 @@ export interface Judgement {
   isFailed(run: Run): boolean;
 }
 
+/** All lines of the list, or only those that have a scenario in this file of tests. */
+export type TableRows = "all" | "proven";
+
 /** Prints the table and the counts. Rows begin with `| `, by which `npm test` finds them. */
-export function printTable(runs: readonly Run[], judgement: Judgement): void {
+export function printTable(rows: TableRows, runs: readonly Run[], judgement: Judgement): void {
   const counts = new Map<string, number>();
   for (const [number, text] of LINES) {
     const standing = STANDINGS.get(number);
     const own = runs.filter(({ scenario }) => scenario.lines.includes(number));
+    if (rows === "proven" && own.length === 0) continue;
     const mark = own.length > 0 ? markOf(own, judgement) : (standing?.mark ?? "not run");
     counts.set(mark, (counts.get(mark) ?? 0) + 1);
     const note = own.length > 0 ? notes(own) : standing?.reason;

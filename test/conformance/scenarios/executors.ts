@@ -1,51 +1,17 @@
-/** What agents do with tasks and executors: lines 52, 54 to 57, 59 to 65, 69. */
+/** What agents do with tasks and executors: lines 52, 54 to 57, 59, 63 to 65, 69. */
 import { expect } from "bun:test";
 import { readFileSync, statfsSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
-import { HIERARCHY, LIMITS_OBSTACLE } from "../../containerizer/native/native.ts";
 import { makeWorkDir, removeWorkDir, startAllot } from "../../harness/allot-process.ts";
 import { BUSYBOX, docker, findPrivateEngine, whyNoEngine } from "../../harness/docker-engine.ts";
-import type { Status, TestFramework } from "../../harness/test-framework.ts";
+import type { Status } from "../../harness/test-framework.ts";
 import { until } from "../../harness/wait.ts";
 import { accept, launchOf, launchRunning, statusOf, take, task } from "../requests.ts";
-import type { Scenario, Scene, SceneAgent } from "../scene.ts";
+import type { Scenario, SceneAgent } from "../scene.ts";
+import { isOver, launch, own } from "./own-agent.ts";
 
 const MIB = 1024 * 1024;
 const GRACE_MS = 3000;
-
-/** Launches one task with these changes on the next offer. */
-async function launch(framework: TestFramework, id: string, changes: object): Promise<void> {
-  const offer = await framework.offer();
-  await accept(framework, [offer], [launchOf({ ...task(offer, id), ...changes })]);
-}
-
-const isOver = ({ state }: Status): boolean => /FINISHED|FAILED|KILLED|ERROR/.test(state);
-
-interface Own {
-  readonly master: string;
-  readonly agent: SceneAgent;
-  readonly framework: TestFramework;
-}
-
-/** A master with one agent of its own, started with these flags. */
-async function own(scene: Scene, ...flags: string[]): Promise<Own> {
-  const master = await scene.startMaster();
-  const agent = await scene.startAgent(master, { flags });
-  const framework = await scene.subscribe({ master: master.url, info: { roles: ["own"] } });
-  return { master: master.url, agent, framework };
-}
-
-/** Content of a file of the task's cgroup. */
-async function cgroupFile(scene: Own, id: string, file: string): Promise<string> {
-  const status: Status & { container_status?: { container_id: { value: string } } } =
-    await scene.framework.status(id, "TASK_RUNNING");
-  const containerId = status.container_status?.container_id.value ?? "";
-  const found = await until("the task's cgroup", () => {
-    const paths = new Bun.Glob(`**/${containerId}/${file}`).scanSync({ cwd: HIERARCHY });
-    return [...paths][0];
-  });
-  return readFileSync(`${HIERARCHY}/${found}`, "utf8").trim();
-}
 
 export const EXECUTOR_SCENARIOS: readonly Scenario[] = [
   {
@@ -217,46 +183,6 @@ export const EXECUTOR_SCENARIOS: readonly Scenario[] = [
       expect(framework.states("t").at(-1)).toBe("TASK_RUNNING");
       await framework.call("KILL", { kill: { task_id: { value: "t" } } });
       await framework.status("t", "TASK_KILLED");
-    },
-  },
-  {
-    lines: [60],
-    title: "a task that takes more memory than it has fails and says how much it had",
-    obstacle: LIMITS_OBSTACLE,
-    run: async (scene) => {
-      const { framework } = await own(scene);
-      await launch(framework, "t", { command: { value: "head -c 200m /dev/zero | tail" } });
-      expect(await statusOf(framework, "t", isOver)).toMatchObject({
-        state: "TASK_FAILED",
-        reason: "REASON_CONTAINER_LIMITATION_MEMORY",
-        limitation: { resources: [{ name: "mem" }] },
-      });
-    },
-  },
-  {
-    lines: [61],
-    title: "half a cpu has half the weight, and half the time where that is asked for",
-    obstacle: LIMITS_OBSTACLE,
-    run: async (scene) => {
-      const at = await own(scene, "--cgroups_enable_cfs");
-      const offer = await at.framework.offer();
-      const resources = take(offer, { cpus: 0.5, mem: 32 });
-      await accept(at.framework, [offer], [launchOf({ ...task(offer, "t"), resources })]);
-      // A command task's container has a tenth of a cpu on top, as in Mesos, or none, as here.
-      expect(await cgroupFile(at, "t", "cpu.weight")).toBe("50");
-      expect(await cgroupFile(at, "t", "cpu.max")).toBe("50000 100000");
-    },
-  },
-  {
-    lines: [62],
-    title: "a task with ten megabytes may use 32",
-    obstacle: LIMITS_OBSTACLE,
-    run: async (scene) => {
-      const at = await own(scene);
-      const offer = await at.framework.offer();
-      const resources = take(offer, { cpus: 0.1, mem: 10 });
-      await accept(at.framework, [offer], [launchOf({ ...task(offer, "t"), resources })]);
-      expect(await cgroupFile(at, "t", "memory.max")).toBe(String(32 * MIB));
     },
   },
   {
