@@ -157,7 +157,11 @@ enter() {
 
 # The same for a folder or file to mount or to mount at, which is open as number $1 from then on.
 hold() {
-  eval "exec $1<"$2"" && [ "$(readlink "/proc/self/fd/$1")" = "$2" ] && return
+  if [ -p "$2" ]; then
+    echo "$2 is a pipe, which cannot be mounted"
+    exit 126
+  fi
+  eval "exec $1"'<"$2"' && [ "$(readlink "/proc/self/fd/$1")" = "$2" ] && return
   echo "$2 leads elsewhere"
   exit 126
 }

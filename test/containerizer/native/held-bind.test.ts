@@ -6,7 +6,16 @@
  */
 import { afterEach, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, renameSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import type { Containerizer } from "../../../src/containerizer/containerizer.ts";
@@ -54,6 +63,49 @@ describe.skipIf(OBSTACLE !== undefined)(`folders swapped in a sandbox${reason}`,
     expect(statSync(join(victim, "x")).uid).toBe(0);
     expect(existsSync(join(victim, "x/stdout"))).toBe(false);
   });
+});
+
+const ODD = "a  b;touch hacked;$(touch hacked)`touch hacked`*[a]'\"\\ #&";
+
+describe.skipIf(OBSTACLE !== undefined)(`names in a sandbox${reason}`, () => {
+  test("is no command, whatever it is: volumes are mounted from and at what is called so", async () => {
+    const root = newRoot();
+    const containerizer = nativeIn(root, { cgroups: { root: newCgroupRoot() } });
+    opened.push(containerizer);
+    await containerizer.recover([]);
+    const persistent = join(root, "volumes", ODD);
+    mkdirSync(persistent, { recursive: true });
+    const path = `content/of ${ODD}`;
+    const volume: Volume = {
+      mode: "RW",
+      container_path: `at ${ODD}/in`,
+      source: { type: "SANDBOX_PATH", sandbox_path: { type: "SELF", path } },
+    };
+    const command = "(cd at*/in; touch x); (cd kept*; touch y); ls content/*; ls";
+    const spec = specIn(root, "odd", command, {
+      container: { type: "MESOS", volumes: [volume] },
+      volumes: [{ hostPath: persistent, containerPath: `kept ${ODD}` }],
+    });
+    await containerizer.launch(spec);
+    await containerizer.wait(spec.containerId);
+    expect(outputOf(spec)).toBe(`x\nat ${ODD}\ncontent\nkept ${ODD}\nstderr\nstdout\n`);
+    expect(readdirSync(persistent)).toEqual(["y"]);
+  });
+
+  for (const [what, volume, file] of [
+    ["the content of a volume", { container_path: "place", content: "content" }, "content"],
+    ["the place of one", { container_path: "place", content: "content" }, "place"],
+  ] as const) {
+    test(`a pipe as ${what} holds up no launch`, async () => {
+      const startMs = performance.now();
+      const { failure } = await launched("pipe", volume, ({ directory }) => {
+        rmSync(join(directory, file), { recursive: true });
+        spawnSync("mkfifo", [join(directory, file)]);
+      });
+      expect(failure).toContain("is a pipe, which cannot be mounted");
+      expect(performance.now() - startMs).toBeLessThan(10_000);
+    });
+  }
 });
 
 describe.skipIf(process.getuid?.() !== 0)(
