@@ -2,9 +2,9 @@
  * Credentials for registries from Docker's own configuration: `--docker_config`, or what the task
  * brought into its sandbox, which wins. Source: semantics 7.15.
  */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { DOCKER_HUB } from "../image-reference.ts";
+import { HeldFolder } from "../posix/held-folder.ts";
+import { textInside } from "../posix/safe-path.ts";
 import { Answer } from "./answer.ts";
 
 /** Files of a sandbox that hold a configuration; the first one found is used. */
@@ -45,8 +45,10 @@ export function credentialsIn(text: string, registry: string): RegistryCredentia
 function sandboxConfig(sandbox: string): string | undefined {
   for (const name of SANDBOX_FILES) {
     try {
-      const text = readFileSync(join(sandbox, name), "utf8");
-      if (text.length <= CONFIG_BYTES_MAX) return text;
+      const text = HeldFolder.open(sandbox).use((folder) =>
+        textInside(folder, name, CONFIG_BYTES_MAX),
+      );
+      if (text !== undefined) return text;
     } catch {
       // Most tasks bring none.
     }

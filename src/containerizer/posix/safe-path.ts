@@ -6,9 +6,12 @@
 import {
   chownSync,
   closeSync,
+  constants,
   fchownSync,
+  fstatSync,
   lstatSync,
   openSync,
+  readFileSync,
   type Stats,
   statSync,
   symlinkSync,
@@ -48,6 +51,28 @@ function existingAt(folder: HeldFolder, [name, ...rest]: Parts, field: string): 
   const [next, ...others] = rest;
   if (next === undefined) return { path: place, kind: stat.isDirectory() ? "folder" : "file" };
   return folder.inner(name).use((inner) => existingAt(inner, [next, ...others], field));
+}
+
+/**
+ * Text of a file of at most `bytesMax`; undefined for a larger one, and for what is no file, a link
+ * to one among it. Throws what the system does for what is not there, too.
+ */
+export function textInside(folder: HeldFolder, path: string, bytesMax: number): string | undefined {
+  const [name, ...rest] = partsInside(path, "the file's path");
+  const [next, ...others] = rest;
+  if (next !== undefined) {
+    const inner = [next, ...others].join("/");
+    return folder.inner(name).use((held) => textInside(held, inner, bytesMax));
+  }
+  // Whoever put a pipe there would have all wait for a writer.
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const file = openSync(join(folder.path, name), flags);
+  try {
+    const stat = fstatSync(file);
+    return stat.isFile() && stat.size <= bytesMax ? readFileSync(file, "utf8") : undefined;
+  } finally {
+    closeSync(file);
+  }
 }
 
 export interface TargetOptions {

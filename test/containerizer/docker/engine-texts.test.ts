@@ -1,6 +1,7 @@
 /** What is read from an Engine and from images and registries: names, frames, credentials, progress. */
 import { afterEach, describe, expect, test } from "bun:test";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Answer } from "../../../src/containerizer/docker/answer.ts";
 import { factsOf } from "../../../src/containerizer/docker/container-facts.ts";
@@ -102,6 +103,19 @@ describe("credentials of registries", () => {
     expect(decode(registryAuth("reg.example", sandbox, "{}"))).toMatchObject({ username: "user" });
     mkdirSync(join(sandbox, ".docker"));
     writeFileSync(join(sandbox, ".docker", "config.json"), JSON.stringify({ auths: {} }));
+    expect(registryAuth("reg.example", sandbox, "{}")).toBeUndefined();
+  });
+
+  test("are read from a file of the sandbox alone: no pipe is waited for, no link leads to the host's own", () => {
+    const [root, sandbox] = [newRoot(), newRoot()];
+    const config = join(root, "config.json");
+    writeFileSync(config, JSON.stringify({ "reg.example": { auth } }));
+    spawnSync("mkfifo", [join(sandbox, ".dockercfg")]);
+    symlinkSync(root, join(sandbox, ".docker"));
+    expect(registryAuth("reg.example", sandbox, "{}")).toBeUndefined();
+    rmSync(join(sandbox, ".docker"));
+    mkdirSync(join(sandbox, ".docker"));
+    symlinkSync(config, join(sandbox, ".docker/config.json"));
     expect(registryAuth("reg.example", sandbox, "{}")).toBeUndefined();
   });
 });
