@@ -43,10 +43,14 @@ describe.skipIf(engine === undefined)("Docker tasks", () => {
   });
   afterEach(async () => {
     if (both.isRunning()) await both.end("SIGTERM");
-    const ids = await docker(socketPath(), "ps", "-aq");
-    for (const id of ids.split("\n").filter((line) => line !== "")) {
-      await docker(socketPath(), "rm", "-fv", id);
-    }
+    // The agent's own removals may still be under way.
+    await until("no container is left", async () => {
+      const ids = await docker(socketPath(), "ps", "-aq");
+      for (const id of ids.split("\n").filter((line) => line !== "")) {
+        await docker(socketPath(), "rm", "-fv", id).catch(() => "");
+      }
+      return ids === "";
+    });
     await removeWorkDir(workDir);
   });
   afterAll(() => engine?.stop());

@@ -39,6 +39,7 @@ import type { ContainerFacts } from "./container-facts.ts";
 import { ContainerOutput } from "./container-output.ts";
 import { ContainerRecords } from "./container-record.ts";
 import { DeathWatch } from "./death-watch.ts";
+import { type DockerContainer as Container, newContainer, statusOf } from "./docker-container.ts";
 import { Engine } from "./engine.ts";
 import { EngineClient, EngineError } from "./engine-client.ts";
 import type { CommandHost, CommandPlace } from "./engine-command.ts";
@@ -97,29 +98,6 @@ export interface DockerContainerizerOptions {
   readonly pingPeriodMs?: number | undefined;
   readonly pingDeadlineMs?: number | undefined;
   readonly engineWaitMs?: number | undefined;
-}
-
-interface Container {
-  readonly containerId: ContainerId;
-  readonly directory: string;
-  readonly result: Promise<ContainerResult>;
-  readonly resolve: (result: ContainerResult) => void;
-  /** Gives up the launch. */
-  readonly abort: AbortController;
-  /** Settles when the launch has succeeded or failed; never rejects. */
-  launch: Promise<void>;
-  phase: "launching" | "running" | "ending" | "ended";
-  /** Set once the Engine has made it. */
-  engineId: string | undefined;
-  stopSignal: string;
-  pid: number | undefined;
-  /** This host had a process of that id while the Engine said that it runs. */
-  isSeen: boolean;
-  /** When the process was gone at the latest, in wall time, where the agent knows it by itself. */
-  goneByMs: number | undefined;
-  /** What the Engine said last. */
-  facts: ContainerFacts | undefined;
-  output: ContainerOutput | undefined;
 }
 
 export class DockerContainerizer implements Containerizer {
@@ -370,27 +348,44 @@ export class DockerContainerizer implements Containerizer {
     for (const folder of plan.folders) mkdirSync(folder, { recursive: true });
     const sandbox = HeldFolder.open(spec.directory);
     sandbox.use(() => giveSandbox(sandbox, user));
-    return this.#starts.run(async () => {
+    await this.#starts.run(async () => {
       if (signal.aborted) throw new EngineError("aborted", "destroyed");
       this.#records.create(spec.containerId);
       container.engineId = plan.name;
       container.engineId = await this.#engine.create(plan.name, plan.body, signal);
       await this.#engine.start(container.engineId, signal);
-      return this.#started(container);
     });
+    return this.#started(container);
   }
 
   async #started(container: Container): Promise<LaunchedContainer> {
     const { engineId = "" } = container;
-    const facts = await this.#engine.inspect(engineId, container.abort.signal);
+    const facts = await this.#factsOfStarted(container);
     if (facts === undefined) throw new ContainerizerError("The container is gone from Docker");
     this.#learn(container, facts);
     container.phase = "running";
     const { pid = 0, startedAtMs, stopSignal } = facts;
     this.#records.write(container.containerId, { engineId, pid, startedAtMs, stopSignal });
     this.#followOutput(container);
-    if (facts.phase === "ended") this.#look(container);
+    if (facts.phase === "ended" || container.isSuspect) this.#look(container);
     return { pid, status: statusOf(container), data: facts.inspection };
+  }
+
+  /** What runs is not given up because the Engine is late to tell of it. */
+  async #factsOfStarted(container: Container): Promise<ContainerFacts | undefined> {
+    const { containerId, engineId = "", abort } = container;
+    for (let pauseMs = RETRY_MS_MIN; ; pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX)) {
+      try {
+        container.isSuspect = false;
+        return await this.#engine.inspect(engineId, abort.signal);
+      } catch (error) {
+        if (!(error instanceof EngineError && error.isOutage)) throw error;
+        this.#watch.look();
+        const message = "a container was started and cannot be looked at yet";
+        this.#options.log.write("warning", message, { containerId, error });
+        if (await this.#isClosedAfter(pauseMs)) throw error;
+      }
+    }
   }
 
   #learn(container: Container, facts: ContainerFacts): void {
@@ -449,7 +444,9 @@ export class DockerContainerizer implements Containerizer {
   async #kill(container: Container, signal: string): Promise<void> {
     const { containerId, engineId } = container;
     for (let pauseMs = RETRY_MS_MIN; ; pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX)) {
-      if (container.phase !== "running" || engineId === undefined) return;
+      // One that may have ended is asked about, and may turn out to run.
+      const isOver = container.phase !== "running" && container.phase !== "ending";
+      if (isOver || engineId === undefined) return;
       try {
         if (!(await this.#engine.kill(engineId, signal))) this.#look(container);
         return;
@@ -477,6 +474,7 @@ export class DockerContainerizer implements Containerizer {
 
   /** Has this container ended? */
   #look(container: Container): void {
+    container.isSuspect = true;
     if (container.phase !== "running") return;
     container.phase = "ending";
     this.#inBackground("ending a container", this.#finish(container));
@@ -486,11 +484,13 @@ export class DockerContainerizer implements Containerizer {
     const { engineId = "" } = container;
     for (let pauseMs = RETRY_MS_MIN; ; pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX)) {
       try {
+        container.isSuspect = false;
         const facts = await this.#engine.inspect(engineId);
         if (facts?.phase === "running") {
           this.#learn(container, facts);
           container.goneByMs = undefined;
           container.phase = "running";
+          if (container.isSuspect) this.#look(container);
           return;
         }
         if (facts !== undefined) this.#learn(container, facts);
@@ -711,44 +711,12 @@ interface OurContainer {
   readonly isRunning: boolean;
 }
 
-function newContainer(
-  { containerId, directory }: Pick<ContainerSpec, "containerId" | "directory">,
-  phase: Container["phase"],
-): Container {
-  const { promise, resolve } = Promise.withResolvers<ContainerResult>();
-  return {
-    containerId,
-    directory,
-    result: promise,
-    resolve,
-    abort: new AbortController(),
-    launch: Promise.resolve(),
-    phase,
-    engineId: undefined,
-    stopSignal: "SIGTERM",
-    pid: undefined,
-    isSeen: false,
-    goneByMs: undefined,
-    facts: undefined,
-    output: undefined,
-  };
-}
-
 function imageOf({ container }: ContainerSpec): { image: string; isPullForced: boolean } {
   const docker = container?.docker;
   if (docker === undefined) {
     throw new ContainerizerError("container.docker is missing: set container.docker.image");
   }
   return { image: docker.image, isPullForced: docker.force_pull_image ?? false };
-}
-
-function statusOf({ containerId, pid, facts }: Container): ContainerStatus {
-  const networks = facts?.networks ?? [];
-  return {
-    container_id: { value: containerId },
-    ...(pid === undefined ? {} : { executor_pid: pid }),
-    ...(networks.length === 0 ? {} : { network_infos: networks }),
-  };
 }
 
 async function asContainerizerError<T>(work: Promise<T>): Promise<T> {

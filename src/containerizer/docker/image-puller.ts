@@ -87,19 +87,24 @@ export class ImagePuller {
     } finally {
       signal.removeEventListener("abort", giveUp);
       pull.waiting -= 1;
-      // The Engine stops a pull when nobody listens any more.
-      if (pull.waiting === 0) pull.abort.abort();
+      if (pull.waiting === 0) this.#giveUp(key, pull);
     }
   }
 
   #begin(key: string, reference: ImageReference, auth: string | undefined): Pull {
     const abort = new AbortController();
-    const done = this.#pull(reference, auth, abort.signal).finally(() => this.#pulls.delete(key));
-    // Those who wait are told through their own promises; none may be waiting any more.
-    done.catch(() => undefined);
+    const done = this.#pull(reference, auth, abort.signal);
     const pull = { done, abort, waiting: 0 };
     this.#pulls.set(key, pull);
+    // Those who wait are told through their own promises; none may be waiting any more.
+    done.catch(() => undefined).finally(() => this.#giveUp(key, pull));
     return pull;
+  }
+
+  /** The Engine stops a pull when nobody listens any more; who comes next has one of their own. */
+  #giveUp(key: string, pull: Pull): void {
+    if (this.#pulls.get(key) === pull) this.#pulls.delete(key);
+    pull.abort.abort();
   }
 
   async #pull(

@@ -168,4 +168,24 @@ describe.skipIf(engine === undefined)("a pull", () => {
     expect(await launch).toContain("destroyed during its launch");
     expect(await scene.containersOf(spec)).toBe("");
   });
+
+  test("that was just given up is not shared by who comes next", async () => {
+    const agent = scene.open({ dockerConfig: configFor(host) });
+    const image = await publish("next:1", 8, "next");
+    proxy.bytesPerSecond = 1024 * 1024;
+    const [first, next] = [1, 2].map(() => {
+      return scene.spec(agent, "cat /content", {}, { docker: { image, force_pull_image: true } });
+    });
+    if (first === undefined || next === undefined) throw new Error("two were made");
+    const launch = agent.containerizer.launch(first).catch((error: Error) => error.message);
+    await Bun.sleep(1000);
+    const destroyed = agent.containerizer.destroy(first.containerId);
+    const launched = agent.containerizer.launch(next);
+    await destroyed;
+    expect(await launch).toContain("destroyed during its launch");
+    proxy.bytesPerSecond = Number.POSITIVE_INFINITY;
+    await launched;
+    await agent.containerizer.wait(next.containerId);
+    expect(outputOf(next)).toBe("next");
+  });
 });

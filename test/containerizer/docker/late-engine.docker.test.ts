@@ -1,0 +1,101 @@
+/**
+ * An Engine that is late with single calls or answers while it is well with all others, by a gate
+ * between it and the containerizer.
+ */
+import { afterAll, afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { join } from "node:path";
+import type { ContainerSpec } from "../../../src/containerizer/containerizer.ts";
+import { LOOKUP_DEADLINE_MS } from "../../../src/containerizer/docker/limits.ts";
+import { docker, findEngine } from "../../harness/docker-engine.ts";
+import { EngineGate } from "../../harness/engine-gate.ts";
+import { PATIENCE_MS, until } from "../../harness/wait.ts";
+import { newRoot } from "../containers.ts";
+import { type Agent, DockerScene } from "./docker-scene.ts";
+
+setDefaultTimeout(PATIENCE_MS * 2);
+const engine = await findEngine("a Docker Engine that is late");
+
+const CREATION = /^POST \S+\/containers\/create/;
+const INSPECTION = /^GET \S+\/containers\/[0-9a-f]{64}\/json/;
+const LIST = /^GET \S+\/containers\/json/;
+const EVENTS = /^GET \S+\/events/;
+/** As long as an answer takes that only waits for the gate. */
+const ANSWER_MS = 500;
+const KILLED = { exit: { kind: "exited", code: 137 } } as const;
+
+describe.skipIf(engine === undefined)("an Engine that is late", () => {
+  const scene = new DockerScene(engine);
+  let gate: EngineGate | undefined;
+  afterEach(async () => {
+    gate?.stop();
+    await scene.clear();
+  });
+  afterAll(() => engine?.stop());
+
+  const open = async (): Promise<{ gate: EngineGate; agent: Agent; spec: ContainerSpec }> => {
+    const root = newRoot();
+    const socketPath = join(root, "gate.sock");
+    gate = await EngineGate.start(socketPath, scene.engine.socketPath);
+    const agent = scene.open({ socketPath }, root);
+    return { gate, agent, spec: scene.spec(agent, "exec sleep 1000") };
+  };
+
+  test("with how a container that it has started is doing: it is launched all the same", async () => {
+    const { gate, agent, spec } = await open();
+    const held = gate.holdAnswers(INSPECTION);
+    const launch = agent.containerizer.launch(spec);
+    await until("it is looked at", () => held.count > 0);
+    await Bun.sleep(LOOKUP_DEADLINE_MS + ANSWER_MS);
+    held.release();
+    expect((await launch).pid).toBeGreaterThan(1);
+    await agent.containerizer.destroy(spec.containerId);
+    expect(await agent.containerizer.wait(spec.containerId)).toEqual(KILLED);
+  });
+
+  test("the same, and the launch is given up meanwhile: nothing is left of it", async () => {
+    const { gate, agent, spec } = await open();
+    const held = gate.holdAnswers(INSPECTION);
+    const launch = agent.containerizer.launch(spec).catch((error: Error) => error.message);
+    await until("it is looked at", () => held.count > 0);
+    await agent.containerizer.destroy(spec.containerId);
+    expect(await launch).toContain("destroyed during its launch");
+    held.release();
+    await until("it is gone", async () => (await scene.containersOf(spec)) === "");
+  });
+
+  test("with how a container is doing, that has ended when it comes: the end is told at once", async () => {
+    const { gate, agent, spec } = await open();
+    const held = gate.holdAnswers(INSPECTION);
+    const launch = agent.containerizer.launch(spec);
+    await until("it is looked at", () => held.count > 0);
+    await Bun.sleep(ANSWER_MS);
+    await docker(scene.engine.socketPath, "kill", `mesos-${spec.containerId}`);
+    await Bun.sleep(ANSWER_MS);
+    held.release();
+    await launch;
+    const late = Bun.sleep(10_000).then(() => "it still runs");
+    expect(await Promise.race([agent.containerizer.wait(spec.containerId), late])).toEqual(KILLED);
+  });
+
+  test("with a list that is older than a container, and with what became of that: a kill is not forgotten", async () => {
+    const { gate, agent, spec } = await open();
+    const creation = gate.holdCalls(CREATION);
+    const launch = agent.containerizer.launch(spec);
+    await until("it is about to be made", () => creation.count > 0);
+    const lists = gate.holdAnswers(LIST);
+    gate.cut(EVENTS);
+    await until("all containers are listed", () => lists.count > 0);
+    await Bun.sleep(ANSWER_MS);
+    creation.release();
+    await launch;
+    const inspections = gate.holdAnswers(INSPECTION);
+    lists.release();
+    await until("it is looked for", () => inspections.count > 0);
+    const kill = agent.containerizer.signal(spec.containerId, "SIGKILL");
+    await Bun.sleep(ANSWER_MS);
+    inspections.release();
+    await kill;
+    const late = Bun.sleep(10_000).then(() => "it still runs");
+    expect(await Promise.race([agent.containerizer.wait(spec.containerId), late])).toEqual(KILLED);
+  });
+});
