@@ -3,6 +3,7 @@
  * can be opened just now is none, and whoever takes it for one reports tasks as lost that run.
  */
 
+import { closeSync, openSync } from "node:fs";
 import type { Clock } from "../base/ports.ts";
 import { SHORTAGE_PAUSE_MS_MAX, SHORTAGE_PAUSE_MS_MIN } from "./limits.ts";
 import { pause } from "./waiting.ts";
@@ -19,6 +20,16 @@ export function isAbsence(error: unknown): boolean {
 export function isShortage(error: unknown): boolean {
   if (SHORTAGES.includes(codeOf(error))) return true;
   return error instanceof Error && error.cause !== undefined && isShortage(error.cause);
+}
+
+/** Whether nothing can be opened now, which the runtime takes for a refusal where it is a socket. */
+export function isShortOfDescriptors(): boolean {
+  try {
+    closeSync(openSync("/", "r"));
+    return false;
+  } catch (error) {
+    return isShortage(error);
+  }
 }
 
 /** True for an error with one of these codes. */

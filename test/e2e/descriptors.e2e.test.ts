@@ -24,7 +24,7 @@ import {
   startAllot,
 } from "../harness/allot-process.ts";
 import { freePort } from "../harness/free-port.ts";
-import { TestFramework } from "../harness/test-framework.ts";
+import { type TaskOptions, TestFramework } from "../harness/test-framework.ts";
 import { until } from "../harness/wait.ts";
 import { cgroupsIn } from "./native-scene.ts";
 
@@ -79,7 +79,9 @@ for (const launcher of LAUNCHERS) {
       const agent = await startAllot({ role: "agent", workDir, flags });
       processes.push(master, agent);
       const framework = await TestFramework.subscribe({ master: master.url, info: INFO });
+      const checked = checksOf(Number(new URL(master.url).port));
       await framework.launch(await framework.offer(), [
+        ...checked,
         { id: "runs", command: "sleep 1000" },
         { id: "ends", command: "sleep 3; exit 7" },
         { id: "killed", command: "exec sleep 1000" },
@@ -87,6 +89,9 @@ for (const launcher of LAUNCHERS) {
       ]);
       for (const id of ["runs", "ends", "killed", "stubborn"]) {
         await framework.status(id, "TASK_RUNNING");
+      }
+      for (const { id } of checked) {
+        await until(`${id} is healthy`, () => healthOf(framework, id).includes(true));
       }
 
       const limit = limitOf(agent.pid);
@@ -104,6 +109,7 @@ for (const launcher of LAUNCHERS) {
       expect(framework.states("runs").at(-1)).toBe("TASK_RUNNING");
 
       setLimit(agent.pid, limit);
+      for (const { id } of checked) expect([id, healthOf(framework, id)]).toEqual([id, [true]]);
       const ended = await framework.status("ends", "TASK_FAILED");
       expect(ended["message"]).toBe("Command exited with status 7");
       await framework.status("killed", "TASK_KILLED");
@@ -123,8 +129,10 @@ for (const launcher of LAUNCHERS) {
         });
         expect([id, new Set(ends.map(({ uuid }) => uuid)).size]).toEqual([id, 1]);
       }
-      await framework.call("KILL", { kill: { task_id: { value: "runs" } } });
-      await framework.status("runs", "TASK_KILLED");
+      for (const { id } of [{ id: "runs" }, ...checked]) {
+        await framework.call("KILL", { kill: { task_id: { value: id } } });
+        await framework.status(id, "TASK_KILLED");
+      }
       await until("nothing to be left", () =>
         ["containers", "exits"].every(
           (name) => readdirSync(join(workDir, "runtime", name)).length === 0,
@@ -210,6 +218,28 @@ test(
   },
   TIMEOUT_MS,
 );
+
+/** Tasks that are looked at all the time, in each way, and are well as long as the master is. */
+function checksOf(port: number): TaskOptions[] {
+  const often = { delay_seconds: 0, interval_seconds: 0.2, grace_period_seconds: 0 };
+  const checks = [
+    { type: "COMMAND", command: { value: "true" } },
+    { type: "HTTP", http: { port, path: "/health" } },
+    { type: "TCP", tcp: { port } },
+  ];
+  return checks.map((check) => ({
+    id: `checked-${check.type}`,
+    command: "exec sleep 1000",
+    extra: { health_check: { ...often, consecutive_failures: 2, ...check } },
+  }));
+}
+
+/** What was told of a task's health, in order. */
+function healthOf({ updates }: TestFramework, id: string): unknown[] {
+  return updates
+    .filter(({ task_id, healthy }) => task_id.value === id && healthy !== undefined)
+    .map(({ healthy }) => healthy);
+}
 
 /** Soft limit of open files. */
 function limitOf(pid: number): string {

@@ -10,6 +10,7 @@ import {
   type InsideSpec,
   UnavailableError,
 } from "../../containerizer/containerizer.ts";
+import { isShortOfDescriptors } from "../../containerizer/system-errors.ts";
 import { variablesOf } from "../../executor/executor-environment.ts";
 import type { DueProbe, ProbeResult } from "../../executor/task-checks.ts";
 import type { CommandInfo } from "../../protocol/v1/types.ts";
@@ -28,6 +29,17 @@ export type ProbePlace = Omit<InsideSpec, "command" | "timeoutMs"> & {
 
 /** Never rejects. `unwanted` ends the waiting. */
 export async function runProbe(
+  due: DueProbe,
+  place: ProbePlace,
+  unwanted: AbortSignal,
+): Promise<ProbeResult> {
+  const result = await tryProbe(due, place, unwanted);
+  const isBad = result.kind === "failed" || result.kind === "refused";
+  // An agent that can open nothing learns nothing of the task.
+  return isBad && isShortOfDescriptors() ? { ...result, kind: "unknown" } : result;
+}
+
+async function tryProbe(
   { probe, timeoutMs }: DueProbe,
   place: ProbePlace,
   unwanted: AbortSignal,

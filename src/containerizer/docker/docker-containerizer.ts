@@ -393,7 +393,7 @@ export class DockerContainerizer implements Containerizer {
     container.engineId = facts.engineId;
     container.stopSignal = facts.stopSignal;
     container.pid = facts.pid ?? container.pid;
-    if (facts.pid !== undefined) container.isSeen ||= canSee(facts.pid);
+    if (facts.pid !== undefined) container.isSeen ||= canSee(facts.pid) === true;
   }
 
   #followOutput(container: Container): void {
@@ -618,7 +618,7 @@ export class DockerContainerizer implements Containerizer {
       // The Engine does not say, but it was running: the next look at all containers tells.
       container.engineId = record.engineId;
       container.pid = record.pid;
-      container.isSeen = canSee(record.pid);
+      container.isSeen = canSee(record.pid) === true;
       container.stopSignal = record.stopSignal;
       container.phase = "running";
       this.#followOutput(container);

@@ -40,13 +40,21 @@ export class LastSights {
     for (const container of this.#running()) {
       const { pid, isSeen, goneByMs } = container;
       if (pid === undefined || !isSeen || goneByMs !== undefined) continue;
-      if (!canSee(pid)) container.goneByMs = this.#clock.wallMs();
+      if (canSee(pid) === false) container.goneByMs = this.#clock.wallMs();
     }
     this.#cancel = this.#clock.schedule(SIGHT_PERIOD_MS, () => this.#look());
   }
 }
 
-/** Whether there is a process; a zombie's end is not yet dated, as its parent has to learn of it. */
-export function canSee(pid: number): boolean {
-  return readProcessStat(pid) !== undefined;
+/**
+ * Whether there is a process; undefined when that cannot be seen now. A zombie's end is not yet dated,
+ * as its parent has to learn of it.
+ */
+export function canSee(pid: number): boolean | undefined {
+  try {
+    return readProcessStat(pid) !== undefined;
+  } catch {
+    // Short of descriptors: a later look tells.
+    return undefined;
+  }
 }

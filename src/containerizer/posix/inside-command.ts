@@ -52,8 +52,7 @@ export function runSibling(
   child.stdin.end(plan);
   return new Promise((resolve, reject) => {
     const kill = (): void => {
-      // It leads a group of its own, which holds whatever it has started.
-      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+      if (child.pid !== undefined) killGroup(child.pid);
       // Who waits for a disk goes only later.
       resolve({ kind: "timedOut" });
     };
@@ -71,4 +70,13 @@ export function runSibling(
       else resolve({ kind: "signaled", signal: constants.signals[signal] });
     });
   });
+}
+
+/** It leads a group of its own, which holds whatever it has started. */
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // It has just ended, or given itself rights that an agent without root has no power over.
+  }
 }

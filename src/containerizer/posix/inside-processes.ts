@@ -11,6 +11,7 @@ import type { Clock } from "../../base/ports.ts";
 import type { ContainerSignal } from "../containerizer.ts";
 import type { ProcessIdentity } from "../keeper/records.ts";
 import { DESTROY_DEADLINE_MS, DESTROY_PAUSE_MS_MAX, DESTROY_PAUSE_MS_MIN } from "../limits.ts";
+import { despiteShortage, isShortage } from "../system-errors.ts";
 import { pause } from "../waiting.ts";
 import { isDead, type ProcessStat, readProcessStat } from "./process-stat.ts";
 import { ProcessTable, signalProcess, variableIn } from "./process-table.ts";
@@ -39,14 +40,16 @@ export class InsideProcesses {
   firstOf(insideId: ContainerId): "runs" | "ended" | undefined {
     const task = this.#tracked.get(insideId)?.task;
     if (task === undefined) return undefined;
-    const stat = readProcessStat(task.pid);
+    const stat = readNow(task.pid);
+    if (stat === "unread") return "runs";
     const isOther = stat === undefined || stat.startTicks !== task.startTicks;
     return isOther || isDead(stat) ? "ended" : "runs";
   }
 
   /** Live ones. */
   async of(insideId: ContainerId): Promise<readonly ProcessStat[]> {
-    const processes = (await this.#table.scan()).get(insideId) ?? [];
+    const all = await despiteShortage(this.#clock, () => this.#table.scan());
+    const processes = all.get(insideId) ?? [];
     return processes.filter((stat) => !isDead(stat));
   }
 
@@ -74,6 +77,16 @@ export class InsideProcesses {
   /** The command is over. */
   forget(insideId: ContainerId): void {
     this.#tracked.delete(insideId);
+  }
+}
+
+/** What cannot be looked at for want of descriptors is taken for being there until it can be. */
+function readNow(pid: number): ProcessStat | undefined | "unread" {
+  try {
+    return readProcessStat(pid);
+  } catch (error) {
+    if (isShortage(error)) return "unread";
+    throw error;
   }
 }
 
