@@ -61,5 +61,6 @@ function containerVolume(volume: Volume, sandboxes: Sandboxes): ContainerVolume 
   if (path === "" || paths.isAbsolute(clean) || clean === ".." || clean.startsWith("../")) {
     throw new Error(`the volume's path '${path}' leads out of the sandbox; give a relative one`);
   }
-  return { hostPath: paths.join(within, clean), containerPath: volume.container_path, within };
+  const { container_path: containerPath, mode } = volume;
+  return { hostPath: paths.join(within, clean), containerPath, within, isReadOnly: mode === "RO" };
 }

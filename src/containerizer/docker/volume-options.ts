@@ -48,9 +48,9 @@ export function applyVolumes(body: RunBody, request: VolumeRequest): string[] {
   }
   const [driver] = drivers;
   if (driver !== undefined) body.host["VolumeDriver"] = driver;
-  for (const { hostPath, containerPath } of request.volumes ?? []) {
+  for (const { hostPath, containerPath, isReadOnly } of request.volumes ?? []) {
     const target = inside(sandboxPath, containerPath, "the container path of a persistent volume");
-    body.push(body.host, "Mounts", bindMount(hostPath, target, false));
+    body.push(body.host, "Mounts", bindMount(hostPath, target, isReadOnly === true));
   }
   body.push(body.host, "Mounts", bindMount(directory, sandboxPath, false));
   return folders;

@@ -33,11 +33,12 @@ const withVolumes = (...volumes: readonly Volume[]): ContainerInfo => ({ type: "
 
 test("SELF lies in the container's own sandbox, PARENT in its parent's [semantics 7.16]", () => {
   const host: Volume = { mode: "RO", container_path: "h", host_path: "/etc" };
-  const container = withVolumes(volume("SELF", "a"), volume("PARENT", "b/c"), host);
+  const readOnly: Volume = { ...volume("PARENT", "b/c"), mode: "RO" };
+  const container = withVolumes(volume("SELF", "a"), readOnly, host);
   const split = splitSandboxVolumes(container, { directory: "/own", parentDirectory: "/parent" });
   expect(split.volumes).toEqual([
-    { hostPath: "/own/a", containerPath: "v", within: "/own" },
-    { hostPath: "/parent/b/c", containerPath: "v", within: "/parent" },
+    { hostPath: "/own/a", containerPath: "v", within: "/own", isReadOnly: false },
+    { hostPath: "/parent/b/c", containerPath: "v", within: "/parent", isReadOnly: true },
   ]);
   expect(split.container?.volumes).toEqual([host]);
 });

@@ -164,7 +164,14 @@ describe("a Docker container", () => {
         source: { type: "DOCKER_VOLUME", docker_volume: { name: "v", driver: "d" } },
       },
     ] as const;
-    const persistent = [{ hostPath: "/work/volumes/x", containerPath: "kept" }];
+    const persistent = [
+      { hostPath: "/work/volumes/x", containerPath: "kept" },
+      { hostPath: "/work/volumes/y", containerPath: "shared", isReadOnly: true },
+    ];
+    const mount = (Source: string, name: string) => ({
+      Source,
+      Target: `/mnt/mesos/sandbox/${name}`,
+    });
     const made = plan({ volumes }, { volumes: persistent });
     expect(made.folders).toEqual(["/work/a:b/mine"]);
     expect(made.body["HostConfig"]).toMatchObject({
@@ -173,7 +180,8 @@ describe("a Docker container", () => {
       Mounts: [
         { Type: "bind", Source: "/work/a:b/mine", Target: "/mine" },
         { Type: "volume", Source: "v", Target: "/vol" },
-        { Type: "bind", Source: "/work/volumes/x", Target: "/mnt/mesos/sandbox/kept" },
+        { Type: "bind", ...mount("/work/volumes/x", "kept"), ReadOnly: false },
+        { Type: "bind", ...mount("/work/volumes/y", "shared"), ReadOnly: true },
         { Type: "bind", Source: "/work/a:b", Target: "/mnt/mesos/sandbox" },
       ],
     });

@@ -13,6 +13,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import {
+  makeSandboxVolumes,
+  splitSandboxVolumes,
+} from "../../../src/agent/runtime/sandbox-volumes.ts";
 import type {
   Containerizer,
   ContainerSpec,
@@ -150,6 +154,21 @@ describe.skipIf(OBSTACLE !== undefined)(`volumes of native containers${reason}`,
     const spec = await run("persistent", command, undefined, { volumes, user: "nobody" });
     expect(outputOf(spec)).toBe("nobody\nrefused\n");
     expect(readFileSync(join(hostPath, "who"), "utf8")).toBe("nobody\n");
+  });
+
+  test("so are folders of a sandbox at places in it [semantics 7.16]", async () => {
+    const { root, run } = open();
+    const directory = join(root, "work/sandboxes/shared");
+    const at = (container_path: string, mode: Volume["mode"]): Volume => {
+      const sandbox_path = { type: "SELF", path: "folder" } as const;
+      return { mode, container_path, source: { type: "SANDBOX_PATH", sandbox_path } };
+    };
+    const asked = { type: "MESOS", volumes: [at("open", "RW"), at("closed", "RO")] } as const;
+    const { volumes } = splitSandboxVolumes(asked, { directory, parentDirectory: undefined });
+    makeSandboxVolumes(volumes);
+    const command = "touch open/x; ls closed; touch closed/y || echo refused";
+    const spec = await run("shared", command, undefined, { directory, volumes });
+    expect(outputOf(spec)).toBe("x\nrefused\n");
   });
 
   test("a secret is a file in memory that only the task's user reads [semantics 7.16]", async () => {
