@@ -43,15 +43,15 @@ export async function runConnected(
   user: HostUser | undefined,
 ): Promise<Interaction> {
   const terminal = spec.terminal === undefined ? undefined : openTerminal(host, spec, user);
-  const child = startChild(host, spec, user, terminal);
   try {
+    const child = startChild(host, spec, user, terminal);
     await started(child);
+    return new Connected(host, spec, child, terminal).interaction();
   } catch (cause) {
     terminal?.close();
+    if (cause instanceof ContainerizerError) throw cause;
     throw new ContainerizerError(`The command could not be started: ${String(cause)}`, { cause });
   }
-  const connected = new Connected(host, spec, child, terminal);
-  return connected.interaction();
 }
 
 function openTerminal(
@@ -63,7 +63,12 @@ function openTerminal(
     throw new ContainerizerError("There are no terminals on this platform; ask without tty_info");
   }
   const opened = new HeldTerminal(host.openTerminal, host.clock, terminal, onOutput);
-  if (user !== undefined) chownSync(opened.path, user.uid, user.gid);
+  try {
+    if (user !== undefined) chownSync(opened.path, user.uid, user.gid);
+  } catch (error) {
+    opened.close();
+    throw error;
+  }
   return opened;
 }
 
@@ -78,29 +83,31 @@ function startChild(
   // A /dev of its own has its own terminals, so that this one is brought along.
   const isBrought = terminal !== undefined && words.length > 0;
   const leaders = isBrought ? [...tools.prefix, tools.setsid, "--ctty"] : [];
-  const opened = isBrought ? openSync(terminal.path, files.O_RDWR | files.O_NOCTTY) : -1;
   const redirections = redirectionsOf(terminal, isBrought);
   const plan = planText({ ...spec, tools, redirections, leaders });
   const all = [...words, ...switchWords(user, tools, privileges), ...tools.prefix, tools.shell];
   const [program = tools.shell, ...args] = all;
   const pipes = terminal === undefined ? (["pipe", "pipe", "pipe"] as const) : [];
-  const others = isBrought ? [opened] : pipes;
-  const child = spawn(program, args, {
-    cwd: spec.directory,
-    detached: true,
-    stdio: ["pipe", "ignore", "ignore", ...others],
-    env: {
-      PATH: HELPER_PATH,
-      [CONTAINER_VARIABLE]: spec.containerId,
-      [AGENT_VARIABLE]: mark,
-      [INSIDE_VARIABLE]: spec.sessionId,
-    },
-  });
-  // A shell that is gone is noticed by its exit; a broken pipe says nothing more.
-  child.stdin?.on("error", () => undefined);
-  child.stdin?.end(plan);
-  if (isBrought) closeSync(opened);
-  return child;
+  const opened = isBrought ? [openSync(terminal.path, files.O_RDWR | files.O_NOCTTY)] : [];
+  try {
+    const child = spawn(program, args, {
+      cwd: spec.directory,
+      detached: true,
+      stdio: ["pipe", "ignore", "ignore", ...(isBrought ? opened : pipes)],
+      env: {
+        PATH: HELPER_PATH,
+        [CONTAINER_VARIABLE]: spec.containerId,
+        [AGENT_VARIABLE]: mark,
+        [INSIDE_VARIABLE]: spec.sessionId,
+      },
+    });
+    // A shell that is gone is noticed by its exit; a broken pipe says nothing more.
+    child.stdin?.on("error", () => undefined);
+    child.stdin?.end(plan);
+    return child;
+  } finally {
+    for (const file of opened) closeSync(file);
+  }
 }
 
 function redirectionsOf(terminal: HeldTerminal | undefined, isBrought: boolean): string {

@@ -4,7 +4,7 @@
  */
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { brand } from "../../../src/base/ids.ts";
@@ -91,6 +91,23 @@ describe.skipIf(OBSTACLE !== undefined)(`devices of native containers${reason}`,
     });
     expect(await session?.end).toEqual({ kind: "exited", code: 5 });
     expect(output.replaceAll("\r", "")).toBe("terminal\nleads\n");
+    const before = openTerminals();
+    for (const unfit of [
+      { command: {} },
+      { command: { value: "x".repeat(200_000) } },
+      { command: { value: "true" }, environment: { X: "a\0b" } },
+      { command: { value: "true" }, directory: join(root, "nowhere") },
+    ]) {
+      const failed = containerizer.runInteractive?.({
+        ...spec,
+        ...unfit,
+        sessionId: brand("session-2"),
+        terminal: { columns: 80, rows: 25 },
+        onOutput: () => undefined,
+      });
+      expect(await failureOf(failed ?? Promise.resolve())).not.toBe("");
+    }
+    expect(openTerminals()).toBe(before);
     await containerizer.destroy(spec.containerId);
     await containerizer.cleanup(spec.containerId);
   });
@@ -238,4 +255,12 @@ function open({ allowed = [], gpus = [], isolation, ...where }: OpenOptions = {}
     return spec;
   };
   return { containerizer, root, cgroupRoot, run };
+}
+
+/** Ends of terminals that this process holds. */
+function openTerminals(): number {
+  return readdirSync("/proc/self/fd").filter((name) => {
+    const link = `/proc/self/fd/${name}`;
+    return existsSync(link) && /^\/dev\/(?:ptmx|pts\/)/.test(readlinkSync(link));
+  }).length;
 }
