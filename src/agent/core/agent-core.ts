@@ -11,7 +11,7 @@ import {
   apiContainerLaunchFailed,
   apiContainerTerminated,
 } from "./containers/api-containers.ts";
-import { containerCall, leaveSession } from "./containers/container-control.ts";
+import { containerCall, leaveSession, leaveWait } from "./containers/container-control.ts";
 import { newCounters } from "./counters.ts";
 import type { AgentEffect } from "./effects.ts";
 import { executorCall, executorSubscribed } from "./executor-calls.ts";
@@ -147,6 +147,9 @@ function receive(step: Step, input: AgentInput): void {
       break;
     case "containerCall":
       containerCall(step, input.requestId, input.call, input.caller);
+      break;
+    case "containerCallLeft":
+      leaveWait(step, input.requestId);
       break;
     case "sessionLeft":
       leaveSession(step, step.state.apiContainers.get(input.containerId));

@@ -68,6 +68,8 @@ export type AgentInput =
       readonly call: ContainerCall;
       readonly caller: ContainerCaller;
     }
+  /** Whoever made that call has gone, without its answer. */
+  | { readonly kind: "containerCallLeft"; readonly requestId: number }
   /** Whoever listened to a session has gone. */
   | { readonly kind: "sessionLeft"; readonly containerId: ContainerId }
   | {

@@ -267,7 +267,10 @@ export class AgentRuntime {
     const requestId = this.#lastRequest;
     return new Promise((resolve) => {
       this.#containerRequests.set(requestId, resolve);
-      signal?.addEventListener("abort", () => this.#containerRequests.delete(requestId));
+      signal?.addEventListener("abort", () => {
+        if (!this.#containerRequests.delete(requestId)) return;
+        this.input({ kind: "containerCallLeft", requestId });
+      });
       this.input({ kind: "containerCall", requestId, call, caller });
     });
   }

@@ -4,6 +4,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { chmod, mkdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
+import { WAITERS_PER_CONTAINER } from "../../../src/agent/core/limits.ts";
 import type { Resource } from "../../../src/protocol/v1/types.ts";
 import { commandTask, framework } from "../core/agent-harness.ts";
 import { AgentFixture } from "./agent-fixture.ts";
@@ -60,6 +61,25 @@ describe("one task", () => {
     }
     await agent.master.until("the last command", () => agent.master.confirmations.includes(3));
     expect(agent.master.confirmations).toEqual([3]);
+  });
+
+  test("callers that wait for its end and leave make room for others, however many [http-api 7.3]", async () => {
+    await agent.start();
+    agent.master.run(FRAMEWORK, shell("t", "exec sleep 1000"));
+    await agent.master.untilState("t", "TASK_RUNNING");
+    const value = agent.runtime.state.frameworks.get("fw")?.executors.get("t")?.containerId ?? "";
+    const wait = { kind: "wait", id: { value } } as const;
+    const caller = { principal: undefined };
+    for (let count = 0; count <= WAITERS_PER_CONTAINER; count += 1) {
+      const leaving = new AbortController();
+      void agent.runtime.containerCall(wait, caller, leaving.signal);
+      await Promise.resolve();
+      leaving.abort();
+    }
+    const stays = agent.runtime.containerCall(wait, caller, new AbortController().signal);
+    agent.master.command({ kind: "killTask", frameworkId: "fw", taskId: "t" });
+    expect(await stays).toMatchObject({ value: { kind: "ended" } });
+    expect(agent.runtime.state.waiters.size).toBe(0);
   });
 
   test("a failing command tells its exit status [semantics 6.6]", async () => {

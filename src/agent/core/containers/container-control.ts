@@ -44,6 +44,17 @@ export function containerCall(
   else refuseUnknown(step, requestId, call, owner);
 }
 
+/** Whoever made the call has gone: one that waits makes room for another. */
+export function leaveWait({ state }: Step, requestId: number): void {
+  for (const [name, waiters] of state.waiters) {
+    if (!waiters.includes(requestId)) continue;
+    const others = waiters.filter((one) => one !== requestId);
+    if (others.length > 0) state.waiters.set(name, others);
+    else state.waiters.delete(name);
+    return;
+  }
+}
+
 /** Whoever listened to the session has gone. */
 export function leaveSession(step: Step, container: ApiContainer | undefined): void {
   if (container !== undefined) destroyApiContainer(step, container);
