@@ -35,9 +35,9 @@ function targetOf(directory: string): string {
   return `../containers/${paths.basename(directory)}`;
 }
 
-/** In one step, over whatever link is there. */
+/** In one step, over whatever link is there, whose name may be as long as names can be. */
 function link(path: string, target: string): void {
-  const temporary = paths.join(paths.dirname(path), `.${paths.basename(path)}.new`);
+  const temporary = paths.join(paths.dirname(path), ".new");
   rmSync(temporary, { force: true });
   symlinkSync(target, temporary);
   renameSync(temporary, path);

@@ -12,6 +12,9 @@ import {
 } from "../../containerizer/persistent-volumes.ts";
 import type { Resource } from "../../protocol/v1/types.ts";
 
+/** Linux takes 255 in all; behind it stand the time and a number. */
+const TRASHED_ID_BYTES = 230;
+
 /** Makes the folder unless it is there. Throws what the file system throws. */
 export function createVolume(workDir: string, volume: Resource): void {
   const folder = volumeFolder(workDir, volume);
@@ -34,7 +37,22 @@ export function trashVolume(workDir: string, volume: Resource, nowMs: number): s
   if (folder === undefined || !existsSync(folder)) return undefined;
   const trash = paths.join(volumeRoot(workDir, volume), "volumes", "trash");
   mkdirSync(trash, { recursive: true });
-  const target = paths.join(trash, `${paths.basename(folder)}.${nowMs}`);
+  const target = freeName(paths.join(trash, beginning(paths.basename(folder))), nowMs);
   renameSync(folder, target);
   return target;
+}
+
+/** Volumes of several roles may have the same id, and go at the same time. */
+function freeName(path: string, nowMs: number): string {
+  const first = `${path}.${nowMs}`;
+  let name = first;
+  for (let count = 2; existsSync(name); count += 1) name = `${first}.${count}`;
+  return name;
+}
+
+/** As much of an id as leaves room for what comes behind it. */
+function beginning(id: string): string {
+  let text = id;
+  while (Buffer.byteLength(text) > TRASHED_ID_BYTES) text = text.slice(0, -1);
+  return text;
 }
