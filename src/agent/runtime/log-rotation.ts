@@ -10,6 +10,7 @@ import { type FileHandle, lstat, open, rename, rm } from "node:fs/promises";
 import type { Clock, Log } from "../../base/ports.ts";
 import type { LogBounds } from "../../containerizer/log-bounds.ts";
 import { HeldFolder } from "../../containerizer/posix/held-folder.ts";
+import { putFolderAside } from "../../containerizer/posix/put-aside.ts";
 import { LOG_COPY_BYTES, LOG_CUT_DEADLINE_MS, LOG_WATCH_MS } from "./limits.ts";
 
 export interface LogRotationDependencies {
@@ -84,6 +85,8 @@ export class LogRotation {
       if (!stats.isFile() || stats.nlink !== 1 || stats.size <= limit) return;
       // Whole blocks can be cut, as long as something is left behind them.
       const cut = stats.size - (stats.size % stats.blksize || stats.blksize);
+      // Nothing is copied in vain, again and again.
+      for (const name of ["new", "1"]) putFolderAside(`${path}.${name}`);
       const copy = await this.#beginCopy(path, stats);
       try {
         await copyPiece(file, copy, 0, cut);

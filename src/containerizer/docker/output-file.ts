@@ -15,6 +15,7 @@ import {
   type Stats,
   writeSync,
 } from "node:fs";
+import { putFolderAside } from "../posix/put-aside.ts";
 import { isAbsence } from "../system-errors.ts";
 import type { LogMessage } from "./log-frames.ts";
 import type { OutputPosition } from "./log-position.ts";
@@ -100,6 +101,7 @@ export class OutputFile {
     this.#retryBytes = stat.size + maxBytes;
     const next = this.#openNext(stat);
     try {
+      for (let number = 1; number <= files; number += 1) putFolderAside(`${this.#path}.${number}`);
       for (let number = files - 1; number >= 1; number -= 1) {
         renameIfThere(`${this.#path}.${number}`, `${this.#path}.${number + 1}`);
       }
@@ -121,7 +123,8 @@ export class OutputFile {
   /** Never follows what a task has put there. */
   #openNext({ uid, gid, mode }: Stats): number {
     const path = `${this.#path}.new`;
-    rmSync(path, { recursive: true, force: true });
+    putFolderAside(path);
+    rmSync(path, { force: true });
     const file = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
     fchownSync(file, uid, gid);
     fchmodSync(file, mode & 0o777);

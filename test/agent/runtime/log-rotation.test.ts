@@ -72,6 +72,24 @@ test("what is too much becomes the newest of the earlier files, of which few sta
   expect(readFileSync(file("stdout.2"), "utf8")).toEndWith("b");
 });
 
+test("folders that a task has put in the places of earlier files hold nothing up, and stay", async () => {
+  for (const name of ["stdout.new", "stdout.1", "stdout.2"]) {
+    mkdirSync(file(name));
+    writeFileSync(join(file(name), name), "");
+  }
+  const one = rotation(2);
+  for (const letter of ["a", "b"]) {
+    writeFileSync(file("stdout"), letter.repeat(2 * LIMIT), { flag: "a" });
+    await one.rotateAll();
+    expect(statSync(file("stdout")).size).toBeLessThan(LIMIT);
+    expect(readFileSync(file("stdout.1"), "utf8")).toEndWith(letter);
+  }
+  const left = readdirSync(sandbox, { recursive: true }).map(String);
+  for (const name of ["stdout.new", "stdout.1", "stdout.2"]) {
+    expect(left.filter((path) => path.endsWith(`/${name}`))).toHaveLength(1);
+  }
+});
+
 test.skipIf(process.getuid?.() !== 0)(
   "nor what its parent's user has put on the way to a nested sandbox [issue 4]",
   async () => {

@@ -2,6 +2,7 @@
 import { afterAll, afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   statSync,
@@ -56,6 +57,25 @@ describe.skipIf(engine === undefined)("the output of a container", () => {
     const whole = Array.from({ length: 300_000 }, (_, index) => `${index + 1}\n`).join("");
     expect(whole).toEndWith(left);
     expect(Number(first)).toBeGreaterThan(1);
+  });
+
+  test("is not kept from that by folders that a task has put in their places, which stay", async () => {
+    const agent = scene.open({ logBounds: bounds(2) });
+    const spec = scene.spec(agent, "seq 1 100000");
+    const folders = ["stdout.new", "stdout.1", "stdout.2"];
+    for (const name of folders) {
+      mkdirSync(join(spec.directory, name, name), { recursive: true });
+    }
+    await agent.containerizer.launch(spec);
+    await agent.containerizer.wait(spec.containerId);
+    for (const name of ["stdout", "stdout.1", "stdout.2"]) {
+      const stat = statSync(join(spec.directory, name));
+      expect([name, stat.isFile(), stat.size < LIMIT + PIECE]).toEqual([name, true, true]);
+    }
+    const left = readdirSync(spec.directory, { recursive: true }).map(String);
+    for (const name of folders) {
+      expect(left.filter((path) => path.endsWith(`/${name}`))).toHaveLength(1);
+    }
   });
 
   test("is whole over its files, however often the agent is restarted meanwhile", async () => {
