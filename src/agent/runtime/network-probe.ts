@@ -6,6 +6,7 @@
 import { type ClientRequest, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { connect } from "node:net";
+import { excerpt } from "../../base/text.ts";
 import type { Probe, ProbeResult } from "../../executor/task-checks.ts";
 import { PROBE_REDIRECTS_MAX } from "./limits.ts";
 
@@ -40,7 +41,7 @@ async function ask(
     if (!isRedirect || location === undefined) return { kind: "answered", statusCode };
     url = new URL(location, url);
     if (url.protocol !== "http:" && url.protocol !== "https:") {
-      return { kind: "failed", message: `redirected to the scheme ${url.protocol}` };
+      return { kind: "failed", message: `redirected to the scheme ${excerpt(url.protocol)}` };
     }
   }
   return { kind: "failed", message: `redirected more than ${PROBE_REDIRECTS_MAX} times` };

@@ -5,6 +5,7 @@
 import { spawn } from "node:child_process";
 import { readFileSync, readlinkSync } from "node:fs";
 import process from "node:process";
+import type { Readable } from "node:stream";
 import { HELPER_PATH } from "../../containerizer/keeper/host-tools.ts";
 import type { ProbeResult } from "../../executor/task-checks.ts";
 import { PROBE_OUTPUT_CHARACTERS } from "./limits.ts";
@@ -38,12 +39,8 @@ export function probeInNetworkOf(
     child.kill("SIGKILL");
   };
   signal.addEventListener("abort", kill, { once: true });
-  let said = "";
-  const hear = (chunk: Uint8Array): void => {
-    said = `${said}${String(chunk)}`.slice(0, PROBE_OUTPUT_CHARACTERS);
-  };
-  child.stdout.on("data", hear);
-  child.stderr.on("data", hear);
+  const said = hear(child.stdout);
+  const complained = hear(child.stderr);
   // A helper that is gone is noticed by its exit.
   child.stdin.on("error", () => undefined);
   child.stdin.end(JSON.stringify(probe));
@@ -53,10 +50,30 @@ export function probeInNetworkOf(
     });
     child.once("close", (code) => {
       signal.removeEventListener("abort", kill);
-      if (code === 0) resolve(JSON.parse(said) as ProbeResult);
-      else reject(new Error(`the container's network cannot be entered: ${said.trim()}`));
+      const result = code === 0 ? resultIn(said()) : undefined;
+      const words = `${said()}${complained()}`.trim();
+      if (result !== undefined) resolve(result);
+      else reject(new Error(`the container's network cannot be entered: ${words}`));
     });
   });
+}
+
+/** What comes from then on, up to a bound. */
+function hear(source: Readable): () => string {
+  let text = "";
+  source.on("data", (chunk: Uint8Array) => {
+    text = `${text}${String(chunk)}`.slice(0, PROBE_OUTPUT_CHARACTERS);
+  });
+  return () => text;
+}
+
+/** Undefined for what is not the whole of a result. */
+function resultIn(text: string): ProbeResult | undefined {
+  try {
+    return JSON.parse(text) as ProbeResult;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The whole life of the helper; resolves with its exit status. Whoever started it ends it. */
