@@ -1,7 +1,8 @@
 /** One request of a registry or its token server: redirects, silence that lasts too long, bounds. */
 import type { Clock } from "../base/ports.ts";
 import { REDIRECTS_MAX } from "../fetcher/limits.ts";
-import { ImageError, reasonOf } from "./image-error.ts";
+import { networkReason } from "../fetcher/network-reason.ts";
+import { ImageError } from "./image-error.ts";
 
 export interface RegistryRequest {
   readonly url: string;
@@ -45,7 +46,7 @@ export async function askRegistry(
     if (stalled.signal.aborted) {
       throw new ImageError(`${host} was silent for ${stallTimeoutMs / 1000} s`);
     }
-    throw new ImageError(`${host} cannot be reached: ${reasonOf(error)}`, { cause: error });
+    throw new ImageError(`${host} cannot be reached: ${networkReason(error)}`, { cause: error });
   } finally {
     cancel();
     // Lets go of a body that nobody reads any more.

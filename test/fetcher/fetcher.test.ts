@@ -196,6 +196,21 @@ describe("servers", () => {
     expect(server.requests.length).toBeGreaterThan(1);
   }, 60_000);
 
+  test("what it does wrong is told without the runtime's advice to its user, or what is secret in an address", async () => {
+    await using server = await serve(({ url }, response) => {
+      response.socket?.end(url?.startsWith("/strange") ? "HTTP/1.1 strange\r\n\r\n" : undefined);
+    });
+    const { fetch } = fetchScene();
+    for (const [url, reason] of [
+      [`${server.url}/strange`, "Malformed_HTTP_Response"],
+      [`${server.url}/closed`, "ECONNRESET: The socket connection was closed unexpectedly"],
+      ["http://127.0.0.1:1/a", "ECONNREFUSED: Unable to connect"],
+    ] as const) {
+      const failure = await failureOf(fetch([`${url}?token=secret`]));
+      expect(failure).toBe(`Failed to fetch ${url}: ${reason}`);
+    }
+  });
+
   test("a server that falls silent is given up after --fetcher_stall_timeout", async () => {
     await using server = await serve((request, response) => {
       if (request.url === "/late") return;

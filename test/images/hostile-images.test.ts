@@ -11,6 +11,7 @@ import { zstdCompressSync } from "node:zlib";
 import type { ImagePuller, ImagePullerOptions } from "../../src/images/image-puller.ts";
 import { ImageStore } from "../../src/images/image-store.ts";
 import { failureOf, newRoot, removeRoots, silentLog } from "../containerizer/containers.ts";
+import { serve } from "../fetcher/fetching.ts";
 import type { TarEntry } from "../fetcher/tar-builder.ts";
 import { tarOf } from "../fetcher/tar-builder.ts";
 import { PATIENCE_MS, until } from "../harness/wait.ts";
@@ -195,6 +196,14 @@ describe.skipIf(!isRoot)(`hostile images${isRoot ? "" : " (skipped: needs root)"
     const digest = `sha256:${"0".repeat(64)}`;
     expect(await refusal({ manifests: [{ digest, size: 1, platform }] })).toContain(
       "only for linux/mips",
+    );
+  });
+
+  test("a registry that closes connections is told as one, without the runtime's advice to its user", async () => {
+    await using server = await serve((_request, response) => response.destroy());
+    const { host } = new URL(server.url);
+    expect(await failureOf(sceneOf(server.url).pull("any:1"))).toBe(
+      `Failed to pull image any:1: ${host} cannot be reached: ECONNRESET: The socket connection was closed unexpectedly`,
     );
   });
 

@@ -5,7 +5,8 @@
  */
 import type { Clock } from "../../base/ports.ts";
 import { IDLE_RESUMES_MAX, REDIRECTS_MAX, RESUME_PAUSE_MS, RESUMES_MAX } from "../limits.ts";
-import { FetchError, reasonOf } from "./fetch-error.ts";
+import { networkReason } from "../network-reason.ts";
+import { FetchError } from "./fetch-error.ts";
 
 /** Where the bytes go. */
 export interface DownloadSink {
@@ -76,8 +77,8 @@ class Transfer {
         throw this.failure(`no byte came for ${seconds} s (--fetcher_stall_timeout)`);
       }
       if (!isNetworkError(error)) throw error;
-      if (!this.#hasBegun) throw this.failure(reasonOf(error));
-      return reasonOf(error);
+      if (!this.#hasBegun) throw this.failure(networkReason(error));
+      return networkReason(error);
     } finally {
       silence.end();
     }
