@@ -90,9 +90,8 @@ export class ImageCollector {
         log.write("info", "removed an image", { image: image.name });
       }
     }
-    for (const digest of store.layers()) {
-      if (!layers.has(digest) && !store.isHeld(digest)) await store.removeLayer(digest);
-    }
+    const isUnused = (digest: string): boolean => !layers.has(digest) && !store.isHeld(digest);
+    await store.removeLayers(store.layers().filter(isUnused));
   }
 
   #schedule(): void {

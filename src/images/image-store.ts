@@ -129,11 +129,19 @@ export class ImageStore {
     rmSync(this.#imagePath(name), { force: true });
   }
 
-  /** Gone at once for everybody, from the disk when it resolves. */
-  async removeLayer(digest: string): Promise<void> {
+  /**
+   * All gone at once for everybody, so that nobody begins to use one while another goes; from the disk
+   * when it resolves.
+   */
+  async removeLayers(digests: readonly string[]): Promise<void> {
     const staging = this.newStaging();
-    renameSync(this.#layerPath(digest), join(staging, "layer"));
-    await rm(staging, { recursive: true, force: true });
+    try {
+      for (const [index, digest] of digests.entries()) {
+        renameSync(this.#layerPath(digest), join(staging, String(index)));
+      }
+    } finally {
+      await rm(staging, { recursive: true, force: true });
+    }
   }
 
   /** Keeps layers, which need not be here yet, from being removed until the function is called. */
