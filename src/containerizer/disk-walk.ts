@@ -18,7 +18,8 @@ export function bytesBelow(folders: readonly string[]): Promise<number | undefin
     killSignal: "SIGKILL",
   });
   const output: string[] = [];
-  child.stdout.setEncoding("utf8").on("data", (text: string) => output.push(text));
+  // There is none where no process can be started, for want of descriptors.
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => output.push(text));
   return new Promise((resolve) => {
     child.on("error", () => resolve(undefined));
     child.on("close", () => {

@@ -198,7 +198,7 @@ describe("servers", () => {
 
   test("what it does wrong is told without the runtime's advice to its user, or what is secret in an address", async () => {
     await using server = await serve(({ url }, response) => {
-      response.socket?.end(url?.startsWith("/strange") ? "HTTP/1.1 strange\r\n\r\n" : undefined);
+      response.socket?.end(url?.startsWith("/strange") ? "HTTP/1.1 strange\r\n\r\n" : "");
     });
     const { fetch } = fetchScene();
     for (const [url, reason] of [

@@ -41,9 +41,9 @@ export function probeInNetworkOf(
   signal.addEventListener("abort", kill, { once: true });
   const said = hear(child.stdout);
   const complained = hear(child.stderr);
-  // A helper that is gone is noticed by its exit.
-  child.stdin.on("error", () => undefined);
-  child.stdin.end(JSON.stringify(probe));
+  // A helper that is gone is noticed by its exit; there are no pipes to one that cannot be started.
+  child.stdin?.on("error", () => undefined);
+  child.stdin?.end(JSON.stringify(probe));
   return new Promise((resolve, reject) => {
     child.once("error", (error) => {
       reject(new Error(`the container's network cannot be entered: ${error.message}`));
@@ -59,9 +59,9 @@ export function probeInNetworkOf(
 }
 
 /** What comes from then on, up to a bound. */
-function hear(source: Readable): () => string {
+function hear(source: Readable | undefined): () => string {
   let text = "";
-  source.on("data", (chunk: Uint8Array) => {
+  source?.on("data", (chunk: Uint8Array) => {
     text = `${text}${String(chunk)}`.slice(0, PROBE_OUTPUT_CHARACTERS);
   });
   return () => text;

@@ -111,13 +111,19 @@ export class DiskIsolator extends IsolatorBase {
     const { clock, intervalMs, log } = this.#options;
     let isStopped = false;
     const look = (): void => {
-      this.#measure(containerId)
-        .then((limitation) => {
-          if (isStopped) return;
-          if (limitation !== undefined && this.#options.isEnforced) return onLimitation(limitation);
-          cancel = clock.schedule(intervalMs, look);
-        })
-        .catch((error: unknown) => log.write("error", "measuring a sandbox failed", { error }));
+      const again = (): void => {
+        if (!isStopped) cancel = clock.schedule(intervalMs, look);
+      };
+      this.#measure(containerId).then(
+        (limitation) => {
+          if (limitation === undefined || !this.#options.isEnforced) again();
+          else if (!isStopped) onLimitation(limitation);
+        },
+        (error: unknown) => {
+          log.write("error", "measuring a sandbox failed", { error });
+          again();
+        },
+      );
     };
     let cancel = clock.schedule(intervalMs, look);
     return () => {

@@ -47,9 +47,10 @@ export function runSibling(
     stdio: ["pipe", "ignore", "ignore"],
     env: { PATH: HELPER_PATH, [CONTAINER_VARIABLE]: spec.containerId, [AGENT_VARIABLE]: mark },
   });
-  // A shell that is gone is noticed by its exit; a broken pipe says nothing more.
-  child.stdin.on("error", () => undefined);
-  child.stdin.end(plan);
+  // A shell that is gone is noticed by its exit; a broken pipe says nothing more. There is none to one
+  // that cannot be started, for want of descriptors.
+  child.stdin?.on("error", () => undefined);
+  child.stdin?.end(plan);
   return new Promise((resolve, reject) => {
     const kill = (): void => {
       if (child.pid !== undefined) killGroup(child.pid);

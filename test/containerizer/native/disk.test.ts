@@ -1,7 +1,9 @@
 /** Disk of containers by walks: sandboxes, persistent volumes, what is nested, and what hides. */
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { spawnSync } from "node:child_process";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { brand, type ContainerId } from "../../../src/base/ids.ts";
 import type { Limitation } from "../../../src/containerizer/containerizer.ts";
 import { bytesBelow } from "../../../src/containerizer/disk-walk.ts";
@@ -147,6 +149,15 @@ describe("disk/du [semantics 7.13, 7.14]", () => {
       stop();
     }
   });
+});
+
+test("an agent that was short of descriptors for a while goes on walking [semantics 7.14]", async () => {
+  const root = newRoot();
+  writeFileSync(join(root, "big"), new Uint8Array(3 * MEGABYTE));
+  const walker = join(import.meta.dir, "short-walker.ts");
+  const words = ["-c", `ulimit -n 64; exec "$0" "$@"`, process.execPath, walker, root];
+  const { stdout } = spawnSync("/bin/sh", words, { encoding: "utf8" });
+  expect(stdout).toMatch(/^Disk usage \(3[\d.]*MB\) exceeds quota \(1MB\)$/m);
 });
 
 test("a walk counts what it can see when there is something that it cannot", async () => {

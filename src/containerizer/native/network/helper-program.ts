@@ -37,9 +37,9 @@ export function runLocked(clock: Clock, call: HelperCall): Promise<HelperEnd> {
   });
   const stdout = collect(child.stdout);
   const stderr = collect(child.stderr);
-  // One that reads nothing is noticed by its end.
-  child.stdin.on("error", () => undefined);
-  child.stdin.end(call.input ?? "");
+  // One that reads nothing is noticed by its end; there is no pipe to one that cannot be started.
+  child.stdin?.on("error", () => undefined);
+  child.stdin?.end(call.input ?? "");
   return new Promise((resolve, reject) => {
     const name = call.words[0] ?? "";
     const cancel = clock.schedule(CNI_DEADLINE_MS, () => {
