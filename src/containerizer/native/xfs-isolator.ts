@@ -80,6 +80,7 @@ export class XfsIsolator extends IsolatorBase {
   readonly #parents = new Map<ContainerId, ContainerId>();
   readonly #releases = new TurnQueue(1);
   #cancel: (() => void) | undefined;
+  #isLooking = false;
 
   constructor(options: XfsIsolatorOptions) {
     super();
@@ -142,13 +143,17 @@ export class XfsIsolator extends IsolatorBase {
     const held = this.#held.get(containerId);
     if (held === undefined) return () => undefined;
     held.onLimitation = onLimitation;
-    this.#cancel ??= this.#lookLater();
+    this.#lookLater();
     return () => {
       held.onLimitation = undefined;
-      if ([...this.#held.values()].some((one) => one.onLimitation !== undefined)) return;
+      if (this.#isWatched()) return;
       this.#cancel?.();
       this.#cancel = undefined;
     };
+  }
+
+  #isWatched(): boolean {
+    return [...this.#held.values()].some((one) => one.onLimitation !== undefined);
   }
 
   /** What is nested in another's sandbox counts there, with what it writes over its image. */
@@ -182,7 +187,9 @@ export class XfsIsolator extends IsolatorBase {
     const { projects, quotaOf } = this.#options;
     const quota = quotaOf(folder);
     if (projects.isExhausted) await this.#releaseAbandoned();
-    return { id: projects.take(folder), quota };
+    // Not while one is being released that this very folder had before it was made again.
+    const id = await this.#releases.run(() => Promise.resolve(projects.take(folder)));
+    return { id, quota };
   }
 
   async #setLimits(containerId: ContainerId, resources: readonly Resource[]): Promise<void> {
@@ -203,10 +210,15 @@ export class XfsIsolator extends IsolatorBase {
   /** A volume keeps its id, so that what is in it is walked through once. */
   async #projectOfVolume(folder: string): Promise<Project> {
     const { projects } = this.#options;
-    const project = await this.#projectOf(folder);
+    let project = await this.#projectOf(folder);
+    if (projects.isSettled(project.id)) {
+      if (await project.quota.isAssigned(folder, project.id)) return project;
+      // One that was destroyed and made again has the path of the first, and nothing else of it: what
+      // is left of the first, in the trash for long, goes on counting for the id that it had.
+      projects.leave(folder, project.id);
+      project = await this.#projectOf(folder);
+    }
     const { id, quota } = project;
-    // One that was destroyed and made again has the path of the first, and nothing else of it.
-    if (projects.isSettled(id) && (await quota.isAssigned(folder, id))) return project;
     projects.settle(id, false);
     await quota.assign(folder, id);
     projects.settle(id, true);
@@ -224,13 +236,18 @@ export class XfsIsolator extends IsolatorBase {
     await quota.limit(id, soft, soft === 0 ? 0 : soft + headroomBytes);
   }
 
-  #lookLater(): () => void {
+  /** One look at a time, however often it begins and ends that somebody is watched. */
+  #lookLater(): void {
     const { clock, intervalMs, log } = this.#options;
-    return clock.schedule(intervalMs, () => {
+    if (this.#cancel !== undefined || this.#isLooking) return;
+    this.#cancel = clock.schedule(intervalMs, () => {
+      this.#cancel = undefined;
+      this.#isLooking = true;
       this.#look()
         .catch((error: unknown) => log.write("error", "quotas could not be looked at", { error }))
         .finally(() => {
-          if (this.#cancel !== undefined) this.#cancel = this.#lookLater();
+          this.#isLooking = false;
+          if (this.#isWatched()) this.#lookLater();
         });
     });
   }

@@ -2,7 +2,8 @@
  * Which project id belongs to which folder, a sandbox or a persistent volume: a file for each id, named
  * by it, with the folder's path in it. It is on disk before the id is used, and goes when the folder has
  * gone, so that no two folders ever share an id, whatever dies in between. A second file says of a
- * volume that all in it counts for its id, which takes long to see to.
+ * volume that all in it counts for its id, which takes long to see to; a third that another folder is in
+ * its place by now, which has an id of its own.
  */
 import {
   closeSync,
@@ -24,11 +25,16 @@ export interface ProjectRange {
   readonly end: number;
 }
 
+/** Ends of names, after the id. */
+const SETTLED = ".settled";
+const MOVED = ".moved";
+
 export class XfsProjects {
   readonly #records: string;
   readonly #range: ProjectRange;
   readonly #folders = new Map<number, string>();
   readonly #ids = new Map<string, number>();
+  readonly #moved = new Set<number>();
   #next: number;
 
   /** Reads what is in the folder, which is made where it is missing. */
@@ -37,7 +43,14 @@ export class XfsProjects {
     this.#range = range;
     this.#next = range.begin;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    for (const name of readdirSync(folder).filter((one) => /^\d+$/.test(one))) {
+    const names = readdirSync(folder);
+    for (const name of names.filter((one) => one.endsWith(MOVED))) {
+      const id = name.slice(0, -MOVED.length);
+      // Its last word, when it was released.
+      if (names.includes(id)) this.#moved.add(Number(id));
+      else rmSync(join(folder, name));
+    }
+    for (const name of names.filter((one) => /^\d+$/.test(one))) {
       this.#add(Number(name), readFileSync(join(folder, name), "utf8"));
     }
   }
@@ -77,18 +90,29 @@ export class XfsProjects {
     );
   }
 
+  /**
+   * In the folder's place is another one, for which another id is to be taken; this one is abandoned.
+   * Of several who find that out, the first does it.
+   */
+  leave(folder: string, id: number): void {
+    if (this.#ids.get(folder) !== id) return;
+    this.#write(`${id}${MOVED}`, "");
+    this.#moved.add(id);
+    this.#ids.delete(folder);
+  }
+
   /** All in the volume counts for the id, unless the folder has been replaced since. */
   isSettled(id: number): boolean {
-    return existsSync(join(this.#records, settledName(id)));
+    return existsSync(join(this.#records, `${id}${SETTLED}`));
   }
 
   /** Whether it does: not while that is being seen to. */
   settle(id: number, isSettled: boolean): void {
-    if (isSettled) this.#write(settledName(id), "");
-    else rmSync(join(this.#records, settledName(id)), { force: true });
+    if (isSettled) this.#write(`${id}${SETTLED}`, "");
+    else rmSync(join(this.#records, `${id}${SETTLED}`), { force: true });
   }
 
-  /** Ids whose folders have gone. */
+  /** Ids whose folders have gone, or were moved. */
   abandoned(): number[] {
     return [...this.#folders].flatMap(([id, folder]) => (this.#isGone(id, folder) ? [id] : []));
   }
@@ -96,19 +120,23 @@ export class XfsProjects {
   release(id: number): void {
     this.settle(id, false);
     rmSync(join(this.#records, String(id)), { force: true });
+    rmSync(join(this.#records, `${id}${MOVED}`), { force: true });
     const folder = this.#folders.get(id);
-    if (folder !== undefined) this.#ids.delete(folder);
+    if (folder !== undefined && this.#ids.get(folder) === id) this.#ids.delete(folder);
     this.#folders.delete(id);
+    this.#moved.delete(id);
   }
 
   /** A volume is not, as long as its disk may just not be mounted. */
   #isGone(id: number, folder: string): boolean {
-    return !existsSync(folder) && (!this.isSettled(id) || existsSync(dirname(folder)));
+    const isMoved = this.#moved.has(id);
+    if (!isMoved && existsSync(folder)) return false;
+    return !(isMoved || this.isSettled(id)) || existsSync(dirname(folder));
   }
 
   #add(id: number, folder: string): void {
     this.#folders.set(id, folder);
-    this.#ids.set(folder, id);
+    if (!this.#moved.has(id)) this.#ids.set(folder, id);
   }
 
   #write(name: string, text: string): void {
@@ -120,8 +148,4 @@ export class XfsProjects {
       closeSync(file);
     }
   }
-}
-
-function settledName(id: number): string {
-  return `${id}.settled`;
 }

@@ -281,6 +281,114 @@ describe("disk/xfs and persistent volumes [semantics 7.13, 7.14]", () => {
     expect(readdirSync(join(root, "ids")).sort()).toEqual(["5000", "5001", "5002"]);
   });
 
+  test("what is left of a destroyed volume does not count for the one made in its place", async () => {
+    const range = { begin: 5000, end: 5009 };
+    const { isolator, root, usages, limits, assigned } = made({
+      isEnforced: true,
+      headroomBytes: undefined,
+      range,
+    });
+    const data = folderOf(root, "data");
+    const resources = [volume("data", 20)];
+    const [one, two, three] = ["one", "two", "three"].map((name) =>
+      specIn(root, name, "true", { resources }),
+    );
+    if (one === undefined || two === undefined || three === undefined) throw new Error("are three");
+    for (const folder of [one.directory, two.directory, three.directory, data]) {
+      mkdirSync(folder, { recursive: true });
+    }
+    await isolator.prepare(one);
+    // Into the trash, where it counts for its id as before.
+    renameSync(data, join(root, "trash"));
+    assigned.splice(1, 1);
+    usages.set(5001, { usedBytes: 20 * MEGABYTE, softBytes: 0, hardBytes: 0 });
+    mkdirSync(data);
+    await Promise.all([isolator.prepare(two), isolator.prepare(three)]);
+    const stop = isolator.watch(two.containerId, () => undefined);
+    const idOfData = new XfsProjects(join(root, "ids"), range).idOf(data);
+    expect(idOfData).toBeGreaterThan(5001);
+    expect(new Set(assigned.filter((line) => line.startsWith("data")))).toEqual(
+      new Set([`data ${idOfData}`]),
+    );
+    expect(limits.get(idOfData ?? 0)).toEqual([20 * MEGABYTE, 20 * MEGABYTE]);
+    stop();
+    // The id is kept as long as the trash, whatever dies in between, and then goes.
+    const again = new XfsProjects(join(root, "ids"), range);
+    expect(again.abandoned()).toEqual([5001]);
+    again.release(5001);
+    expect([again.idOf(data), again.abandoned()]).toEqual([idOfData, []]);
+    const names = readdirSync(join(root, "ids")).filter((name) => name.startsWith("5001"));
+    expect(names).toEqual([]);
+  });
+
+  test("a volume that is made again while its id is being released gets another one", async () => {
+    const range = { begin: 5000, end: 5009 };
+    const { isolator, root, limits, quota, clock } = made({
+      isEnforced: true,
+      headroomBytes: undefined,
+      range,
+    });
+    const data = folderOf(root, "data");
+    const [one, two] = ["one", "two"].map((name) =>
+      specIn(root, name, "true", { resources: [volume("data", 20)] }),
+    );
+    if (one === undefined || two === undefined) throw new Error("there are two");
+    for (const folder of [one.directory, two.directory, data]) {
+      mkdirSync(folder, { recursive: true });
+    }
+    await isolator.prepare(one);
+    const stop = isolator.watch(one.containerId, () => undefined);
+    rmSync(data, { recursive: true });
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    const { promise: releasing, resolve: begin } = Promise.withResolvers<void>();
+    quota.unlimit = async (ids) => {
+      begin();
+      await released;
+      for (const id of ids) limits.set(id, [0, 0]);
+    };
+    clock.advance(1000);
+    await releasing;
+    mkdirSync(data);
+    const prepared = isolator.prepare(two);
+    await new Promise((wake) => setTimeout(wake, 20));
+    release();
+    await prepared;
+    await new Promise((wake) => setTimeout(wake, 1));
+    const id = new XfsProjects(join(root, "ids"), range).idOf(data);
+    expect(limits.get(id ?? 0)).toEqual([20 * MEGABYTE, 20 * MEGABYTE]);
+    stop();
+  });
+
+  test("quotas are looked at once in an interval, whoever comes and goes during a look", async () => {
+    const { isolator, root, quota, clock } = made({ isEnforced: true, headroomBytes: undefined });
+    const spec = specIn(root, "busy", "true", { resources: disk(10) });
+    mkdirSync(spec.directory, { recursive: true });
+    await isolator.prepare(spec);
+    let looks = 0;
+    let end: () => void = () => undefined;
+    quota.report = () => {
+      looks += 1;
+      return new Promise((resolve) => {
+        end = () => resolve(new Map());
+      });
+    };
+    const turn = async (): Promise<void> => {
+      await new Promise((wake) => setTimeout(wake, 1));
+    };
+    let stop = isolator.watch(spec.containerId, () => undefined);
+    for (let interval = 1; interval <= 4; interval += 1) {
+      clock.advance(1000);
+      await turn();
+      expect(looks).toBe(interval);
+      stop();
+      stop = isolator.watch(spec.containerId, () => undefined);
+      end();
+      await turn();
+    }
+    stop();
+    expect(clock.pending).toBe(0);
+  });
+
   test("a volume is not gone that is on a disk which is away", () => {
     const root = newRoot();
     const data = folderOf(join(root, "disk"), "data");
@@ -363,11 +471,12 @@ describe("disk/xfs with the file system", () => {
       // From before there was an id.
       writeFileSync(join(data, "old"), new Uint8Array(2_000_000));
       const quotas = new XfsQuotas(findProgram("xfs_quota") ?? "");
-      const projects = new XfsProjects(join(root, "ids"), RANGE);
+      const range = { begin: 5000, end: 5009 };
+      const projects = new XfsProjects(join(root, "ids"), range);
       const settings = {
         quotaOf: (folder: string) => quotas.of(folder),
         projects,
-        range: RANGE,
+        range,
         workDir,
         isEnforced: true,
         intervalMs: 100,
@@ -390,26 +499,28 @@ describe("disk/xfs with the file system", () => {
       const strict = posixIn(root, {
         isolators: [new XfsIsolator({ ...settings, headroomBytes: undefined })],
       });
-      const heldBy = async (id: number): Promise<number> =>
-        (await quotas.of(root).report(RANGE.begin, RANGE.end)).get(id)?.usedBytes ?? 0;
+      const held = async (): Promise<number> => {
+        const usages = await quotas.of(root).report(range.begin, range.end);
+        return usages.get(projects.idOf(data) ?? 0)?.usedBytes ?? 0;
+      };
+      mkdirSync(join(root, "trash"));
       for (const name of ["first", "second"]) {
         const spec = specIn(root, name, `${fill} || exit 7`, { resources, volumes });
         await strict.launch(spec);
         expect((await strict.wait(spec.containerId)).exit).toEqual({ kind: "exited", code: 7 });
         await strict.cleanup(spec.containerId);
-        expect(await heldBy(5001)).toBeGreaterThan(6 * MEGABYTE);
-        expect(await heldBy(5001)).toBeLessThanOrEqual(8 * MEGABYTE);
+        expect(await held()).toBeGreaterThan(6 * MEGABYTE);
+        expect(await held()).toBeLessThanOrEqual(8 * MEGABYTE);
         expect(statSync(join(data, "big")).size).toBeLessThanOrEqual(8 * MEGABYTE);
+        expect(statSync(join(data, "big")).size).toBeGreaterThan(5 * MEGABYTE);
         // As DESTROY and CREATE do.
-        renameSync(data, join(root, "trash"));
+        renameSync(data, join(root, "trash", name));
         mkdirSync(data);
-        if (name === "first") rmSync(join(root, "trash"), { recursive: true });
       }
       await strict.close();
       const killing = posixIn(root, {
         isolators: [new XfsIsolator({ ...settings, headroomBytes: 10 * MEGABYTE })],
       });
-      rmSync(join(root, "trash"), { recursive: true });
       rmSync(join(workDir, "sandboxes"), { recursive: true });
       const hog = specIn(root, "hog", "head -c 12000000 /dev/zero >data/big; exec sleep 1000", {
         resources,
@@ -435,8 +546,12 @@ describe("disk/xfs with the file system", () => {
   );
 });
 
+type Quota = { -readonly [Name in keyof Made]: Made[Name] };
+type Made = ReturnType<XfsIsolatorOptions["quotaOf"]>;
+
 function made(
-  settings: { readonly isEnforced: boolean; readonly headroomBytes: number | undefined },
+  settings: Pick<XfsIsolatorOptions, "isEnforced" | "headroomBytes"> &
+    Partial<Pick<XfsIsolatorOptions, "range">>,
   root: string = newRoot(),
 ): {
   isolator: XfsIsolator;
@@ -445,12 +560,14 @@ function made(
   limits: Map<number, readonly [soft: number, hard: number]>;
   usages: Map<number, ProjectUsage>;
   assigned: string[];
+  quota: Quota;
 } {
+  const { range = RANGE } = settings;
   const limits = new Map<number, readonly [soft: number, hard: number]>();
   const usages = new Map<number, ProjectUsage>();
   const assigned: string[] = [];
   const clock = new FakeClock();
-  const quota: ReturnType<XfsIsolatorOptions["quotaOf"]> = {
+  const quota: Quota = {
     assign: async (folder, id) => void assigned.push(`${basename(folder)} ${id}`),
     isAssigned: async (folder, id) => assigned.includes(`${basename(folder)} ${id}`),
     limit: async (id, soft, hard) => void limits.set(id, [soft, hard]),
@@ -463,11 +580,11 @@ function made(
     ...settings,
     quotaOf: () => quota,
     workDir: root,
-    projects: new XfsProjects(join(root, "ids"), RANGE),
-    range: RANGE,
+    projects: new XfsProjects(join(root, "ids"), range),
+    range,
     intervalMs: 1000,
     clock,
     log: silentLog,
   });
-  return { isolator, root, clock, limits, usages, assigned };
+  return { isolator, root, clock, limits, usages, assigned, quota };
 }
