@@ -21,6 +21,8 @@ export const REDIRECTS_MAX = 20;
 
 /** Entries of an archive: a Linux kernel has 90,000; far beyond, a file system runs out of inodes. */
 export const ARCHIVE_ENTRIES_MAX = 1_000_000;
+/** Names of an archive's folders, in full: one entry may name 2,000 folders that have none. */
+export const ARCHIVE_FOLDERS_BYTES_MAX: number = 1 << 25;
 /** Longest path and longest extended header of a tar entry; Linux takes 4,096 bytes of path. */
 export const PATH_BYTES_MAX = 4096;
 export const TAR_HEADER_BYTES_MAX: number = 1 << 20;

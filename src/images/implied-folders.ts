@@ -5,17 +5,24 @@
  */
 import { lstatSync, mkdirSync, type Stats } from "node:fs";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { dress } from "./dress.ts";
 import type { UnpackedLayer } from "./helper-jobs.ts";
 
 /** What folders of the root look like, each after those above it; the root itself is "". */
 export type FolderLooks = ReadonlyMap<string, Stats>;
 
+/** Looked at in one turn of the agent's loop, some two milliseconds. */
+const PATHS_PER_TURN = 256;
+
 /** Those that have to be said anew, with all above them. `layers`: lowest first. */
-export function impliedFolders(layers: readonly UnpackedLayer[]): FolderLooks {
+export async function impliedFolders(layers: readonly UnpackedLayer[]): Promise<FolderLooks> {
   const stack = new LayerStack(layers);
   const looks = new Map<string, Stats>();
+  let count = 0;
   for (const path of new Set(layers.flatMap(({ implied }) => implied))) {
+    count += 1;
+    if (count % PATHS_PER_TURN === 0) await nextTurn();
     if (!stack.isMistaken(path)) continue;
     for (const above of wayTo(path)) {
       const stat = stack.look(above);
@@ -45,6 +52,7 @@ class LayerStack {
   readonly #implied: readonly ReadonlySet<string>[];
   readonly #opaques: readonly ReadonlySet<string>[];
   readonly #candidates = new Map<string, readonly Candidate[]>();
+  readonly #shared = new Map<string, boolean>();
 
   constructor(layers: readonly UnpackedLayer[]) {
     this.#layers = layers;
@@ -54,12 +62,24 @@ class LayerStack {
 
   /** Whether the topmost layer with the folder does not say what it is like, and another does. */
   isMistaken(path: string): boolean {
+    if (!this.#isShared(path)) return false;
     const [top, ...others] = this.#candidatesAt(path);
     return (
       top !== undefined &&
       this.#isImplied(top, path) &&
       others.some((other) => !this.#isImplied(other, path))
     );
+  }
+
+  /** Several layers may have the folder: most are in one that nobody else has, and need no look. */
+  #isShared(path: string): boolean {
+    if (path === "") return this.#layers.length > 1;
+    const known = this.#shared.get(path);
+    if (known !== undefined) return known;
+    const parent = parentOf(path);
+    const isShared = this.#isShared(parent) && this.#candidatesAt(parent).length > 1;
+    this.#shared.set(path, isShared);
+    return isShared;
   }
 
   look(path: string): Stats | undefined {

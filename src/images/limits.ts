@@ -11,6 +11,12 @@ export const LAYERS_MAX = 127;
 /** What one layer may be unpacked, so that a small file cannot fill a disk by itself. */
 export const LAYER_BYTES_MAX: number = 64 * 1024 ** 3;
 
+/**
+ * What is kept of a layer beside its files: names of what it takes away, and of folders that it only has
+ * something in. The agent reads it at each launch, and one path of an archive may name 2,000 folders.
+ */
+export const LAYER_FACTS_BYTES_MAX: number = 8 * 1024 * 1024;
+
 /** Layers of all images on their way at one time: each has a helper of some 40 MB. */
 export const LAYERS_AT_ONCE = 4;
 

@@ -47,7 +47,7 @@ export async function prepareOverlay(
 ): Promise<Overlay> {
   const [root, upper, work] = [join(folder, "root"), join(folder, "upper"), join(folder, "work")];
   for (const made of [root, upper, work, join(folder, "l")]) mkdirSync(made);
-  const looks = impliedFolders(layers);
+  const looks = await impliedFolders(layers);
   dressRoot(upper, looks, layers.at(-1));
   const lowers: string[] = [];
   const stack = (path: string): void => {

@@ -29,6 +29,15 @@ export function paxOf(records: Readonly<Record<string, string>>): TarEntry {
   return { path: "pax", type: "x", content: content.join("") };
 }
 
+/** A file below 16 folders with long names that have no entries. */
+export function deepFile(top: string): TarEntry[] {
+  const path = `${top}/${`${"n".repeat(250)}/`.repeat(15)}file`;
+  return [
+    { path: "L", type: "L", content: `${path}\0` },
+    { path: top, content: "x" },
+  ];
+}
+
 function entryBytes(entry: TarEntry): Uint8Array {
   const content = Buffer.from(entry.content ?? "");
   const owner = (id = 0): string => `${id.toString(8).padStart(7, "0")}\0`;

@@ -18,7 +18,7 @@ import {
 import { join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { type FetchScene, failureOf, fetchScene, hasProgram, removeScenes } from "./fetching.ts";
-import { paxOf, type TarEntry, tarOf } from "./tar-builder.ts";
+import { deepFile, paxOf, type TarEntry, tarOf } from "./tar-builder.ts";
 
 afterEach(removeScenes);
 
@@ -220,6 +220,13 @@ describe("hostile archives", () => {
       expect(await failureOf(scene.fetch([archive]))).toContain("Failed to unpack");
     });
   }
+
+  test("more folders than a file system has room for are refused, though few entries name them", async () => {
+    const scene = fetchScene();
+    const entries = Array.from({ length: 1200 }, (_, index) => deepFile(String(index)));
+    const archive = put(scene, "deep.tar", tarOf(entries.flat()));
+    expect(await failureOf(scene.fetch([archive]))).toContain("has too many folders: 1");
+  });
 
   test.skipIf(process.getuid?.() !== 0)(
     "setuid is refused when root unpacks, and dropped for others (needs root)",

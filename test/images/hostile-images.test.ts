@@ -13,7 +13,7 @@ import { ImageStore } from "../../src/images/image-store.ts";
 import { failureOf, newRoot, removeRoots, silentLog } from "../containerizer/containers.ts";
 import { serve } from "../fetcher/fetching.ts";
 import type { TarEntry } from "../fetcher/tar-builder.ts";
-import { tarOf } from "../fetcher/tar-builder.ts";
+import { deepFile, tarOf } from "../fetcher/tar-builder.ts";
 import { PATIENCE_MS, until } from "../harness/wait.ts";
 import { FakeRegistry } from "./fake-registry.ts";
 import {
@@ -106,6 +106,10 @@ describe.skipIf(!isRoot)(`hostile images${isRoot ? "" : " (skipped: needs root)"
     "a character device": [[{ path: "dev/mem", type: "3" }], "contains a character device"],
     "a named pipe": [[{ path: "pipe", type: "6" }], "contains a named pipe"],
     "a whiteout upwards": [[{ path: "dir/.wh..." }], "take away what has no name"],
+    "more folders without entries than can be kept in mind": [
+      Array.from({ length: 300 }, (_, index) => deepFile(String(index))).flat(),
+      "has 4801 folders without an entry of their own",
+    ],
     "a whiteout behind a link": [
       [{ path: "out", type: "2", linkTarget: "/tmp" }, { path: "out/.wh.evil" }],
       "lies behind out",

@@ -3,7 +3,7 @@
  * names: every parent is a real folder, never a link, so that a path means what it says.
  */
 import { lstatSync, mkdirSync, type Stats, unlinkSync } from "node:fs";
-import { PATH_BYTES_MAX } from "../limits.ts";
+import { ARCHIVE_FOLDERS_BYTES_MAX, PATH_BYTES_MAX } from "../limits.ts";
 import { FetchError } from "./fetch-error.ts";
 
 const FOLDER_MODE = 0o755;
@@ -13,6 +13,7 @@ export class ConfinedFolder {
   readonly #what: string;
   /** Parents seen to be real folders: the same few come again and again. */
   readonly #known = new Set<string>();
+  #knownBytes = 0;
 
   /** `what` the folder is, for people. */
   constructor(what: string) {
@@ -57,6 +58,10 @@ export class ConfinedFolder {
     for (const part of parts.slice(0, -1)) {
       folder = `${folder}/${part}`;
       if (this.#known.has(folder)) continue;
+      this.#knownBytes += folder.length;
+      if (this.#knownBytes > ARCHIVE_FOLDERS_BYTES_MAX) {
+        throw new FetchError(`the archive has too many folders: ${this.#known.size} up to now`);
+      }
       const found = statOf(folder);
       if (found === undefined) mkdirSync(folder, { mode: FOLDER_MODE });
       else if (!found.isDirectory()) {

@@ -24,7 +24,7 @@ import { chunksOf, openPlainFile, writeAll } from "../../fetcher/helper/open-fil
 import { unpackTar } from "../../fetcher/helper/unpack-tar.ts";
 import { PROGRESS_MS } from "../../fetcher/limits.ts";
 import { LAYER_FACTS, LAYER_ROOT, type LayerFacts, type LayerJob } from "../helper-jobs.ts";
-import { LAYER_BYTES_MAX, PROGRAM_DEADLINE_MS } from "../limits.ts";
+import { LAYER_BYTES_MAX, LAYER_FACTS_BYTES_MAX, PROGRAM_DEADLINE_MS } from "../limits.ts";
 import { LayerFolder } from "./layer-folder.ts";
 
 /** Name of the blob while it is fetched, and of the device that stands for what is gone. */
@@ -188,9 +188,15 @@ function makeSign(path: string): void {
 
 /** On disk before the layer gets the name by which it is found. */
 function writeFacts(facts: LayerFacts): void {
+  const text = JSON.stringify(facts);
+  if (text.length > LAYER_FACTS_BYTES_MAX) {
+    throw new FetchError(
+      `the layer has ${facts.implied.length} folders without an entry of their own and takes ${facts.whiteouts.length} files away, which is too much to keep: pack it with its folders`,
+    );
+  }
   const file = openSync(LAYER_FACTS, "wx", 0o600);
   try {
-    writeFileSync(file, JSON.stringify(facts));
+    writeFileSync(file, text);
     fsyncSync(file);
   } finally {
     closeSync(file);
