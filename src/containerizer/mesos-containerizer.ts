@@ -563,7 +563,7 @@ export class MesosContainerizer implements Containerizer {
       signalProcess(container.keeper, "SIGKILL", "group");
     }
     // While it is `launching`, its session is trusted only as long as the command itself is there.
-    await this.#launcher.kill(container.containerId);
+    await this.#tryEnding(containerId, () => this.#launcher.kill(containerId));
     container.phase = "ended";
     // It may have come further since it was looked at, up to its very end.
     const last = this.#records.read(containerId);
@@ -604,8 +604,21 @@ export class MesosContainerizer implements Containerizer {
 
   async #destroyOrphan(containerId: ContainerId, bootId: string): Promise<void> {
     const { container } = await this.#adopt(containerId, bootId);
-    if (container.phase === "running") await this.destroy(containerId);
-    await this.cleanup(containerId);
+    await this.#tryEnding(containerId, async () => {
+      if (container.phase === "running") await this.destroy(containerId);
+      await this.cleanup(containerId);
+    });
+  }
+
+  /** One that waits for a dead disk ends when that does, and keeps no agent from its start. */
+  async #tryEnding(containerId: ContainerId, end: () => Promise<void>): Promise<void> {
+    try {
+      await end();
+    } catch (error) {
+      if (!(error instanceof ContainerizerError)) throw error;
+      const message = "processes of an ended container remain";
+      this.#options.log.write("error", message, { container: containerId, error });
+    }
   }
 
   #find(containerId: ContainerId): Container {

@@ -7,12 +7,14 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { brand, type ContainerId } from "../../../src/base/ids.ts";
-import type {
-  Containerizer,
-  ContainerSpec,
-  Limitation,
+import {
+  type Containerizer,
+  ContainerizerError,
+  type ContainerSpec,
+  type Limitation,
 } from "../../../src/containerizer/containerizer.ts";
 import { KeeperRecords } from "../../../src/containerizer/keeper/records.ts";
+import { PosixLauncher } from "../../../src/containerizer/posix/posix-launcher.ts";
 import { containerizerSuite } from "../containerizer.suite.ts";
 import {
   failureOf,
@@ -36,6 +38,14 @@ for (const shell of SHELLS.filter(existsSync)) {
   describe(`posix containerizer with keepers on ${shell}`, () => {
     containerizerSuite((root) => posixIn(root, { shell }));
   });
+}
+
+/** Its processes are beyond the reach of signals. */
+class PowerlessLauncher extends PosixLauncher {
+  override kill(containerId: ContainerId): Promise<void> {
+    const text = `Processes of ${containerId} do not end on SIGKILL`;
+    return Promise.reject(new ContainerizerError(text));
+  }
 }
 
 /** That of the agent process. */
@@ -330,6 +340,30 @@ describe("recovery", () => {
       containerizer.destroy(kept.containerId),
       neighbour.destroy(theirs.containerId),
     ]);
+  });
+
+  test("a process that does not end on SIGKILL, as one that waits for a dead disk, keeps no agent from its start", async () => {
+    const root = newRoot();
+    const agent = await startAgent(root, {
+      well: "exec sleep 100",
+      stuck: "exec sleep 100",
+      orphan: "exec sleep 100",
+    });
+    const keeper = readFileSync(join(root, "run/containers/stuck/keeper"), "utf8").split(" ")[1];
+    process.kill(Number(keeper), "SIGKILL");
+    await killAgent(agent);
+    const containerizer = open(root, { launcher: (context) => new PowerlessLauncher(context) });
+    const known = ["well", "stuck"].map((name) => specIn(root, name, ""));
+    const { alive, ended, orphans } = await containerizer.recover(known);
+    expect([[...alive.keys()], [...ended.keys()], orphans].map(String)).toEqual([
+      "well",
+      "stuck",
+      "orphan",
+    ]);
+    // One who has the power ends them, by what they left.
+    await containerizer.close();
+    const { orphans: left } = await open(root).recover([]);
+    expect(left.map(String).toSorted()).toEqual(["orphan", "stuck", "well"]);
   });
 
   test("a killed keeper, a reboot and a missing record are ends nobody saw; reused numbers are not touched", async () => {
