@@ -12,17 +12,27 @@ import type { UnpackedLayer } from "./helper-jobs.ts";
 /** What folders of the root look like, each after those above it; the root itself is "". */
 export type FolderLooks = ReadonlyMap<string, Stats>;
 
-/** Looked at in one turn of the agent's loop, some two milliseconds. */
-const PATHS_PER_TURN = 256;
+/** Looked at or made in one turn of the agent's loop, within a few milliseconds. */
+const PATHS_PER_TURN = 128;
+
+/** Lets the agent go on after so many of them. */
+class Turns {
+  #count = 0;
+
+  /** Awaited for each. */
+  async forOne(): Promise<void> {
+    this.#count += 1;
+    if (this.#count % PATHS_PER_TURN === 0) await nextTurn();
+  }
+}
 
 /** Those that have to be said anew, with all above them. `layers`: lowest first. */
 export async function impliedFolders(layers: readonly UnpackedLayer[]): Promise<FolderLooks> {
   const stack = new LayerStack(layers);
   const looks = new Map<string, Stats>();
-  let count = 0;
+  const turns = new Turns();
   for (const path of new Set(layers.flatMap(({ implied }) => implied))) {
-    count += 1;
-    if (count % PATHS_PER_TURN === 0) await nextTurn();
+    await turns.forOne();
     if (!stack.isMistaken(path)) continue;
     for (const above of wayTo(path)) {
       const stat = stack.look(above);
@@ -33,10 +43,15 @@ export async function impliedFolders(layers: readonly UnpackedLayer[]): Promise<
 }
 
 /** Makes folders with these looks in a folder that has none of them; the root's own is left out. */
-export function makeFolders(folder: string, looks: FolderLooks): void {
-  for (const path of looks.keys()) if (path !== "") mkdirSync(join(folder, path));
-  for (const [path, stat] of looks) {
-    if (path === "") continue;
+export async function makeFolders(folder: string, looks: FolderLooks): Promise<void> {
+  const turns = new Turns();
+  const others = [...looks].filter(([path]) => path !== "");
+  for (const [path] of others) {
+    await turns.forOne();
+    mkdirSync(join(folder, path));
+  }
+  for (const [path, stat] of others) {
+    await turns.forOne();
     dress(join(folder, path), stat);
   }
 }

@@ -62,7 +62,7 @@ export async function prepareOverlay(
     stack(layer.root);
   }
   // The root, which is always among them, is the upper one's.
-  if (looks.size > 1) stack(makeCover(folder, looks));
+  if (looks.size > 1) stack(await makeCover(folder, looks));
   // An image without layers is an empty root.
   if (lowers.length === 0) lowers.push("root");
   const options = `lowerdir=${lowers.join(":")},upperdir=upper,workdir=work`;
@@ -116,10 +116,10 @@ function dressRoot(upper: string, looks: FolderLooks, top: UnpackedLayer | undef
 }
 
 /** A layer above all others, with nothing in it but folders that look as they should. */
-function makeCover(folder: string, looks: FolderLooks): string {
+async function makeCover(folder: string, looks: FolderLooks): Promise<string> {
   const cover = join(folder, "cover");
   mkdirSync(cover);
-  makeFolders(cover, looks);
+  await makeFolders(cover, looks);
   return cover;
 }
 
