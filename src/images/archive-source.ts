@@ -12,6 +12,7 @@ import type { FoundImage, LayerSource } from "./image-source.ts";
 import { CONFIG_BYTES_MAX } from "./limits.ts";
 import {
   chooseManifest,
+  isFor,
   isIndex,
   type Platform,
   parseConfig,
@@ -143,7 +144,11 @@ function digestInIndex(index: Answer, asked: AskedImage, platform: Platform): st
     .at("manifests")
     .list()
     .map((answer) => ({ answer, names: namesInIndex(answer, asked) }));
-  const row = meantRow(rows, asked)?.answer;
+  // Of one name for several machines it is the one for this.
+  const [ours, others] = [true, false].map((isOurs) =>
+    rows.filter(({ answer }) => isFor(answer, platform) === isOurs),
+  );
+  const row = meantRow([...(ours ?? []), ...(others ?? [])], asked)?.answer;
   return row?.at("digest").text() ?? chooseManifest(index, platform).digest;
 }
 

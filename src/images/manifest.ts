@@ -61,15 +61,20 @@ export function isIndex(answer: Answer): boolean {
   return answer.at("manifests").list().length > 0;
 }
 
+/** Whether a row of an index says that it is for the platform. */
+export function isFor(row: Answer, { os, architecture }: Platform): boolean {
+  return (
+    row.at("platform", "os").text() === os &&
+    row.at("platform", "architecture").text() === architecture
+  );
+}
+
 /** The manifest for the platform. Errors: `ImageError` naming what there is. */
-export function chooseManifest(index: Answer, { os, architecture }: Platform): Descriptor {
+export function chooseManifest(index: Answer, platform: Platform): Descriptor {
+  const { os, architecture } = platform;
   const rows = index.at("manifests").list();
   const found =
-    rows.find(
-      (row) =>
-        row.at("platform", "os").text() === os &&
-        row.at("platform", "architecture").text() === architecture,
-    ) ??
+    rows.find((row) => isFor(row, platform)) ??
     // The index of an archive need not say what its only image is for.
     (rows.length === 1 && rows[0]?.at("platform", "os").text() === undefined ? rows[0] : undefined);
   if (found !== undefined) return descriptorOf(found, "the image's index");

@@ -72,6 +72,16 @@ async function registryWith(
   return registry;
 }
 
+/** What the index of a layout lists. */
+function rowsOf(layout: string): readonly object[] {
+  const text = readFileSync(join(layout, "index.json"), "utf8");
+  return (JSON.parse(text) as { readonly manifests: readonly object[] }).manifests;
+}
+
+function platformOf(row: object, architecture: string): object {
+  return { ...row, platform: { os: "linux", architecture } };
+}
+
 const FILE: readonly TarEntry[] = [{ path: "file", content: "content" }];
 
 describe.skipIf(!isRoot)(`hostile images${isRoot ? "" : " (skipped: needs root)"}`, () => {
@@ -322,6 +332,14 @@ describe.skipIf(!isRoot)(`hostile images${isRoot ? "" : " (skipped: needs root)"
     const one = join(newRoot(), "one");
     writeLayout(one, oci, "latest");
     expect(await failureOf(sceneOf(one).pull("nginx"))).toContain("and not nginx:latest");
+    // Of one name for several machines it is the one for this.
+    const both = join(folder, "both");
+    writeLayout(both, buildImage({ layers: [FILE], architecture: "s390x" }, OCI_MANIFEST), "1");
+    const other = rowsOf(both).map((row) => platformOf(row, "s390x"));
+    writeLayout(both, oci, "1");
+    const manifests = [...other, ...rowsOf(both).map((row) => platformOf(row, ARCHITECTURE))];
+    writeFileSync(join(both, "index.json"), JSON.stringify({ schemaVersion: 2, manifests }));
+    await pull("both:1");
     const full = join(newRoot(), "full");
     writeLayout(full, oci, "docker.io/library/app:1");
     await sceneOf(full).pull("app:1");
