@@ -4,6 +4,12 @@
  */
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** Between the head of an answer and its break. */
+const BREAK_MS = 50;
+/** Of answers that come slowly. */
+const PIECE_BYTES = 1024;
 
 /** Calls that are held, until they are let go. */
 export interface Held {
@@ -29,6 +35,8 @@ export class EngineGate {
   readonly #server: Server;
   readonly #open = new Map<Socket, string>();
   readonly #holds = new Set<Hold>();
+  #broken: RegExp | undefined;
+  #slow: { readonly pattern: RegExp; readonly bytesPerSecond: number } | undefined;
 
   private constructor(socketPath: string, target: string) {
     this.socketPath = socketPath;
@@ -54,6 +62,16 @@ export class EngineGate {
   /** Calls like this are carried out, and their answers do not come. */
   holdAnswers(pattern: RegExp): Held {
     return this.#hold("answer", pattern);
+  }
+
+  /** Answers to calls like this come no faster from now on. */
+  slowAnswers(pattern: RegExp, bytesPerSecond: number): void {
+    this.#slow = { pattern, bytesPerSecond };
+  }
+
+  /** Answers to calls like this begin, and then are hung up on, from now on. */
+  breakAnswers(pattern: RegExp): void {
+    this.#broken = pattern;
   }
 
   /** Hangs up on all calls like this. */
@@ -97,7 +115,13 @@ export class EngineGate {
     target.write(first);
     client.pipe(target);
     await this.#wait("answer", line);
-    target.pipe(client);
+    if (this.#broken?.test(line) === true) {
+      target.once("data", (begin: Buffer) => {
+        client.write(begin.subarray(0, begin.indexOf("\r\n\r\n") + 4));
+        setTimeout(() => client.destroy(), BREAK_MS);
+      });
+    } else if (this.#slow?.pattern.test(line) !== true) target.pipe(client);
+    else await trickle(target, client, this.#slow.bytesPerSecond);
   }
 
   async #wait(half: Half, line: string): Promise<void> {
@@ -108,4 +132,15 @@ export class EngineGate {
       hold.count -= 1;
     }
   }
+}
+
+async function trickle(source: Socket, sink: Socket, bytesPerSecond: number): Promise<void> {
+  for await (const chunk of source as AsyncIterable<Uint8Array>) {
+    for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
+      const piece = chunk.subarray(at, at + PIECE_BYTES);
+      sink.write(piece);
+      await sleep((piece.length / bytesPerSecond) * 1000);
+    }
+  }
+  sink.end();
 }

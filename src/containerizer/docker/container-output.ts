@@ -29,6 +29,8 @@ export interface ContainerOutputOptions {
   readonly bounds: LogBounds;
   /** Size at which the Engine's log goes on in another file, as far as it is known. */
   readonly logFileBytes: () => number | undefined;
+  /** What is left of an ended container's output is given up when nothing of it came for so long. */
+  readonly silenceMs?: number | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -40,6 +42,8 @@ export class ContainerOutput {
   #stream: { close(): void } | undefined;
   #following: Promise<void> = Promise.resolve();
   #isEnding = false;
+  /** When a piece came last, or was first waited for. */
+  #movedMs = 0;
   #isClosed = false;
   #wake: () => void = () => undefined;
 
@@ -65,7 +69,7 @@ export class ContainerOutput {
   async finish(): Promise<void> {
     await this.#stopFollowing();
     const { engineId, clock, log } = this.#options;
-    const deadlineMs = clock.monotonicMs() + LAST_OUTPUT_DEADLINE_MS;
+    this.#movedMs = clock.monotonicMs();
     for (let pauseMs = RETRY_MS_MIN; ; pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX)) {
       try {
         // The stream that follows may end before the last messages are through: look once more.
@@ -73,7 +77,7 @@ export class ContainerOutput {
         break;
       } catch (error) {
         const isHopeless = error instanceof EngineError && error.fault === "refused";
-        if (isHopeless || clock.monotonicMs() > deadlineMs) {
+        if (isHopeless || this.#silentMs > this.#silenceMs) {
           log.write("error", "the last output of a container is lost", { engineId, error });
           break;
         }
@@ -95,6 +99,7 @@ export class ContainerOutput {
     let isBehind = this.#options.logFileBytes() !== undefined;
     while (!this.#isEnding) {
       try {
+        this.#movedMs = this.#options.clock.monotonicMs();
         if (isBehind) await this.#copy("missed");
         const copied = await this.#copy("following");
         isBehind = copied.isBehind;
@@ -133,11 +138,9 @@ export class ContainerOutput {
     const { stdout, stderr } = this.#outputs;
     const isFollowing = what === "following";
     const isUnwanted = (): boolean => what !== "rest" && this.#isEnding;
-    const deadlineMs = isFollowing ? LOOKUP_DEADLINE_MS : LAST_OUTPUT_DEADLINE_MS;
+    const deadlineMs = isFollowing ? LOOKUP_DEADLINE_MS : this.#silenceMs;
     const stream = await engine.logs(engineId, { isFollowing, since: this.#since(), deadlineMs });
-    const cancel = isFollowing
-      ? () => undefined
-      : clock.schedule(LAST_OUTPUT_DEADLINE_MS, () => stream.close());
+    const cancel = isFollowing ? () => undefined : this.#hangUpOnSilence(stream);
     this.#stream = stream;
     if (isUnwanted()) stream.close();
     stdout.resume();
@@ -158,6 +161,7 @@ export class ContainerOutput {
         stderr.flush();
         this.#keepPosition();
         this.#rotate();
+        this.#movedMs = clock.monotonicMs();
       }
     } catch (error) {
       // Hanging up is how it is ended.
@@ -167,6 +171,27 @@ export class ContainerOutput {
       stream.close();
     }
     return { count, isBehind };
+  }
+
+  get #silenceMs(): number {
+    return this.#options.silenceMs ?? LAST_OUTPUT_DEADLINE_MS;
+  }
+
+  get #silentMs(): number {
+    return this.#options.clock.monotonicMs() - this.#movedMs;
+  }
+
+  /** A long log may take as long as it moves. The returned function ends the waiting. */
+  #hangUpOnSilence(stream: { close(): void }): () => void {
+    const { clock } = this.#options;
+    let cancel = (): void => undefined;
+    const look = (): void => {
+      const leftMs = this.#silenceMs - this.#silentMs;
+      if (leftMs <= 0) stream.close();
+      else cancel = clock.schedule(leftMs, look);
+    };
+    look();
+    return () => cancel();
   }
 
   /** The earlier of both, since one output may have been silent for long. */

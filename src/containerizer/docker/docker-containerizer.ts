@@ -98,6 +98,7 @@ export interface DockerContainerizerOptions {
   readonly pingPeriodMs?: number | undefined;
   readonly pingDeadlineMs?: number | undefined;
   readonly engineWaitMs?: number | undefined;
+  readonly outputSilenceMs?: number | undefined;
 }
 
 export class DockerContainerizer implements Containerizer {
@@ -401,14 +402,15 @@ export class DockerContainerizer implements Containerizer {
   }
 
   #openOutput(container: Container): ContainerOutput | undefined {
-    const { clock, log, logBounds: bounds } = this.#options;
+    const { clock, log, logBounds: bounds, outputSilenceMs: silenceMs } = this.#options;
     const { containerId, directory, engineId = "" } = container;
     try {
       this.#records.create(containerId);
       const positionPath = this.#records.positionPath(containerId);
       const place = { engine: this.#engine, engineId, directory, positionPath };
       const logFileBytes = (): number | undefined => container.facts?.logFileBytes;
-      container.output = new ContainerOutput({ ...place, bounds, logFileBytes, clock, log });
+      const options = { ...place, bounds, logFileBytes, silenceMs, clock, log };
+      container.output = new ContainerOutput(options);
     } catch (error) {
       // A task can run without its output, but not be ended for it.
       log.write("error", "a container's output cannot be copied", { containerId, error });

@@ -69,7 +69,10 @@ export const STARTS_AT_ONCE_MIN = 16;
 /** Look-ups at one time after a restart of the agent. */
 export const LOOKUPS_AT_ONCE = 16;
 
-/** What is left of an ended container's output is there at once; a broken log must not hold the end. */
+/**
+ * What is left of an ended container's output begins to come at once and goes on coming; a broken log
+ * must not hold the end.
+ */
 export const LAST_OUTPUT_DEADLINE_MS = 30_000;
 
 /** Longest record of the kernel's log, and more of them than its buffer of a few megabytes holds. */

@@ -9,7 +9,7 @@ import { LOOKUP_DEADLINE_MS } from "../../../src/containerizer/docker/limits.ts"
 import { docker, findEngine } from "../../harness/docker-engine.ts";
 import { EngineGate } from "../../harness/engine-gate.ts";
 import { PATIENCE_MS, until } from "../../harness/wait.ts";
-import { newRoot } from "../containers.ts";
+import { newRoot, outputOf } from "../containers.ts";
 import { type Agent, DockerScene } from "./docker-scene.ts";
 
 setDefaultTimeout(PATIENCE_MS * 2);
@@ -19,6 +19,8 @@ const CREATION = /^POST \S+\/containers\/create/;
 const INSPECTION = /^GET \S+\/containers\/[0-9a-f]{64}\/json/;
 const LIST = /^GET \S+\/containers\/json/;
 const EVENTS = /^GET \S+\/events/;
+/** As long as a log may stand still. */
+const SILENCE_MS = 1500;
 /** As long as an answer takes that only waits for the gate. */
 const ANSWER_MS = 500;
 const KILLED = { exit: { kind: "exited", code: 137 } } as const;
@@ -32,12 +34,14 @@ describe.skipIf(engine === undefined)("an Engine that is late", () => {
   });
   afterAll(() => engine?.stop());
 
-  const open = async (): Promise<{ gate: EngineGate; agent: Agent; spec: ContainerSpec }> => {
+  const open = async (
+    command = "exec sleep 1000",
+  ): Promise<{ gate: EngineGate; agent: Agent; spec: ContainerSpec }> => {
     const root = newRoot();
     const socketPath = join(root, "gate.sock");
     gate = await EngineGate.start(socketPath, scene.engine.socketPath);
-    const agent = scene.open({ socketPath }, root);
-    return { gate, agent, spec: scene.spec(agent, "exec sleep 1000") };
+    const agent = scene.open({ socketPath, outputSilenceMs: SILENCE_MS }, root);
+    return { gate, agent, spec: scene.spec(agent, command) };
   };
 
   test("with how a container that it has started is doing: it is launched all the same", async () => {
@@ -75,6 +79,26 @@ describe.skipIf(engine === undefined)("an Engine that is late", () => {
     await launch;
     const late = Bun.sleep(10_000).then(() => "it still runs");
     expect(await Promise.race([agent.containerizer.wait(spec.containerId), late])).toEqual(KILLED);
+  });
+
+  test("with a log that takes long and never stands still: all of it is there before the end is told", async () => {
+    const { gate, agent, spec } = await open("seq 1 5000");
+    gate.slowAnswers(/\/logs\?/, 64 * 1024);
+    await agent.containerizer.launch(spec);
+    await agent.containerizer.wait(spec.containerId);
+    expect(outputOf(spec).split("\n", 5000).length).toBe(5000);
+    expect(outputOf(spec)).toEndWith("\n5000\n");
+  });
+
+  test("with a log that begins and always breaks off: the end is told without the rest of it", async () => {
+    const { gate, agent, spec } = await open("echo up; sleep 1; exit 3");
+    await agent.containerizer.launch(spec);
+    await until("it is up", () => outputOf(spec) === "up\n");
+    gate.breakAnswers(/\/logs\?/);
+    gate.cut(/\/logs\?/);
+    const late = Bun.sleep(20_000).then(() => "it is not told");
+    const end = await Promise.race([agent.containerizer.wait(spec.containerId), late]);
+    expect(end).toEqual({ exit: { kind: "exited", code: 3 } });
   });
 
   test("with a list that is older than a container, and with what became of that: a kill is not forgotten", async () => {
