@@ -40,6 +40,7 @@ export class ImageStore {
   readonly folder: string;
   /** Layers in use that no file tells of yet, with the number of users. */
   readonly #held = new Map<string, number>();
+  #removals = 0;
 
   /** Throws what the system throws. */
   constructor(folder: string) {
@@ -134,13 +135,17 @@ export class ImageStore {
    * when it resolves.
    */
   async removeLayers(digests: readonly string[]): Promise<void> {
-    const staging = this.newStaging();
+    const gone: string[] = [];
     try {
-      for (const [index, digest] of digests.entries()) {
-        renameSync(this.#layerPath(digest), join(staging, String(index)));
+      for (const digest of digests) {
+        this.#removals += 1;
+        // Nothing is made for it: there may be no inode left, which is why they are to go.
+        const path = join(this.folder, "staging", `gone-${this.#removals}`);
+        renameSync(this.#layerPath(digest), path);
+        gone.push(path);
       }
     } finally {
-      await rm(staging, { recursive: true, force: true });
+      for (const path of gone) await rm(path, { recursive: true, force: true });
     }
   }
 

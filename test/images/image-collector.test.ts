@@ -1,9 +1,11 @@
 /**
- * Goal: what is collected is never what somebody is about to use. Method: a container begins to use a
- * layer while others, of which there is much on disk, are on their way out. Needs root for owners.
+ * Goal: what is collected is never what somebody is about to use, and goes when it has to most. Method: a
+ * container begins to use a layer while others, of which there is much on disk, are on their way out; a
+ * disk without room for a file. Needs root for owners and mounts.
  */
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { ImageCollector } from "../../src/images/image-collector.ts";
@@ -21,9 +23,42 @@ setDefaultTimeout(PATIENCE_MS);
 afterEach(removeRoots);
 
 const isRoot = process.getuid?.() === 0;
+const reason = isRoot ? "" : " (skipped: needs root)";
 
 test.skipIf(!isRoot)(
-  `a layer that a container comes to use while others are removed stays${isRoot ? "" : " (skipped: needs root)"} [PRUNE_IMAGES]`,
+  `what images have left goes from a disk that has no inode left${reason} [PRUNE_IMAGES]`,
+  async () => {
+    const folder = newRoot();
+    const mounted = join(folder, "small");
+    mkdirSync(mounted);
+    run("mount", "-t", "tmpfs", "-o", "nr_inodes=30", "tmpfs", mounted);
+    try {
+      const store = new ImageStore(join(mounted, "store"));
+      mkdirSync(join(store.folder, "layers", "1".repeat(64), "root"), { recursive: true });
+      const fill = (): void => {
+        for (let count = 0; ; count += 1) writeFileSync(join(mounted, `file-${count}`), "");
+      };
+      expect(fill).toThrow("ENOSPC");
+      const collector = new ImageCollector({
+        ...{ store, excluded: [], garbage: undefined, clock: systemClock, log: silentLog },
+        puller: newPuller({ store, registry: folder, log: silentLog }),
+        provisioner: new Provisioner({
+          folder: join(folder, "containers"),
+          backend: "overlay",
+          store,
+          helper: IMAGE_HELPER,
+        }),
+      });
+      await collector.prune([]);
+      expect(store.layers()).toEqual([]);
+    } finally {
+      run("umount", mounted);
+    }
+  },
+);
+
+test.skipIf(!isRoot)(
+  `a layer that a container comes to use while others are removed stays${reason} [PRUNE_IMAGES]`,
   async () => {
     const root = newRoot();
     const archives = join(root, "archives");
@@ -68,3 +103,8 @@ test.skipIf(!isRoot)(
     expect(store.layers()).toEqual([last ?? ""]);
   },
 );
+
+function run(program: string, ...words: readonly string[]): void {
+  const { status, stderr } = spawnSync(program, words, { encoding: "utf8" });
+  if (status !== 0) throw new Error(stderr);
+}
