@@ -3,7 +3,7 @@
  * which volume it was, and operators read the figures of each. Walks need nothing of the machine.
  */
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
-import { rmSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   type AllotProcess,
@@ -64,6 +64,57 @@ test("disk/du: a task that holds more in its volume than that has is ended, also
       { limit_bytes: 20 * MEGABYTE, used_bytes: expect.any(Number) },
     ],
   );
+});
+
+test("disk/du: so is a standalone container that holds more than it may, by an agent that came back [semantics 7.14]", async () => {
+  const [masterDir, workDir, runtimeDir] = [makeWorkDir(), makeWorkDir(), makeWorkDir()];
+  folders.push(masterDir, workDir, runtimeDir);
+  const master = await startAllot({ role: "master", workDir: masterDir });
+  processes.push(master);
+  const start = async (): Promise<AllotProcess> => {
+    const flags = [
+      `--master=${new URL(master.url).host}`,
+      `--runtime_dir=${runtimeDir}`,
+      ...["--launcher=posix", "--isolation=posix/cpu,posix/mem,disk/du"],
+      ...["--enforce_container_disk_quota", "--container_disk_watch_interval=1secs"],
+    ];
+    const agent = await startAllot({ role: "agent", workDir, flags });
+    processes.push(agent);
+    return agent;
+  };
+  const call = async (agent: AllotProcess, type: string, more: object): Promise<unknown> => {
+    const answer = await fetch(`${agent.url}/slave(1)/api/v1`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", Accept: "application/json" },
+      body: JSON.stringify({ type, [type.toLowerCase()]: more }),
+    });
+    const text = await answer.text();
+    expect([answer.status, text]).toEqual([200, expect.any(String)]);
+    return text === "" ? undefined : JSON.parse(text);
+  };
+  const container_id = { value: "lone" };
+  const first = await start();
+  const framework = await TestFramework.subscribe({ master: master.url, info: INFO });
+  await framework.offer();
+  const value = `touch "${workDir}/begun"; until test -e go; do sleep 0.1; done; head -c 12000000 /dev/zero >big; exec sleep 1000`;
+  await call(first, "LAUNCH_CONTAINER", {
+    container_id,
+    command: { value },
+    resources: [{ name: "disk", type: "SCALAR", scalar: { value: 8 } }],
+  });
+  await until("it to begin", () => existsSync(join(workDir, "begun")));
+  await first.end("SIGKILL");
+  const second = await start();
+  const [stdout = ""] = [
+    ...new Bun.Glob("**/lone/stdout").scanSync({ cwd: workDir, absolute: true }),
+  ];
+  writeFileSync(join(stdout, "../go"), "");
+  expect(await call(second, "WAIT_CONTAINER", { container_id })).toMatchObject({
+    wait_container: {
+      reason: "REASON_CONTAINER_LIMITATION_DISK",
+      message: expect.stringMatching(/^Disk usage \([\d.]+MB\) exceeds quota \(8MB\)$/),
+    },
+  });
 });
 
 testNeeding("xfs")(

@@ -3,7 +3,7 @@
  * What happens to them goes to the core as inputs. Source: http-api 7.3.
  */
 import type { ContainerId } from "../../base/ids.ts";
-import type { Clock } from "../../base/ports.ts";
+import type { Clock, Log } from "../../base/ports.ts";
 import type { Containerizer, ContainerResult } from "../../containerizer/containerizer.ts";
 import { DEFAULT_PATH, variablesOf } from "../../executor/executor-environment.ts";
 import type { CheckpointedContainer } from "../core/checkpoint-state.ts";
@@ -19,6 +19,7 @@ export interface ApiContainerHostDependencies {
   readonly containerizer: Containerizer;
   readonly fetcher: UriFetcher;
   readonly clock: Clock;
+  readonly log: Log;
   readonly input: (input: AgentInput) => void;
   /** Of the process of an executor or task; undefined when the container is none of those. */
   readonly environmentOf: (
@@ -81,9 +82,14 @@ export class ApiContainerHost {
 
   /** Found alive after a restart of the agent. */
   adopt(container: CheckpointedContainer): void {
+    const { containerId, resources, limits } = container;
     const unwanted = new AbortController();
-    this.#hosted.set(container.containerId, { container, session: undefined, unwanted });
-    this.#watch(container.containerId);
+    this.#hosted.set(containerId, { container, session: undefined, unwanted });
+    this.#watch(containerId);
+    // What a container may use is not written down by its containerizer.
+    this.#deps.containerizer.update(containerId, resources, limits).catch((error: unknown) => {
+      this.#deps.log.write("error", "container update failed", { container: containerId, error });
+    });
   }
 
   /** Safe to repeat. */

@@ -110,6 +110,7 @@ export class ContainerHost {
       containerizer: dependencies.containerizer,
       fetcher: dependencies.fetcher,
       clock: dependencies.clock,
+      log: dependencies.log,
       input: (input) => {
         if (!this.#isStopped) dependencies.input(input);
       },
