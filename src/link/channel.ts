@@ -6,8 +6,9 @@
 import type { Flushable } from "../base/coalescer.ts";
 import type { Due } from "../base/due-queue.ts";
 import type { Clock } from "../base/ports.ts";
+import type { Result } from "../base/result.ts";
 import { Rounds } from "../base/rounds.ts";
-import type { LinkCodec } from "../protocol/link-codec.ts";
+import type { LinkCodec, ReadPacket } from "../protocol/link-codec.ts";
 import type { LinkFrame, LinkPacket } from "../protocol/link-frames.ts";
 import {
   HEARTBEATS_MISSED,
@@ -33,9 +34,11 @@ export type StreamFrame = Extract<
   { readonly kind: "streamOpen" | "streamData" | "streamCredit" | "streamEnd" }
 >;
 
-/** What all channels of a process share. */
-export interface ChannelSettings {
+/** What all channels of a process share; `In` is what the other side says. */
+export interface ChannelSettings<In> {
   readonly codec: LinkCodec;
+  /** Reads what the other side sent: the codec's `decodeFrom` of it. */
+  readonly decode: (data: Uint8Array) => Result<ReadPacket<In>>;
   readonly clock: Clock;
   readonly epoch: string;
   /** Calls `beat` of each open channel. */
@@ -52,9 +55,9 @@ export interface Beating extends Due {
 }
 
 /** Who has a channel. */
-export interface ChannelOwner {
-  /** In order of arrival; messages are not yet checked. Never called once the channel is closed. */
-  channelMessages(messages: readonly unknown[]): void;
+export interface ChannelOwner<In> {
+  /** In order of arrival. Never called once the channel is closed. */
+  channelMessages(messages: readonly In[]): void;
   channelStreamFrame(frame: StreamFrame): void;
   /** The channel gave up by itself; the socket is being closed. */
   channelBroken(reason: string): void;
@@ -65,12 +68,12 @@ export function channelHeartbeats(clock: Clock, periodMs: number): Rounds<Beatin
   return new Rounds(clock, periodMs, (channel) => channel.beat());
 }
 
-export class Channel<Out> implements Beating, Flushable {
+export class Channel<In, Out> implements Beating, Flushable {
   /** The next beat, see `heartbeats`. */
   dueMs: number = Number.POSITIVE_INFINITY;
-  readonly #settings: ChannelSettings;
+  readonly #settings: ChannelSettings<In>;
   readonly #socket: ChannelSocket;
-  readonly #owner: ChannelOwner;
+  readonly #owner: ChannelOwner<In>;
   /** Encoded, oldest first; those before `#head` have been sent. */
   #queue: Uint8Array[] | undefined;
   #head = 0;
@@ -83,7 +86,7 @@ export class Channel<Out> implements Beating, Flushable {
   #hasHeard = true;
   #silentBeats = 0;
 
-  constructor(settings: ChannelSettings, socket: ChannelSocket, owner: ChannelOwner) {
+  constructor(settings: ChannelSettings<In>, socket: ChannelSocket, owner: ChannelOwner<In>) {
     this.#settings = settings;
     this.#socket = socket;
     this.#owner = owner;
@@ -132,21 +135,22 @@ export class Channel<Out> implements Beating, Flushable {
     if (!this.#isClosed) this.#sendPacket(this.#encode(frame));
   }
 
-  /** Takes one WebSocket message. A packet that cannot be read breaks the channel. */
+  /** Takes one WebSocket message. A packet that cannot be read, or a message in it, breaks the channel. */
   receive(data: Uint8Array): void {
     if (this.#isClosed) return;
     this.#hasHeard = true;
-    const packet = this.#settings.codec.decode(data);
+    const packet = this.#settings.decode(data);
     if (!packet.ok) {
       this.break(packet.error.message);
       return;
     }
-    const { epoch, frames } = packet.value;
+    const { epoch, frames, fault } = packet.value;
     if (epoch === this.#settings.epoch) {
       for (const frame of frames) {
         if (this.#isClosed) return;
         this.#take(frame);
       }
+      if (fault !== undefined) this.break(fault.message);
     }
     if (!isCreditOnly(packet.value)) this.#credit(data.byteLength);
   }
@@ -186,7 +190,7 @@ export class Channel<Out> implements Beating, Flushable {
     if (idleMs >= heartbeatMs / 2) this.#sendPacket(this.#encode({ kind: "heartbeat" }));
   }
 
-  #take(frame: LinkFrame<unknown>): void {
+  #take(frame: LinkFrame<In>): void {
     switch (frame.kind) {
       case "messages":
         this.#owner.channelMessages(frame.messages);

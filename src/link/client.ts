@@ -13,7 +13,7 @@ import type { Codec } from "../protocol/codec.ts";
 import type { LinkCodec } from "../protocol/link-codec.ts";
 import type { AgentToMaster, Login, MasterToAgent, WelcomeFrame } from "../protocol/link-frames.ts";
 import { HANDSHAKE_TIMEOUT_MS, LINK_PROTOCOL } from "../protocol/link-limits.ts";
-import { checkMasterMessage, checkStreamRequest } from "../protocol/link-messages.ts";
+import { checkStreamRequest } from "../protocol/stream-requests.ts";
 import type { MasterInfo } from "../protocol/v1/types.ts";
 import { Channel, channelHeartbeats, type StreamFrame } from "./channel.ts";
 import { LINK_PATH } from "./server.ts";
@@ -58,7 +58,7 @@ export interface LinkStatus {
 export class LinkClient {
   readonly #options: LinkClientOptions;
   #socket: WebSocket | undefined;
-  #channel: Channel<AgentToMaster> | undefined;
+  #channel: Channel<MasterToAgent, AgentToMaster> | undefined;
   #streamServer: StreamServer | undefined;
   #failures = 0;
   #upSinceMs = 0;
@@ -189,9 +189,13 @@ export class LinkClient {
     this.#upSinceMs = clock.monotonicMs();
     this.#statusSinceMs = this.#upSinceMs;
     this.#spreadMs = welcome.reconnectSpreadMs;
-    const channel: Channel<AgentToMaster> = new Channel<AgentToMaster>(
+    const channel: Channel<MasterToAgent, AgentToMaster> = new Channel<
+      MasterToAgent,
+      AgentToMaster
+    >(
       {
         codec: linkCodec,
+        decode: (data) => linkCodec.decodeFrom("master", data),
         clock,
         epoch: welcome.epoch,
         writes: { request: (writer) => queueMicrotask(() => writer.flush()) },
@@ -218,24 +222,21 @@ export class LinkClient {
     this.#options.onUp(welcome.epoch, master.value);
   }
 
-  #deliver(channel: Channel<AgentToMaster>, messages: readonly unknown[]): void {
+  #deliver(
+    channel: Channel<MasterToAgent, AgentToMaster>,
+    messages: readonly MasterToAgent[],
+  ): void {
     for (const message of messages) {
       // A message may have led to `stop` or `reconnect`.
       if (this.#channel !== channel) return;
-      const checked = checkMasterMessage(message, this.#options.codec);
-      if (!checked.ok) {
-        this.#lose(`the master sent a message this agent cannot read: ${checked.error.message}`);
-        return;
-      }
-      const { value } = checked;
-      if (value.kind === "ping") this.#spreadMs = value.reconnectSpreadMs ?? this.#spreadMs;
-      this.#options.onMessage(value);
+      if (message.kind === "ping") this.#spreadMs = message.reconnectSpreadMs ?? this.#spreadMs;
+      this.#options.onMessage(message);
     }
   }
 
   #takeStreamFrame(frame: StreamFrame): void {
     if (frame.kind === "streamOpen") {
-      const request = checkStreamRequest(frame.request, this.#options.codec);
+      const request = checkStreamRequest(frame.request);
       if (!request.ok) {
         const error = request.error.message;
         this.#channel?.sendStreamFrame({ kind: "streamEnd", stream: frame.stream, error });

@@ -6,7 +6,6 @@ import type { LinkId } from "../base/ids.ts";
 import type { Clock, Log, LogLevel } from "../base/ports.ts";
 import { excerpt } from "../base/text.ts";
 import type { AgentLink } from "../master/runtime/ports.ts";
-import type { Codec } from "../protocol/codec.ts";
 import type { LinkCodec } from "../protocol/link-codec.ts";
 import type {
   AgentToMaster,
@@ -18,7 +17,6 @@ import type {
   WelcomeFrame,
 } from "../protocol/link-frames.ts";
 import { HANDSHAKE_TIMEOUT_MS, LINK_PROTOCOL, LINK_WINDOW_BYTES } from "../protocol/link-limits.ts";
-import { checkAgentMessage } from "../protocol/link-messages.ts";
 import type { MasterInfo } from "../protocol/v1/types.ts";
 import {
   Channel,
@@ -58,11 +56,10 @@ export interface LinkRefusal {
 
 export interface LinkServerOptions {
   readonly host: LinkHost;
-  readonly codec: Codec;
   readonly linkCodec: LinkCodec;
   readonly clock: Clock;
   readonly log: Log;
-  readonly writes: ChannelSettings["writes"];
+  readonly writes: ChannelSettings<AgentToMaster>["writes"];
   /** Asked of each agent that says hello. Undefined, and answering undefined: it may join. */
   readonly refusalOf?: ((login: Login | undefined) => LinkRefusal | undefined) | undefined;
 }
@@ -77,13 +74,14 @@ export interface LinkConnection {
 /** The master's end of all links of a process. */
 export class LinkServer {
   readonly options: LinkServerOptions;
-  readonly channels: ChannelSettings;
+  readonly channels: ChannelSettings<AgentToMaster>;
 
   constructor(options: LinkServerOptions) {
     const { host, linkCodec, clock, writes } = options;
     this.options = options;
     this.channels = {
       codec: linkCodec,
+      decode: (data) => linkCodec.decodeFrom("agent", data),
       clock,
       epoch: host.info.id,
       writes,
@@ -102,11 +100,11 @@ export class LinkServer {
 const NOTHING_TO_CANCEL = (): void => undefined;
 
 /** Shaking hands until `#channel` is there, then open; over once `#isOver`. */
-class ServerLink implements LinkConnection, AgentLink, ChannelOwner {
+class ServerLink implements LinkConnection, AgentLink, ChannelOwner<AgentToMaster> {
   readonly #server: LinkServer;
   readonly #socket: ChannelSocket & { readonly remoteIp: string };
   #cancelHandshake: () => void;
-  #channel: Channel<MasterToAgent> | undefined;
+  #channel: Channel<AgentToMaster, MasterToAgent> | undefined;
   /** Made when the first stream is opened. */
   #streams: StreamReader | undefined;
   #linkId: LinkId | undefined;
@@ -161,17 +159,12 @@ class ServerLink implements LinkConnection, AgentLink, ChannelOwner {
     return this.#streams.open(request);
   }
 
-  channelMessages(messages: readonly unknown[]): void {
-    const { codec, host } = this.#server.options;
+  channelMessages(messages: readonly AgentToMaster[]): void {
+    const { host } = this.#server.options;
     for (const message of messages) {
       // The host may close the link while it takes a message.
       if (this.#linkId === undefined) return;
-      const checked = checkAgentMessage(message, codec);
-      if (!checked.ok) {
-        this.#channel?.break(checked.error.message);
-        return;
-      }
-      host.linkMessage(this.#linkId, checked.value);
+      host.linkMessage(this.#linkId, message);
     }
   }
 
@@ -210,7 +203,11 @@ class ServerLink implements LinkConnection, AgentLink, ChannelOwner {
   #open(hello: HelloFrame): void {
     const { host, log } = this.#server.options;
     // What the host posts right away leaves after this turn, so behind the welcome.
-    this.#channel = new Channel<MasterToAgent>(this.#server.channels, this.#socket, this);
+    this.#channel = new Channel<AgentToMaster, MasterToAgent>(
+      this.#server.channels,
+      this.#socket,
+      this,
+    );
     this.#linkId = host.linkOpened(this, this.#socket.remoteIp);
     if (this.#linkId === undefined) {
       this.#channel.close();

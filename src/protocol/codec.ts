@@ -8,7 +8,7 @@ import { ok, type Result, refuse } from "../base/result.ts";
 import { decodeUtf8, encodeUtf8, excerpt } from "../base/text.ts";
 import { BadMessage } from "./bad-message.ts";
 import { findJsonExcess } from "./json-bounds.ts";
-import { JsonReader, type RecentValues } from "./json-reader.ts";
+import { JsonReader } from "./json-reader.ts";
 import { writeJson } from "./json-writer.ts";
 import { CODEC_LIMITS, type CodecLimits, PARSE_MESSAGE_LENGTH } from "./limits.ts";
 import type { MediaType } from "./media-types.ts";
@@ -39,10 +39,7 @@ export interface Codec {
   /** Any JSON document within the limits of `decode`, for `fromJson` piece by piece. */
   parseJson(body: Uint8Array): Result<unknown>;
 
-  /**
-   * As `decode`, from a JSON value that is parsed already. What is one object in `value`, or in the
-   * value before it, may be one in the message.
-   */
+  /** As `decode`, from a JSON value that is parsed already. */
   fromJson<N extends keyof V1Messages>(name: N, value: unknown): Result<V1Messages[N]>;
 
   /** The JSON text of a message as Mesos writes it: infinite doubles are strings. */
@@ -56,7 +53,6 @@ export function createCodec(limits: CodecLimits = CODEC_LIMITS): Codec {
 
 class V1Codec implements Codec {
   readonly #schema: Schema;
-  readonly #recent: RecentValues = new Map();
   readonly #limits: CodecLimits;
 
   constructor(schema: Schema, limits: CodecLimits) {
@@ -87,7 +83,7 @@ class V1Codec implements Codec {
   }
 
   fromJson<N extends keyof V1Messages>(name: N, value: unknown): Result<V1Messages[N]> {
-    return this.#convertJson(this.#schema.messageType(name), value, this.#recent);
+    return this.#convertJson(this.#schema.messageType(name), value);
   }
 
   toJsonText<N extends keyof V1Messages>(_name: N, message: V1Messages[N]): string {
@@ -117,10 +113,9 @@ class V1Codec implements Codec {
   #convertJson<N extends keyof V1Messages>(
     type: MessageType,
     value: unknown,
-    recent?: RecentValues,
   ): Result<V1Messages[N]> {
     return guard(`Failed to convert JSON into ${type.shortName} protobuf`, () =>
-      asMessage<N>(new JsonReader(this.#limits, recent).read(type, value)),
+      asMessage<N>(new JsonReader(this.#limits).read(type, value)),
     );
   }
 }

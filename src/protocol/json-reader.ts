@@ -10,9 +10,6 @@ import { type CodecLimits, NUMERIC_STRING_LENGTH } from "./limits.ts";
 import { type IntegerKind, toInteger } from "./ranges.ts";
 import type { Field, MessageType } from "./v1/schema.ts";
 
-/** Lists and messages of more values are not remembered: they are seldom the same. */
-const RECENT_VALUES = 16;
-
 type JsonObject = Record<string, unknown>;
 
 /** The only message of Protobuf's own among those of v1. */
@@ -21,24 +18,15 @@ const NANOS_PER_SECOND = 1e9;
 
 const NUMBER_TEXT = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
-/** The last list or message that was read for a field, before and after. */
-export type RecentValues = Map<Field, { input: object; output: object | undefined }>;
-
-/**
- * Reads one message; not for use a second time, as it counts what it has read. With `recent`, a list
- * or message that is the same object as the last one there gives the same result, without being read
- * again.
- */
+/** Reads one message; not for use a second time, as it counts what it has read. */
 export class JsonReader {
   readonly #limits: CodecLimits;
-  readonly #recent: RecentValues | undefined;
   readonly #path: PathSegment[] = [];
   #messageDepth = 0;
   #valueCount = 0;
 
-  constructor(limits: CodecLimits, recent?: RecentValues) {
+  constructor(limits: CodecLimits) {
     this.#limits = limits;
-    this.#recent = recent;
   }
 
   /** The message in `value`, or a thrown `BadMessage`. */
@@ -99,41 +87,12 @@ export class JsonReader {
   }
 
   #readSingular(field: Field, value: unknown): unknown {
-    if (field.kind === "message") return this.#readPart(field, value);
     const result = this.#readValue(field, value);
     return field.isImplicit && result === 0 ? undefined : result;
   }
 
-  /** A message in a message. */
-  #readPart(field: Field, value: unknown): unknown {
-    if (!isObject(value) || field.message === undefined) throw this.#unexpected(value);
-    const known = this.#recent?.get(field);
-    if (known?.input === value) return known.output;
-    const countBefore = this.#valueCount;
-    const output = this.#readMessage(field.message, value);
-    if (this.#valueCount - countBefore <= RECENT_VALUES) this.#remember(field, value, output);
-    return output;
-  }
-
-  #remember(field: Field, input: object, output: object | undefined): void {
-    const known = this.#recent?.get(field);
-    if (known === undefined) this.#recent?.set(field, { input, output });
-    else {
-      known.input = input;
-      known.output = output;
-    }
-  }
-
   #readRepeated(field: Field, value: unknown): unknown[] | undefined {
     const input: readonly unknown[] = Array.isArray(value) ? value : [value];
-    const known = this.#recent?.get(field);
-    if (known?.input === input) return known.output as unknown[] | undefined;
-    const output = this.#readElements(field, input);
-    if (input.length <= RECENT_VALUES) this.#remember(field, input, output);
-    return output;
-  }
-
-  #readElements(field: Field, input: readonly unknown[]): unknown[] | undefined {
     this.#checkRepeatedCount(input.length);
     const output: unknown[] = [];
     for (let index = 0; index < input.length; index++) {

@@ -1,91 +1,17 @@
-/**
- * Checks the messages inside link frames when they arrive, field by field, with the v1 messages in
- * them checked by the codec. What passes is exactly a message of link-frames.ts.
- */
-import { ok, type Result, refuse } from "../base/result.ts";
-import { canonicalBase64 } from "./base64.ts";
-import type { Codec } from "./codec.ts";
-import type { AgentCommand, AgentToMaster, MasterToAgent, StreamRequest } from "./link-frames.ts";
+/** The messages inside link frames, as link-frames.ts declares them, in the form of data. */
+import type { AgentCommand, AgentToMaster, MasterToAgent } from "./link-frames.ts";
+import {
+  nameReader,
+  readBase64,
+  readCount,
+  readFlag,
+  readText,
+  readWaitStatus,
+} from "./link-scalars.ts";
+import type { Shape, Shapes } from "./link-shapes.ts";
 import type { TaskState, V1Messages } from "./v1/types.ts";
 
-/** Gives back the checked value; throws `BadLinkValue`, whose path each level completes. */
-type Check = (value: unknown, codec: Codec) => unknown;
-type Shape = Readonly<Record<string, Check>>;
-type Shapes = ReadonlyMap<string, Check>;
-
-/** Checks one message that came from an agent. Errors: `invalid`, naming the path. */
-export function checkAgentMessage(value: unknown, codec: Codec): Result<AgentToMaster> {
-  return run<AgentToMaster>(AGENT_MESSAGE, value, "message", codec);
-}
-
-/** Checks one message that came from the master. Errors: `invalid`, naming the path. */
-export function checkMasterMessage(value: unknown, codec: Codec): Result<MasterToAgent> {
-  return run<MasterToAgent>(MASTER_MESSAGE, value, "message", codec);
-}
-
-/** Checks what a stream is opened for. Errors: `invalid`, naming the path. */
-export function checkStreamRequest(value: unknown, codec: Codec): Result<StreamRequest> {
-  return run<StreamRequest>(STREAM_REQUEST, value, "request", codec);
-}
-
-/** Thrown by checks; paths are put together only then, as a registration has 100,000 values. */
-class BadLinkValue extends Error {
-  override readonly name: string = "BadLinkValue";
-  /** From the innermost outwards: `.name` or `[index]`. */
-  readonly path: string[] = [];
-}
-
-function run<T>(check: Check, value: unknown, root: string, codec: Codec): Result<T> {
-  try {
-    return ok(check(value, codec) as T);
-  } catch (error) {
-    if (!(error instanceof BadLinkValue)) throw error;
-    const path = root + error.path.reverse().join("");
-    return refuse("invalid", `${path}: ${error.message}`, path);
-  }
-}
-
-/** Runs the check of a part; what it throws learns where the part is. */
-function checkPart(check: Check, value: unknown, codec: Codec, name: string | number): unknown {
-  try {
-    return check(value, codec);
-  } catch (error) {
-    if (error instanceof BadLinkValue) {
-      error.path.push(typeof name === "number" ? `[${name}]` : `.${name}`);
-    }
-    throw error;
-  }
-}
-
-const text: Check = (value) => {
-  if (typeof value === "string" && value.isWellFormed()) return value;
-  throw new BadLinkValue("Expecting text");
-};
-
-const count: Check = (value) => {
-  if (Number.isSafeInteger(value) && Number(value) >= 0) return value;
-  throw new BadLinkValue("Expecting a whole number, 0 or more");
-};
-
-/** Raw status of a process; -1 when nobody saw how it ended. */
-const waitStatus: Check = (value, codec) => (value === -1 ? value : count(value, codec));
-
-const flag: Check = (value) => {
-  if (typeof value === "boolean") return value;
-  throw new BadLinkValue("Expecting true or false");
-};
-
-/** Canonical base64, as every `bytes` field has; it goes into v1 messages unchanged. */
-const base64: Check = (value) => {
-  const canonical = typeof value === "string" ? canonicalBase64(value) : undefined;
-  if (canonical !== undefined) return canonical;
-  throw new BadLinkValue("Expecting base64");
-};
-
-const taskState: Check = (value) => {
-  if (typeof value === "string" && Object.hasOwn(TASK_STATES, value)) return value;
-  throw new BadLinkValue("Expecting the name of a task state");
-};
+type UnionOf<Message extends { readonly kind: string }> = Readonly<Record<Message["kind"], Shapes>>;
 
 const TASK_STATES: Readonly<Record<TaskState, true>> = {
   TASK_STAGING: true,
@@ -104,62 +30,30 @@ const TASK_STATES: Readonly<Record<TaskState, true>> = {
   TASK_UNKNOWN: true,
 };
 
-function v1(name: keyof V1Messages): Check {
-  return (value, codec) => {
-    const result = codec.fromJson(name, value);
-    if (result.ok) return result.value;
-    const bad = new BadLinkValue(result.error.message);
-    if (result.error.field !== undefined) bad.path.push(`.${result.error.field}`);
-    throw bad;
-  };
+const text: Shape = { kind: "scalar", read: readText };
+const count: Shape = { kind: "scalar", read: readCount };
+const waitStatus: Shape = { kind: "scalar", read: readWaitStatus };
+const flag: Shape = { kind: "scalar", read: readFlag };
+const base64: Shape = { kind: "scalar", read: readBase64 };
+const taskState: Shape = {
+  kind: "scalar",
+  read: nameReader(new Set(Object.keys(TASK_STATES)), { isRequired: true }),
+};
+
+function v1(name: keyof V1Messages): Shape {
+  return { kind: "v1", name };
 }
 
-function optional(check: Check): Check {
-  return (value, codec) =>
-    value === undefined || value === null ? undefined : check(value, codec);
+function optional(of: Shape): Shape {
+  return { kind: "optional", of };
 }
 
-function listOf(check: Check): Check {
-  return (value, codec) => {
-    if (!Array.isArray(value)) throw new BadLinkValue("Expecting a list");
-    const items: unknown[] = [];
-    for (let index = 0; index < value.length; index++) {
-      items.push(checkPart(check, value[index], codec, index));
-    }
-    return items;
-  };
+function listOf(of: Shape): Shape {
+  return { kind: "list", of };
 }
 
-function record(shape: Shape): Check {
-  const fields = Object.entries(shape);
-  return (value, codec) => {
-    if (typeof value !== "object" || value === null) throw new BadLinkValue("Expecting a record");
-    const source = value as Readonly<Record<string, unknown>>;
-    const checked: Record<string, unknown> = {};
-    for (const [name, check] of fields) {
-      const result = checkPart(check, source[name], codec, name);
-      if (result !== undefined) checked[name] = result;
-    }
-    return checked;
-  };
-}
-
-/** A record whose `kind` says which of the shapes it has. */
-function union<Kind extends string>(shapes: Readonly<Record<Kind, Shape>>): Check {
-  const checks: Shapes = new Map(
-    Object.entries<Shape>(shapes).map(([kind, shape]) => [
-      kind,
-      record({ kind: (value) => value, ...shape }),
-    ]),
-  );
-  return (value, codec) => {
-    const kind = typeof value === "object" && value !== null && "kind" in value ? value.kind : "";
-    const check = typeof kind === "string" ? checks.get(kind) : undefined;
-    if (check !== undefined) return check(value, codec);
-    const bad = new BadLinkValue(`Expecting one of ${[...checks.keys()].join(", ")}`);
-    bad.path.push(".kind");
-    throw bad;
-  };
+function record(fields: Shapes): Shape {
+  return { kind: "record", fields };
 }
 
 const OPERATION = record({
@@ -167,13 +61,14 @@ const OPERATION = record({
   frameworkId: optional(text),
   info: v1("mesos.v1.Offer.Operation"),
 });
-const REPORTED_OPERATION: Shape = {
+const REPORTED_OPERATION: Shapes = {
   operation: OPERATION,
   status: v1("mesos.v1.OperationStatus"),
 };
 const RESOURCES = listOf(v1("mesos.v1.Resource"));
 
-const AGENT_MESSAGE = union<AgentToMaster["kind"]>({
+/** What agents say. */
+export const AGENT_MESSAGES: UnionOf<AgentToMaster> = {
   register: {
     agentInfo: v1("mesos.v1.AgentInfo"),
     checkpointedResources: RESOURCES,
@@ -200,9 +95,9 @@ const AGENT_MESSAGE = union<AgentToMaster["kind"]>({
   oversubscribedChanged: { resources: RESOURCES },
   pong: { number: count, shortage: optional(text) },
   unregister: {},
-});
+};
 
-const COMMAND = union<AgentCommand["kind"]>({
+const COMMANDS: UnionOf<AgentCommand> = {
   runTask: {
     framework: v1("mesos.v1.FrameworkInfo"),
     task: v1("mesos.v1.TaskInfo"),
@@ -230,17 +125,13 @@ const COMMAND = union<AgentCommand["kind"]>({
   reconcileTasks: {
     tasks: listOf(record({ frameworkId: text, taskId: text, isPartitionAware: flag })),
   },
-});
+};
 
-const MASTER_MESSAGE = union<MasterToAgent["kind"]>({
+/** What the master says. */
+export const MASTER_MESSAGES: UnionOf<MasterToAgent> = {
   registered: { agentId: text, totalPingTimeoutMs: count, isReregistration: flag },
-  command: { number: count, command: COMMAND },
+  command: { number: count, command: { kind: "union", shapes: COMMANDS } },
   ping: { number: count, connected: flag, reconnectSpreadMs: optional(count) },
   shutdown: { message: text },
   refused: { message: text },
-});
-
-const STREAM_REQUEST = union<StreamRequest["kind"]>({
-  http: { method: text, path: text, body: text },
-  tailFile: { path: text, offset: count, follow: flag },
-});
+};

@@ -50,7 +50,6 @@ export class Reign {
     this.runtime = makeRuntime(settings, reign);
     this.#links = new LinkServer({
       host: this.runtime,
-      codec,
       linkCodec,
       clock,
       log,

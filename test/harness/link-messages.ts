@@ -1,12 +1,9 @@
 /** What a master core sends its agents, without a link: messages from their encoded form. */
 import { must } from "../../src/base/assert.ts";
-import { createCodec } from "../../src/protocol/codec.ts";
 import { createLinkCodec } from "../../src/protocol/link-codec.ts";
 import type { MasterToAgent } from "../../src/protocol/link-frames.ts";
-import { checkMasterMessage } from "../../src/protocol/link-messages.ts";
 
 const linkCodec = createLinkCodec();
-const codec = createCodec();
 
 /** What a core encodes with. */
 export const encodeMessage: (message: MasterToAgent) => Uint8Array = linkCodec.encodeMessage;
@@ -14,10 +11,8 @@ export const encodeMessage: (message: MasterToAgent) => Uint8Array = linkCodec.e
 /** The message that an agent gets. */
 export function messageOf(sent: MasterToAgent | Uint8Array): MasterToAgent {
   if (!(sent instanceof Uint8Array)) return sent;
-  const packet = linkCodec.decode(linkCodec.joinMessages("", [sent]));
-  const frame = must(packet.ok ? packet.value.frames[0] : undefined, "frame of a packet");
-  const message = frame.kind === "messages" ? frame.messages[0] : undefined;
-  const checked = checkMasterMessage(message, codec);
-  if (!checked.ok) throw new Error(checked.error.message);
-  return checked.value;
+  const packet = linkCodec.decodeFrom("master", linkCodec.joinMessages("", [sent]));
+  if (!packet.ok) throw new Error(packet.error.message);
+  const frame = must(packet.value.frames[0], "frame of a packet");
+  return must(frame.kind === "messages" ? frame.messages[0] : undefined, "message of a frame");
 }

@@ -79,7 +79,6 @@ export class TestMaster implements LinkHost {
     const serve = await loadServe();
     const links = new LinkServer({
       host: master,
-      codec,
       linkCodec,
       clock,
       log: master.log,

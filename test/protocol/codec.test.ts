@@ -510,18 +510,3 @@ function varint(value: number): number[] {
   for (; rest > 127; rest = Math.floor(rest / 128)) bytes.push((rest % 128) + 128);
   return [...bytes, rest];
 }
-
-test("a part that is the same object as the one before is read once, an equal one anew", () => {
-  const codec = createCodec();
-  const read = (agent_id: object) => {
-    const status = { task_id: { value: "t" }, state: "TASK_RUNNING", agent_id };
-    const result = codec.fromJson("mesos.v1.TaskStatus", status);
-    if (!result.ok) throw new Error(result.error.message);
-    return result.value.agent_id;
-  };
-  const id = { value: "a" };
-  const first = read(id);
-  expect(read(id)).toBe(first);
-  expect(read({ value: "b" })).toEqual({ value: "b" });
-  expect(read({ value: "a" })).toEqual(first);
-});

@@ -1,21 +1,19 @@
 /**
- * The messages of a link: every kind passes through CBOR and its check unchanged, and each that is
- * malformed is refused with the path of what is wrong.
+ * The messages of a link: every kind comes through CBOR unchanged, and each that is malformed is
+ * refused with the path of what is wrong.
  */
 import { describe, expect, test } from "bun:test";
+import { must } from "../../src/base/assert.ts";
+import type { Result } from "../../src/base/result.ts";
 import { type Codec, createCodec } from "../../src/protocol/codec.ts";
-import { createLinkCodec } from "../../src/protocol/link-codec.ts";
+import { createLinkCodec, type LinkMessages } from "../../src/protocol/link-codec.ts";
 import type {
   AgentCommand,
   AgentToMaster,
   MasterToAgent,
   StreamRequest,
 } from "../../src/protocol/link-frames.ts";
-import {
-  checkAgentMessage,
-  checkMasterMessage,
-  checkStreamRequest,
-} from "../../src/protocol/link-messages.ts";
+import { checkStreamRequest } from "../../src/protocol/stream-requests.ts";
 import type { V1Messages } from "../../src/protocol/v1/types.ts";
 import { threadTimeMs } from "../bench/thread-clock.ts";
 
@@ -144,30 +142,35 @@ const REQUEST_SAMPLES: readonly StreamRequest[] = [
   { kind: "tailFile", path: "/var/log/x", offset: 2 ** 45, follow: true },
 ];
 
-/** What the other side decodes from a packet with this message. */
-function acrossTheWire(message: unknown): unknown {
+/** What the other side reads of a packet with this message. */
+function read<Sender extends keyof LinkMessages>(
+  sender: Sender,
+  message: unknown,
+): Result<LinkMessages[Sender]> {
   const packet = linkCodec.joinMessages("e1", [linkCodec.encodeMessage(message)]);
-  const decoded = linkCodec.decode(packet);
-  if (!decoded.ok) throw new Error(decoded.error.message);
+  const decoded = linkCodec.decodeFrom(sender, packet);
+  if (!decoded.ok) return decoded;
+  if (decoded.value.fault !== undefined) return { ok: false, error: decoded.value.fault };
   const [frame] = decoded.value.frames;
-  return frame?.kind === "messages" ? frame.messages[0] : undefined;
+  if (frame?.kind !== "messages") throw new Error("not the frame that was sent");
+  return { ok: true, value: must(frame.messages[0], "the message") };
 }
 
 describe("every kind comes through unchanged", () => {
   for (const sample of Object.values(AGENT_SAMPLES)) {
     test(`from the agent: ${sample.kind}`, () => {
-      expect(checkAgentMessage(acrossTheWire(sample), codec)).toEqual({ ok: true, value: sample });
+      expect(read("agent", sample)).toEqual({ ok: true, value: sample });
     });
   }
   for (const sample of MASTER_SAMPLES) {
     const name = sample.kind === "command" ? `command ${sample.command.kind}` : sample.kind;
     test(`from the master: ${name}`, () => {
-      expect(checkMasterMessage(acrossTheWire(sample), codec)).toEqual({ ok: true, value: sample });
+      expect(read("master", sample)).toEqual({ ok: true, value: sample });
     });
   }
   for (const sample of REQUEST_SAMPLES) {
     test(`for a stream: ${sample.kind}`, () => {
-      expect(checkStreamRequest(acrossTheWire(sample), codec)).toEqual({ ok: true, value: sample });
+      expect(checkStreamRequest(sample)).toEqual({ ok: true, value: sample });
     });
   }
   test("optional fields may be absent, undefined or null, and are absent after", () => {
@@ -177,12 +180,12 @@ describe("every kind comes through unchanged", () => {
       { ...without, epoch: undefined },
       { ...without, epoch: null },
     ]) {
-      const checked = checkAgentMessage(acrossTheWire(message), codec);
+      const checked = read("agent", message);
       expect(checked.ok && "epoch" in checked.value).toBe(false);
     }
   });
   test("what is not part of a message is left out", () => {
-    const checked = checkAgentMessage({ kind: "pong", number: 1, extra: [1] }, codec);
+    const checked = read("agent", { kind: "pong", number: 1, extra: [1] });
     expect(checked).toEqual({ ok: true, value: { kind: "pong", number: 1 } });
   });
 });
@@ -201,10 +204,8 @@ describe("a malformed message is refused with the path to blame", () => {
     [{ kind: "pong", number: -1 }, "message.number"],
     [{ kind: "pong", number: 0.5 }, "message.number"],
     [{ kind: "pong", number: 2 ** 53 }, "message.number"],
-    [{ kind: "pong", number: 5n }, "message.number"],
     [{ kind: "pong", number: "5" }, "message.number"],
     [{ ...register, version: 1 }, "message.version"],
-    [{ ...register, version: "\ud800" }, "message.version"],
     [{ ...register, tasks: {} }, "message.tasks"],
     [{ ...register, tasks: "x" }, "message.tasks"],
     [{ ...register, tasks: [{ task }, 5] }, "message.tasks[1]"],
@@ -220,7 +221,7 @@ describe("a malformed message is refused with the path to blame", () => {
   ];
   for (const [message, path] of cases) {
     test(`${path}: ${Bun.inspect(message, { depth: 1 }).replace(/\s+/g, " ").slice(0, 60)}`, () => {
-      const checked = checkAgentMessage(message, codec);
+      const checked = read("agent", message);
       if (checked.ok) throw new Error("it was accepted");
       expect([checked.error.code, checked.error.field]).toEqual(["invalid", path]);
       expect(checked.error.message).toStartWith(`${path}: `);
@@ -228,11 +229,11 @@ describe("a malformed message is refused with the path to blame", () => {
   }
   test("inside a command", () => {
     const command = { kind: "killTask", frameworkId: "f", taskId: "t", killPolicy: 4 };
-    const checked = checkMasterMessage({ kind: "command", number: 1, command }, codec);
+    const checked = read("master", { kind: "command", number: 1, command });
     expect(!checked.ok && checked.error.field).toBe("message.command.killPolicy");
   });
   test("a request that is none", () => {
-    const checked = checkStreamRequest({ kind: "tailFile", path: "a", offset: -1 }, codec);
+    const checked = checkStreamRequest({ kind: "tailFile", path: "a", offset: -1 });
     expect(!checked.ok && checked.error.field).toBe("request.offset");
   });
 });
@@ -245,17 +246,61 @@ test("equal lists that follow one another are one object, others keep their own 
     },
   });
   const tasks = [withCpus(1, 2), withCpus(1, 2), withCpus(1), withCpus(1, 2, 3), withCpus(1, 2)];
-  const checked = checkAgentMessage(acrossTheWire({ ...AGENT_SAMPLES.register, tasks }), codec);
+  const checked = read("agent", { ...AGENT_SAMPLES.register, tasks });
   if (!checked.ok || checked.value.kind !== "register") throw new Error("it was refused");
   const lists = checked.value.tasks.map((reported) => reported.task.resources);
   expect(lists).toEqual(tasks.map((sent) => sent.task.resources) as typeof lists);
   expect(lists[1]).toBe(lists[0]);
 });
 
-test("a registration of 10,000 tasks is checked within a second", () => {
+test("records that are equal one after the other are one object, and nothing else is", () => {
+  const place = (id: string, pid = 7) => ({ container_id: { value: id }, executor_pid: pid });
+  const sent = [place("a"), place("a"), place("b"), place("a"), place("x".repeat(1000))];
+  const messages = sent.map((container_status) => ({
+    ...AGENT_SAMPLES.statusUpdate,
+    status: { ...status, container_status },
+  }));
+  const packet = linkCodec.joinMessages("e", messages.map(linkCodec.encodeMessage));
+  const decoded = linkCodec.decodeFrom("agent", packet);
+  if (!decoded.ok) throw new Error(decoded.error.message);
+  const [frame] = decoded.value.frames;
+  if (frame?.kind !== "messages") throw new Error("not the frame that was sent");
+  expect(frame.messages).toEqual(messages);
+  const [first, second, third] = frame.messages.map(
+    (message) => message.kind === "statusUpdate" && message.status.container_status,
+  );
+  expect(second).toBe(first as never);
+  expect(third).not.toBe(first as never);
+});
+
+test("what is not such CBOR is refused as a whole, wherever it stands", () => {
+  const joined = (bytes: readonly number[]): Uint8Array =>
+    linkCodec.joinMessages("e", [
+      linkCodec.encodeMessage(AGENT_SAMPLES.pong),
+      Uint8Array.of(...bytes),
+    ]);
+  const kind = [0x64, ...Buffer.from("kind"), 0x64, ...Buffer.from("pong")];
+  const number = [0x66, ...Buffer.from("number")];
+  const cases: readonly (readonly [number[], string])[] = [
+    [[0xa2, ...kind, ...number, 0x1b, 0, 0, 0, 0, 0, 0, 0, 5], "more than 32 bits"],
+    [[0xa2, ...kind, 0x61, 0xff, 0], "not valid UTF-8"],
+    [[0xa2, ...kind, ...number, 0xc2, 0x41, 1], "message.number"],
+    [[0xa3, ...kind, ...number, 0, 0x61, 0x78, 0xc2, 0x41, 1], "Tags"],
+    [[0xa3, ...kind, ...number, 0], "ends early"],
+    [[0xa2, ...kind, ...number, 0x9f, 0xff], "message.number"],
+  ];
+  for (const [bytes, message] of cases) {
+    const decoded = linkCodec.decodeFrom("agent", joined(bytes));
+    const error = decoded.ok ? decoded.value.fault : decoded.error;
+    expect(error?.message).toContain(message);
+  }
+});
+
+test("a registration of 10,000 tasks is read within a second", () => {
   const tasks = Array.from({ length: 10_000 }, () => ({ task }));
-  const decoded = acrossTheWire({ ...AGENT_SAMPLES.register, tasks });
+  const message = linkCodec.encodeMessage({ ...AGENT_SAMPLES.register, tasks });
+  const packet = linkCodec.joinMessages("e1", [message]);
   const startMs = threadTimeMs();
-  expect(checkAgentMessage(decoded, codec).ok).toBe(true);
+  expect(linkCodec.decodeFrom("agent", packet).ok).toBe(true);
   expect(threadTimeMs() - startMs).toBeLessThan(1000);
 });

@@ -4,7 +4,6 @@
  * bytes grow into cyclic or endless values. Ours, as it takes a quarter of the time of cbor-x.
  * Source: RFC 8949 section 3.
  */
-import { ok, type Result, refuse } from "../base/result.ts";
 import { decodeUtf8 } from "../base/text.ts";
 import { MAX_LINK_ARRAY, MAX_LINK_DEPTH, MAX_LINK_VALUES } from "./link-limits.ts";
 
@@ -15,22 +14,9 @@ import { MAX_LINK_ARRAY, MAX_LINK_DEPTH, MAX_LINK_VALUES } from "./link-limits.t
 const CACHED_TEXT_BYTES = 64;
 /** Bytes of a text that tell where it is looked for. */
 const HASHED_BYTES = 16;
-/** Bytes of a list that is looked for among those seen lately; resources of a task take some 150. */
-const RECENT_LIST_BYTES = 512;
-/** The same of a map: ids, and where a task runs, which its statuses repeat. */
-const RECENT_MAP_BYTES = 192;
-/** Keys under which lists and maps are remembered: those of messages that come in great numbers. */
-const RECENT_KEYS = 128;
 /** Powers of two: well above the number of field names in use, and of texts in a few packets. */
 const CACHED_KEYS = 1024;
 const CACHED_VALUES = 8192;
-
-/** A list or map that was read, and the bytes that it was read from: the first `length` of them. */
-interface Recent {
-  readonly bytes: Uint8Array;
-  length: number;
-  value: unknown;
-}
 
 /** Direct-mapped: a text takes the place of the one before it, whatever that was. */
 interface TextCache {
@@ -43,76 +29,171 @@ function newTextCache(size: number): TextCache {
   return { texts: Array.from({ length: size }), hashes: new Int32Array(size) };
 }
 
+/** First bytes of the numbers that are not whole or have more than 32 bits. */
+const FLOAT = 0xfa;
+const DOUBLE = 0xfb;
+
+/** Major types of CBOR: the three highest bits of a value's first byte. */
+export const MAJOR = {
+  uint: 0,
+  negative: 1,
+  bytes: 2,
+  text: 3,
+  list: 4,
+  map: 5,
+  tag: 6,
+  simple: 7,
+} as const;
+
 /**
- * Reads packets one after the other; keeps nothing between two but what was seen lately. What it
- * gives back may hold one list or map in several places: nobody changes it.
+ * Where in a packet reading has come to. Packets are read one after the other; nothing is kept
+ * between two but texts that were seen lately. What it meets that is not such CBOR it throws as
+ * `BadCbor`.
  */
-export class CborReader {
+export class CborCursor {
   readonly #keys: TextCache = newTextCache(CACHED_KEYS);
   readonly #values: TextCache = newTextCache(CACHED_VALUES);
-  /** The last one under each key: tasks of one kind have equal resources, one after the other. */
-  readonly #recent = new Map<string, Recent>();
   #bytes: Uint8Array = new Uint8Array(0);
   #view: DataView = new DataView(new ArrayBuffer(0));
   #position = 0;
   #depth = 0;
   #valueCount = 0;
 
-  /** The one value that `bytes` is; byte strings in it are copies. Errors: `invalid`. */
-  read(bytes: Uint8Array): Result<unknown> {
+  /** Begins with a packet. */
+  open(bytes: Uint8Array): void {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#position = 0;
     this.#depth = 0;
     this.#valueCount = 0;
-    try {
-      const value = this.#value();
-      return this.#position === bytes.length
-        ? ok(value)
-        : refuse("invalid", "Bytes follow the value");
-    } catch (error) {
-      if (!(error instanceof BadCbor)) throw error;
-      return refuse("invalid", error.message);
-    } finally {
-      this.#bytes = new Uint8Array(0);
+  }
+
+  /** Lets the packet go. */
+  close(): void {
+    this.#bytes = new Uint8Array(0);
+  }
+
+  /** Levels of lists and maps around what comes next. */
+  get depth(): number {
+    return this.#depth;
+  }
+
+  /** Of the next byte. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Goes back to where it was. */
+  set position(position: number) {
+    this.#position = position;
+  }
+
+  expectEnd(): void {
+    if (this.#position !== this.#bytes.length) throw new BadCbor("Bytes follow the value");
+  }
+
+  /** First byte of the next value, which is still to be read. */
+  peek(): number {
+    return this.#bytes[this.#position] ?? endsEarly();
+  }
+
+  /** True, and read, when the next bytes are the first `length` of these. */
+  takes(bytes: Uint8Array, length: number): boolean {
+    const start = this.#position;
+    // From the end: ids differ there.
+    for (let index = length - 1; index >= 0; index--) {
+      if (bytes[index] !== this.#bytes[start + index]) return false;
+    }
+    this.#position = start + length;
+    return true;
+  }
+
+  /** Copies byte by byte what was read since `start`: a view for it would cost more. */
+  copySince(start: number, target: Uint8Array): void {
+    for (let index = start; index < this.#position; index++) {
+      target[index - start] = this.#bytes[index] ?? 0;
     }
   }
 
-  #value(): unknown {
-    if (++this.#valueCount > MAX_LINK_VALUES)
-      throw new BadCbor(`More than ${MAX_LINK_VALUES} values`);
+  /** Enters the list or map that comes next; the number of its elements or entries. */
+  enter(major: typeof MAJOR.list | typeof MAJOR.map): number {
+    this.#countValue();
+    const count = this.#argument(this.#byte() & 0x1f);
+    this.#enter(count, major === MAJOR.map ? 2 : 1);
+    return count;
+  }
+
+  leave(): void {
+    this.#depth -= 1;
+  }
+
+  /** Any value; byte strings in it are copies. */
+  value(): unknown {
+    this.#countValue();
     const first = this.#byte();
     const info = first & 0x1f;
     switch (first >> 5) {
-      case 0:
+      case MAJOR.uint:
         return this.#argument(info);
-      case 1:
+      case MAJOR.negative:
         return -1 - this.#argument(info);
-      case 2:
+      case MAJOR.bytes:
         return this.#byteString(this.#argument(info));
-      case 3:
+      case MAJOR.text:
         return this.#cachedText(this.#argument(info), this.#values);
-      case 4:
+      case MAJOR.list:
         return this.#array(this.#argument(info));
-      case 5:
+      case MAJOR.map:
         return this.#map(this.#argument(info));
-      case 6:
+      case MAJOR.tag:
         throw new BadCbor("Tags are not part of a link packet");
       default:
         return this.#simple(info);
     }
   }
 
+  /** The number that comes next; undefined, and not read, when it is something else. */
+  number(): number | undefined {
+    const start = this.#position;
+    const first = this.#byte();
+    switch (first >> 5) {
+      case MAJOR.uint:
+        return this.#argument(first & 0x1f);
+      case MAJOR.negative:
+        return -1 - this.#argument(first & 0x1f);
+      default:
+        if (first === DOUBLE) return this.#view.getFloat64(this.#skip(8));
+        if (first === FLOAT) return this.#view.getFloat32(this.#skip(4));
+        this.#position = start;
+        return undefined;
+    }
+  }
+
+  /** The text that comes next. */
+  text(): string {
+    return this.#cachedText(this.#argument(this.#byte() & 0x1f), this.#values);
+  }
+
+  /** The key of an entry of a map. */
+  key(): string {
+    const first = this.#byte();
+    if (first >> 5 !== MAJOR.text) throw new BadCbor("A map has a key that is not text");
+    return this.#cachedText(this.#argument(first & 0x1f), this.#keys);
+  }
+
+  #countValue(): void {
+    if (++this.#valueCount <= MAX_LINK_VALUES) return;
+    throw new BadCbor(`More than ${MAX_LINK_VALUES} values`);
+  }
+
   #byte(): number {
-    const byte = this.#bytes[this.#position++];
-    if (byte === undefined) throw new BadCbor("The packet ends early");
-    return byte;
+    return this.#bytes[this.#position++] ?? endsEarly();
   }
 
   /** Moves past `count` bytes and returns where they start. */
   #skip(count: number): number {
     const start = this.#position;
-    if (count > this.#bytes.length - start) throw new BadCbor("The packet ends early");
+    if (count > this.#bytes.length - start) endsEarly();
     this.#position = start + count;
     return start;
   }
@@ -130,8 +211,8 @@ export class CborReader {
     if (info === 21) return true;
     if (info === 22) return null;
     if (info === 23) return undefined;
-    if (info === 26) return this.#view.getFloat32(this.#skip(4));
-    if (info === 27) return this.#view.getFloat64(this.#skip(8));
+    if (info === (FLOAT & 0x1f)) return this.#view.getFloat32(this.#skip(4));
+    if (info === (DOUBLE & 0x1f)) return this.#view.getFloat64(this.#skip(8));
     throw new BadCbor("A value is of no known kind");
   }
 
@@ -151,9 +232,7 @@ export class CborReader {
   #enter(count: number, itemBytesMin: number): void {
     if (count > MAX_LINK_ARRAY)
       throw new BadCbor(`A list has more than ${MAX_LINK_ARRAY} elements`);
-    if (count * itemBytesMin > this.#bytes.length - this.#position) {
-      throw new BadCbor("The packet ends early");
-    }
+    if (count * itemBytesMin > this.#bytes.length - this.#position) endsEarly();
     this.#depth += 1;
     if (this.#depth > MAX_LINK_DEPTH)
       throw new BadCbor(`Nested deeper than ${MAX_LINK_DEPTH} levels`);
@@ -162,7 +241,7 @@ export class CborReader {
   #array(length: number): unknown[] {
     this.#enter(length, 1);
     const items: unknown[] = [];
-    for (let index = 0; index < length; index++) items.push(this.#value());
+    for (let index = 0; index < length; index++) items.push(this.value());
     this.#depth -= 1;
     return items;
   }
@@ -171,66 +250,14 @@ export class CborReader {
     this.#enter(length, 2);
     const map: Record<string, unknown> = {};
     for (let index = 0; index < length; index++) {
-      const key = this.#key();
-      const value = this.#isHolderNext() ? this.#recentOf(key) : this.#value();
+      const key = this.key();
+      const value = this.value();
       // A plain assignment would set the prototype.
       if (key === "__proto__") Object.defineProperty(map, key, { ...PLAIN_PROPERTY, value });
       else map[key] = value;
     }
     this.#depth -= 1;
     return map;
-  }
-
-  /** A list or a map. */
-  #isHolderNext(): boolean {
-    const type = (this.#bytes[this.#position] ?? 0) >> 5;
-    return type === 4 || type === 5;
-  }
-
-  /** The list or map under that key: the last one there when the bytes are the same. */
-  #recentOf(key: string): unknown {
-    const recent = this.#recent.get(key);
-    if (recent !== undefined && this.#isNext(recent)) {
-      this.#position += recent.length;
-      return recent.value;
-    }
-    const start = this.#position;
-    const value = this.#value();
-    const length = this.#position - start;
-    const lengthMax = Array.isArray(value) ? RECENT_LIST_BYTES : RECENT_MAP_BYTES;
-    if (length > 1 && length <= lengthMax) this.#remember(key, start, value);
-    return value;
-  }
-
-  /** Of values read from `start` up to here. Copies byte by byte: a view for it would cost more. */
-  #remember(key: string, start: number, value: unknown): void {
-    let recent = this.#recent.get(key);
-    if (recent === undefined) {
-      if (this.#recent.size >= RECENT_KEYS) return;
-      recent = { bytes: new Uint8Array(RECENT_LIST_BYTES), length: 0, value };
-      this.#recent.set(key, recent);
-    }
-    const { bytes } = recent;
-    recent.length = this.#position - start;
-    recent.value = value;
-    for (let index = 0; index < recent.length; index++) {
-      bytes[index] = this.#bytes[start + index] ?? 0;
-    }
-  }
-
-  /** From the end: ids differ there. */
-  #isNext({ bytes, length }: Recent): boolean {
-    if (this.#position + length > this.#bytes.length) return false;
-    for (let index = length - 1; index >= 0; index--) {
-      if (bytes[index] !== this.#bytes[this.#position + index]) return false;
-    }
-    return true;
-  }
-
-  #key(): string {
-    const first = this.#byte();
-    if (first >> 5 !== 3) throw new BadCbor("A map has a key that is not text");
-    return this.#cachedText(this.#argument(first & 0x1f), this.#keys);
   }
 
   #cachedText(length: number, { texts, hashes }: TextCache): string {
@@ -280,7 +307,11 @@ export class CborReader {
 
 const PLAIN_PROPERTY = { enumerable: true, configurable: true, writable: true } as const;
 
-/** Thrown deep inside a packet, turned into a refusal by `read`. */
-class BadCbor extends Error {
+function endsEarly(): never {
+  throw new BadCbor("The packet ends early");
+}
+
+/** Thrown deep inside a packet, turned into a refusal by link-codec.ts. */
+export class BadCbor extends Error {
   override readonly name: string = "BadCbor";
 }
