@@ -10,6 +10,7 @@ import { ok, type Result, refuse } from "../../base/result.ts";
 import type { Containerizer, ContainerizerHealth } from "../../containerizer/containerizer.ts";
 import type { LogBounds } from "../../containerizer/log-bounds.ts";
 import { DatabaseError } from "../../database/database-error.ts";
+import type { AgentToMaster } from "../../protocol/link-frames.ts";
 import type { ExecutorCall, Image } from "../../protocol/v1/types.ts";
 import { AgentCore } from "../core/agent-core.ts";
 import type { AgentOptions } from "../core/agent-options.ts";
@@ -23,6 +24,7 @@ import type { AgentEffect } from "../core/effects.ts";
 import type { AgentInput } from "../core/inputs.ts";
 import type { AgentState } from "../core/state.ts";
 import { agentMetrics } from "../core/views/metrics.ts";
+import { Confirmations } from "./confirmations.ts";
 import {
   BUILT_IN_REQUEST,
   ContainerHost,
@@ -108,6 +110,7 @@ export class AgentRuntime {
   readonly #requests = new Map<number, Request>();
   readonly #containerRequests = new Map<number, ContainerRequest>();
   readonly #streams: ExecutorStreams;
+  readonly #confirmations: Confirmations;
   readonly #startWallMs: number;
   readonly #startMonotonicMs: number;
   #survivors: ReadonlyMap<ContainerId, Survivor> = new Map();
@@ -124,6 +127,7 @@ export class AgentRuntime {
     this.core = new AgentCore({ options, uuid: () => rng.uuid() });
     this.files = new SandboxFiles(() => this.core.state, clock);
     this.#streams = new ExecutorStreams(clock);
+    this.#confirmations = new Confirmations(clock, (message) => dependencies.link.send(message));
     this.#timers = new AgentTimers(clock, (timer) => this.input({ kind: "timer", timer }));
     if (dependencies.garbage !== undefined) {
       this.#garbage = new GarbageCollector({
@@ -226,6 +230,8 @@ export class AgentRuntime {
       this.#deps.link.reconnect("the agent does not keep up with its master");
       return;
     }
+    // At once, as the next link may be there before this input is handled.
+    if (input.kind === "linkDown") this.#confirmations.drop();
     this.#queue.push(input);
     this.#scheduleDrain();
   }
@@ -380,11 +386,7 @@ export class AgentRuntime {
       if (effect.kind === "checkpoint") operations.push(effect.operation);
     }
     if (operations.length > 0) this.#write(operations);
-    // Who confirms a command confirms all before it: the last word of a batch is enough.
-    const lastConfirmation = effects.findLast(isConfirmation);
-    for (const effect of effects) {
-      if (effect === lastConfirmation || !isConfirmation(effect)) this.#carryOut(effect);
-    }
+    for (const effect of effects) this.#carryOut(effect);
   }
 
   /** The agent's own books have a reserve on a disk that others have filled. */
@@ -403,7 +405,7 @@ export class AgentRuntime {
       case "checkpoint":
         break;
       case "send":
-        this.#deps.link.send(effect.message);
+        this.#tell(effect.message);
         break;
       case "reconnect":
         this.#deps.link.reconnect(effect.reason);
@@ -481,6 +483,17 @@ export class AgentRuntime {
     }
   }
 
+  #tell(message: AgentToMaster): void {
+    if (message.kind === "commandDone") {
+      this.#confirmations.add(message);
+      return;
+    }
+    // A registration tells it by itself, and to a link that has not heard of the others.
+    if (message.kind === "register") this.#confirmations.drop();
+    else this.#confirmations.flush();
+    this.#deps.link.send(message);
+  }
+
   #adopt(effect: Extract<AgentEffect, { kind: "adoptContainer" }>): void {
     const { containerId } = effect.launch;
     this.#host.adopt(effect, must(this.#survivors.get(containerId), "an adopted container"));
@@ -510,6 +523,7 @@ export class AgentRuntime {
   }
 
   #halt(): void {
+    this.#confirmations.drop();
     this.#timers.cancelAll();
     this.#streams.closeAll();
     const outcome = refuse("notReady", "The agent is stopping");
@@ -547,9 +561,4 @@ async function withTimeout(clock: Clock, timeoutMs: number, work: Promise<void>)
   });
   await Promise.race([work, timeout]);
   cancel();
-}
-
-/** Says that a command was carried out. */
-function isConfirmation(effect: AgentEffect): boolean {
-  return effect.kind === "send" && effect.message.kind === "commandDone";
 }

@@ -13,6 +13,12 @@ export const INPUTS_PER_BATCH = 512;
 export const COALESCE_MS = 2;
 
 /**
+ * How long the word that commands are carried out may wait for something else to be said: it is a
+ * third of what agents would send, and the master keeps such commands meanwhile, a few kilobytes.
+ */
+export const CONFIRMATION_MS = 50;
+
+/**
  * Inputs that may wait. Beyond this executors are told to come back, and the link is given up, which
  * loses nothing since the master resends what was not done; what happens inside the agent is always
  * taken in.

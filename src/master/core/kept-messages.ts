@@ -67,17 +67,22 @@ export function keptStatus(
   status: TaskStatus,
   before: KeptStatus | undefined,
 ): KeptStatus {
-  const { task_id: _task, agent_id, executor_id, data: _data, ...rest } = status;
-  const { state, source, timestamp, uuid, reason, message } = rest;
-  const { healthy, check_status, labels, unreachable_time, limitation } = rest;
-  const container_status = keptPlace(ctx, rest.container_status, before?.container_status);
+  const { agent_id, executor_id, state, source, timestamp, uuid, reason, message } = status;
+  const { healthy, check_status, labels, unreachable_time, limitation } = status;
+  const container_status = keptPlace(ctx, status.container_status, before?.container_status);
   const common: KeptStatus = { state, source, timestamp, uuid, container_status };
   const areIdsKnown =
     agent_id?.value === task.agentId && executor_id?.value === executorOf(task, source);
   const rare = check_status ?? labels ?? unreachable_time ?? limitation ?? reason ?? message;
   const isCommon = rare === undefined && healthy === undefined;
-  const kept = isCommon ? common : { ...rest, ...common };
+  const kept = isCommon ? common : { ...withoutIds(status), ...common };
   return areIdsKnown ? kept : { ...kept, agent_id, executor_id };
+}
+
+/** Also without its `data`. To copy an object is dear, and few statuses need it. */
+function withoutIds(status: TaskStatus): Omit<KeptStatus, "agent_id" | "executor_id"> {
+  const { task_id: _task, agent_id: _agent, executor_id: _executor, data: _data, ...rest } = status;
+  return rest;
 }
 
 /** The status as it came, but for its `data`. */

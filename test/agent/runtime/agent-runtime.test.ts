@@ -5,6 +5,7 @@ import { chmod, mkdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { WAITERS_PER_CONTAINER } from "../../../src/agent/core/limits.ts";
+import { CONFIRMATION_MS } from "../../../src/agent/runtime/limits.ts";
 import type { Resource } from "../../../src/protocol/v1/types.ts";
 import { commandTask, framework } from "../core/agent-harness.ts";
 import { AgentFixture } from "./agent-fixture.ts";
@@ -80,6 +81,18 @@ describe("one task", () => {
     agent.master.command({ kind: "killTask", frameworkId: "fw", taskId: "t" });
     expect(await stays).toMatchObject({ value: { kind: "ended" } });
     expect(agent.runtime.state.waiters.size).toBe(0);
+  });
+
+  test("what was done for a link that broke is not confirmed to the next one", async () => {
+    await agent.start();
+    await agent.master.until("registration", () => agent.master.registrations.length === 1);
+    agent.master.command({ kind: "killTask", frameworkId: "fw", taskId: "a" });
+    agent.runtime.input({ kind: "linkDown" });
+    agent.master.attach(agent.runtime);
+    await agent.master.until("registration", () => agent.master.registrations.length === 2);
+    expect(agent.master.registrations[1]?.lastCommand).toBe(1);
+    await Bun.sleep(3 * CONFIRMATION_MS);
+    expect(agent.master.confirmations).toEqual([]);
   });
 
   test("a failing command tells its exit status [semantics 6.6]", async () => {
