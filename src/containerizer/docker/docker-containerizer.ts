@@ -231,6 +231,9 @@ export class DockerContainerizer implements Containerizer {
     run: (place: CommandPlace) => Promise<T>,
   ): Promise<T> {
     const { engineId, phase, abort, pid: containerPid = 0 } = this.#find(containerId);
+    if (phase === "ending") {
+      throw new UnavailableError(`Whether container ${containerId} still runs is being asked`);
+    }
     if (phase !== "running" || engineId === undefined) {
       throw new ContainerizerError(`Container ${containerId} does not run`);
     }

@@ -4,7 +4,7 @@
  */
 import { afterAll, afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
-import type { ContainerSpec } from "../../../src/containerizer/containerizer.ts";
+import { type ContainerSpec, UnavailableError } from "../../../src/containerizer/containerizer.ts";
 import { LOOKUP_DEADLINE_MS } from "../../../src/containerizer/docker/limits.ts";
 import { docker, findEngine } from "../../harness/docker-engine.ts";
 import { EngineGate } from "../../harness/engine-gate.ts";
@@ -101,7 +101,7 @@ describe.skipIf(engine === undefined)("an Engine that is late", () => {
     expect(end).toEqual({ exit: { kind: "exited", code: 3 } });
   });
 
-  test("with a list that is older than a container, and with what became of that: a kill is not forgotten", async () => {
+  test("with a list that is older than a container, and with what became of that: no kill is forgotten, no check fails", async () => {
     const { gate, agent, spec } = await open();
     const creation = gate.holdCalls(CREATION);
     const launch = agent.containerizer.launch(spec);
@@ -115,6 +115,9 @@ describe.skipIf(engine === undefined)("an Engine that is late", () => {
     const inspections = gate.holdAnswers(INSPECTION);
     lists.release();
     await until("it is looked for", () => inspections.count > 0);
+    const inside = { ...spec, command: { value: "true" }, timeoutMs: 1000 };
+    const check = agent.containerizer.runInside(inside);
+    expect(await check.catch((error: unknown) => error)).toBeInstanceOf(UnavailableError);
     const kill = agent.containerizer.signal(spec.containerId, "SIGKILL");
     await Bun.sleep(ANSWER_MS);
     inspections.release();
