@@ -25,6 +25,7 @@ import {
 } from "./state.ts";
 import { agentIdOf, checkpoint, log, type Step, send, setTimer } from "./step.ts";
 import { checkpointTask, droppedState, reportAbsentTask } from "./tasks.ts";
+import { dropStream } from "./updates.ts";
 
 /** One task, or several that an executor gets together. */
 export interface RunRequest {
@@ -269,6 +270,8 @@ function startTogether(step: Step, framework: FrameworkState, request: RunReques
       statuses: [],
       forwarded: undefined,
     };
+    // An answer that is still to be acknowledged was about an earlier task of that id.
+    dropStream(step, { frameworkId: framework.frameworkId, taskId: task.taskId });
     addTask(framework, executor, task);
     checkpointTask(step, framework, task);
   }

@@ -71,22 +71,17 @@ export class SandboxFiles {
    * `notFound`, or `invalid` when the path leads out of its sandbox.
    */
   async browse(path: string): Promise<Result<readonly FileInfo[]>> {
-    const target = await this.#resolve(path);
-    if (!target.ok) return target;
-    const names: string[] = [];
+    const opened = await this.#openFolder(path);
+    if (!opened.ok) return opened;
+    const handle = opened.value;
+    if (handle === undefined) return ok([]);
     try {
-      for await (const entry of await opendir(target.value.path)) {
-        names.push(entry.name);
-        if (names.length >= BROWSE_ENTRIES) break;
-      }
-    } catch (error) {
-      return codeOf(error) === "ENOTDIR" ? ok([]) : notFound(path);
+      return ok(await entriesOf(path, `/proc/self/fd/${handle.fd}`));
+    } catch {
+      return notFound(path);
+    } finally {
+      await handle.close();
     }
-    const owners = await OwnerNames.load();
-    const entries = await Promise.all(
-      names.sort().map((name) => describe(path, target.value.path, name, owners)),
-    );
-    return ok(entries.filter((entry) => entry !== undefined));
   }
 
   /**
@@ -186,6 +181,22 @@ export class SandboxFiles {
     if (fault === undefined) return ok(handle);
     await handle.close();
     return { ok: false, error: fault };
+  }
+
+  /** Held open, so that a link that takes its place meanwhile leads nowhere; undefined for a file. */
+  async #openFolder(path: string): Promise<Result<FileHandle | undefined>> {
+    const target = await this.#resolve(path);
+    if (!target.ok) return target;
+    let handle: FileHandle;
+    try {
+      const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+      handle = await open(target.value.path, flags);
+    } catch (error) {
+      return codeOf(error) === "ENOTDIR" ? ok(undefined) : notFound(path);
+    }
+    if (await isOpenInside(handle, target.value.root)) return ok(handle);
+    await handle.close();
+    return inaccessible(path);
   }
 
   async #resolve(path: string): Promise<Result<{ readonly path: string; readonly root: string }>> {
@@ -297,12 +308,29 @@ async function faultOf(
   path: string,
   root: string,
 ): Promise<Refusal | undefined> {
-  const real = await readlink(`/proc/self/fd/${handle.fd}`);
-  if (!isInside(real, root)) return inaccessible(path).error;
+  if (!(await isOpenInside(handle, root))) return inaccessible(path).error;
   const stats = await handle.stat();
   if (stats.isFile()) return undefined;
   const message = stats.isDirectory() ? "Cannot read a directory." : "Cannot read a special file.";
   return { code: "invalid", message, field: "path" };
+}
+
+async function isOpenInside(handle: FileHandle, root: string): Promise<boolean> {
+  return isInside(await readlink(`/proc/self/fd/${handle.fd}`), root);
+}
+
+/** `folder` as it is told, `place` where it is found. */
+async function entriesOf(folder: string, place: string): Promise<FileInfo[]> {
+  const names: string[] = [];
+  for await (const entry of await opendir(place)) {
+    names.push(entry.name);
+    if (names.length >= BROWSE_ENTRIES) break;
+  }
+  const owners = await OwnerNames.load();
+  const entries = await Promise.all(
+    names.sort().map((name) => describe(folder, place, name, owners)),
+  );
+  return entries.filter((entry) => entry !== undefined);
 }
 
 async function readPiece(

@@ -505,6 +505,22 @@ describe("frameworks", () => {
     expect(agent.take()).toEqual(expected.slice(0, 1));
   });
 
+  test("a task whose id was answered for as unknown begins anew [semantics 6.4]", () => {
+    const agent = AgentHarness.registered();
+    const tasks = [{ frameworkId: F, taskId: "t", isPartitionAware: false }];
+    agent.command({ kind: "reconcileTasks", tasks });
+    const [answered] = agent.core.state.streams.values();
+    agent.run(framework(F), commandTask("t"));
+    agent.launched(F, "t");
+    agent.take();
+    agent.update(F, "t", "TASK_RUNNING");
+    expect(agent.take()).toEqual(["update t TASK_RUNNING SOURCE_EXECUTOR"]);
+    const uuid = answered?.pending[0]?.status.uuid ?? "";
+    agent.command({ kind: "acknowledgeUpdate", frameworkId: F, taskId: "t", uuid });
+    expect(agent.core.state.frameworks.get(F)?.tasks.get("t")?.state).toBe("TASK_RUNNING");
+    expect(agent.disk.updates.size).toBe(1);
+  });
+
   test("tasks of one framework do not mix with those of another of the same id", () => {
     const agent = AgentHarness.registered();
     agent.runToRunning(framework("fw-1"), commandTask("t"));

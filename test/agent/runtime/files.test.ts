@@ -1,9 +1,10 @@
 /** Real files in a real folder: what may be read, what may not, and how following ends. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { appendFile, mkdir, mkdtemp, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { FileError, SandboxFiles } from "../../../src/agent/runtime/files.ts";
 import { systemClock } from "../../../src/platform/system.ts";
 import type { ExecutorInfo } from "../../../src/protocol/v1/types.ts";
@@ -151,6 +152,30 @@ describe("browse", () => {
   test("a file has no entries, an unknown path is refused", async () => {
     expect(await files.browse(`${VIRTUAL}/stdout`)).toEqual({ ok: true, value: [] });
     expect((await files.browse("/etc")).ok).toBe(false);
+  });
+
+  test("a folder that a task swaps for a link lists nothing outside the sandbox", async () => {
+    await mkdir(join(folder, "outside"));
+    await writeFile(join(folder, "outside", "secret"), "");
+    await symlink(join(folder, "outside"), join(sandbox, "link"));
+    const swap = `
+      const { renameSync } = require("node:fs");
+      for (;;) {
+        for (const [from, to] of [["sub", "kept"], ["link", "sub"], ["sub", "link"], ["kept", "sub"]])
+          renameSync(from, to);
+      }`;
+    const task = spawn(process.execPath, ["-e", swap], { cwd: sandbox });
+    try {
+      const seen = new Set<string>();
+      const endMs = performance.now() + 1000;
+      while (performance.now() < endMs) {
+        const entries = await files.browse(`${VIRTUAL}/sub`);
+        if (entries.ok) for (const { path } of entries.value) seen.add(path);
+      }
+      expect([...seen]).toEqual([]);
+    } finally {
+      task.kill("SIGKILL");
+    }
   });
 });
 
