@@ -4,9 +4,8 @@ import type { Acls } from "./acls.ts";
 import { describeDenial, isAllowed } from "./authorizer.ts";
 
 /**
- * Why it may not: asked for every user that task and executor name, or for the framework's when they
- * name none. Differs from Mesos, which asks for the first one only, so that an executor could be
- * another user.
+ * Why it may not: asked for every user that something of the task would run as. Differs from Mesos,
+ * which asks for the first one that is named, so that an executor or a check could be another user.
  */
 export function denialOfTask(
   acls: Acls,
@@ -14,12 +13,25 @@ export function denialOfTask(
   task: TaskInfo,
   executor: ExecutorInfo | undefined,
 ): string | undefined {
-  const named = [task.command?.user, executor?.command?.user].filter((user) => user !== undefined);
   const { principal } = framework;
-  for (const user of named.length === 0 ? [framework.user] : named) {
+  for (const user of usersOf(framework, task, executor)) {
     if (!isAllowed(acls, "run_tasks", principal, user)) {
       return describeDenial("run_tasks", principal, user);
     }
   }
   return undefined;
+}
+
+function usersOf(
+  framework: FrameworkInfo,
+  { command, check, health_check: healthCheck }: TaskInfo,
+  executor: ExecutorInfo | undefined,
+): ReadonlySet<string> {
+  const commands = [command, executor?.command, check?.command?.command, healthCheck?.command];
+  const users = commands.map((one) => one?.user);
+  // Of a default executor nothing runs but its tasks.
+  const isProcess = executor !== undefined && executor.type !== "DEFAULT";
+  const isUnnamed = isProcess || command?.user === undefined;
+  if (isUnnamed && executor?.command?.user === undefined) users.push(framework.user);
+  return new Set(users.filter((user) => user !== undefined));
 }

@@ -50,6 +50,40 @@ describe("tasks", () => {
     ]);
   });
 
+  const refusedUser = (agent: AgentHarness): unknown => {
+    const [told] = agent.sent().filter(({ kind }) => kind === "statusUpdate");
+    return told?.kind === "statusUpdate"
+      ? /for '(\w+)'/.exec(told.status.message ?? "")?.[1]
+      : told;
+  };
+
+  test("whose checks run as a forbidden user are refused", () => {
+    const command = { value: "true", user: "intruder" };
+    const checks = [
+      { check: { type: "COMMAND" as const, command: { command } } },
+      { health_check: { type: "COMMAND" as const, command } },
+    ];
+    for (const check of checks) {
+      const agent = AgentHarness.registered(agentOptions({ acls }));
+      agent.run(framework("fw"), commandTask("t", { ...as("www"), ...check }));
+      expect(refusedUser(agent)).toBe("intruder");
+      expect(agent.core.state.containers.size).toBe(0);
+    }
+  });
+
+  test("are refused with a custom executor that is the framework's forbidden user", () => {
+    const agent = AgentHarness.registered(agentOptions({ acls }));
+    agent.command({
+      kind: "runTaskGroup",
+      framework: framework("fw", { user: "intruder" }),
+      executor: customExecutor("e"),
+      taskGroup: { tasks: [commandTask("t", as("www"))] },
+      launchesExecutor: true,
+    });
+    expect(refusedUser(agent)).toBe("intruder");
+    expect(agent.core.state.containers.size).toBe(0);
+  });
+
   test("of a group are refused together [semantics 5]", () => {
     const agent = AgentHarness.registered(agentOptions({ acls }));
     const tasks = [commandTask("a", as("www")), commandTask("b", as("intruder"))];
