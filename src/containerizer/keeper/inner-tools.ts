@@ -57,7 +57,8 @@ export function rootWords(rootfs: ContainerRootfs): string[] {
     );
   }
   const folder = rootfs.workingDirectory ?? rootfs.sandboxPath;
-  return [nsenter, `--root=${rootfs.path}`, `--wd=${join(rootfs.path, folder)}`, "--"];
+  // Looked up from within: a task may have put a link in its place.
+  return [nsenter, `--root=${rootfs.path}`, `--wdns=${join("/", folder)}`, "--"];
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   chmodSync,
   copyFileSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   readFileSync,
   symlinkSync,
@@ -18,7 +19,7 @@ import { brand } from "../../../src/base/ids.ts";
 import type { Containerizer, ContainerSpec } from "../../../src/containerizer/containerizer.ts";
 import { loadTerminals } from "../../../src/platform/terminal.ts";
 import { BUSYBOX_OBSTACLE, BUSYBOX_PATH } from "../../harness/static-busybox.ts";
-import { failureOf, newRoot, outputOf, removeRoots, specIn } from "../containers.ts";
+import { failureOf, newRoot, outputOf, removeRoots, specIn, until } from "../containers.ts";
 import { nativeIn, newCgroupRoot, OBSTACLE, removeCgroupRoots } from "./native.ts";
 
 const opened: Containerizer[] = [];
@@ -207,6 +208,37 @@ describe.skipIf(OBSTACLE_HERE !== undefined)(`containers with a root of their ow
     }
     await containerizer.destroy(spec.containerId);
     await containerizer.cleanup(spec.containerId);
+  });
+
+  test("a link in place of the working folder leads a command beside out of no root", async () => {
+    const { containerizer, root, rooted } = open();
+    writeFileSync(join(root, "outside"), "of the host\n");
+    for (const [name, target, end] of [
+      ["out", root, 1],
+      ["root", "/", 9],
+    ] as const) {
+      const command = `cd /; busybox rmdir /app/work; busybox ln -s ${target} /app/work; sleep 1000`;
+      const { spec, rootfs } = rooted(name, command, { user: "nobody" });
+      mkdirSync(join(rootfs, "app/work"), { recursive: true });
+      execFileSync("chown", ["-R", "nobody", join(rootfs, "app")]);
+      const own = {
+        path: rootfs,
+        sandboxPath: "/mnt/mesos/sandbox",
+        workingDirectory: "/app/work",
+      };
+      await containerizer.launch({ ...spec, rootfs: own });
+      const isLink = (): boolean =>
+        lstatSync(join(rootfs, "app/work"), { throwIfNoEntry: false })?.isSymbolicLink() === true;
+      await until("there is a link", isLink);
+      const inside = await containerizer.runInside({
+        ...spec,
+        command: { value: "test -e outside && exit 7; test -e .allot && exit 9" },
+        timeoutMs: 20_000,
+      });
+      expect(inside).toEqual({ kind: "exited", code: end });
+      await containerizer.destroy(spec.containerId);
+      await containerizer.cleanup(spec.containerId);
+    }
   });
 
   test("an image whose folders are links leads nowhere [issue 4]", async () => {
