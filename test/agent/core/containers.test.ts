@@ -256,6 +256,37 @@ describe("who may", () => {
     );
   });
 
+  test("what is launched below a standalone container needs the right to that one's user too", () => {
+    const users = (...values: string[]): object => ({ users: { values } });
+    const parsed = parseAcls({
+      permissive: false,
+      run_tasks: [{ principals: { type: "ANY" }, users: { type: "ANY" } }],
+      launch_standalone_containers: [
+        { principals: { values: ["ops"] }, ...users("alice", "bob") },
+        { principals: { values: ["dev"] }, ...users("bob") },
+      ],
+    });
+    if (!parsed.ok) throw new Error(parsed.error.message);
+    const options = agentOptions({ acls: parsed.value, isUserSwitched: true });
+    const at = new Scene(AgentHarness.registered(options));
+    const as = (user: string): Partial<ContainerCall> => ({ command: { value: "true", user } });
+    const below = (parent: string, value: string): ContainerID => ({
+      value,
+      parent: { value: parent },
+    });
+    for (const user of ["alice", "bob"]) {
+      expect(
+        codeOf(at, at.launch({ value: user }, as(user), { principal: "ops" })),
+      ).toBeUndefined();
+    }
+    const dev = { principal: "dev" };
+    expect(codeOf(at, at.launch(below("alice", "a"), as("bob"), dev))).toBe("forbidden");
+    expect(codeOf(at, at.launch(below("alice", "b"), {}, dev))).toBe("forbidden");
+    expect(codeOf(at, at.launch(below("bob", "c"), as("bob"), dev))).toBeUndefined();
+    expect(codeOf(at, at.launch(below("bob", "d"), {}, dev))).toBeUndefined();
+    expect(codeOf(at, at.launch(below("bob", "e"), as("alice"), dev))).toBe("forbidden");
+  });
+
   test("an executor with its token may look after its own, and nobody else's [semantics 9.3]", () => {
     const at = scene();
     const claims = (cid: string): ContainerCaller => ({
@@ -269,6 +300,16 @@ describe("who may", () => {
     ).toBeUndefined();
     expect(codeOf(at, at.launch(at.nested("b"), {}, claims("other")))).toBe("forbidden");
     expect(codeOf(at, at.call({ kind: "attachInput", id: at.nested("a") }, own))).toBe("forbidden");
+  });
+
+  test("an executor with its token has no standalone containers, whatever the ACLs say [semantics 9.1]", () => {
+    const at = new Scene();
+    const own = { principal: undefined, claims: { fid: F, eid: "t", cid: at.task.value } };
+    at.running({ value: "alone" });
+    expect(codeOf(at, at.launch({ value: "root" }, {}, own))).toBe("forbidden");
+    expect(codeOf(at, at.launch(at.nested("a", { value: "alone" }), {}, own))).toBe("forbidden");
+    const kill = { kind: "kill", id: { value: "alone" }, signal: 9 } as const;
+    expect(codeOf(at, at.call(kill, own))).toBe("forbidden");
   });
 });
 

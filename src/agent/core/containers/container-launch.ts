@@ -70,7 +70,7 @@ function parentOf(step: Step, id: LaunchWish["id"]): Parent | undefined {
     executor: root,
     framework: root === undefined ? undefined : findFramework(step, root.frameworkId),
     directory: container.directory,
-    user: container.user,
+    user: container.user ?? container.command?.user,
     isAlive: container.phase === "launching" || container.phase === "running",
   };
 }
@@ -100,7 +100,7 @@ function denialOf(
     step.options.acls,
     caller,
     { kind: "launch", ...wish },
-    { executor, user: isNested ? userOf(framework, executor) : wish.command?.user },
+    { executor, user: isNested ? userOf(framework, executor) : parent?.user },
   );
 }
 

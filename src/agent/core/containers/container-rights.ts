@@ -1,7 +1,7 @@
 /**
  * May this caller do this to that container? Nested ones are judged by the user of their executor,
- * standalone ones by their own; an executor with a token may always look after what is nested in its
- * own container. Source: semantics 9.3, http-api 7.3.
+ * standalone ones by their own; an executor with a token may look after what is nested in its own
+ * container, and after nothing else. Source: semantics 9.3, http-api 7.3.
  */
 import { type Result, refuse } from "../../../base/result.ts";
 import type { Acls } from "../../../security/acls.ts";
@@ -47,9 +47,9 @@ export function denialOfContainerCall(
   { executor, user }: Owner,
 ): Result<never> | undefined {
   // What an executor does with its own needs nobody's leave (Mesos: implicit authorization).
-  if (claims !== undefined && executor !== undefined) {
-    const isOwn = claims.cid === rootValueOf(call.id) && call.kind !== "attachInput";
-    if (isOwn) return undefined;
+  if (claims !== undefined) {
+    const isOwn = executor !== undefined && claims.cid === rootValueOf(call.id);
+    if (isOwn && call.kind !== "attachInput") return undefined;
     return refuse("forbidden", "403 Forbidden. The container belongs to another executor");
   }
   for (const [action, object] of actionsOf(call, executor !== undefined, user)) {
@@ -68,7 +68,11 @@ function actionsOf(
     return [[isNested ? NESTED[call.kind] : STANDALONE[call.kind], user]];
   }
   const own = call.command?.user;
-  if (!isNested) return [["launch_standalone_containers", own ?? user]];
+  if (!isNested) {
+    // One below another, which is standalone too, is in what belongs to that one's user.
+    const users = new Set(user === undefined ? [own] : [user, own ?? user]);
+    return [...users].map((one) => ["launch_standalone_containers", one] as const);
+  }
   const [under, as]: readonly [Action, Action] = call.isSession
     ? [
         "launch_nested_container_sessions_under_parent_with_user",
