@@ -17,6 +17,8 @@ export interface ContainerScope {
 
 /** A container as the v1 API shows it, and what that has no fields for. */
 export interface ContainerReport {
+  /** Container of the executor that it is, or is nested in; undefined for a standalone one. */
+  readonly rootId: ContainerId | undefined;
   readonly container: AgentResponseGetContainersContainer;
   readonly pressure?: ContainerPressure | undefined;
 }
@@ -45,7 +47,9 @@ async function reportExecutor(
   executor: ExecutorState,
 ): Promise<ContainerReport> {
   const { containerId } = executor;
-  return await withFigures(containerizer, containerId, containerIdOf(executor), ownerOf(executor));
+  const id = containerIdOf(executor);
+  const report = await withFigures(containerizer, containerId, id, ownerOf(executor));
+  return { rootId: containerId, ...report };
 }
 
 async function reportOther(
@@ -55,7 +59,7 @@ async function reportOther(
 ): Promise<ContainerReport> {
   const executor = owner === undefined ? undefined : state.containers.get(owner);
   const of = executor === undefined ? {} : ownerOf(executor);
-  return await withFigures(containerizer, containerId, id, of);
+  return { rootId: owner, ...(await withFigures(containerizer, containerId, id, of)) };
 }
 
 function ownerOf({ frameworkId, info }: ExecutorState): ContainerOwner {
@@ -77,7 +81,7 @@ async function withFigures(
   containerId: ContainerId,
   id: ContainerID,
   owner: ContainerOwner,
-): Promise<ContainerReport> {
+): Promise<Omit<ContainerReport, "rootId">> {
   const [status, usage] = await Promise.all([
     containerizer.status(containerId).catch(() => undefined),
     containerizer.usage(containerId).catch((): ContainerUsage | undefined => undefined),

@@ -15,9 +15,7 @@ export async function visibleContainers(
   scope: ContainerScope = { isNestedShown: false, isStandaloneShown: false },
 ): Promise<ContainerReport[]> {
   const containers = await runtime.containers(scope);
-  return containers.filter(({ container }) =>
-    seesContainer(runtime.state, viewer, container.container_id?.value ?? ""),
-  );
+  return containers.filter(({ rootId }) => seesContainer(runtime.state, viewer, rootId));
 }
 
 /** `/containers`. */

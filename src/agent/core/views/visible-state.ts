@@ -38,11 +38,18 @@ export function visibleAgentState(state: AgentState, viewer: Viewer): AgentState
   };
 }
 
-/** One that has ended meanwhile, and a standalone one, is seen by those who see all. */
-export function seesContainer(state: AgentState, viewer: Viewer, containerId: string): boolean {
+/**
+ * What is in the container of an executor, which is named by its own id, as others choose theirs and
+ * may choose equal ones. One that has ended meanwhile, and a standalone one (undefined), is seen by
+ * those who see all.
+ */
+export function seesContainer(
+  state: AgentState,
+  viewer: Viewer,
+  rootId: string | undefined,
+): boolean {
   if (viewer.seesAll("view_containers")) return true;
-  const nested = [...state.apiContainers.values()].find(({ id }) => id.value === containerId);
-  const executor = state.containers.get(nested?.owner ?? brand<ContainerId>(containerId));
+  const executor = state.containers.get(brand<ContainerId>(rootId ?? ""));
   const framework = state.frameworks.get(executor?.frameworkId ?? "");
   if (executor === undefined || framework === undefined) return false;
   return viewer.seesUser("view_containers", executorUser(framework.info, executor.info));
