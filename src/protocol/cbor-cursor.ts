@@ -117,9 +117,10 @@ export class CborCursor {
 
   /** Enters the list or map that comes next; the number of its elements or entries. */
   enter(major: typeof MAJOR.list | typeof MAJOR.map): number {
-    this.#countValue();
     const count = this.#argument(this.#byte() & 0x1f);
     this.#enter(count, major === MAJOR.map ? 2 : 1);
+    // All at once, as most are read one by one without being counted.
+    this.#countValues(count);
     return count;
   }
 
@@ -129,7 +130,7 @@ export class CborCursor {
 
   /** Any value; byte strings in it are copies. */
   value(): unknown {
-    this.#countValue();
+    this.#countValues(1);
     const first = this.#byte();
     const info = first & 0x1f;
     switch (first >> 5) {
@@ -181,8 +182,9 @@ export class CborCursor {
     return this.#cachedText(this.#argument(first & 0x1f), this.#keys);
   }
 
-  #countValue(): void {
-    if (++this.#valueCount <= MAX_LINK_VALUES) return;
+  #countValues(count: number): void {
+    this.#valueCount += count;
+    if (this.#valueCount <= MAX_LINK_VALUES) return;
     throw new BadCbor(`More than ${MAX_LINK_VALUES} values`);
   }
 

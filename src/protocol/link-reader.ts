@@ -5,6 +5,7 @@
  */
 import { must } from "../base/assert.ts";
 import { type CborCursor, MAJOR } from "./cbor-cursor.ts";
+import { CODEC_LIMITS } from "./limits.ts";
 import { BadLinkValue } from "./link-scalars.ts";
 import type { RecordPlan, Slot, UnionPlan } from "./link-shapes.ts";
 
@@ -12,6 +13,8 @@ import type { RecordPlan, Slot, UnionPlan } from "./link-shapes.ts";
 const RECENT_LIST_BYTES = 512;
 /** The same of a record: ids, and where a task runs, which its statuses repeat. */
 const RECENT_RECORD_BYTES = 192;
+/** Records inside records: those of a v1 message, and ours around it. */
+const RECORD_DEPTH = CODEC_LIMITS.messageDepth + 3;
 const NULL = 0xf6;
 const UNDEFINED = 0xf7;
 
@@ -87,10 +90,11 @@ export class LinkReader {
   #record(plan: RecordPlan): Fields {
     const cursor = this.#cursor;
     if (cursor.peek() >> 5 !== MAJOR.map) throw new BadLinkValue("Expecting a record");
+    const depth = this.#depth;
+    if (depth >= RECORD_DEPTH) throw new BadLinkValue(`Nested deeper than ${RECORD_DEPTH} records`);
     const count = cursor.enter(MAJOR.map);
     const { slots } = plan;
     const base = this.#top;
-    const depth = this.#depth;
     this.#top = base + slots.length;
     this.#depth = depth + 1;
     let last: Slot | undefined;

@@ -11,7 +11,6 @@ import {
   readDouble,
   readFlag,
   readString,
-  readText,
   type ScalarReader,
 } from "./link-scalars.ts";
 import type { Field, MessageType, Schema } from "./v1/schema.ts";
@@ -120,9 +119,8 @@ export class Planner {
   }
 
   union(shapes: Readonly<Record<string, Shapes>>): UnionPlan {
-    const text: Shape = { kind: "scalar", read: readText };
     const plans = Object.entries(shapes).map(
-      ([kind, fields]) => [kind, this.#record({ kind: text, ...fields })] as const,
+      ([kind, fields]) => [kind, this.#record({ kind: exactly(kind), ...fields })] as const,
     );
     return new UnionPlan(new Map(plans));
   }
@@ -203,6 +201,11 @@ function scalarOf({ kind, label, enumType }: Field): ScalarReader | undefined {
     default:
       return integerReader(kind);
   }
+}
+
+/** A map may have a key twice: what was read as of one kind never says that it is another. */
+function exactly(name: string): Shape {
+  return { kind: "scalar", read: nameReader(new Set([name]), { isRequired: true }) };
 }
 
 function keyOf(name: string): Uint8Array {

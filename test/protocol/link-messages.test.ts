@@ -6,6 +6,7 @@ import { describe, expect, test } from "bun:test";
 import { must } from "../../src/base/assert.ts";
 import type { Result } from "../../src/base/result.ts";
 import { type Codec, createCodec } from "../../src/protocol/codec.ts";
+import { CODEC_LIMITS } from "../../src/protocol/limits.ts";
 import { createLinkCodec, type LinkMessages } from "../../src/protocol/link-codec.ts";
 import type {
   AgentCommand,
@@ -13,6 +14,7 @@ import type {
   MasterToAgent,
   StreamRequest,
 } from "../../src/protocol/link-frames.ts";
+import { MAX_LINK_ARRAY, MAX_LINK_VALUES } from "../../src/protocol/link-limits.ts";
 import { checkStreamRequest } from "../../src/protocol/stream-requests.ts";
 import type { V1Messages } from "../../src/protocol/v1/types.ts";
 import { threadTimeMs } from "../bench/thread-clock.ts";
@@ -294,6 +296,55 @@ test("what is not such CBOR is refused as a whole, wherever it stands", () => {
     const error = decoded.ok ? decoded.value.fault : decoded.error;
     expect(error?.message).toContain(message);
   }
+});
+
+test("a message that names two kinds passes for neither with the name of the other", () => {
+  const text = (value: string): readonly number[] => [0x60 | value.length, ...Buffer.from(value)];
+  const twice = (first: string, second: string): Uint8Array =>
+    Uint8Array.of(0xa2, ...text("kind"), ...text(first), ...text("kind"), ...text(second));
+  const decoded = linkCodec.decodeFrom(
+    "agent",
+    linkCodec.joinMessages("e", [twice("unregister", "unregister"), twice("unregister", "pong")]),
+  );
+  if (!decoded.ok) throw new Error(decoded.error.message);
+  expect(decoded.value.frames).toEqual([{ kind: "messages", messages: [{ kind: "unregister" }] }]);
+  expect(decoded.value.fault?.field).toBe("message.kind");
+});
+
+test("ids nest as deep as the codec lets them, and no deeper", () => {
+  const nested = (levels: number): object => {
+    let id: object = { value: "0" };
+    for (let level = 1; level < levels; level++) id = { value: `${level}`, parent: id };
+    const container_status = { container_id: id };
+    return { ...AGENT_SAMPLES.statusUpdate, status: { ...status, container_status } };
+  };
+  const faultOf = (levels: number): string | undefined => {
+    const packet = linkCodec.joinMessages("e", [linkCodec.encodeMessage(nested(levels))]);
+    // One that remembers nothing yet: what it has read before it takes wherever it finds it.
+    const decoded = createLinkCodec().decodeFrom("agent", packet);
+    return (decoded.ok ? decoded.value.fault : decoded.error)?.message;
+  };
+  const levelsMax = CODEC_LIMITS.messageDepth - 2;
+  expect(faultOf(levelsMax)).toBeUndefined();
+  expect(faultOf(levelsMax + 3)).toContain("Nested deeper");
+});
+
+test("texts in lists count among the values of a packet", () => {
+  const listHead = [0x9a, MAX_LINK_ARRAY >> 24, MAX_LINK_ARRAY >> 16, MAX_LINK_ARRAY >> 8];
+  const emptyTexts = new Uint8Array(listHead.length + 1 + MAX_LINK_ARRAY).fill(0x60);
+  emptyTexts.set([...listHead, MAX_LINK_ARRAY]);
+  const head = linkCodec.encodeMessage({ kind: "resourcesChanged", resources: [], x: 0 });
+  const reserve = linkCodec.encodeMessage({ name: "m", type: "SET", set: { item: 0 } });
+  const setOf = Buffer.concat([reserve.subarray(0, -1), emptyTexts]);
+  const count = Math.ceil(MAX_LINK_VALUES / MAX_LINK_ARRAY);
+  const resources = Buffer.concat([
+    head.subarray(0, head.indexOf(0x80)),
+    Uint8Array.of(0x98, count),
+    ...Array.from({ length: count }, () => setOf),
+    head.subarray(head.indexOf(0x80) + 1),
+  ]);
+  const decoded = linkCodec.decodeFrom("agent", linkCodec.joinMessages("e", [resources]));
+  expect(!decoded.ok && decoded.error.message).toContain("values");
 });
 
 test("a registration of 10,000 tasks is read within a second", () => {
