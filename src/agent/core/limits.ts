@@ -27,6 +27,20 @@ export const PENDING_UPDATES_PER_TASK = 256;
 /** Acknowledged updates remembered per task, so that an executor's resend is not reported twice. */
 export const REMEMBERED_ACKNOWLEDGEMENTS = 16;
 
+/**
+ * Updates that follow a registration at once: the link holds 64 MB, and one of an executor may have
+ * 22 MB. The pause is enough for 3 MB a second.
+ */
+export const RESUMED_BYTES: number = 16 * 1024 * 1024;
+export const RESUME_PAUSE_MS = 5_000;
+
+/**
+ * Characters that each text or list of an executor's status may have in a task's history, all of
+ * which a registration tells: in the newest one, and in those before it.
+ */
+export const NEWEST_STATUS_LENGTH = 65_536;
+export const OLDER_STATUS_LENGTH = 4_096;
+
 /** States kept in a task's history; equal neighbours are one, so real tasks need fewer than ten. */
 export const STATUSES_PER_TASK = 32;
 

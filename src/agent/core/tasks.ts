@@ -17,7 +17,7 @@ import { containerIdOf } from "./containers/container-names.ts";
 import { counterOfState } from "./counters.ts";
 import { drainedStatus } from "./drain-state.ts";
 import { isTerminalState } from "./inputs.ts";
-import { STATUSES_PER_TASK } from "./limits.ts";
+import { NEWEST_STATUS_LENGTH, OLDER_STATUS_LENGTH, STATUSES_PER_TASK } from "./limits.ts";
 import {
   type ExecutorState,
   type FrameworkState,
@@ -119,12 +119,34 @@ function failuresAfter(failures: number, { reason, healthy }: TaskStatus): numbe
   return healthy === false ? failures + 1 : 0;
 }
 
-/** Adds to the history, where equal neighbouring states are one entry and `data` is left out. */
+/**
+ * Adds to the history, where equal neighbouring states are one entry, `data` is left out, and what is
+ * long is shortened.
+ */
 export function rememberStatus(task: TaskRecord, status: TaskStatus): void {
   const { data: _, ...entry } = status;
-  if (task.statuses.at(-1)?.state === status.state) task.statuses.pop();
-  task.statuses.push(entry);
+  const last = task.statuses.pop();
+  if (last !== undefined && last.state !== status.state) {
+    task.statuses.push(shortened(last, OLDER_STATUS_LENGTH));
+  }
+  task.statuses.push(shortened(entry, NEWEST_STATUS_LENGTH));
   if (task.statuses.length > STATUSES_PER_TASK) task.statuses.shift();
+}
+
+/** The same object when nothing in it is longer. */
+function shortened(status: TaskStatus, length: number): TaskStatus {
+  const { message = "", labels, container_status, ...rest } = status;
+  const isLong = (value: unknown): boolean =>
+    value !== undefined && JSON.stringify(value).length > length;
+  const isLabelled = !isLong(labels);
+  const isContained = !isLong(container_status);
+  if (message.length <= length && isLabelled && isContained) return status;
+  return {
+    ...rest,
+    ...(message !== "" && { message: message.slice(0, length) }),
+    ...(isLabelled && labels !== undefined && { labels }),
+    ...(isContained && container_status !== undefined && { container_status }),
+  };
 }
 
 /** Writes the task to disk, unless its framework's tasks end with the agent process. */

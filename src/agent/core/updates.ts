@@ -10,6 +10,8 @@ import { isTerminalState } from "./inputs.ts";
 import {
   PENDING_UPDATES_PER_TASK,
   REMEMBERED_ACKNOWLEDGEMENTS,
+  RESUME_PAUSE_MS,
+  RESUMED_BYTES,
   UPDATE_RETRY_MS_MAX,
   UPDATE_RETRY_MS_MIN,
 } from "./limits.ts";
@@ -97,11 +99,30 @@ export function retryUpdate(
   sendHead(step, stream);
 }
 
-/** After (re)registration: every head at once, each with the first delay again. */
+/**
+ * After (re)registration: every head at once, each with the first delay again. What is more than the
+ * link takes at a time follows in parts, as it would be cut, and that again after each registration.
+ */
 export function resumeUpdates(step: Step): void {
+  let bytes = 0;
   for (const stream of step.state.streams.values()) {
-    if (stream.pending.length > 0) sendNewHead(step, stream);
+    const [head] = stream.pending;
+    if (head === undefined) continue;
+    const waitMs = Math.floor(bytes / RESUMED_BYTES) * RESUME_PAUSE_MS;
+    bytes += bytesOf(head.status);
+    if (waitMs === 0) {
+      sendNewHead(step, stream);
+      continue;
+    }
+    // Sent as a retry, which doubles the delay.
+    stream.retryMs = UPDATE_RETRY_MS_MIN / 2;
+    setTimer(step, retryTimer(stream), waitMs);
   }
+}
+
+/** About what it takes on the link. */
+function bytesOf({ data = "", ...rest }: TaskStatus): number {
+  return data.length + JSON.stringify(rest).length;
 }
 
 /** While the agent is not registered nothing is sent; heads follow at registration. */

@@ -8,6 +8,7 @@ import {
   agentOptions,
   commandTask,
   customExecutor,
+  EPOCH,
   framework,
   PARTITION_AWARE,
 } from "./agent-harness.ts";
@@ -533,6 +534,52 @@ describe("frameworks", () => {
 describe("custom executors", () => {
   const info = customExecutor("e");
   const task = (id: string) => commandTask(id, { executor: info, command: undefined });
+
+  /** Runs these under one executor. */
+  function withTasks(ids: readonly string[]): AgentHarness {
+    const agent = AgentHarness.registered();
+    for (const id of ids) agent.run(framework(F), task(id));
+    agent.launched(F, "e");
+    agent.call(F, "e", { type: "SUBSCRIBE", subscribe: {} });
+    agent.take();
+    return agent;
+  }
+
+  test("what they say at length does not grow with the history that a registration tells", () => {
+    const agent = withTasks(["a"]);
+    const long = "x".repeat(1_000_000);
+    const labels = { labels: [{ key: long, value: long }] };
+    const container_status = { network_infos: [{ name: long }] };
+    const more = { executorId: "e", message: long, labels, container_status };
+    for (let count = 0; count < 20; count++) {
+      agent.update(F, "a", "TASK_STARTING", more);
+      agent.update(F, "a", "TASK_RUNNING", more);
+      agent.acknowledge(F, "a");
+      agent.acknowledge(F, "a");
+    }
+    agent.takeEffects();
+    agent.input({ kind: "linkDown" });
+    agent.input({ kind: "linkUp", epoch: EPOCH });
+    const [registration] = agent.sent();
+    expect(registration?.kind).toBe("register");
+    expect(JSON.stringify(registration).length).toBeLessThan(300_000);
+  });
+
+  test("large updates that wait for acknowledgement do not follow a registration all at once", () => {
+    const ids = ["a", "b", "c", "d", "e1", "f"];
+    const agent = withTasks(ids);
+    const data = "x".repeat(15_000_000);
+    for (const id of ids) agent.update(F, id, "TASK_RUNNING", { executorId: "e", data });
+    agent.input({ kind: "linkDown" });
+    agent.take();
+    agent.connect();
+    const updates = () => agent.take().filter((line) => line.startsWith("update"));
+    expect(updates().length).toBe(2);
+    agent.advance(9_000);
+    expect(updates().length).toBe(1);
+    agent.advance(20_000);
+    expect(new Set(updates()).size).toBe(ids.length);
+  });
 
   test("tasks wait for the subscription and are then launched in order [semantics 7.1]", () => {
     const agent = AgentHarness.registered();
