@@ -37,6 +37,7 @@ import { findHostTools, type HostTools } from "./keeper/host-tools.ts";
 import { innerTools } from "./keeper/inner-tools.ts";
 import { Keepers } from "./keeper/keeper.ts";
 import {
+  isContainerName,
   type KeeperEnd,
   type KeeperRecord,
   KeeperRecords,
@@ -702,9 +703,8 @@ function posixRefusal({ container, group }: ContainerSpec): string | undefined {
   return undefined;
 }
 
-/** Container ids are names of files here. */
 function checkId(containerId: ContainerId): void {
-  if (/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$/.test(containerId)) return;
+  if (isContainerName(containerId)) return;
   throw new ContainerizerError(`Container id ${JSON.stringify(containerId)} cannot be a file name`);
 }
 

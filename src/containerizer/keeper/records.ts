@@ -55,6 +55,11 @@ const SECCOMP = "seccomp";
 const LIMITATION = "limitation";
 const WRITTEN = "written";
 
+/** Container ids are names of files and of cgroups: nothing else may pass for one. */
+export function isContainerName(text: string): boolean {
+  return /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$/.test(text);
+}
+
 /** More than a keeper ever writes over them. */
 const BLANKS = " ".repeat(256);
 

@@ -10,7 +10,7 @@ import { brand } from "../../base/ids.ts";
 import type { Clock } from "../../base/ports.ts";
 import type { ContainerSignal } from "../containerizer.ts";
 import { AGENT_VARIABLE, CONTAINER_VARIABLE } from "../keeper/launch-plan.ts";
-import type { ProcessIdentity } from "../keeper/records.ts";
+import { isContainerName, type ProcessIdentity } from "../keeper/records.ts";
 import { hasCode, isAbsence } from "../system-errors.ts";
 import { type ProcessStat, readProcessStat } from "./process-stat.ts";
 import { type ScannedProcess, sortByContainer, type TrackedContainer } from "./process-tree.ts";
@@ -152,11 +152,15 @@ export function signalProcess(
   }
 }
 
-/** Container of the agent with this mark, from the `name=value` strings of an environment. */
+/**
+ * Container of the agent with this mark, from the `name=value` strings of an environment. A process
+ * may have written anything there: what is no container's id says nothing.
+ */
 export function markedContainer(environment: Uint8Array, mark: string): ContainerId | undefined {
   if (variableIn(environment, AGENT_VARIABLE) !== mark) return undefined;
   const containerId = variableIn(environment, CONTAINER_VARIABLE);
-  return containerId === undefined ? undefined : brand<ContainerId>(containerId);
+  if (containerId === undefined || !isContainerName(containerId)) return undefined;
+  return brand<ContainerId>(containerId);
 }
 
 /** Value of a variable among the `name=value` strings of an environment. */

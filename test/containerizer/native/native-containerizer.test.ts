@@ -237,6 +237,36 @@ describe.skipIf(OBSTACLE !== undefined)(`recovery of native containers${reason}`
     ).toHaveLength(1);
   });
 
+  test("a process that gives a path for its container takes nobody with it", async () => {
+    const root = newRoot();
+    const cgroupRoot = newCgroupRoot();
+    const ids = ["..", "-keepers", "other/leaf", "../../../run/containers/other"];
+    const marked = ids.map((id) => `setsid env ALLOT_CONTAINER_ID=${id} sleep 100 & `).join("");
+    const agent = await startAgent(root, cgroupRoot, {
+      other: "exec sleep 100",
+      sly: `${marked}exec sleep 100`,
+    });
+    const specs = [specIn(root, "other", ""), specIn(root, "sly", "")];
+    await until("its processes run", () => {
+      const procs = join(folderOf(root, cgroupRoot), "sly/leaf/cgroup.procs");
+      const pids = readFileSync(procs, "utf8").trim().split("\n");
+      const names = pids.map((pid) => textOf(`/proc/${pid}/comm`));
+      return names.filter((name) => name === "sleep\n").length === ids.length + 1;
+    });
+    agent.kill("SIGKILL");
+    await until("the agent is gone", () => agent.signalCode !== null);
+
+    const { containerizer } = open({}, cgroupRoot, root);
+    const { alive, orphans } = await containerizer.recover(specs);
+    expect([...alive.keys()]).toEqual(specs.map(({ containerId }) => containerId));
+    expect(orphans).toEqual([]);
+    for (const { containerId } of specs) {
+      expect(isRunning(alive.get(containerId)?.pid ?? 0)).toBe(true);
+      await containerizer.destroy(containerId);
+      await containerizer.cleanup(containerId);
+    }
+  });
+
   test("what an agent without cgroups has started is taken back and ended like any other", async () => {
     const root = newRoot();
     const before = posixIn(root);

@@ -149,4 +149,8 @@ test("only the mark of this very agent counts", () => {
   expect(markedContainer(environment("ALLOT_CONTAINER_ID=c1"), "ours")).toBeUndefined();
   expect(markedContainer(environment("A=ALLOT_AGENT_MARK=ours"), "ours")).toBeUndefined();
   expect(markedContainer(new Uint8Array(), "ours")).toBeUndefined();
+  for (const id of ["..", "../c1", "c1/leaf", "-keepers", ".ours-c1", "", "c1\n"]) {
+    const sly = environment("ALLOT_AGENT_MARK=ours", `ALLOT_CONTAINER_ID=${id}`);
+    expect(markedContainer(sly, "ours")).toBeUndefined();
+  }
 });
