@@ -258,7 +258,7 @@ export class AgentRuntime {
 
   /**
    * A call about containers. Resolves once its result is durable, for a wait when the container is
-   * over; never, when `signal` has aborted before.
+   * over; never, when `signal` aborts before. Nothing is done for a caller who has left already.
    */
   containerCall(
     call: ContainerCall,
@@ -268,6 +268,9 @@ export class AgentRuntime {
     if (this.#isStopped) return Promise.resolve(refuse("notReady", "The agent is stopping"));
     if (this.#queue.length >= QUEUED_INPUTS) {
       return Promise.resolve(refuse("notReady", "The agent is busy, try again later"));
+    }
+    if (signal?.aborted === true) {
+      return Promise.resolve(refuse("notReady", "The caller has left"));
     }
     this.#lastRequest += 1;
     const requestId = this.#lastRequest;

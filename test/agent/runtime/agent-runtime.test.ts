@@ -76,6 +76,8 @@ describe("one task", () => {
       void agent.runtime.containerCall(wait, caller, leaving.signal);
       await Promise.resolve();
       leaving.abort();
+      const left = await agent.runtime.containerCall(wait, caller, leaving.signal);
+      expect(left).toMatchObject({ error: { code: "notReady" } });
     }
     const stays = agent.runtime.containerCall(wait, caller, new AbortController().signal);
     agent.master.command({ kind: "killTask", frameworkId: "fw", taskId: "t" });
