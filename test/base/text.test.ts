@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import {
+  decodeShortUtf8,
   decodeUtf8,
   encodeUtf8,
   encodeUtf8Into,
@@ -28,6 +29,23 @@ describe("text", () => {
         const isValid = Buffer.compare(Buffer.from(lenient), bytes) === 0;
         expect(decodeUtf8(bytes)).toBe(isValid ? lenient : undefined);
       }),
+    );
+  });
+
+  test("short texts are read as all others are, wherever in the bytes they are", () => {
+    const piece = fc.oneof(
+      fc.string({ unit: "binary-ascii", maxLength: 70 }).map(encodeUtf8),
+      fc.string({ unit: "binary", maxLength: 20 }).map(encodeUtf8),
+      fc.uint8Array({ maxLength: 20 }),
+    );
+    fc.assert(
+      fc.property(piece, piece, piece, (before, bytes, after) => {
+        const all = new Uint8Array(Buffer.concat([before, bytes, after]));
+        const end = before.length + bytes.length;
+        expect(decodeShortUtf8(all, before.length, end)).toBe(decodeUtf8(bytes));
+        expect(decodeShortUtf8(all, all.length, all.length)).toBe("");
+      }),
+      { numRuns: 1000 },
     );
   });
 
