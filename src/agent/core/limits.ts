@@ -23,6 +23,8 @@ export const UPDATE_RETRY_MS_MAX = 600_000;
  * terminal is given up, since newer ones say more.
  */
 export const PENDING_UPDATES_PER_TASK = 256;
+/** And bytes of them, beside the first and the last one: an executor may send 22 MB in each. */
+export const PENDING_BYTES_PER_TASK: number = 32 * 1024 * 1024;
 
 /** Acknowledged updates remembered per task, so that an executor's resend is not reported twice. */
 export const REMEMBERED_ACKNOWLEDGEMENTS = 16;

@@ -170,6 +170,8 @@ export interface AcknowledgedUpdate {
 export interface PendingUpdate {
   readonly sequence: number;
   readonly status: TaskStatus;
+  /** About what it takes on the link. */
+  readonly bytes: number;
 }
 
 export interface CompletedExecutor {

@@ -8,6 +8,7 @@ import type { TaskStatus } from "../../protocol/v1/types.ts";
 import type { CheckpointedUpdate } from "./checkpoint-state.ts";
 import { isTerminalState } from "./inputs.ts";
 import {
+  PENDING_BYTES_PER_TASK,
   PENDING_UPDATES_PER_TASK,
   REMEMBERED_ACKNOWLEDGEMENTS,
   RESUME_PAUSE_MS,
@@ -32,7 +33,7 @@ export function enqueueUpdate(step: Step, owner: StreamOwner, status: TaskStatus
   const update = { sequence: stream.nextSequence, status };
   stream.nextSequence += 1;
   stream.latestState = status.state;
-  stream.pending.push(update);
+  stream.pending.push({ ...update, bytes: bytesOf(status) });
   if (owner.isCheckpointed) {
     checkpoint(step, {
       kind: "appendUpdate",
@@ -59,7 +60,7 @@ export function restoreStream(
   const stream = openStream(step, owner, last.status);
   for (const { sequence, status, isAcknowledged } of updates) {
     if (isAcknowledged) stream.acknowledged.push({ uuid: status.uuid ?? "", sequence });
-    else stream.pending.push({ sequence, status });
+    else stream.pending.push({ sequence, status, bytes: bytesOf(status) });
   }
   stream.nextSequence = last.sequence + 1;
 }
@@ -109,7 +110,7 @@ export function resumeUpdates(step: Step): void {
     const [head] = stream.pending;
     if (head === undefined) continue;
     const waitMs = Math.floor(bytes / RESUMED_BYTES) * RESUME_PAUSE_MS;
-    bytes += bytesOf(head.status);
+    bytes += head.bytes;
     if (waitMs === 0) {
       sendNewHead(step, stream);
       continue;
@@ -120,7 +121,7 @@ export function resumeUpdates(step: Step): void {
   }
 }
 
-/** About what it takes on the link. */
+/** Without reading through what may be long. */
 function bytesOf({ data = "", ...rest }: TaskStatus): number {
   return data.length + JSON.stringify(rest).length;
 }
@@ -176,16 +177,21 @@ function openStream(step: Step, owner: StreamOwner, status: TaskStatus): UpdateS
 }
 
 function boundStream(step: Step, stream: UpdateStream): void {
-  if (stream.pending.length <= PENDING_UPDATES_PER_TASK) return;
-  // The head is in flight and the last one is the news, so the oldest between them goes.
-  const [dropped] = stream.pending.splice(1, 1);
-  assert(dropped !== undefined, "a full stream has a second update");
-  forgetOnDisk(step, stream, dropped.sequence);
-  log(step, "warning", "dropped an old status update that nobody acknowledged", {
-    framework: stream.frameworkId,
-    task: stream.taskId,
-    state: dropped.status.state,
-  });
+  const { pending } = stream;
+  let bytes = pending.reduce((sum, update) => sum + update.bytes, 0);
+  while (pending.length > PENDING_UPDATES_PER_TASK || bytes > PENDING_BYTES_PER_TASK) {
+    // The head is in flight and the last one is the news, so the oldest between them goes.
+    if (pending.length <= 2) return;
+    const [dropped] = pending.splice(1, 1);
+    assert(dropped !== undefined, "a full stream has a second update");
+    bytes -= dropped.bytes;
+    forgetOnDisk(step, stream, dropped.sequence);
+    log(step, "warning", "dropped an old status update that nobody acknowledged", {
+      framework: stream.frameworkId,
+      task: stream.taskId,
+      state: dropped.status.state,
+    });
+  }
 }
 
 function sendNewHead(step: Step, stream: UpdateStream): void {

@@ -565,6 +565,18 @@ describe("custom executors", () => {
     expect(JSON.stringify(registration).length).toBeLessThan(300_000);
   });
 
+  test("what one task has to tell and nobody acknowledges is bounded in bytes [limits]", () => {
+    const agent = withTasks(["a"]);
+    const data = "x".repeat(10_000_000);
+    for (let count = 0; count < 50; count++) {
+      agent.update(F, "a", "TASK_RUNNING", { executorId: "e", data });
+    }
+    agent.update(F, "a", "TASK_FINISHED", { executorId: "e", data });
+    const kept = [...agent.disk.updates.values()];
+    expect(kept.map(({ sequence }) => sequence).sort((a, b) => a - b)).toEqual([0, 49, 50]);
+    expect(kept.some(({ status }) => status.state === "TASK_FINISHED")).toBe(true);
+  });
+
   test("large updates that wait for acknowledgement do not follow a registration all at once", () => {
     const ids = ["a", "b", "c", "d", "e1", "f"];
     const agent = withTasks(ids);
