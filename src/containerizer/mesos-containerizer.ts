@@ -597,7 +597,8 @@ export class MesosContainerizer implements Containerizer {
 
   /** Ends and removes what carries our mark or has a record, but is not known to the agent. */
   async #destroyOrphans(known: ReadonlySet<ContainerId>, bootId: string): Promise<ContainerId[]> {
-    const marked = await this.#launcher.list();
+    // A process may say of itself that it is in a container of another agent.
+    const marked = (await this.#launcher.list()).filter((id) => !this.#records.isOfOther(id));
     const orphans = new Set([...this.#records.list(), ...marked].filter((id) => !known.has(id)));
     await Promise.all([...orphans].map((containerId) => this.#destroyOrphan(containerId, bootId)));
     return [...orphans];

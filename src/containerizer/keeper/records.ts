@@ -183,8 +183,14 @@ export class KeeperRecords {
   /** Containers of this agent that have a folder. */
   list(): ContainerId[] {
     return namesIn(this.containersFolder)
-      .filter((name) => readText(join(this.containersFolder, name, "agent")) === this.#mark)
-      .map((name) => brand<ContainerId>(name));
+      .map((name) => brand<ContainerId>(name))
+      .filter((containerId) => this.#markOf(containerId) === this.#mark);
+  }
+
+  /** Whether the container is of another agent that shares the runtime folder. */
+  isOfOther(containerId: ContainerId): boolean {
+    const mark = this.#markOf(containerId);
+    return mark !== undefined && mark !== this.#mark;
   }
 
   read(containerId: ContainerId): KeeperRecord {
@@ -224,6 +230,10 @@ export class KeeperRecords {
       if (!name.startsWith(`.${this.#mark}-`)) continue;
       rmSync(join(this.containersFolder, name), { recursive: true, force: true });
     }
+  }
+
+  #markOf(containerId: ContainerId): string | undefined {
+    return readText(join(this.folderOf(containerId), "agent"));
   }
 
   /** Its name has the mark, and no container has such an id. */

@@ -342,6 +342,35 @@ describe("recovery", () => {
     ]);
   });
 
+  test("a process that gives another agent's container for its own takes it nowhere", async () => {
+    const root = newRoot();
+    const neighbourRoot = newRoot();
+    const neighbour = open(neighbourRoot, { runtimeDir: join(root, "run") });
+    const theirs = specIn(neighbourRoot, "theirs", "exec sleep 100");
+    const { pid: theirPid } = await neighbour.launch(theirs);
+    const agent = await startAgent(root, {
+      sly: "setsid env ALLOT_CONTAINER_ID=theirs sleep 100 & echo $!; exec sleep 100",
+    });
+    const sly = specIn(root, "sly", "");
+    const [slyPid = -1] = await pidsIn(sly, 1);
+    await until("it is what it says", () =>
+      readFileSync(`/proc/${slyPid}/cmdline`, "utf8").startsWith("sleep"),
+    );
+    await killAgent(agent);
+
+    const containerizer = open(root);
+    const { alive, orphans } = await containerizer.recover([sly]);
+    expect([...alive.keys()]).toEqual([sly.containerId]);
+    expect(orphans).toEqual([]);
+    expect(isRunning(theirPid)).toBe(true);
+    expect(readdirSync(join(root, "run", "containers")).sort()).toEqual(["sly", "theirs"]);
+    process.kill(slyPid, "SIGKILL");
+    await Promise.all([
+      containerizer.destroy(sly.containerId),
+      neighbour.destroy(theirs.containerId),
+    ]);
+  });
+
   test("a process that does not end on SIGKILL, as one that waits for a dead disk, keeps no agent from its start", async () => {
     const root = newRoot();
     const agent = await startAgent(root, {
