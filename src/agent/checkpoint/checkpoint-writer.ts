@@ -167,7 +167,7 @@ function executorValues(executor: CheckpointedExecutor): readonly SqlValue[] {
     executor.frameworkId,
     executor.executorId,
     executor.containerId,
-    JSON.stringify(executor.executor),
+    messageText(executor.executor),
     executor.isCommandExecutor ? 1 : 0,
     executor.directory,
     executor.parentId ?? null,
@@ -200,7 +200,7 @@ function statusValues({
   return [
     state,
     checked === undefined ? null : JSON.stringify(checked),
-    status === undefined ? null : JSON.stringify(status),
+    status === undefined ? null : messageText(status),
   ];
 }
 
@@ -209,7 +209,7 @@ function updateValues(update: CheckpointedUpdate): readonly SqlValue[] {
     update.frameworkId,
     update.taskId,
     update.sequence,
-    JSON.stringify(update.status),
+    messageText(update.status),
     update.isAcknowledged ? 1 : 0,
   ];
 }

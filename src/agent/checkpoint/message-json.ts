@@ -1,4 +1,4 @@
-/** Messages as text on disk. JSON has no infinity, which limits of tasks may be. */
+/** Messages as text on disk. JSON has no infinity, which limits of tasks and what executors say may be. */
 
 /** What stands for it; no message has a field of that name. */
 const INFINITE = { $infinite: true };

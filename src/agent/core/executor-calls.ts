@@ -140,6 +140,9 @@ function faultOfUpdate(executor: ExecutorState, status: TaskStatus): Result<void
   if (status.uuid === undefined || base64ToUuid(status.uuid) === undefined) {
     return refuse("invalid", "'uuid' must be the 16 bytes of a UUID", "update.status.uuid");
   }
+  if (!Number.isFinite(status.timestamp ?? 0)) {
+    return refuse("invalid", "'timestamp' must be a finite number", "update.status.timestamp");
+  }
   const executorId = status.executor_id?.value ?? executor.executorId;
   if (executorId !== executor.executorId) {
     return refuse("invalid", "'executor_id' is another's", "update.status.executor_id");

@@ -9,6 +9,7 @@ import type {
   CheckpointState,
 } from "../../../src/agent/core/checkpoint-state.ts";
 import type { SqlOpen } from "../../../src/base/ports.ts";
+import type { Resource } from "../../../src/protocol/v1/types.ts";
 import {
   databaseError,
   ENGINES,
@@ -53,6 +54,12 @@ function update(sequence: number, taskId: string = "task-0"): CheckpointedUpdate
   };
   return { frameworkId: "F", taskId, sequence, status, isAcknowledged: false };
 }
+
+const unbounded = (): Resource => ({
+  name: "cpus",
+  type: "SCALAR",
+  scalar: { value: Number.POSITIVE_INFINITY },
+});
 
 const append = (sequence: number): CheckpointOperation => ({
   kind: "appendUpdate",
@@ -111,6 +118,16 @@ describe.each([...ENGINES])("the checkpoint through %s", (_engine, load) => {
       { kind: "putStatus", status: { ...status, taskId: "task-2" } },
     ]);
     expect((await reopen()).tasks).toEqual([{ ...before, ...told }, task(1)]);
+  });
+
+  test("what an executor said of no bound is no bound still", () => {
+    const told = { ...update(0).status, limitation: { resources: [unbounded()] } };
+    checkpoint.apply([
+      { kind: "putTask", task: { ...task(0), status: told } },
+      { kind: "appendUpdate", update: { ...update(0), status: told } },
+    ]);
+    const { tasks, updates } = checkpoint.load();
+    expect([tasks[0]?.status, updates[0]?.status]).toEqual([told, told]);
   });
 
   test("a limit without bound is one after a restart too [semantics 6.7]", async () => {

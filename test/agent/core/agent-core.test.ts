@@ -565,6 +565,16 @@ describe("custom executors", () => {
     expect(JSON.stringify(registration).length).toBeLessThan(300_000);
   });
 
+  test("a timestamp that is no moment is refused, as a restarted agent could not tell it", () => {
+    const agent = withTasks(["a"]);
+    for (const timestamp of [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+      agent.update(F, "a", "TASK_RUNNING", { executorId: "e", timestamp });
+    }
+    const refused = "refused 'timestamp' must be a finite number";
+    expect(agent.take()).toEqual([refused, refused]);
+    expect(agent.disk.updates.size).toBe(0);
+  });
+
   test("what one task has to tell and nobody acknowledges is bounded in bytes [limits]", () => {
     const agent = withTasks(["a"]);
     const data = "x".repeat(10_000_000);
