@@ -55,6 +55,7 @@ export class RootfsIsolator extends IsolatorBase {
       const folder = (name: string): string => quote(folderIn(root, name));
       const inner = folder(INNER_FOLDER.slice(1));
       const cgroups = quote(join(root.realPath, "sys/fs/cgroup"));
+      const etc = folder("etc");
       return [
         ...placement(mount, rootfs),
         `${mount} -t proc -o nosuid,nodev,noexec proc ${folder("proc")}`,
@@ -62,6 +63,8 @@ export class RootfsIsolator extends IsolatorBase {
         `${mount} -t cgroup2 -o ro,nosuid,nodev,noexec cgroup2 ${cgroups}`,
         ...ownDevLines({ mount, template, devices }, folderIn(root, "dev")),
         ...readOnly(mount, tools, inner),
+        // A mount itself, or whoever may write to the root could put another folder in its place.
+        `${mount} --bind -- ${etc} ${etc}`,
         // Our programs in there run before the user is switched; nothing of the image may join them.
         ...readOnly(mount, join(tools, NOTHING), quote(fileIn(root, "ld.so.preload"))),
         ...NETWORK_FILES.flatMap((name) => {

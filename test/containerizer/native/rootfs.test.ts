@@ -142,6 +142,17 @@ describe.skipIf(OBSTACLE_HERE !== undefined)(`containers with a root of their ow
     }
   });
 
+  test("what keeps libraries from our programs stays in its place, whoever may write to the root", async () => {
+    const { run } = open();
+    const evil = "echo /evil.so >/etc/ld.so.preload";
+    const command = `busybox mv /etc /old && busybox mkdir /etc && ${evil} || echo kept; ls /; busybox wc -c </etc/ld.so.preload`;
+    const { spec } = await run("renamed", command, { user: "nobody" }, (rootfs) => {
+      mkdirSync(join(rootfs, "etc"));
+      chmodSync(rootfs, 0o777);
+    });
+    expect(outputOf(spec)).toBe("kept\nbin\ndev\netc\nmnt\nproc\nsys\n0\n");
+  });
+
   test("a volume is where the image's own links lead, and never outside of its root [semantics 7.16]", async () => {
     const { containerizer, root, run, rooted } = open();
     const host = join(root, "host");
