@@ -12,6 +12,7 @@ import type {
 } from "../../protocol/v1/types.ts";
 import { denialOfOperation } from "./authorization.ts";
 import { log, type MasterContext, sendEvent } from "./context.ts";
+import { withHeldVolumes } from "./held-volumes.ts";
 import { type Launch, performLaunch, performLaunchGroup, refuseTask, tasksOf } from "./launches.ts";
 import { OfferPool } from "./offer-pool.ts";
 import { DISCARDED, doomOffer, endDoomedOffers, noteUnusedOffers, removeOffer } from "./offers.ts";
@@ -202,7 +203,7 @@ function performConversion(
   operation: OfferOperation,
 ): string | undefined {
   const { framework, agent, role, pool } = launch;
-  const info = normalizeOperation(operation, role);
+  const info = withHeldVolumes(agent, normalizeOperation(operation, role));
   const { principal } = framework.info;
   const fault =
     faultOfOperation({ agent, framework, role, principal, operation: info }) ??

@@ -300,6 +300,58 @@ describe("operations on resources", () => {
   }
 });
 
+describe("whose volume it is", () => {
+  const acls = {
+    destroy_volumes: [
+      { principals: { values: ["dev"] }, creator_principals: { values: ["dev"] } },
+      { principals: { values: ["dev"] }, creator_principals: NONE },
+    ],
+  };
+  const forged: OfferOperation = { type: "DESTROY", destroy: { volumes: [volume("dev")] } };
+  const made = (): { readonly world: World; readonly agent: TestAgent } => {
+    const world = worldWith(acls);
+    const agent = addAgent(world);
+    for (const step of [RESERVE, CREATE]) {
+      expect(world.operatorCall(operatorCallOf(step, agent.id), "ops")).toEqual(SUCCESS);
+    }
+    return { world, agent };
+  };
+
+  test("an operator who names himself destroys no other's [semantics 9.3]", () => {
+    const { world, agent } = made();
+    const answer = world.operatorCall(operatorCallOf(forged, agent.id), "dev");
+    expect(answer).toMatchObject(FORBIDDEN);
+    expect(JSON.stringify(answer)).toContain("destroy_volumes for 'ops'");
+  });
+
+  test("nor does a framework that is offered it [semantics 9.3]", () => {
+    const { world, agent } = made();
+    const stream = world.subscribe({
+      roles: ["eng"],
+      principal: "dev",
+      capabilities: [{ type: "MULTI_ROLE" }, { type: "RESERVATION_REFINEMENT" }],
+    });
+    world.accept(stream, [lastOffer(stream)], [{ ...forged, id: { value: "it" } }]);
+    const status = stream.events.at(-1)?.update_operation_status?.status;
+    expect(status?.message).toContain("destroy_volumes for 'ops'");
+    expect(agent.orders("applyOperation")).toHaveLength(2);
+  });
+
+  test("who resizes it does not become its creator [semantics 9.3]", () => {
+    const { world, agent } = made();
+    const smaller: OfferOperation = {
+      type: "SHRINK_VOLUME",
+      shrink_volume: { volume: volume("dev"), subtract: { value: 1 } },
+    };
+    expect(world.operatorCall(operatorCallOf(smaller, agent.id), "dev")).toEqual(SUCCESS);
+    const { value = 0 } = volume("dev").scalar ?? {};
+    const left = { ...volume("dev"), scalar: { value: value - 1 } };
+    const destroy: OfferOperation = { type: "DESTROY", destroy: { volumes: [left] } };
+    expect(world.operatorCall(operatorCallOf(destroy, agent.id), "dev")).toMatchObject(FORBIDDEN);
+    expect(world.operatorCall(operatorCallOf(destroy, agent.id), "ops")).toEqual(SUCCESS);
+  });
+});
+
 test("who has a principal names it in what they reserve and create [semantics 5, http-api 6.2]", () => {
   const world = new World();
   const agent = addAgent(world);

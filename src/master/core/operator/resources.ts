@@ -7,6 +7,7 @@ import { ok, type Result, refuse } from "../../../base/result.ts";
 import type { MasterCall, OfferOperation } from "../../../protocol/v1/types.ts";
 import { denialOfOperation, forbidden } from "../authorization.ts";
 import type { MasterContext } from "../context.ts";
+import { withHeldVolumes } from "../held-volumes.ts";
 import { faultOfOperation, normalizeOperation } from "../operation-validation.ts";
 import {
   applyOperation,
@@ -31,7 +32,7 @@ export function operatorOperation(
     const message = "No agent found with specified ID; `allot agents` lists them";
     return refuse("invalid", message, "agent_id");
   }
-  const info = normalizeOperation(operation, undefined);
+  const info = withHeldVolumes(agent, normalizeOperation(operation, undefined));
   const candidate = { agent, framework: undefined, role: undefined, principal, operation: info };
   const invalid = (why: string): Result<void> =>
     refuse("invalid", `Invalid ${info.type} operation on agent ${agentId}: ${why}`);
