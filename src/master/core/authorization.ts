@@ -11,7 +11,9 @@ import type {
   MasterCall,
   OfferOperation,
   Resource,
+  ResourceReservationInfo,
 } from "../../protocol/v1/types.ts";
+import { isSameMessage } from "../../registry/core/same-message.ts";
 import type { Action } from "../../security/actions.ts";
 import { describeDenial, isAllowed } from "../../security/authorizer.ts";
 import type { MasterContext } from "./context.ts";
@@ -87,10 +89,7 @@ function operationQuestions(operation: OfferOperation): readonly Question[] {
   const { reserve, unreserve, create, destroy, grow_volume, shrink_volume } = operation;
   switch (operation.type) {
     case "RESERVE":
-      return [
-        ...forEach("unreserve_resources", reserve?.source, reserverOf),
-        ...forEach("reserve_resources", reserve?.resources, roleOf),
-      ];
+      return reserveQuestions(reserve?.source ?? [], reserve?.resources ?? []);
     case "UNRESERVE":
       return forEach("unreserve_resources", unreserve?.resources, reserverOf);
     case "CREATE":
@@ -104,6 +103,41 @@ function operationQuestions(operation: OfferOperation): readonly Question[] {
     default:
       return [];
   }
+}
+
+/**
+ * Every reservation that goes, and every one that comes, down to what all of them lie on; the new
+ * top in any case.
+ */
+function reserveQuestions(
+  source: readonly Resource[],
+  resources: readonly Resource[],
+): readonly Question[] {
+  if (source.length === 0) return forEach("reserve_resources", resources, roleOf);
+  const keptCount = commonDepth([...source, ...resources].map(stackOf));
+  const taken = source.flatMap((resource) => stackOf(resource).slice(keptCount));
+  const added = resources
+    .map(stackOf)
+    .flatMap((stack) => stack.slice(Math.min(keptCount, stack.length - 1)));
+  return [
+    ...taken.map(
+      ({ principal }) => ({ action: "unreserve_resources", object: principal }) as const,
+    ),
+    ...added.map(({ role }) => ({ action: "reserve_resources", object: role }) as const),
+  ];
+}
+
+/** How many reservations all stacks begin with. */
+function commonDepth(stacks: readonly (readonly ResourceReservationInfo[])[]): number {
+  const [first = [], ...rest] = stacks;
+  const isOther = (one: ResourceReservationInfo, depth: number): boolean =>
+    rest.some((stack) => stack[depth] === undefined || !isSameMessage(stack[depth], one));
+  const depth = first.findIndex(isOther);
+  return depth < 0 ? first.length : depth;
+}
+
+function stackOf({ reservations }: Resource): readonly ResourceReservationInfo[] {
+  return reservations ?? [];
 }
 
 function forEach(

@@ -141,6 +141,10 @@ function faultOfReserve(candidate: OperationCandidate): string | undefined {
   if (framework !== undefined && (source ?? []).length > 0) {
     return "'reserve.source' may be set by operators only";
   }
+  // It would be destroyed by the way, whoever uses it and whoever may do that.
+  if (source?.some(({ disk }) => disk?.persistence !== undefined) === true) {
+    return "A persistent volume cannot be reserved anew; destroy it first";
+  }
   return firstFault(resources, (resource) => faultOfReservation(candidate, resource));
 }
 

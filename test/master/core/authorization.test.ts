@@ -352,6 +352,72 @@ describe("whose volume it is", () => {
   });
 });
 
+describe("reservations that an operator moves", () => {
+  const stacked = (
+    ...stack: readonly (readonly [role: string, principal: string])[]
+  ): Resource => ({
+    ...reserved("ops"),
+    reservations: stack.map(([role, principal]) => ({ type: "DYNAMIC", role, principal })),
+  });
+  const move = (world: World, agent: TestAgent, source: Resource, target: Resource): object =>
+    world.operatorCall(
+      operatorCallOf(
+        { type: "RESERVE", reserve: { source: [source], resources: [target] } },
+        agent.id,
+      ),
+      "dev",
+    );
+  const ENG: readonly [string, string] = ["eng", "ops"];
+
+  /** What `ops` reserved for eng, and `dev` in it for eng/a. */
+  const made = (acls: object): { readonly world: World; readonly agent: TestAgent } => {
+    const world = worldWith(acls);
+    const agent = addAgent(world);
+    const reserve = (resource: Resource): OfferOperation => ({
+      type: "RESERVE",
+      reserve: { resources: [resource] },
+    });
+    const ask = (resource: Resource, principal: string): object =>
+      world.operatorCall(operatorCallOf(reserve(resource), agent.id), principal);
+    expect(ask(stacked(ENG), "ops")).toEqual(SUCCESS);
+    expect(ask(stacked(ENG, ["eng/a", "dev"]), "dev")).toEqual(SUCCESS);
+    return { world, agent };
+  };
+
+  test("need the right to end each one that goes [semantics 9.3]", () => {
+    const { world, agent } = made({
+      unreserve_resources: [{ principals: NONE, reserver_principals: { values: ["ops"] } }],
+    });
+    const source = stacked(ENG, ["eng/a", "dev"]);
+    const stolen = move(world, agent, source, stacked(["ads", "dev"]));
+    expect(stolen).toMatchObject(FORBIDDEN);
+    expect(JSON.stringify(stolen)).toContain("unreserve_resources for 'ops'");
+    expect(move(world, agent, source, stacked(ENG, ["eng/b", "dev"]))).toEqual(SUCCESS);
+  });
+
+  test("need the right to make each one that comes [semantics 9.3]", () => {
+    const { world, agent } = made({
+      reserve_resources: [{ principals: NONE, roles: { values: ["ads"] } }],
+    });
+    const source = stacked(ENG, ["eng/a", "dev"]);
+    const hidden = stacked(["ads", "ops"], ["ads/a", "dev"]);
+    const answer = move(world, agent, source, hidden);
+    expect(answer).toMatchObject(FORBIDDEN);
+    expect(JSON.stringify(answer)).toContain("reserve_resources for 'ads'");
+  });
+
+  test("are no way to destroy a volume [semantics 5]", () => {
+    const world = worldWith({});
+    const agent = addAgent(world);
+    for (const step of [RESERVE, CREATE]) {
+      expect(world.operatorCall(operatorCallOf(step, agent.id), "ops")).toEqual(SUCCESS);
+    }
+    const answer = move(world, agent, volume("ops"), stacked(["eng", "dev"]));
+    expect(answer).toMatchObject({ error: { code: "invalid" } });
+    expect(JSON.stringify(answer)).toContain("destroy it first");
+  });
+});
+
 test("who has a principal names it in what they reserve and create [semantics 5, http-api 6.2]", () => {
   const world = new World();
   const agent = addAgent(world);
