@@ -8,14 +8,18 @@ import { refusalResponse } from "./responses.ts";
 
 /**
  * A refusal `forbidden`, unless the caller may. `objectOf` is only called where objects differ;
- * without it, or when it does not know, any object is meant.
+ * without it, or when it does not know, any object is meant. An executor that came by its token may
+ * none of it, whatever the ACLs leave open to everybody.
  */
 export function denialOf(
   acls: Acls,
-  { principal }: Caller,
+  { principal, claims }: Caller,
   action: Action,
   objectOf: () => string | undefined = () => undefined,
 ): Result<never> | undefined {
+  if (claims !== undefined) {
+    return refuse("forbidden", `403 Forbidden. An executor's token does not grant ${action}`);
+  }
   const approver = approverOf(acls, action, principal);
   if (approver.scope === "all") return undefined;
   const object = approver.scope === "none" ? undefined : objectOf();
