@@ -56,6 +56,8 @@ export function taskListing(state: MasterState, filters: Filters): Listing<TaskE
 /** Keys are agent ids, `name` is the host name, `state` is `active` or `inactive`. */
 export function agentListing(state: MasterState, filters: Filters): Listing<AgentEntry> {
   const { agent_id, framework_id, state: wanted, name } = filters;
+  // Of one that is hidden it is not told either where it is.
+  const framework = framework_id === undefined ? undefined : findFramework(state, framework_id);
   return {
     name: "agents",
     kind: "agent",
@@ -68,7 +70,8 @@ export function agentListing(state: MasterState, filters: Filters): Listing<Agen
     belongs: (agent) => fits(agent_id, agent.id) && fits(name, agent.info.hostname),
     isInState: (agent) =>
       fits(wanted, isAgentActive(state, agent) ? "active" : "inactive") &&
-      (framework_id === undefined || agent.frameworks.has(framework_id as FrameworkId)),
+      (framework_id === undefined ||
+        (framework !== undefined && agent.frameworks.has(framework.id))),
     text: (agent) => {
       const { shortage: disk_shortage } = agent;
       return writeJson({

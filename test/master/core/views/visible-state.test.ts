@@ -12,6 +12,8 @@ import {
   stateDocument,
   stateSummaryDocument,
 } from "../../../../src/master/core/views/endpoints.ts";
+import { agentListing } from "../../../../src/master/core/views/listing-kinds.ts";
+import { listDocument } from "../../../../src/master/core/views/listings.ts";
 import {
   getMaintenanceSchedule,
   getMaintenanceStatus,
@@ -181,6 +183,21 @@ describe("a viewer", () => {
     const granted = viewerOf({ view_tasks: [{ principals: ANY, users: ANY }], permissive: true });
     expect(visibleState(world.state, granted)).toBe(world.state);
     expect(granted.key).toBe(EVERYTHING.key);
+  });
+
+  test("of some users does not learn on which agents others' frameworks are", () => {
+    const { world, alice, bob } = scene();
+    const state = visibleState(
+      world.state,
+      viewerOf({
+        view_frameworks: [...hides("users", "alice"), { principals: ANY, users: NONE }],
+      }),
+    );
+    const asked = { limit: 10, after: undefined, since: undefined, tellsUnknown: true };
+    const agentsOf = (framework_id: string): unknown =>
+      jsonOf(listDocument(state, agentListing(state, { framework_id }), asked))["agents"];
+    expect(agentsOf(alice.frameworkId)).toHaveLength(1);
+    expect(agentsOf(bob.frameworkId)).toEqual([]);
   });
 
   test("of some users sees nothing of others' frameworks, tasks, executors [http-api 6.1, 9.2]", () => {
