@@ -97,7 +97,8 @@ export function readEndpoints(
       realm: "readonly",
       isPrefix: false,
       help: "what is kept for the next master",
-      answer: (c) => answerJson(c, withoutEmptyLists(registryView(runtime.state))),
+      // Differs from Mesos, which shows here what it hides elsewhere.
+      answer: (c, caller) => answerJson(c, withoutEmptyLists(registryView(viewOf(caller).state()))),
     },
   ];
 }

@@ -4,6 +4,7 @@
  * Source: semantics 9.3, http-api 6.1, 9.2.
  */
 import type { Dictionary } from "../../../base/few.ts";
+import type { AgentInfo } from "../../../protocol/v1/types.ts";
 import type { RegistryState } from "../../../registry/core/registry-state.ts";
 import type { Bundle } from "../../../resources/bundle.ts";
 import { bundlesOfConversion } from "../../../resources/conversion.ts";
@@ -35,10 +36,10 @@ export function visibleState(state: MasterState, viewer: Viewer): MasterState {
         kept(state.offers, ({ role }) => viewer.seesRole(role)),
         (offer) => visibleOffer(offer, viewer),
       ),
-      recoveredAgents: mapped(state.recoveredAgents, (agent) => {
-        const resources = agent.info.resources?.filter((one) => viewer.seesResource(one));
-        return { ...agent, info: { ...agent.info, resources } };
-      }),
+      recoveredAgents: mapped(state.recoveredAgents, (agent) => ({
+        ...agent,
+        info: visibleInfo(agent.info, viewer),
+      })),
     }),
   };
 }
@@ -97,11 +98,16 @@ function visibleAgents(state: MasterState, viewer: Viewer): MasterState["agents"
     ...agent,
     ...(!areExecutorsSeen && { executors: kept(agent.executors, sees) }),
     ...(!areRolesSeen && {
+      info: visibleInfo(agent.info, viewer),
       total: visibleBundle(agent.total, viewer),
       used: mapped(agent.used, (used) => visibleBundle(used, viewer)),
       operations: kept(agent.operations, (one) => seesOperation(agent, one, viewer)),
     }),
   }));
+}
+
+function visibleInfo(info: AgentInfo, viewer: Viewer): AgentInfo {
+  return { ...info, resources: info.resources?.filter((one) => viewer.seesResource(one)) };
 }
 
 /** By what goes in and what comes out: Mesos looks at the first only, where a new reservation is not. */
