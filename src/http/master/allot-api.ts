@@ -13,6 +13,12 @@ import { emptyResponse, refusalResponse, textResponse } from "../responses.ts";
 /** Bytes of a kill request: three short fields. */
 const KILL_BODY_BYTES = 16 * 1024;
 
+/**
+ * Longest grace, 292 years: what a message can say in nanoseconds. Beyond it no agent would read the
+ * order, nor, as it is sent until it is carried out, any that come after it.
+ */
+const GRACE_MS_MAX = 9_223_372_036_000;
+
 /** `POST /allot/v1/kill` with `{task_id, framework_id?, grace_ms?}`: 202, 400, 403, 404, 409 or 413. */
 export async function handleKill(
   runtime: MasterRuntime,
@@ -37,8 +43,9 @@ export async function handleKill(
   if (frameworkId !== undefined && typeof frameworkId !== "string") {
     return textResponse(400, "Expecting 'framework_id' to be text");
   }
-  if (graceMs !== undefined && !(typeof graceMs === "number" && graceMs >= 0)) {
-    return textResponse(400, "Expecting 'grace_ms' to be a number of milliseconds, 0 or more");
+  const isGrace = typeof graceMs === "number" && graceMs >= 0 && graceMs <= GRACE_MS_MAX;
+  if (graceMs !== undefined && !isGrace) {
+    return textResponse(400, `Expecting 'grace_ms' to be milliseconds, 0 to ${GRACE_MS_MAX}`);
   }
   const outcome = await runtime.killTask(taskId, frameworkId, graceMs, principal);
   return outcome.ok ? emptyResponse(202) : refusalResponse(outcome.error);
