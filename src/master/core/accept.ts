@@ -215,10 +215,16 @@ function performConversion(
   if (!pool.remaining.contains(consumed)) {
     return `The offer does not contain ${printResources(consumed)}`;
   }
+  // Several offers may hold one shared volume, which is there once.
+  if (!agent.total.contains(consumed.withoutAllocation())) {
+    return `The agent does not contain ${printResources(consumed)}`;
+  }
   if (info.type === "DESTROY") {
     const used = volumeInUse(agent, consumed);
     if (used !== undefined) return `Volume '${used}' is used by a task`;
     rescindOffersWith(ctx, agent, consumed.withoutAllocation());
+    const copies = pool.takeOtherCopies(consumed);
+    if (!copies.isEmpty()) ctx.allocator.recover(framework.id, agent.id, copies, 0, ctx.nowMs);
   }
   ctx.allocator.recover(framework.id, agent.id, consumed, 0, ctx.nowMs);
   applyOperation(ctx, agent, framework, info, bundles.value);

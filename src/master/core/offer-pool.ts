@@ -61,6 +61,16 @@ export class OfferPool {
     return extra;
   }
 
+  /** Takes what there is of the shared volumes in `consumed` beyond it, and returns that. */
+  takeOtherCopies(consumed: Bundle): Bundle {
+    const shared = consumed.filter((kind) => kind.isShared);
+    const kinds = new Set(shared.presentKinds());
+    const others = this.remaining.filter((kind) => kinds.has(kind));
+    others.subtract(shared);
+    this.remaining.subtract(others);
+    return others;
+  }
+
   /** Replaces `consumed` by `converted`; with `isKept` later operations cannot have the latter. */
   convert(consumed: Bundle, converted: Bundle, { isKept }: { readonly isKept: boolean }): void {
     this.remaining.subtract(consumed);

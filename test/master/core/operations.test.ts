@@ -12,6 +12,7 @@ import {
   AGENT_CAPABILITIES,
   forget,
   lastOffer,
+  lastStatus,
   offersOf,
   resourcesOf,
   SUCCESS,
@@ -310,6 +311,52 @@ describe("operations of a framework", () => {
       { type: "LAUNCH", launch: { task_infos } },
     );
     expect(at.agent.orders("runTask")).toHaveLength(3);
+  });
+});
+
+describe("a shared volume that two offers hold", () => {
+  const shared = { ...volumeOf(100), shared: {} };
+  const destroy = (...volumes: Resource[]): OfferOperation => ({
+    type: "DESTROY",
+    destroy: { volumes },
+  });
+
+  /** The second offer is of what a task left behind. */
+  function twoOffers(): Scene {
+    const at = scene({ capabilities: [...INFO.capabilities, { type: "SHARED_RESOURCES" }] });
+    const { world, agent, stream } = at;
+    perform(at, RESERVE, { type: "CREATE", create: { volumes: [shared] } });
+    world.advance(61_000);
+    const offer = lastOffer(stream);
+    world.launch(stream, offer, taskFor(offer, "t", "cpus:2;mem:1024"));
+    world.advance(61_000);
+    agent.work();
+    agent.update(stream, "t", "TASK_FINISHED");
+    const { task_id, uuid = "" } = lastStatus(stream);
+    const agent_id = { value: agent.id ?? "" };
+    world.call(stream, { type: "ACKNOWLEDGE", acknowledge: { agent_id, task_id, uuid } });
+    world.advance(61_000);
+    expect(world.state.offers.size).toBe(2);
+    return at;
+  }
+
+  test("is not destroyed twice by one operation", () => {
+    const at = twoOffers();
+    const statuses = perform(at, named(destroy(shared, shared)));
+    expect(statuses).toMatchObject([{ state: "OPERATION_ERROR" }]);
+    at.world.advance(61_000);
+    const sizes = (lastOffer(at.stream).resources ?? []).map(({ scalar }) => scalar?.value);
+    expect(sizes).toEqual([4, 900, 100, 4096]);
+  });
+
+  test("is destroyed by the first of two", () => {
+    const at = twoOffers();
+    const statuses = perform(at, destroy(shared), named(destroy(shared)));
+    expect(statuses).toMatchObject([{ state: "OPERATION_ERROR" }]);
+    at.world.advance(61_000);
+    const { resources = [] } = lastOffer(at.stream);
+    expect(resources.map(({ scalar }) => scalar?.value)).toEqual([4, 900, 100, 4096]);
+    expect(resources.some(({ disk }) => disk !== undefined)).toBe(false);
   });
 });
 
