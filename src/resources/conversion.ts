@@ -110,7 +110,26 @@ export function bundlesOfConversion(
     const [what, from] = [after.describe(), before.describe()];
     return refuse("invalid", `${operation.type} would make ${what} of ${from}`);
   }
-  return ok({ consumed: Bundle.from(kinds, consumed), converted: Bundle.from(kinds, converted) });
+  const made = Bundle.from(kinds, converted);
+  const doubled = pieceMadeTwice(kinds, made);
+  if (doubled !== undefined) {
+    return refuse("invalid", `${operation.type} would make ${doubled.describe()} twice`);
+  }
+  return ok({ consumed: Bundle.from(kinds, consumed), converted: made });
+}
+
+/**
+ * Of ranges and sets, what several kinds would hold: those are united where they are added, so that
+ * sums do not tell.
+ */
+function pieceMadeTwice(kinds: ResourceKinds, made: Bundle): Bundle | undefined {
+  const seen = Bundle.empty(kinds);
+  for (const resource of made.filter(({ type }) => type !== "SCALAR").toResources()) {
+    const origin = Bundle.from(kinds, [toOrigin(resource)]);
+    if (seen.intersects(origin)) return origin;
+    seen.add(origin);
+  }
+  return undefined;
 }
 
 /** A resource as it was before anybody reserved it or made a volume of it. */

@@ -360,6 +360,27 @@ describe("a shared volume that two offers hold", () => {
   });
 });
 
+test("no port is reserved twice at once [semantics 5]", () => {
+  const world = new World();
+  world.addAgent("cpus:4;mem:4096;ports:[31000-31001]", { capabilities: CAPABILITIES });
+  const stream = world.subscribe({ ...INFO, roles: ["db"] });
+  const labelled = (value: string): Resource[] =>
+    resourcesOf("ports:[31000-31001]").map((resource) => ({
+      ...resource,
+      reservations: [{ ...RESERVED[0], labels: { labels: [{ key: "k", value }] } }],
+    }));
+  const reserve = (...values: string[]): OfferOperation => ({
+    type: "RESERVE",
+    reserve: { resources: values.flatMap(labelled) },
+  });
+  world.accept(stream, [lastOffer(stream)], [named(reserve("a", "b")), reserve("a")]);
+  expect(operationStatuses(stream)).toMatchObject([{ state: "OPERATION_ERROR" }]);
+  expect(operationStatuses(stream)[0]?.message).toContain("twice");
+  world.advance(61_000);
+  const ports = (lastOffer(stream).resources ?? []).filter(({ name }) => name === "ports");
+  expect(ports).toHaveLength(1);
+});
+
 describe("feedback", () => {
   function reservedScene(): Scene & { readonly uuid: string } {
     const at = scene();
