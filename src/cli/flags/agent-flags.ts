@@ -339,6 +339,7 @@ export const AGENT_FLAGS: readonly Flag[] = [
     ),
     acts("docker_config", "json", undefined, "default docker config, path or JSON", {
       isPathRead: true,
+      isSecret: true,
     }),
     never("docker_stop_timeout", "duration", "0ns", "deprecated stop-to-kill wait of docker", {
       note: "Mesos itself deprecated it",

@@ -183,6 +183,18 @@ test("what the verbs log in with may stay in the environment of a role [semantic
   );
 });
 
+test("logins of registries are not shown with the other flags", () => {
+  const config = '{"auths": {"registry.example": {"auth": "Ym9iOnMzY3JldA=="}}}';
+  for (const [text, files] of [
+    [config, {}],
+    ["/config.json", { "/config.json": config }],
+  ] as const) {
+    const { flags } = good({ argv: ["--role=both", `--docker_config=${text}`], files });
+    expect(flags.json("docker_config")).toEqual(JSON.parse(config));
+    expect(JSON.stringify(flags.toFlagStrings())).not.toContain("Ym9iOnMzY3JldA==");
+  }
+});
+
 test("a flag without effect and an old name each cause one warning line [issue 2 item 8]", () => {
   const { flags } = good({
     argv: ["--role=master", "--slave_ping_timeout=20secs", "--quorum=2"],
