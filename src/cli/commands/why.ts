@@ -3,6 +3,7 @@ import { ClientError } from "../client/client-error.ts";
 import { acts, group } from "../flags/flag-table.ts";
 import { type Command, type CommandContext, EXIT_DONE, EXIT_USAGE, JSON_FLAG } from "./command.ts";
 import { printJson } from "./listing.ts";
+import { cleanText } from "./table.ts";
 
 /** What can be asked about, as in the path of `GET /allot/v1/why/…`. */
 const SUBJECTS: readonly string[] = ["framework", "role", "task"];
@@ -37,7 +38,12 @@ async function explain({ client, console, flags, words }: CommandContext): Promi
   const response = await client.request({ method: "GET", path });
   const answer: unknown = await response.json();
   if (flags.boolean("json")) await printJson(console, answer);
-  else await console.out(`${summaryOf(answer).join("\n")}\n`);
+  else
+    await console.out(
+      `${summaryOf(answer)
+        .map((line) => cleanText(String(line)))
+        .join("\n")}\n`,
+    );
   return EXIT_DONE;
 }
 
