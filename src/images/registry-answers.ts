@@ -54,7 +54,7 @@ export async function askRegistry(
   }
 }
 
-/** What authorises goes to the registry itself only, not to where it sends us. */
+/** What authorises goes to the registry itself only, not to where it sends us; a form is all of that. */
 async function followed(request: RegistryRequest, signal: AbortSignal): Promise<Response> {
   let { url } = request;
   for (let redirects = 0; redirects <= REDIRECTS_MAX; redirects += 1) {
@@ -73,6 +73,11 @@ async function followed(request: RegistryRequest, signal: AbortSignal): Promise<
     const next = URL.canParse(location, url) ? new URL(location, url) : undefined;
     if (next?.protocol !== "http:" && next?.protocol !== "https:") {
       throw new ImageError("the registry redirects to where this agent does not go");
+    }
+    if (request.form !== undefined && next.origin !== new URL(request.url).origin) {
+      throw new ImageError(
+        `${new URL(request.url).host} redirects a login to ${next.host}, which may not see it`,
+      );
     }
     url = next.href;
   }

@@ -268,6 +268,29 @@ describe.skipIf(!isRoot)(`hostile images${isRoot ? "" : " (skipped: needs root)"
     expect(registry.leaked).toEqual([]);
   });
 
+  test("an identity token that a token server redirects is sent nowhere else", async () => {
+    const leaked: string[] = [];
+    await using elsewhere = await serve((request, response) => {
+      request.on("data", (chunk: Uint8Array) => leaked.push(String(chunk)));
+      request.on("end", () => response.end(JSON.stringify({ token: "opensesame" })));
+    });
+    await using registry = await serve((request, response) => {
+      if (request.url?.startsWith("/token") === true) {
+        response.writeHead(307, { Location: `${elsewhere.url}/token` }).end();
+        return;
+      }
+      const challenge = `Bearer realm="http://${request.headers.host}/token",service="fake"`;
+      response.writeHead(401, { "WWW-Authenticate": challenge }).end();
+    });
+    const { host } = new URL(registry.url);
+    const login = { auth: btoa("<token>:"), identitytoken: "s3cret-refresh" };
+    const config = JSON.stringify({ auths: { [host]: login } });
+    const { pull } = sceneOf(registry.url);
+    const failure = await failureOf(pull("team/private:1", { dockerConfig: config }));
+    expect(leaked).toEqual([]);
+    expect(failure).toContain(`${host} redirects a login to ${new URL(elsewhere.url).host}`);
+  });
+
   test("archives of docker save and OCI layouts, packed in any way [--docker_registry as a folder]", async () => {
     const folder = join(newRoot(), "images");
     mkdirSync(join(folder, "library"), { recursive: true });
