@@ -145,7 +145,7 @@ export class FetcherCache {
     const unused = [...this.#entries.values()]
       .filter(({ users, isReady }) => users === 0 && isReady)
       .sort((one, other) => one.lastUse - other.lastUse);
-    while (this.#bytesUsed + bytes > this.bytesMax) {
+    while (this.#bytesUsed - entry.bytes + bytes > this.bytesMax) {
       const oldest = unused.shift();
       if (oldest === undefined) return false;
       this.#remove(oldest);

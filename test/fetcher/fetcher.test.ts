@@ -299,6 +299,38 @@ describe("the cache", () => {
     expect(files.filter((file) => file.isFile())).toHaveLength(2);
   });
 
+  test.each([
+    ["another file of no length after a break", undefined, {}],
+    ["a longer file after a break", undefined, { "Content-Length": BODY.length }],
+    ["a continuation that is longer than it says", 206, { "Content-Range": "bytes 100-999/1000" }],
+  ])("%s is kept in no cache that has no room for it", async (_what, status, headers) => {
+    const sizes: number[] = [];
+    const scene = fetchScene({ cacheBytes: 2000 });
+    await using server = await serve((request, response) => {
+      if (server.requests.length === 1) {
+        response.writeHead(200, { "Content-Length": 1000, ETag: '"1"' });
+        response.write(BODY.subarray(0, 100), () => setTimeout(() => response.destroy(), 100));
+        return;
+      }
+      const isResumed = request.headers.range !== undefined;
+      response.writeHead(isResumed ? (status ?? 200) : 200, isResumed ? headers : {});
+      response.write(BODY.subarray(0, 100_000));
+      setTimeout(() => {
+        for (const { name, parentPath } of readdirSync(join(scene.root, "cache"), {
+          recursive: true,
+          withFileTypes: true,
+        })) {
+          if (name.startsWith("fetched-")) sizes.push(statSync(join(parentPath, name)).size);
+        }
+        response.end(BODY.subarray(100_000));
+      }, 500);
+    });
+    await scene.fetch([cached(`${server.url}/a`)]);
+    expect(sizes.filter((size) => size > 2000)).toEqual([]);
+    expect(readFileSync(join(scene.sandbox, "a")).equals(BODY)).toBe(true);
+    expect(scene.fetcher.metrics()["containerizer/fetcher/cache_size_used_bytes"]).toBe(0);
+  });
+
   test("a failed download is told by the direct one, and leaves nothing", async () => {
     await using server = await serve((_request, response) => response.writeHead(404).end());
     const { fetch, fetcher, root } = fetchScene();

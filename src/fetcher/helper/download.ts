@@ -10,7 +10,7 @@ import { FetchError } from "./fetch-error.ts";
 
 /** Where the bytes go. */
 export interface DownloadSink {
-  /** Before the first byte; undefined when the server does not say how many come. */
+  /** Before the first byte, and when it is another; undefined when the server does not say it. */
   size(bytes: number | undefined): Promise<void>;
   write(chunk: Uint8Array): void;
   /** What was written is of another version of the file: forget it. */
@@ -68,6 +68,9 @@ class Transfer {
       await this.#begin(response, silence);
       for await (const chunk of response.body ?? []) {
         silence.broken();
+        if (this.received + chunk.length > (this.#total ?? Number.POSITIVE_INFINITY)) {
+          throw this.failure(`the server sends more than the ${this.#total} bytes that it told of`);
+        }
         this.#sink.write(chunk);
         this.received += chunk.length;
       }
@@ -135,8 +138,9 @@ class Transfer {
     this.#restart();
     this.#validator = validatorOf(response.headers);
     const length = response.headers.get("Content-Length");
+    const before = this.#total;
     this.#total = length !== null && /^\d+$/.test(length) ? Number(length) : undefined;
-    if (this.#hasBegun) return;
+    if (this.#hasBegun && this.#total === before) return;
     this.#hasBegun = true;
     silence.pause();
     await this.#sink.size(this.#total);
