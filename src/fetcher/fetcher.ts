@@ -4,7 +4,7 @@
  * Whatever a helper has not finished when the agent ends belongs to a container that was never
  * launched. Source: semantics 7.8.
  */
-import { closeSync } from "node:fs";
+import { closeSync, constants, openSync } from "node:fs";
 import type { Log } from "../base/ports.ts";
 import { ContainerizerError, type HostUser } from "../containerizer/containerizer.ts";
 import { findHostTools } from "../containerizer/keeper/host-tools.ts";
@@ -88,16 +88,18 @@ export class Fetcher {
     const plans = planFetches(request.uris, this.#options.frameworksHome);
     if (!plans.ok) throw new ContainerizerError(plans.error.message);
     const user = request.user === undefined ? undefined : await this.#userOf(request.user);
-    makeSandbox(request.directory).use((sandbox) => giveSandbox(sandbox, user));
-    const leases = await Promise.all(
-      plans.value.map((plan) =>
-        plan.isCached ? this.#lease(request, plan, user, signal) : undefined,
-      ),
-    );
-    const files: number[] = [];
+    // Held until the helper is in it: the one of a nested container lies in what a task may change.
+    const files = [openSandbox(request.directory, user)];
+    let leases: readonly (CacheLease | undefined)[] = [];
     try {
+      leases = await Promise.all(
+        plans.value.map((plan) =>
+          plan.isCached ? this.#lease(request, plan, user, signal) : undefined,
+        ),
+      );
       const items = plans.value.map((plan, index) => itemOf(plan, leases[index], files));
-      await this.#help({ request, user, items, files, folder: request.directory }, signal);
+      const folder = `/proc/self/fd/${FIRST_DESCRIPTOR}`;
+      await this.#help({ request, user, items, files, folder }, signal);
     } finally {
       for (const file of files) closeSync(file);
       for (const lease of leases) lease?.release();
@@ -170,6 +172,14 @@ const NOTES = {
   resumed: "a broken transfer is taken up again",
   fetched: "fetched",
 } as const;
+
+/** Makes the sandbox, gives it to its user and opens it. The caller closes it. */
+function openSandbox(directory: string, user: HostUser | undefined): number {
+  return makeSandbox(directory).use((sandbox) => {
+    giveSandbox(sandbox, user);
+    return openSync(sandbox.path, constants.O_RDONLY | constants.O_DIRECTORY);
+  });
+}
 
 /** What the helper is told; opens the cached file, if there is one, for the helper to read. */
 function itemOf(plan: PlannedFetch, lease: CacheLease | undefined, files: number[]): FetchItem {

@@ -7,7 +7,10 @@ import type { Checksum, FetchSource } from "./fetch-plan.ts";
 
 /** The helper's work. */
 export interface FetchJob {
-  /** Where files go; absolute. Not the folder it starts in, where others might leave it settings. */
+  /**
+   * Where files go; absolute, and led to by a descriptor where others may change what its name leads to.
+   * Not the folder it starts in, where others might leave it settings.
+   */
   readonly folder: string;
   /** Whom the helper becomes before it does anything. */
   readonly user: { readonly name: string; readonly uid: number; readonly gid: number } | undefined;

@@ -11,6 +11,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -251,6 +252,21 @@ describe("servers", () => {
       "Fetching was stopped",
     );
   });
+});
+
+test("a sandbox that is swapped for a link when it is made leads the helper nowhere else", async () => {
+  const { root, sandbox, fetch } = fetchScene();
+  writeFileSync(join(root, "file"), BODY);
+  const [folder, victim] = [join(sandbox, "containers"), join(root, "victim")];
+  mkdirSync(join(victim, "nested"), { recursive: true });
+  mkdirSync(folder, { recursive: true });
+  const fetched = fetch([`file://${root}/file`], { directory: join(folder, "nested") });
+  // As the task to which the folder around it belongs.
+  renameSync(folder, join(sandbox, "away"));
+  symlinkSync(victim, folder);
+  await fetched;
+  expect(readdirSync(join(victim, "nested"))).toEqual([]);
+  expect(readFileSync(join(sandbox, "away", "nested", "file")).equals(BODY)).toBe(true);
 });
 
 describe("the cache", () => {

@@ -25,7 +25,7 @@ export async function runFetchHelper({ clock, enter }: HelperProcess): Promise<n
   const words = new AgentWords();
   const job = JSON.parse(await words.next()) as FetchJob;
   try {
-    // By its name as root: the user may not be let through to where sandboxes are.
+    // As root: the user may not be let through to where sandboxes are.
     enter(job.folder);
     become(job.user);
     process.umask(UMASK);
