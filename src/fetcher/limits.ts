@@ -29,6 +29,9 @@ export const TAR_HEADER_BYTES_MAX: number = 1 << 20;
 /** Table of contents of a zip file, which is read whole. */
 export const ZIP_DIRECTORY_BYTES_MAX: number = 1 << 27;
 
+/** What xz takes to unpack: `xz -9` needs 65 MB, and an archive may name a dictionary of 4 GB. */
+export const XZ_MEMORY_BYTES_MAX: number = 1 << 28;
+
 /** Text a helper may say before its end, such as a stack trace. */
 export const HELPER_STDERR_BYTES_MAX = 4096;
 /** One line of a helper; the longest holds an URI and a reason. */

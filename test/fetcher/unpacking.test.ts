@@ -16,7 +16,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { gzipSync, zstdCompressSync } from "node:zlib";
+import { crc32, gzipSync, zstdCompressSync } from "node:zlib";
 import { type FetchScene, failureOf, fetchScene, hasProgram, removeScenes } from "./fetching.ts";
 import { deepFile, paxOf, type TarEntry, tarOf } from "./tar-builder.ts";
 
@@ -289,6 +289,23 @@ describe("hostile archives", () => {
       const broken = zipped("broken.zip", "AA_evil");
       broken[broken.indexOf("evil", broken.indexOf("AA_evil") + 7)] = 0x21;
       expect(await failureOf(scene.fetch([put(scene, "broken.zip", broken)]))).toContain("damaged");
+    },
+  );
+
+  test.skipIf(!hasProgram("xz"))(
+    "an xz archive does not say how much of the host's memory it takes",
+    async () => {
+      const scene = fetchScene();
+      const packed = execFileSync("xz", ["-c", "-9"], { input: "small" });
+      await scene.fetch([put(scene, "usual.xz", packed)]);
+      expect(read(scene, "usual")).toBe("small");
+      // The header of the block is behind that of the stream: size, flags, filter, dictionary.
+      const header = packed.subarray(12, 24);
+      expect([...header.subarray(0, 4)]).toEqual([2, 0, 0x21, 1]);
+      header[4] = 40;
+      header.writeUInt32LE(crc32(header.subarray(0, 8)), 8);
+      const failure = await failureOf(scene.fetch([put(scene, "greedy.xz", packed)]));
+      expect(failure).toContain("Memory usage limit reached");
     },
   );
 });

@@ -2,11 +2,19 @@
 import { spawn } from "node:child_process";
 import { Readable, type Transform } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
+import { HELPER_PATH } from "../../containerizer/keeper/host-tools.ts";
 import type { Compression } from "../archive-kind.ts";
+import { XZ_MEMORY_BYTES_MAX } from "../limits.ts";
 import { FetchError, reasonOf } from "./fetch-error.ts";
 import { chunksOf } from "./open-files.ts";
 
 const PROGRAMS = { bzip2: "bzip2", xz: "xz-utils" } as const;
+
+/** All of theirs: the way to servers, which may hold a password, is nothing to programs of the user. */
+const ENVIRONMENT = {
+  PATH: HELPER_PATH,
+  XZ_DEFAULTS: `--memlimit-decompress=${XZ_MEMORY_BYTES_MAX}`,
+};
 
 /** The unpacked bytes of an open file. Errors, on reading: `FetchError`. */
 export function unpackedChunks(file: number, compression: Compression): AsyncIterable<Uint8Array> {
@@ -34,7 +42,7 @@ async function* through(file: number, unpacker: Transform): AsyncGenerator<Uint8
 }
 
 async function* byProgram(file: number, program: "bzip2" | "xz"): AsyncGenerator<Uint8Array> {
-  const child = spawn(program, ["-dc"], { stdio: [file, "pipe", "pipe"] });
+  const child = spawn(program, ["-dc"], { stdio: [file, "pipe", "pipe"], env: ENVIRONMENT });
   let complaint = "";
   child.stderr?.on("data", (chunk: Uint8Array) => {
     complaint = `${complaint}${String(chunk)}`.slice(0, 200);
