@@ -34,21 +34,12 @@ test.skipIf(!isRoot)(
     run("mount", "-t", "tmpfs", "-o", "nr_inodes=30", "tmpfs", mounted);
     try {
       const store = new ImageStore(join(mounted, "store"));
+      const { collector } = parts(store, folder, folder);
       mkdirSync(join(store.folder, "layers", "1".repeat(64), "root"), { recursive: true });
       const fill = (): void => {
         for (let count = 0; ; count += 1) writeFileSync(join(mounted, `file-${count}`), "");
       };
       expect(fill).toThrow("ENOSPC");
-      const collector = new ImageCollector({
-        ...{ store, excluded: [], garbage: undefined, clock: systemClock, log: silentLog },
-        puller: newPuller({ store, registry: folder, log: silentLog }),
-        provisioner: new Provisioner({
-          folder: join(folder, "containers"),
-          backend: "overlay",
-          store,
-          helper: IMAGE_HELPER,
-        }),
-      });
       await collector.prune([]);
       expect(store.layers()).toEqual([]);
     } finally {
@@ -70,13 +61,7 @@ test.skipIf(!isRoot)(
       writeLayout(join(archives, name), image, "1");
     add("old", buildImage({ layers }, OCI_MANIFEST));
     const store = new ImageStore(join(root, "store"));
-    const puller = newPuller({ store, registry: archives, log: silentLog });
-    const provisioner = new Provisioner({
-      folder: join(root, "containers"),
-      backend: "overlay",
-      store,
-      helper: IMAGE_HELPER,
-    });
+    const { puller, provisioner, collector } = parts(store, root, archives);
     const { signal } = new AbortController();
     const use = async (name: string, containerId: string): Promise<void> => {
       const wish = { image: `${name}:1`, isCached: true, dockerConfig: undefined };
@@ -89,11 +74,6 @@ test.skipIf(!isRoot)(
     const last = store.layers().at(-1);
     const shared = layers.filter((layer) => blobOf(tarOf(layer)).digest === last);
     add("new", buildImage({ layers: shared }, OCI_MANIFEST));
-    const collector = new ImageCollector({
-      ...{ store, provisioner, puller, excluded: [], garbage: undefined },
-      clock: systemClock,
-      log: silentLog,
-    });
     const pruned = collector.prune([]);
     await Promise.resolve();
     await use("new", "second");
@@ -103,6 +83,29 @@ test.skipIf(!isRoot)(
     expect(store.layers()).toEqual([last ?? ""]);
   },
 );
+
+interface Parts {
+  readonly puller: ReturnType<typeof newPuller>;
+  readonly provisioner: Provisioner;
+  readonly collector: ImageCollector;
+}
+
+/** What works on a store, with its containers below `folder` and images from `registry`. */
+function parts(store: ImageStore, folder: string, registry: string): Parts {
+  const puller = newPuller({ store, registry, log: silentLog });
+  const provisioner = new Provisioner({
+    folder: join(folder, "containers"),
+    backend: "overlay",
+    store,
+    helper: IMAGE_HELPER,
+  });
+  const collector = new ImageCollector({
+    ...{ store, provisioner, puller, excluded: [], garbage: undefined },
+    clock: systemClock,
+    log: silentLog,
+  });
+  return { puller, provisioner, collector };
+}
 
 function run(program: string, ...words: readonly string[]): void {
   const { status, stderr } = spawnSync(program, words, { encoding: "utf8" });
