@@ -42,7 +42,6 @@ export const MAJOR = {
   list: 4,
   map: 5,
   tag: 6,
-  simple: 7,
 } as const;
 
 /**
@@ -71,11 +70,6 @@ export class CborCursor {
   /** Lets the packet go. */
   close(): void {
     this.#bytes = new Uint8Array(0);
-  }
-
-  /** Levels of lists and maps around what comes next. */
-  get depth(): number {
-    return this.#depth;
   }
 
   /** Of the next byte. */
