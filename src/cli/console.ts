@@ -23,9 +23,17 @@ export function processConsole(): Console {
   // A closed pipe is reported to the write that met it; without a listener it would be thrown.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
   return {
-    out: (data) => write(process.stdout, data),
-    error: (data) => write(process.stderr, data),
+    out: (data) => write(process.stdout, shown(data)),
+    error: (data) => write(process.stderr, shown(data)),
   };
+}
+
+/**
+ * Bytes are a task's own output and pass as they are. Text is ours, with names and messages in it
+ * that come from anywhere: control characters there could rewrite the terminal.
+ */
+function shown(data: string | Uint8Array): string | Uint8Array {
+  return typeof data === "string" ? data.replace(/[^\P{Cc}\n\t]/gu, "?") : data;
 }
 
 function write(stream: NodeJS.WritableStream, data: string | Uint8Array): Promise<void> {

@@ -3,6 +3,7 @@
  * is the native one if possible, and otherwise the posix one, which says so loudly; what is asked for
  * and cannot be had keeps the agent from starting. Source: semantics 7.10; DESIGN §7.
  */
+import { isAbsolute, normalize } from "node:path";
 import { ok, type Result, refuse } from "../base/result.ts";
 import type { Containerizer } from "../containerizer/containerizer.ts";
 import { MesosContainerizer } from "../containerizer/mesos-containerizer.ts";
@@ -92,6 +93,8 @@ export async function chooseContainerizer(
   const asked = native === undefined ? choice.value.isolation : seccomp.value.isolation;
   const looked = portsFlag(flags);
   if (!looked.ok) return looked;
+  const madeBelow = madeBelowFlag(flags);
+  if (!madeBelow.ok) return madeBelow;
   const networks = networkFlags(context, launcher, asked);
   if (!networks.ok) return networks;
   const { isolation } = networks.value;
@@ -130,11 +133,7 @@ export async function chooseContainerizer(
           },
           capabilities: { effective: effective.value, bounding: bounding.value },
           seccomp: seccomp.value.settings,
-          volumes: {
-            madeBelow: (flags.string("host_path_volume_force_creation") ?? "")
-              .split(":")
-              .filter((folder) => folder !== ""),
-          },
+          volumes: { madeBelow: madeBelow.value },
           devices: devices.value.settings,
           ports: {
             intervalMs: flags.durationMs("container_ports_watch_interval") ?? 30_000,
@@ -193,6 +192,20 @@ export function checkCapabilities(
 }
 
 /** `--container_ports_isolated_range=[31000-32000,40000-40010]` */
+/** The folders in which host paths may be made, without slashes at their ends. */
+export function madeBelowFlag(
+  flags: Pick<RoleContext["flags"], "string">,
+): Result<readonly string[]> {
+  const name = "host_path_volume_force_creation";
+  const folders = (flags.string(name) ?? "").split(":").filter((folder) => folder !== "");
+  const relative = folders.find((folder) => !isAbsolute(folder));
+  if (relative !== undefined) {
+    const remedy = "give absolute folders, separated by colons";
+    return refuse("invalid", `--${name}: '${relative}' is a relative path; ${remedy}`, name);
+  }
+  return ok(folders.map((folder) => normalize(folder).replace(/\/$/, "")));
+}
+
 function portsFlag(flags: RoleContext["flags"]): Result<readonly PortRange[] | undefined> {
   const name = "container_ports_isolated_range";
   const text = flags.string(name);

@@ -6,6 +6,7 @@ import {
   capabilitiesFlag,
   checkCapabilities,
   chooseLauncher,
+  madeBelowFlag,
 } from "../../src/roles/native-flags.ts";
 import { checkSandboxDirectory } from "../../src/roles/sandbox-flag.ts";
 
@@ -87,5 +88,15 @@ test("the posix launcher can be asked for, without a warning [semantics 7.10]", 
   expect(choice).toMatchObject({
     ok: true,
     value: { launcher: "posix", degradation: undefined },
+  });
+});
+
+test("folders where host paths may be made are absolute ones, with or without a slash at the end [flags.md]", () => {
+  const flag = (text: string | undefined) => madeBelowFlag({ string: () => text });
+  expect(flag(undefined)).toEqual({ ok: true, value: [] });
+  expect(flag("/srv/data/:/opt//x")).toEqual({ ok: true, value: ["/srv/data", "/opt/x"] });
+  expect(flag("/srv/data:data")).toMatchObject({
+    ok: false,
+    error: { field: "host_path_volume_force_creation", message: expect.stringContaining("'data'") },
   });
 });

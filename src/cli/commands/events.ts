@@ -3,6 +3,7 @@ import type { MasterEvent } from "../../protocol/v1/types.ts";
 import { operatorEvents } from "../client/operator-events.ts";
 import { group } from "../flags/flag-table.ts";
 import { type Command, type CommandContext, EXIT_FAILED, JSON_FLAG } from "./command.ts";
+import { jsonText } from "./listing.ts";
 import { cleanText } from "./table.ts";
 
 /** The verb. */
@@ -21,7 +22,7 @@ export const EVENTS: Command = {
 
 async function printEvents({ client, console, flags }: CommandContext): Promise<number> {
   for await (const event of operatorEvents(client)) {
-    const text = flags.boolean("json") ? JSON.stringify(event) : lineOf(event);
+    const text = flags.boolean("json") ? jsonText(event) : lineOf(event);
     if (text !== undefined) await console.out(`${text}\n`);
   }
   await console.error(`allot events: ${client.address} has ended the stream\n`);

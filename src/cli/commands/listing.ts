@@ -24,7 +24,15 @@ export async function printListing<Row>(
 
 /** One JSON document, indented, ended by a line feed. */
 export async function printJson(console: Console, value: unknown): Promise<void> {
-  await console.out(`${JSON.stringify(value, null, 2)}\n`);
+  await console.out(`${jsonText(value, 2)}\n`);
+}
+
+/** JSON in which all control characters are escaped, those too that JSON itself lets stand. */
+export function jsonText(value: unknown, indent = 0): string {
+  return JSON.stringify(value, null, indent).replace(
+    /[\u007f-\u009f]/g,
+    (character) => `\\u00${character.charCodeAt(0).toString(16)}`,
+  );
 }
 
 /** ISO 8601 in UTC, or null for a time that is not known. */

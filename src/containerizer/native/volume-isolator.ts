@@ -4,7 +4,7 @@
  * `volume/host_path`, `volume/sandbox_path`, `volume/image` and `volume/secret`. Source: semantics
  * 7.14, 7.16.
  */
-import { mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { isAbsolute, normalize, relative } from "node:path";
 import { decodeBase64 } from "../../protocol/base64.ts";
 import type { Volume } from "../../protocol/v1/types.ts";
@@ -144,7 +144,7 @@ export class VolumeIsolator extends IsolatorBase {
 
   #onHost(path: string, field: string): Content {
     const isMade = this.#options.madeBelow.some((folder) => `${path}/`.startsWith(`${folder}/`));
-    if (isMade) mkdirSync(path, { recursive: true });
+    if (isMade && !existsSync(path)) makeFolders(path, field);
     return { path, kind: kindOf(path, field), isTrusted: true };
   }
 
@@ -233,6 +233,19 @@ function folderOf({ hostPath, within }: ContainerVolume): string {
   );
   if (place?.kind === "folder") return place.path;
   throw new ContainerizerError(`The volume ${hostPath} is no folder`);
+}
+
+/**
+ * Made with the agent's rights, in folders that a task may write to among others: so no link is
+ * followed that someone else could have put on the way.
+ */
+function makeFolders(path: string, field: string): void {
+  try {
+    HeldFolder.open(path, { isMade: true }).close();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ContainerizerError(`${field} ${path} cannot be made: ${reason}`, { cause });
+  }
 }
 
 /** A folder of a sandbox is made where it is missing, so that whoever comes first finds it. */

@@ -75,6 +75,27 @@ describe.skipIf(OBSTACLE !== undefined)(`volumes of native containers${reason}`,
     expect(existsSync("/mnt/new")).toBe(false);
   });
 
+  test("a host path that is missing is made where the agent may, through no link of a task [flags.md]", async () => {
+    const [shared, other] = [newRoot(), newRoot()];
+    chmodSync(shared, 0o1777);
+    symlinkSync(other, join(shared, "link"));
+    const { containerizer, root, run } = open({ volumes: { madeBelow: [shared] } });
+    const volumesAt = (host_path: string): ContainerInfo => ({
+      type: "MESOS",
+      volumes: [{ mode: "RW", container_path: "data", host_path }],
+    });
+    await run("made", "echo x >data/file", volumesAt(join(shared, "a/b")));
+    expect(readFileSync(join(shared, "a/b/file"), "utf8")).toBe("x\n");
+    const launched = (name: string, host_path: string): Promise<string> =>
+      failureOf(
+        containerizer.launch(specIn(root, name, "true", { container: volumesAt(host_path) })),
+      );
+    expect(await launched("led", join(shared, "link/c"))).toContain("is not followed");
+    expect(existsSync(join(other, "c"))).toBe(false);
+    expect(await launched("outside", join(other, "d"))).toContain("does not exist");
+    expect(existsSync(join(other, "d"))).toBe(false);
+  });
+
   test("what is mounted in a read-only volume is read-only too, now and later [semantics 7.16]", async () => {
     const { containerizer, root } = open();
     const host = join(root, "ho st");
