@@ -19,6 +19,8 @@ export const JOB: string = "/run/job";
 export interface Run {
   /** The folder that image.sh printed. */
   readonly image: string;
+  /** A library that the kernel is started with. */
+  readonly preloaded: string | undefined;
   /** Shell text, carried out by `sh` in the project's folder. */
   readonly command: string;
   /** The project's folder on this host. */
@@ -89,7 +91,11 @@ function start(run: Run, folder: string, job: string): Machine {
   const script = `mount -t tmpfs -o size=${run.memoryMib + 64}m none /dev/shm && exec ${kernel}`;
   const child = spawn("unshare", ["--mount", "sh", "-c", script], {
     detached: true,
-    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", TMPDIR: "/dev/shm" },
+    env: {
+      PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
+      TMPDIR: "/dev/shm",
+      ...(run.preloaded === undefined ? {} : { LD_PRELOAD: run.preloaded }),
+    },
     stdio: ["ignore", "pipe", "pipe", "pipe", "pipe"],
   });
   let text = "";
@@ -161,4 +167,9 @@ export function whyNoMachine(): string | undefined {
   if (process.getuid?.() !== 0) return "it needs root";
   const mount = spawnSync("unshare", ["--mount", "mount", "-t", "tmpfs", "none", "/dev/shm"]);
   return mount.status === 0 ? undefined : "this host does not let root mount anything";
+}
+
+/** Whether this host's processor has more registers than user-mode Linux of Debian 12 knows: tiles. */
+export function hasWideState(): boolean {
+  return /^flags\s*:.*\bamx_tile\b/m.test(readFileSync("/proc/cpuinfo", "utf8"));
 }

@@ -10,7 +10,7 @@ import process from "node:process";
 import { ROOT } from "../../build/tools.mjs";
 import { makeImage } from "./images.ts";
 import { COMMAND_SECONDS_MAX, FILE_SECONDS_MAX, MEMORY_MIB } from "./limits.ts";
-import { JOB, type Outcome, runInMachine, SOURCE, whyNoMachine } from "./machine.ts";
+import { hasWideState, JOB, type Outcome, runInMachine, SOURCE, whyNoMachine } from "./machine.ts";
 import { mergeReports } from "./reports.ts";
 
 const USAGE = `usage: npm run appliance -- [OPTION…] [COMMAND…]
@@ -76,13 +76,16 @@ async function run(
   const reason = whyNoMachine();
   if (reason !== undefined) return { kind: "no machine", message: reason };
   let image: string;
+  let preloaded: string | undefined;
   try {
     image = makeImage("image.sh");
+    preloaded = hasWideState() ? join(makeImage("xstate/image.sh"), "ptrace.so") : undefined;
   } catch {
     return { kind: "no machine", message: "its image cannot be made" };
   }
   return await runInMachine({
     image,
+    preloaded,
     command: `export IN_APPLIANCE=1\n${command}\n`,
     source: ROOT,
     mode: settings.mode,
