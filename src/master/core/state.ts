@@ -518,7 +518,9 @@ export function addressOf(info: AgentInfo): string | undefined {
 /** May be offered: connected, not deactivated, with room, and not on its way out of the registry. */
 export function isAgentActive({ transitions }: MasterState, agent: AgentEntry): boolean {
   const { id, linkId, isDeactivated, shortage } = agent;
-  return linkId !== undefined && !isDeactivated && shortage === undefined && !transitions.has(id);
+  if (linkId === undefined || isDeactivated || shortage !== undefined) return false;
+  // One that registers anew beside an open link stays with that one until the registry agrees.
+  return (transitions.get(id)?.kind ?? "registering") === "registering";
 }
 
 export function isPartitionAware(framework: FrameworkEntry): boolean {

@@ -11,6 +11,7 @@ import {
   newCore,
   offersOf,
   resourcesOf,
+  scalarsOf,
   statusesOf,
   TestAgent,
   type TestStream,
@@ -155,6 +156,26 @@ describe("registration", () => {
     world.releaseCommits();
     expect(agent.link.messages[0]).toMatchObject({ kind: "registered", isReregistration: true });
     expect(world.state.agents.get(brand(agent.id ?? ""))?.total.scalarMilli("cpus")).toBe(8000);
+  });
+
+  test("an agent that registers beside its open link is offered while that is being written", () => {
+    const world = new World();
+    const agent = world.addAgent("cpus:4;mem:4096");
+    const stream = world.subscribe(CHECKPOINT);
+    world.holdsCommits = true;
+    agent.resources = resourcesOf("cpus:8;mem:4096");
+    agent.connect();
+    world.decline(stream, [lastOffer(stream)], 0);
+    world.advance(2000);
+    const offer = lastOffer(stream);
+    world.launch(stream, offer, taskFor(offer, "t"));
+    forget(stream);
+    world.releaseCommits();
+    agent.work();
+    expect([...agent.tasks.keys()]).toEqual([`${stream.frameworkId}/t`]);
+    world.advance(2000);
+    expect(statusesOf(stream)).toEqual([]);
+    expect(scalarsOf(lastOffer(stream))).toMatchObject({ cpus: 7 });
   });
 
   test("an unregistered agent is removed and its tasks are lost [semantics 2.6]", () => {
