@@ -19,6 +19,7 @@ import { commit, log, type MasterContext, setTimer } from "./context.ts";
 import { operationStatus } from "./operations.ts";
 import { operatorCommitted } from "./operator/committed.ts";
 import { checkDrained } from "./operator/drained.ts";
+import { endIfDown } from "./operator/maintenance.ts";
 import { pong } from "./pings.ts";
 import { admissionCommitted, register, returnCommitted } from "./registration.ts";
 import type { AgentEntry, LinkEntry } from "./state.ts";
@@ -71,6 +72,7 @@ export function registryCommitted(
         pending,
         results.every((result) => result.ok),
       );
+      endIfMachineDown(ctx, pending.info.id?.value);
       return;
     case "return":
       returnCommitted(
@@ -78,6 +80,7 @@ export function registryCommitted(
         pending,
         results.every((result) => result.ok),
       );
+      endIfMachineDown(ctx, pending.agentId);
       return;
     case "unreachable":
       unreachableCommitted(ctx, pending);
@@ -100,6 +103,12 @@ export function registryCommitted(
     default:
       unreachable(pending, "pending commit");
   }
+}
+
+/** Its machine may have gone down since it asked to come in. */
+function endIfMachineDown(ctx: MasterContext, agentId = ""): void {
+  const agent = ctx.state.agents.get(brand<AgentId>(agentId));
+  if (agent !== undefined) endIfDown(ctx, agent);
 }
 
 /** A disconnected agent did not register again in time. */

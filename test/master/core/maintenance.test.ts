@@ -8,6 +8,7 @@ import {
   forget,
   lastOffer,
   offersOf,
+  resourcesOf,
   SUCCESS,
   statusesOf,
   type TestAgent,
@@ -128,6 +129,35 @@ describe("a machine that is taken down", () => {
     expect(start(world, machineOf(agent))).toMatchObject(refusal("is down already"));
     expect(schedule(world)).toMatchObject(refusal("stop its maintenance before"));
   });
+
+  for (const how of ["new", "known", "unreachable"] as const) {
+    test(`keeps no ${how} agent whose registration was being written [semantics 4.9]`, () => {
+      const world = new World();
+      const agent = world.addAgent();
+      schedule(world, planFor(agent));
+      if (how === "new") world.tell(agent.link, { kind: "unregister" });
+      if (how === "unreachable") {
+        agent.link.answersPings = false;
+        world.advance(100_000);
+      }
+      agent.disconnect();
+      if (how === "new") agent.link = world.openLink();
+      agent.id = how === "new" ? undefined : agent.id;
+      agent.resources = resourcesOf("cpus:8;mem:4096");
+      world.holdsCommits = true;
+      const machines = [machineOf(agent)];
+      const call = { type: "START_MAINTENANCE", start_maintenance: { machines } } as const;
+      world.post((requestId) => ({ kind: "operatorCall", requestId, call, principal: undefined }));
+      if (how === "new") agent.register();
+      else agent.connect();
+      expect(agent.link.messages).toEqual([]);
+      world.releaseCommits();
+      world.advance(0);
+      expect(agent.link.messages.at(-1)).toMatchObject({ kind: "shutdown" });
+      expect(world.state.agents.size).toBe(0);
+      expect(world.registry.admitted.size).toBe(0);
+    });
+  }
 
   test("comes back by the end of its maintenance, out of the schedule [semantics 4.9]", () => {
     const world = new World();

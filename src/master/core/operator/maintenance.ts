@@ -80,11 +80,17 @@ export function machinesDown(ctx: MasterContext, machines: readonly MachineID[])
 export const goOnShuttingDown: GoOn<"machinesDown"> = (ctx, sweep) =>
   visitAgents(ctx, sweep, (agent) => {
     const machine = machineOfAgent(ctx, agent);
-    if (machine?.mode !== "DOWN" || !sweep.machines.has(machineKey(machine.id))) return LOOK_COST;
-    shutDown(ctx, agent);
-    removeAgent(ctx, agent, "Operator initiated 'Machine DOWN'");
-    return REMOVAL_COST;
+    if (machine === undefined || !sweep.machines.has(machineKey(machine.id))) return LOOK_COST;
+    return endIfDown(ctx, agent) ? REMOVAL_COST : LOOK_COST;
   });
+
+/** Ends an agent whose machine is down, also one that was on its way in as it went down. */
+export function endIfDown(ctx: MasterContext, agent: AgentEntry): boolean {
+  if (machineOfAgent(ctx, agent)?.mode !== "DOWN") return false;
+  shutDown(ctx, agent);
+  removeAgent(ctx, agent, "Operator initiated 'Machine DOWN'");
+  return true;
+}
 
 /** As `visitAgents` counts. */
 const LOOK_COST = 0.1;
