@@ -6,7 +6,7 @@ import { brand } from "../../base/ids.ts";
 import type { RegistryState } from "../../registry/core/registry-state.ts";
 import { commit, log, type MasterContext, setTimer } from "./context.ts";
 import { LOSSES_TOLD_PER_STEP_MAX } from "./limits.ts";
-import { becomeUnreachable } from "./unreachable.ts";
+import { becomeUnreachable, NEVER_BACK } from "./unreachable.ts";
 
 /** Takes over the registry. */
 export function recover(ctx: MasterContext, registry: RegistryState): void {
@@ -45,8 +45,7 @@ export function recoveredAgentsTimedOut(ctx: MasterContext): void {
   }
   // Every subscribed framework is told of every agent.
   const count = Math.ceil(LOSSES_TOLD_PER_STEP_MAX / (1 + state.streams.size));
-  const cause = "agent did not reregister after master failover";
-  becomeUnreachable(ctx, missing.slice(0, count), cause);
+  becomeUnreachable(ctx, missing.slice(0, count), NEVER_BACK);
   if (missing.length > count) setTimer(ctx, { kind: "recoveredAgents" }, 0);
 }
 

@@ -21,7 +21,7 @@ import { startPinging } from "./pings.ts";
 import { refuse, shutDown, welcome } from "./registration-answers.ts";
 import { emptyBundle } from "./resource-forms.ts";
 import { addressOf, type LinkEntry, type PendingCommit } from "./state.ts";
-import { staysReachable } from "./unreachable.ts";
+import { becomeUnreachable, NEVER_BACK, staysReachable } from "./unreachable.ts";
 
 type Pending<Kind extends PendingCommit["kind"]> = Extract<PendingCommit, { readonly kind: Kind }>;
 
@@ -84,6 +84,11 @@ export function returnCommitted(
   isOk: boolean,
 ): void {
   ctx.state.transitions.delete(pending.agentId);
+  finishReturn(ctx, pending, isOk);
+  giveUpLate(ctx, pending.agentId);
+}
+
+function finishReturn(ctx: MasterContext, pending: Pending<"return">, isOk: boolean): void {
   const later = pending.superseded;
   const link = ctx.state.links.get(later?.linkId ?? pending.linkId);
   if (!isOk) {
@@ -94,6 +99,13 @@ export function returnCommitted(
   if (link === undefined) return;
   if (later === undefined) completeReturn(ctx, link, pending.message, pending.info);
   else register(ctx, link, later.message);
+}
+
+/** It was not missed when the time was up, since it was on its way back, and has not come after all. */
+function giveUpLate(ctx: MasterContext, agentId: AgentId): void {
+  const { startedMs, recoveredAgents } = ctx.state;
+  const isLate = ctx.nowMs - startedMs >= ctx.options.agentReregisterTimeoutMs;
+  if (isLate && recoveredAgents.has(agentId)) becomeUnreachable(ctx, [agentId], NEVER_BACK);
 }
 
 function registerNew(ctx: MasterContext, link: LinkEntry, message: RegisterMessage): void {
@@ -203,10 +215,11 @@ function completeReturn(
 ): void {
   const agentId = brand<AgentId>(must(info.id, "id of a returning agent").value);
   ctx.counters.count("master/slave_reregistrations");
-  staysReachable(ctx, agentId);
   const known = ctx.state.agents.get(agentId);
   if (known === undefined) returnStranger(ctx, link, message, info);
   else returnKnown(ctx, link, known, message, info);
+  // One that was refused has not come back.
+  if (link.agentId === agentId) staysReachable(ctx, agentId);
 }
 
 function faultOfMessage(ctx: MasterContext, message: RegisterMessage): string | undefined {

@@ -8,6 +8,9 @@ import type { AgentId } from "../../base/ids.ts";
 import { markUnreachable } from "./agent-loss.ts";
 import { log, type MasterContext, setTimer } from "./context.ts";
 
+/** Why agents that the registry has admitted become unreachable. */
+export const NEVER_BACK = "agent did not reregister after master failover";
+
 /** The agents were silent for too long. Those that are on their way already are left alone. */
 export function becomeUnreachable(
   ctx: MasterContext,

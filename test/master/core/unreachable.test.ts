@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { LOSSES_TOLD_PER_STEP_MAX } from "../../../src/master/core/limits.ts";
 import { emptyRegistry, type RegistryState } from "../../../src/registry/core/registry-state.ts";
-import { World } from "./harness.ts";
+import { resourcesOf, World } from "./harness.ts";
 
 function registryWith(count: number): RegistryState {
   const registry = emptyRegistry();
@@ -66,6 +66,38 @@ describe("--agent_removal_rate_limit", () => {
 
 describe("agents that stay away after a failover", () => {
   const COUNT = LOSSES_TOLD_PER_STEP_MAX + 1;
+
+  test("are given up too if they were refused while they waited for their turn", () => {
+    const world = new World({ agentRemovalIntervalMs: 60_000 }, registryWith(2));
+    world.advance(600_000);
+    const [waiting = ""] = world.state.recoveredAgents.keys();
+    const agent_id = { value: waiting };
+    const framework_id = { value: "f" };
+    const agentInfo = { hostname: `h${waiting.slice(-1)}`, id: agent_id };
+    const resources = resourcesOf("cpus:8");
+    const task = { name: "t", task_id: { value: "t" }, framework_id, agent_id, resources };
+    const { link } = world.addAgent("cpus:1", {
+      agentInfo,
+      frameworks: [{ id: framework_id, user: "nobody", name: "f" }],
+      tasks: [{ task: { ...task, state: "TASK_RUNNING" } }],
+    });
+    expect(link.messages).toMatchObject([{ kind: "refused" }]);
+    world.advance(120_000);
+    expect(world.state.unreachableAgents.size).toBe(2);
+  });
+
+  test("are given up too if their link breaks while their return is written", () => {
+    const world = new World({}, registryWith(1));
+    world.advance(599_000);
+    world.holdsCommits = true;
+    const agentInfo = { hostname: "h0", id: { value: "old-S0" }, port: 1 };
+    const { link } = world.addAgent("cpus:1", { agentInfo });
+    world.advance(2_000);
+    world.closeLink(link);
+    world.releaseCommits();
+    expect(world.state.recoveredAgents.size).toBe(0);
+    expect(world.state.unreachableAgents.size).toBe(1);
+  });
 
   test("are all given up", () => {
     const world = new World({}, registryWith(COUNT));
