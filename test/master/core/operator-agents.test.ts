@@ -88,6 +88,27 @@ describe("draining", () => {
     expect(agent.link.messages.at(-1)).toMatchObject({ kind: "shutdown" });
   });
 
+  test("an agent that is ordered to be gone as its last task ends is gone, not just drained", () => {
+    const world = new World();
+    const agent = world.addAgent("cpus:4;mem:1024", { capabilities });
+    const stream = world.subscribe();
+    const offer = lastOffer(stream);
+    world.launch(stream, offer, taskFor(offer, "a"));
+    agent.work();
+    drain(world, agent);
+    agent.update(stream, "a", "TASK_KILLED");
+    const { task_id, uuid = "" } = lastStatus(stream);
+    world.holdsCommits = true;
+    const drain_agent = { agent_id: idOf(agent), mark_gone: true };
+    const call = { type: "DRAIN_AGENT", drain_agent } as const;
+    world.post((requestId) => ({ kind: "operatorCall", requestId, call, principal: undefined }));
+    const agent_id = idOf(agent);
+    world.call(stream, { type: "ACKNOWLEDGE", acknowledge: { agent_id, task_id, uuid } });
+    world.releaseCommits();
+    expect([...world.registry.gone.keys()]).toEqual([agent.id ?? ""]);
+    expect(world.state.agents.size).toBe(0);
+  });
+
   test("an agent that cannot, is unknown or is planned to be away does not drain [http-api 6.2]", () => {
     const world = new World();
     const old = world.addAgent();

@@ -111,6 +111,7 @@ export function agentChanged(
     case "drained": {
       const info = policyOf(ctx, agentId)?.drain;
       if (info !== undefined) setPolicy(ctx, agentId, true, { ...info, state: "DRAINED" });
+      if (agent !== undefined) checkDrained(ctx, agent);
       return;
     }
     case "deactivate":

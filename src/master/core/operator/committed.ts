@@ -18,7 +18,7 @@ export function operatorCommitted(
 ): void {
   const { cause, operation, requestId } = pending;
   if (cause.kind === "gone") ctx.state.transitions.delete(cause.agentId);
-  if (cause.kind === "drained") {
+  if (cause.kind === "drained" || cause.kind === "gone") {
     const agent = ctx.state.agents.get(cause.agentId);
     if (agent !== undefined) agent.isDrainSettling = false;
   }

@@ -7,7 +7,7 @@ import { settleAgent } from "./settle.ts";
 /** An agent that drains and holds nothing any more is drained, or written off if so ordered. */
 export function checkDrained(ctx: MasterContext, agent: AgentEntry): void {
   const isBusy = agent.tasks.size > 0 || agent.operations.size > 0;
-  if (agent.drain?.state !== "DRAINING" || isBusy || agent.isDrainSettling) return;
+  if (!isToSettle(agent) || isBusy || agent.isDrainSettling) return;
   // One that is leaving is asked again if it comes back.
   if (ctx.state.transitions.has(agent.id)) return;
   agent.isDrainSettling = true;
@@ -17,6 +17,11 @@ export function checkDrained(ctx: MasterContext, agent: AgentEntry): void {
   }
   const { id: agentId } = agent;
   settleAgent(ctx, { kind: "markAgentDrained", agentId }, undefined, { kind: "drained", agentId });
+}
+
+/** One that was drained may have been ordered to be gone while the registry was being told. */
+function isToSettle({ drain }: AgentEntry): boolean {
+  return drain?.state === "DRAINING" || drain?.config.mark_gone === true;
 }
 
 /** Makes it durable that the agent never comes back; nothing of it is offered from now on. */
