@@ -247,10 +247,14 @@ function forgetAgent(ctx: MasterContext, agent: AgentEntry, loss: Loss): void {
   tellOperators(ctx, () => ({ type: "AGENT_REMOVED", agent_removed: { agent_id } }));
 }
 
+/** The framework was shown how the task ended; only its acknowledgement is missing. */
+function isEndShown({ statusUpdateState: shown }: TaskEntry): boolean {
+  return shown !== undefined && isTerminal(shown);
+}
+
 function loseTask(ctx: MasterContext, agent: AgentEntry, task: TaskEntry, loss: Loss): void {
   const framework = must(ctx.state.frameworks.get(task.frameworkId), "framework of a task");
-  // The framework was shown how the task ended; only its acknowledgement is missing.
-  const isSettled = task.statusUpdateState !== undefined && isTerminal(task.statusUpdateState);
+  const isSettled = isEndShown(task);
   removeTask(ctx, task, { returnsResources: false });
   if (task.isDuplicate) return;
   const isUnreachable = loss.kind === "unreachable";
@@ -313,8 +317,7 @@ function loseFragileTask(
   agent: AgentEntry,
   task: TaskEntry,
 ): void {
-  const isSettled = isTerminal(task.state);
-  if (!isSettled) {
+  if (!isEndShown(task)) {
     const state: TaskState = "TASK_LOST";
     const status = masterStatus(ctx, {
       taskId: task.id,
@@ -324,7 +327,7 @@ function loseFragileTask(
       reason: "REASON_AGENT_DISCONNECTED",
       message: `Agent ${agent.info.hostname} disconnected`,
     });
-    applyStatus(ctx, task, status, state);
+    if (!isTerminal(task.state)) applyStatus(ctx, task, status, state);
     if (!task.isDuplicate) sendStatus(ctx, framework, status);
   }
   removeTask(ctx, task, { returnsResources: true });

@@ -16,6 +16,7 @@ import {
   TestAgent,
   type TestStream,
   taskFor,
+  uuidOf,
   World,
 } from "./harness.ts";
 
@@ -334,6 +335,28 @@ describe("disconnection", () => {
     expect(world.state.frameworks.get(brand(stream.frameworkId))?.tasks.size).toBe(0);
     agent.work();
     expect(agent.tasks.size).toBe(0);
+  });
+
+  test("such a task that ended is told as lost if its end was not shown before", () => {
+    const world = new World();
+    const agent = world.addAgent();
+    const stream = running(world, agent, {});
+    const { frameworkId } = stream;
+    const healthy = { task_id: { value: "t" }, state: "TASK_RUNNING", healthy: true } as const;
+    const status = { ...healthy, uuid: uuidOf("healthy") };
+    world.tell(agent.link, {
+      kind: "statusUpdate",
+      frameworkId,
+      status,
+      latestState: "TASK_FINISHED",
+    });
+    agent.disconnect();
+    expect(lastStatus(stream)).toMatchObject({
+      state: "TASK_LOST",
+      reason: "REASON_AGENT_DISCONNECTED",
+    });
+    const framework = world.state.frameworks.get(brand(frameworkId));
+    expect(framework?.completedTasks.items()).toMatchObject([{ state: "TASK_FINISHED" }]);
   });
 
   test("tasks of frameworks that checkpoint run on without a word [semantics 10.58]", () => {
