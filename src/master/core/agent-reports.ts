@@ -18,7 +18,14 @@ import {
   isPartitionAware,
   type PendingCommand,
 } from "./state.ts";
-import { addExecutor, addTask, isTerminal, newTaskEntry, removeExecutor } from "./tasks.ts";
+import {
+  addExecutor,
+  addTask,
+  completeTask,
+  isTerminal,
+  newTaskEntry,
+  removeExecutor,
+} from "./tasks.ts";
 
 /** Takes executors and tasks of a new entry into the books; recovered frameworks appear with them. */
 export function adoptReports(
@@ -183,7 +190,8 @@ function pendingLaunches(agent: AgentEntry): Launches {
 
 /**
  * Differs from Mesos: tasks that were unreachable and did not come back with their agent are asked
- * for, so that their end is told reliably rather than left open.
+ * for, so that their end is told reliably rather than left open. Those of which an end was told
+ * already are over, and their ids are free.
  */
 export function settleUnreported(
   ctx: MasterContext,
@@ -194,9 +202,14 @@ export function settleUnreported(
   const tasks: { frameworkId: string; taskId: string; isPartitionAware: boolean }[] = [];
   for (const framework of ctx.state.frameworks.values()) {
     for (const task of framework.unreachableTasks.values()) {
-      if (task.agentId !== agent.id || isTerminal(task.state)) continue;
+      if (task.agentId !== agent.id) continue;
       reported ??= reportedTasks(message);
       if (reported.has(`${framework.id}\n${task.id}`)) continue;
+      if (isTerminal(task.state)) {
+        framework.unreachableTasks.delete(task.id);
+        completeTask(framework, task);
+        continue;
+      }
       tasks.push({
         frameworkId: framework.id,
         taskId: task.id,

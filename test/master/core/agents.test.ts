@@ -306,6 +306,26 @@ describe("health", () => {
     expect(framework?.completedTasks.items()[0]?.state).toBe("TASK_DROPPED");
   });
 
+  test("a lost task that did not come back with its agent leaves its id free", () => {
+    const world = new World();
+    const agent = world.addAgent();
+    const stream = running(world, agent, CHECKPOINT);
+    agent.link.answersPings = false;
+    world.advance(100_000);
+    expect(lastStatus(stream).state).toBe("TASK_LOST");
+    agent.tasks.clear();
+    forget(stream);
+    agent.connect();
+    const framework = world.state.frameworks.get(brand(stream.frameworkId));
+    expect(framework?.unreachableTasks.size).toBe(0);
+    expect(framework?.completedTasks.items()).toMatchObject([{ id: "t", state: "TASK_LOST" }]);
+    world.advance(2000);
+    const offer = lastOffer(stream);
+    world.launch(stream, offer, taskFor(offer, "t"));
+    expect(statusesOf(stream)).toEqual([]);
+    expect(agent.orders("runTask")).toHaveLength(1);
+  });
+
   test("unreachable and gone agents are forgotten by age and number [semantics 1.6 rule 5]", () => {
     const registry = emptyRegistry();
     for (const id of ["a", "b", "c"]) {
