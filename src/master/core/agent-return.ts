@@ -28,6 +28,7 @@ import { command, resendCommands, settleCommands } from "./commands.ts";
 import { cancelTimer, type MasterContext } from "./context.ts";
 import { rescindOffersOfAgent } from "./offers.ts";
 import { checkDrained } from "./operator/drained.ts";
+import { machineOfAgent } from "./operator/machines.ts";
 import { lastingPart, usedOn } from "./oversubscribed.ts";
 import { startPinging } from "./pings.ts";
 import { refuse, welcome } from "./registration-answers.ts";
@@ -71,7 +72,11 @@ export function returnKnown(
     // Its next pong tells.
     agent.shortage = undefined;
   });
-  agent.remoteIp = link.remoteIp;
+  if (agent.remoteIp !== link.remoteIp) {
+    agent.remoteIp = link.remoteIp;
+    // Plans may name machines by their addresses.
+    agent.unavailability = machineOfAgent(ctx, agent)?.unavailability;
+  }
   agent.reregisteredMs = ctx.nowMs;
   link.agentId = agent.id;
   cancelTimer(ctx, { kind: "reregister", agentId: agent.id });

@@ -72,6 +72,23 @@ describe("the schedule", () => {
     expect(lastOffer(stream).unavailability).toEqual(unavailability);
   });
 
+  test("by address follows an agent that comes back from another one", () => {
+    const world = new World();
+    const agent = world.addAgent();
+    const stream = world.subscribe();
+    schedule(world, { machine_ids: [{ ip: "10.0.0.2" }], unavailability });
+    const comeFrom = (ip: string): void => {
+      agent.disconnect();
+      agent.link = world.openLink(ip);
+      agent.register();
+      world.advance(2000);
+    };
+    comeFrom("10.0.0.2");
+    expect(lastOffer(stream).unavailability).toEqual(unavailability);
+    comeFrom("10.0.0.3");
+    expect(lastOffer(stream)).not.toHaveProperty("unavailability");
+  });
+
   test("outlives the master [semantics 1.4]", () => {
     const world = new World();
     const agent = world.addAgent();
