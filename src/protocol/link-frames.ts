@@ -65,6 +65,8 @@ export interface RegisterMessage {
   readonly checkpointedResources: readonly Resource[];
   /** As in `oversubscribedChanged`; none when undefined. */
   readonly oversubscribedResources?: readonly Resource[] | undefined;
+  /** It takes no new tasks by an order to drain; left out when it does. */
+  readonly isDraining?: boolean | undefined;
   readonly version: string;
   readonly capabilities: readonly AgentInfoCapability[];
   /** Number of the last command of `epoch` whose result is on the agent's disk; 0 when none. */

@@ -73,6 +73,7 @@ export const AGENT_MESSAGES: UnionOf<AgentToMaster> = {
     agentInfo: v1("mesos.v1.AgentInfo"),
     checkpointedResources: RESOURCES,
     oversubscribedResources: optional(RESOURCES),
+    isDraining: optional(flag),
     version: text,
     capabilities: listOf(v1("mesos.v1.AgentInfo.Capability")),
     lastCommand: count,

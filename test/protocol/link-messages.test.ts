@@ -78,6 +78,7 @@ const AGENT_SAMPLES: { readonly [K in AgentToMaster["kind"]]: AgentToMaster & { 
     tasks: [{ task }, { task }],
     checkpointedResources: [cpus],
     oversubscribedResources: [cpus],
+    isDraining: true,
     operations: [{ operation, status: operationStatus }],
   },
   commandDone: { kind: "commandDone", number: 2 ** 40 },

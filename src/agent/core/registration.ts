@@ -65,6 +65,7 @@ export function register(step: Step): void {
     checkpointedResources: state.checkpointedResources,
     oversubscribedResources: state.oversubscribed,
     operations: reportedOperations(step),
+    ...(state.drain !== undefined && { isDraining: true }),
     version: options.version,
     capabilities: options.capabilities,
     lastCommand: state.lastCommand,

@@ -88,7 +88,7 @@ export function returnKnown(
   resendCommands(ctx, agent);
   settleFrameworks(ctx, agent, message);
   if (!agent.isDeactivated) ctx.allocator.activateAgent(agent.id);
-  resumeDrain(ctx, agent);
+  resumeDrain(ctx, agent, message);
   startPinging(ctx, agent);
 }
 
@@ -116,7 +116,7 @@ export function returnStranger(
   if (!isRecovered) settleUnreported(ctx, agent, message);
   tellAgentAdded(ctx, agent);
   if (!isRecovered) announceReturn(ctx, agent, wasUnreachable);
-  resumeDrain(ctx, agent);
+  resumeDrain(ctx, agent, message);
   startPinging(ctx, agent);
 }
 
@@ -126,9 +126,12 @@ function replaceLink(ctx: MasterContext, agent: AgentEntry, old: LinkId): void {
   ctx.effects.push({ kind: "closeLink", linkId: old, reason: "replaced by a newer link" });
 }
 
-/** An agent that came back may never have heard that it shall drain. */
-function resumeDrain(ctx: MasterContext, agent: AgentEntry): void {
-  if (agent.drain === undefined) return;
+/** An agent that came back may never have heard that it shall drain, or that it need not any more. */
+function resumeDrain(ctx: MasterContext, agent: AgentEntry, { isDraining }: RegisterMessage): void {
+  if (agent.drain === undefined) {
+    if (isDraining === true) command(ctx, agent, { kind: "drain", config: undefined });
+    return;
+  }
   command(ctx, agent, { kind: "drain", config: agent.drain.config });
   checkDrained(ctx, agent);
 }

@@ -802,6 +802,21 @@ describe("what the master believes of an executor", () => {
   });
 });
 
+describe("draining", () => {
+  test("is told with each registration until it is over", () => {
+    const agent = AgentHarness.registered();
+    const draining = (): unknown[] =>
+      agent.sent().flatMap((one) => (one.kind === "register" ? [one.isDraining] : []));
+    agent.runToRunning(framework(F), commandTask("t"));
+    for (const config of [{}, undefined]) {
+      agent.command({ kind: "drain", config });
+      agent.input({ kind: "linkDown" });
+      agent.connect();
+    }
+    expect(draining().slice(-2)).toEqual([true, undefined]);
+  });
+});
+
 describe("recovery", () => {
   test("a running task goes on without a word [item 58]", () => {
     const agent = AgentHarness.registered();

@@ -160,6 +160,23 @@ describe("draining", () => {
   });
 });
 
+describe("taking back", () => {
+  test("an agent that was away hears that it need not drain any more", () => {
+    const world = new World();
+    const agent = world.addAgent("cpus:1", { capabilities });
+    drain(world, agent);
+    agent.link.answersPings = false;
+    world.advance(100_000);
+    expect(order(world, agent, "REACTIVATE_AGENT")).toEqual(SUCCESS);
+    agent.connect({ capabilities, isDraining: true });
+    expect(agent.orders("drain")).toEqual([{ kind: "drain", config: undefined }]);
+    agent.work();
+    agent.disconnect();
+    agent.connect({ capabilities });
+    expect(agent.orders("drain")).toEqual([]);
+  });
+});
+
 describe("deactivating", () => {
   test("stops offers and leaves tasks alone; it outlives the master [semantics 2.7]", () => {
     const world = new World();
