@@ -41,7 +41,7 @@ import {
   rolesOf,
 } from "./framework-info.ts";
 import { History } from "./history.ts";
-import { discardInverseOffersOfFramework } from "./inverse-offers.ts";
+import { discardInverseOffersOfFramework, forgetInverseAnswers } from "./inverse-offers.ts";
 import { DURATION_SECONDS_MAX } from "./limits.ts";
 import { HEARTBEAT_SECONDS } from "./master-options.ts";
 import {
@@ -207,6 +207,7 @@ export const goOnRemovingFramework: GoOn<"removeFramework"> = (ctx, sweep) => {
   assert(framework.tasks.size === 0, "a removed framework has no active tasks");
   for (const task of framework.unreachableTasks.values()) completeTask(framework, task);
   framework.unreachableTasks.clear();
+  forgetInverseAnswers(ctx, framework.id);
   framework.unregisteredMs = ctx.nowMs;
   framework.isLeaving = false;
   ctx.allocator.removeFramework(framework.id);

@@ -160,6 +160,13 @@ export function discardInverseOffersOfFramework(ctx: MasterContext, id: Framewor
   }
 }
 
+/** The framework is over, and with it what it said. */
+export function forgetInverseAnswers(ctx: MasterContext, id: FrameworkId): void {
+  // An answer is about a plan.
+  if (ctx.state.policy.machines.size === 0) return;
+  for (const agent of ctx.state.agents.values()) agent.inverse.delete(id);
+}
+
 /** Returns how many there were. */
 function rescindOutdated(ctx: MasterContext, agent: AgentEntry): number {
   const outdated = inverseOffersOf(ctx, agent).filter((offer) => isOutdated(agent, offer));

@@ -130,6 +130,16 @@ describe("inverse offers", () => {
     expect(asked(at.stream)).toEqual([]);
   });
 
+  test("leave nothing behind of a framework that is over", () => {
+    const at = scene();
+    at.world.advance(1000);
+    answer(at, "ACCEPT", 5);
+    const [agent] = at.world.state.agents.values();
+    expect(agent?.inverse.size).toBe(1);
+    at.world.call(at.stream, { type: "TEARDOWN" });
+    expect(agent?.inverse.size).toBe(0);
+  });
+
   test("reach a framework in one event for all its agents [http-api 4.4]", () => {
     const at = scene();
     const other = at.world.addAgent();
