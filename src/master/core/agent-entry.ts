@@ -8,6 +8,7 @@ import type { Bundle } from "../../resources/bundle.ts";
 import { addAgentEntry, changeAgent } from "./agent-changes.ts";
 import { adoptOperations, adoptReports } from "./agent-reports.ts";
 import {
+  countPending,
   faultOfOversubscribed,
   faultOfReport,
   lastCommandOf,
@@ -39,6 +40,8 @@ export function resourcesChanged(
   const fault = faultOfReport(ctx, resources, checkpointedResources);
   const total = fault === undefined ? totalOf(ctx, resources, checkpointedResources) : undefined;
   total?.add(revocablePart(agent.total));
+  // It tells what it has now, and is about to be told of more.
+  if (total !== undefined) countPending(ctx, agent, total, 0);
   if (total === undefined || !total.contains(usedOn(ctx, agent))) {
     const why = fault ?? "its tasks use more than that";
     log(ctx, "error", "refused new resources of an agent", { agentId: agent.id, why });

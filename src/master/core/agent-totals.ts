@@ -81,7 +81,20 @@ export function totalAfterPending(
   const total = totalOf(ctx, agentInfo.resources ?? [], checkpointedResources);
   const told = toldOversubscribed(ctx, message.oversubscribedResources);
   total.add(oversubscribedOf(ctx, told, usedOn(ctx, agent)));
-  const done = lastCommandOf(ctx, message);
+  countPending(ctx, agent, total, lastCommandOf(ctx, message));
+  return total;
+}
+
+/**
+ * Makes of a total what it is once the agent has carried out the operations after `done`. As the
+ * agent does, leaves out one for which there is not enough.
+ */
+export function countPending(
+  ctx: MasterContext,
+  agent: AgentEntry,
+  total: Bundle,
+  done: number,
+): void {
   for (const [number, order] of agent.commands.pending) {
     if (number <= done || order.kind !== "applyOperation") continue;
     const bundles = bundlesOf(ctx, order.operation.info);
@@ -91,7 +104,6 @@ export function totalAfterPending(
     total.subtract(consumed);
     total.add(bundles.value.converted.withoutAllocation());
   }
-  return total;
 }
 
 /** The number counts only when it belongs to this master's epoch. */

@@ -480,6 +480,23 @@ describe("operations of an operator", () => {
     expect(at.agent.orders("applyOperation")).toHaveLength(1);
   });
 
+  test("count on beside what the agent tells before it hears of them", () => {
+    const at = scene();
+    const agent_id = { value: at.agent.id ?? "" };
+    const resources = reserved("cpus:1");
+    operate(at, { reserve_resources: { agent_id, resources } }, "RESERVE_RESOURCES");
+    at.world.tell(at.agent.link, {
+      kind: "resourcesChanged",
+      resources: resourcesOf("cpus:4;mem:2048;disk:1000"),
+      checkpointedResources: [],
+    });
+    const [agent] = at.world.state.agents.values();
+    const total = agent?.total.toResources() ?? [];
+    expect(total).toContainEqual(expect.objectContaining(resources[0] ?? {}));
+    expect(agent?.total.scalarMilli("cpus")).toBe(4000);
+    expect(agent?.total.scalarMilli("mem")).toBe(2_048_000);
+  });
+
   test("are a conflict when tasks have the resources [http-api 2.3]", () => {
     const at = scene();
     at.world.launch(
