@@ -148,7 +148,8 @@ export function agentGone(ctx: MasterContext, agentId: AgentId, atMs: number): v
   const { state } = ctx;
   state.goneAgents.set(agentId, { sinceMs: atMs });
   state.recoveredAgents.delete(agentId);
-  if (state.unreachableAgents.delete(agentId)) endUnreachable(ctx, agentId);
+  state.unreachableAgents.delete(agentId);
+  endUnreachable(ctx, agentId);
   const agent = state.agents.get(agentId);
   if (agent === undefined) return;
   ctx.counters.count("master/slave_removals");
@@ -167,6 +168,7 @@ export function agentGone(ctx: MasterContext, agentId: AgentId, atMs: number): v
   });
 }
 
+/** Also of an agent that is back and has not answered yet for what did not come with it. */
 function endUnreachable(ctx: MasterContext, agentId: AgentId): void {
   for (const framework of ctx.state.frameworks.values()) {
     for (const task of [...framework.unreachableTasks.values()]) {

@@ -249,6 +249,25 @@ describe("writing off", () => {
     expect(agent.link.messages.at(-1)).toMatchObject({ kind: "shutdown" });
   });
 
+  test("tasks that did not come back with the agent are over too [semantics 2.6]", () => {
+    const world = new World();
+    const agent = world.addAgent();
+    const capabilities = [{ type: "PARTITION_AWARE" }] as const;
+    const stream = world.subscribe({ capabilities, checkpoint: true });
+    const offer = lastOffer(stream);
+    world.launch(stream, offer, taskFor(offer, "a"));
+    agent.work();
+    agent.link.answersPings = false;
+    world.advance(100_000);
+    agent.tasks.clear();
+    agent.connect();
+    expect(lastStatus(stream).state).toBe("TASK_UNREACHABLE");
+    expect(order(world, agent, "MARK_AGENT_GONE")).toEqual(SUCCESS);
+    expect(lastStatus(stream).state).toBe("TASK_GONE_BY_OPERATOR");
+    const [framework] = world.state.frameworks.values();
+    expect(framework?.unreachableTasks.size).toBe(0);
+  });
+
   test("twice is once, an unknown one is not found [semantics 10.16]", () => {
     const world = new World();
     const agent = world.addAgent();
