@@ -174,9 +174,12 @@ function endUnreachable(ctx: MasterContext, agentId: AgentId): void {
     for (const task of [...framework.unreachableTasks.values()]) {
       if (task.agentId !== agentId) continue;
       framework.unreachableTasks.delete(task.id);
-      const status = goneStatus(ctx, framework, task);
-      noteLoss(ctx, framework, task, status);
-      sendStatus(ctx, framework, status);
+      // One that had ended before its agent was lost stays with that.
+      if (!isTerminal(task.state) || task.state === "TASK_LOST") {
+        const status = goneStatus(ctx, framework, task);
+        noteLoss(ctx, framework, task, status);
+        sendStatus(ctx, framework, status);
+      }
       completeTask(framework, task);
     }
   }

@@ -268,6 +268,21 @@ describe("writing off", () => {
     expect(framework?.unreachableTasks.size).toBe(0);
   });
 
+  test("a task that had ended on an unreachable agent is not told of again", () => {
+    const world = new World();
+    const agent = world.addAgent();
+    const capabilities = [{ type: "PARTITION_AWARE" }] as const;
+    const stream = world.subscribe({ capabilities, checkpoint: true });
+    const offer = lastOffer(stream);
+    world.launch(stream, offer, taskFor(offer, "a"));
+    agent.work();
+    agent.update(stream, "a", "TASK_FINISHED");
+    agent.link.answersPings = false;
+    world.advance(100_000);
+    expect(order(world, agent, "MARK_AGENT_GONE")).toEqual(SUCCESS);
+    expect(statusesOf(stream).map(({ state }) => state)).toEqual(["TASK_FINISHED"]);
+  });
+
   test("twice is once, an unknown one is not found [semantics 10.16]", () => {
     const world = new World();
     const agent = world.addAgent();
