@@ -102,7 +102,13 @@ export function returnStranger(
   const agentId = brand<AgentId>(must(info.id, "id of a returning agent").value);
   const { state } = ctx;
   const total = totalOf(ctx, info.resources ?? [], message.checkpointedResources);
-  const used = reportedUse(ctx, message);
+  const reported = reportedUse(ctx, message);
+  if (!reported.ok) {
+    const why = reported.error.message;
+    refuse(ctx, link, `What agent ${agentId} tells of its tasks is not valid: ${why}`);
+    return;
+  }
+  const used = reported.value;
   if (!total.contains(lastingPart(used))) {
     refuse(ctx, link, `Agent ${agentId} has less than its tasks use; give it back what it had`);
     return;

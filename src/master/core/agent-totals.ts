@@ -3,19 +3,21 @@
  * was started with, those reserved or made volumes since, and what it runs. Source: semantics 2.3.
  */
 import { assert } from "../../base/assert.ts";
-import { brand } from "../../base/ids.ts";
+import { brand, type FrameworkId } from "../../base/ids.ts";
+import { ok, type Result, refuse } from "../../base/result.ts";
 import type { RegisterMessage } from "../../protocol/link-frames.ts";
 import type { Resource } from "../../protocol/v1/types.ts";
 import type { Bundle } from "../../resources/bundle.ts";
 import { withCheckpointed } from "../../resources/conversion.ts";
 import type { MasterContext } from "./context.ts";
+import { faultOfReported } from "./framework-info.ts";
 import { bundlesOf } from "./operations.ts";
 import { oversubscribedOf, usedOn } from "./oversubscribed.ts";
 import {
   faultOfResources,
+  heldResources,
   resourceBundle,
   takenTogether,
-  unallocatedResources,
 } from "./resource-forms.ts";
 import type { AgentEntry } from "./state.ts";
 import { isTerminal } from "./tasks.ts";
@@ -111,19 +113,33 @@ export function lastCommandOf(ctx: MasterContext, message: RegisterMessage): num
   return message.epoch === ctx.options.info.id ? message.lastCommand : 0;
 }
 
-/** What the tasks and executors of a report hold, unallocated form. */
-export function reportedUse(ctx: MasterContext, message: RegisterMessage): Bundle {
-  const isOver = (id: string): boolean => ctx.state.completedFrameworks.has(brand(id));
-  const held: Bundle[] = [];
+/**
+ * What the tasks and executors of a report hold, unallocated form. Refusal: `invalid`, when the
+ * report cannot be taken into the books.
+ */
+export function reportedUse(ctx: MasterContext, message: RegisterMessage): Result<Bundle> {
+  const { frameworks, completedFrameworks } = ctx.state;
+  for (const info of message.frameworks) {
+    const id = brand<FrameworkId>(info.id?.value ?? "");
+    if (frameworks.has(id) || completedFrameworks.has(id)) continue;
+    const fault = faultOfReported(info);
+    if (fault !== undefined) return refuse("invalid", fault);
+  }
+  const isOver = (id: string): boolean => completedFrameworks.has(brand(id));
+  const bundles: Bundle[] = [];
   for (const { task } of message.tasks) {
     const { resources, state, framework_id } = task;
-    if (resources === undefined || isTerminal(state) || isOver(framework_id.value)) continue;
-    held.push(unallocatedResources(ctx, resources));
+    if (resources === undefined || isOver(framework_id.value)) continue;
+    const held = heldResources(ctx, resources);
+    if (!held.ok) return held;
+    if (!isTerminal(state)) bundles.push(held.value);
   }
   for (const { frameworkId, executorInfo } of message.executors) {
     const { resources } = executorInfo;
     if (resources === undefined || isOver(frameworkId)) continue;
-    held.push(unallocatedResources(ctx, resources));
+    const held = heldResources(ctx, resources);
+    if (!held.ok) return held;
+    bundles.push(held.value);
   }
-  return takenTogether(ctx.kinds, held);
+  return ok(takenTogether(ctx.kinds, bundles));
 }

@@ -39,6 +39,17 @@ export function faultOfInfo(ctx: MasterContext, info: FrameworkInfo): string | u
   );
 }
 
+/** The first fault of what an agent reports of a framework that this master does not know. */
+export function faultOfReported(info: FrameworkInfo): string | undefined {
+  if (info.id === undefined || info.id.value === "") return "'frameworks' has one without an id";
+  return (
+    faultOfRoles(info) ??
+    faultOfId(info) ??
+    faultOfOfferFilters(info, rolesOf(info)) ??
+    faultOfFailoverTimeout(info)
+  );
+}
+
 /** The first fault of what stands beside a valid info: suppressed roles and offer constraints. */
 export function faultOfWishes(
   ctx: MasterContext,

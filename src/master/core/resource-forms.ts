@@ -3,6 +3,7 @@
  * form, and bundles are written in the form the reader understands.
  * Source: http-api 3.3, semantics 4.11.
  */
+import { ok, type Result } from "../../base/result.ts";
 import type { Resource } from "../../protocol/v1/types.ts";
 import { Bundle } from "../../resources/bundle.ts";
 import { formatResources } from "../../resources/format.ts";
@@ -69,9 +70,12 @@ export function reportedResources(
   });
 }
 
-/** As `reportedResources`, allocated to nobody. */
-export function unallocatedResources(ctx: MasterContext, resources: readonly Resource[]): Bundle {
-  return ctx.shared.memoOf("unallocated", resources, () => resourceBundle(ctx.kinds, resources));
+/** As `reportedResources`, allocated to nobody. Refusal: `invalid`. */
+export function heldResources(ctx: MasterContext, resources: readonly Resource[]): Result<Bundle> {
+  return ctx.shared.memoOf("held", resources, () => {
+    const valid = validateResources(resources, "resources");
+    return valid.ok ? ok(resourceBundle(ctx.kinds, resources)) : valid;
+  });
 }
 
 /** What an agent has, allocated to nobody. */

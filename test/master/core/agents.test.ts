@@ -1,6 +1,7 @@
 /** Agents come, fall silent, go and return; the registry always knows before anybody else does. */
 import { describe, expect, test } from "bun:test";
 import { brand, type StreamId } from "../../../src/base/ids.ts";
+import type { FrameworkInfo, Resource } from "../../../src/protocol/v1/types.ts";
 import { emptyRegistry } from "../../../src/registry/core/registry-state.ts";
 import {
   eventTypes,
@@ -96,6 +97,35 @@ describe("registration", () => {
     const [answer] = agent.link.messages;
     expect(answer).toMatchObject({ kind: "refused" });
     expect(answer?.kind === "refused" ? answer.message : "").toContain("agentInfo.resources");
+  });
+
+  test("what a returning agent tells of its tasks is looked at before it counts", () => {
+    const world = new World();
+    const [cpu] = resourcesOf("cpus:1");
+    const framework_id = { value: "f" };
+    const framework = { id: framework_id, user: "nobody", name: "f" };
+    const report = (resource: object, info: object = framework): unknown[] => {
+      const agent_id = { value: "old-S1" };
+      const resources = [{ ...cpu, ...resource } as Resource];
+      const task = { name: "t", task_id: { value: "t" }, framework_id, agent_id, resources };
+      const agent = new TestAgent(world, "host", resourcesOf("cpus:4"));
+      agent.id = agent_id.value;
+      agent.connect({
+        frameworks: [info as FrameworkInfo],
+        tasks: [{ task: { ...task, state: "TASK_RUNNING" } }],
+      });
+      return agent.link.messages;
+    };
+    const refused = (why: string): object[] => [
+      { kind: "refused", message: expect.stringContaining(why) },
+    ];
+    expect(report({ scalar: { value: -1 } })).toEqual(refused("Resource cpus is -1"));
+    expect(report({ type: "TEXT" })).toEqual(refused("has type TEXT"));
+    expect(report({ allocation_info: { role: "" } })).toEqual(refused("must not be empty"));
+    expect(report({}, { ...framework, role: "" })).toEqual(refused("must not be empty"));
+    expect(report({}, { user: "nobody", name: "f" })).toEqual(refused("without an id"));
+    expect(world.state.frameworks.size).toBe(0);
+    expect(report({})[0]).toMatchObject({ kind: "registered" });
   });
 
   test("a gone agent is shut down [semantics 2.3 rule 5]", () => {
