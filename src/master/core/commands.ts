@@ -98,12 +98,17 @@ export function isPending(agent: AgentEntry, test: (order: PendingCommand) => bo
 function isRepeated(agent: AgentEntry, order: AgentCommand): boolean {
   if (order.kind !== "killTask") return false;
   const grace = order.killPolicy?.grace_period?.nanoseconds;
-  return isPending(
-    agent,
-    (other) =>
-      other.kind === "killTask" &&
-      other.frameworkId === order.frameworkId &&
-      other.taskId === order.taskId &&
-      other.killPolicy?.grace_period?.nanoseconds === grace,
-  );
+  let isAsked = false;
+  for (const other of agent.commands.pending.values()) {
+    if (other.kind === "killTask") {
+      isAsked ||=
+        other.frameworkId === order.frameworkId &&
+        other.taskId === order.taskId &&
+        other.killPolicy?.grace_period?.nanoseconds === grace;
+      // One before a launch is meant for an earlier task of that id.
+    } else if (isAsked && other.kind === "launch" && other.frameworkId === order.frameworkId) {
+      isAsked = !other.taskIds.includes(order.taskId);
+    }
+  }
+  return isAsked;
 }

@@ -443,6 +443,27 @@ describe("disconnection", () => {
     expect(agent.orders("reconcileTasks")).toEqual([]);
   });
 
+  test("a kill counts beside one that was meant for an earlier task of the same id", () => {
+    const world = new World();
+    const agent = world.addAgent();
+    const stream = running(world, agent, CHECKPOINT);
+    const kill = { type: "KILL", kill: { task_id: { value: "t" } } } as const;
+    world.call(stream, kill);
+    agent.update(stream, "t", "TASK_FINISHED");
+    const { task_id, uuid = "" } = lastStatus(stream);
+    const agent_id = { value: agent.id ?? "" };
+    world.call(stream, { type: "ACKNOWLEDGE", acknowledge: { agent_id, task_id, uuid } });
+    world.advance(10_000);
+    const offer = lastOffer(stream);
+    world.launch(stream, offer, taskFor(offer, "t"));
+    agent.disconnect();
+    world.call(stream, kill);
+    world.call(stream, kill);
+    agent.connect();
+    const order = ["killTask", "acknowledgeUpdate", "runTask", "killTask"];
+    expect(agentCommandKinds(agent)).toEqual(order);
+  });
+
   test("tasks the agent does not report and was not about to start are asked for [semantics 2.4]", () => {
     const world = new World();
     const agent = world.addAgent();
