@@ -54,12 +54,12 @@ export function admissionCommitted(
     removalCommitted(ctx, pending.replacedId, "replaced by a new agent at the same address");
   }
   const link = ctx.state.links.get(pending.linkId);
-  if (link === undefined || !isOk) {
+  if (link !== undefined) link.isBeingAdmitted = false;
+  if (link === undefined || link.agentId !== undefined || !isOk) {
     // Nobody ever heard of this id, and nobody will.
     commit(ctx, [{ kind: "removeAgent", agentId }], { kind: "discard", agentId });
     return;
   }
-  link.isBeingAdmitted = false;
   ctx.counters.count("master/slave_registrations");
   // An agent without an id has nothing of ours, whatever it says.
   const message = {
@@ -159,10 +159,7 @@ function registerAgain(
     shutDown(ctx, link, "Agent has been marked gone");
     return;
   }
-  if (link.agentId !== undefined && link.agentId !== agentId) {
-    refuse(ctx, link, `This link belongs to agent ${link.agentId}`);
-    return;
-  }
+  if (isAnothers(ctx, link, agentId)) return;
   if (isTransitionInTheWay(ctx, link, message, agentId)) return;
   const info = keptAgentInfo(ctx, message.agentInfo);
   const known = state.agents.get(agentId);
@@ -186,6 +183,13 @@ function registerAgain(
     superseded: undefined,
   });
   state.transitions.set(agentId, { kind: "registering", token });
+}
+
+/** A link stands for one agent. */
+function isAnothers(ctx: MasterContext, link: LinkEntry, agentId: AgentId): boolean {
+  if (link.agentId === undefined || link.agentId === agentId) return false;
+  refuse(ctx, link, `This link belongs to agent ${link.agentId}`);
+  return true;
 }
 
 /** One change of a registry entry at a time; the newest registration is the one that counts. */
@@ -214,6 +218,8 @@ function completeReturn(
   info: AgentInfo,
 ): void {
   const agentId = brand<AgentId>(must(info.id, "id of a returning agent").value);
+  // It may have become so while the registry was told.
+  if (isAnothers(ctx, link, agentId)) return;
   ctx.counters.count("master/slave_reregistrations");
   const known = ctx.state.agents.get(agentId);
   if (known === undefined) returnStranger(ctx, link, message, info);

@@ -175,6 +175,29 @@ describe("registration", () => {
     expect(statusesOf(stream)).toEqual([]);
   });
 
+  test("a link over which several agents register is that of the first alone", () => {
+    const world = new World();
+    const agents = [world.addAgent(), world.addAgent()] as const;
+    for (const agent of agents) {
+      agent.disconnect();
+      agent.resources = resourcesOf("cpus:8;mem:4096");
+    }
+    const [first, second] = agents;
+    world.holdsCommits = true;
+    first.connect();
+    second.link = first.link;
+    second.register();
+    const third = new TestAgent(world, "third", resourcesOf("cpus:1"));
+    third.link = first.link;
+    third.register();
+    world.releaseCommits();
+    const { id } = first.link;
+    expect(world.state.links.get(id)?.agentId).toBe(brand(first.id ?? ""));
+    const owners = [...world.state.agents.values()].filter(({ linkId }) => linkId === id);
+    expect(owners).toHaveLength(1);
+    expect(world.registry.admitted.size).toBe(2);
+  });
+
   test("a second registration while the first is being written takes its place", () => {
     const world = new World();
     const agent = world.addAgent("cpus:4;mem:4096");
