@@ -210,6 +210,8 @@ export function settleUnreported(
         completeTask(framework, task);
         continue;
       }
+      // Nobody is left to acknowledge its answer when the framework ends.
+      agent.frameworks.add(framework.id);
       tasks.push({
         frameworkId: framework.id,
         taskId: task.id,

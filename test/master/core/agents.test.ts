@@ -359,6 +359,21 @@ describe("health", () => {
     expect(framework?.completedTasks.items()[0]?.state).toBe("TASK_DROPPED");
   });
 
+  test("an agent that was asked for a task hears when the task's framework ends", () => {
+    const world = new World();
+    const agent = world.addAgent();
+    const stream = running(world, agent, { ...CHECKPOINT, ...PARTITION_AWARE });
+    agent.link.answersPings = false;
+    world.advance(100_000);
+    agent.tasks.clear();
+    agent.frameworks.clear();
+    agent.connect();
+    expect(agentCommandKinds(agent)).toEqual(["reconcileTasks"]);
+    agent.work();
+    world.call(stream, { type: "TEARDOWN" });
+    expect(agentCommandKinds(agent)).toEqual(["reconcileTasks", "shutdownFramework"]);
+  });
+
   test("a lost task that did not come back with its agent leaves its id free", () => {
     const world = new World();
     const agent = world.addAgent();
