@@ -9,7 +9,7 @@ import type {
   TaskState,
   TaskStatus,
 } from "../../protocol/v1/types.ts";
-import type { FrameworkEntry } from "./state.ts";
+import type { Counter, FrameworkEntry } from "./state.ts";
 
 /** Counters that exist from the start, so that a reader sees zero rather than nothing. */
 const FIXED = [
@@ -81,50 +81,60 @@ export const TERMINAL_OPERATION_STATES: ReadonlySet<OperationState> = new Set<Op
   "OPERATION_GONE_BY_OPERATOR",
 ]);
 
-/** Names that are needed for every call and event, made once for each framework. */
-interface FrameworkNames {
-  /** Its name at the time, which is part of all of them. */
+/** What is counted for every call and event, found once for each framework. */
+interface FrameworkCounters {
+  /** Its name at the time, which is part of all of theirs. */
   readonly framework: string;
-  readonly calls: NamesBelow;
-  readonly events: NamesBelow;
-  readonly operations: NamesBelow;
-  readonly offers: NamesBelow;
-  readonly endedTasks: NamesBelow;
+  readonly calls: CountersBelow;
+  readonly events: CountersBelow;
+  readonly operations: CountersBelow;
+  readonly offers: CountersBelow;
+  readonly endedTasks: CountersBelow;
 }
 
-/** Names that begin with one prefix, by what follows. */
-class NamesBelow {
-  readonly prefix: string;
-  readonly #names = new Map<string, string>();
+/** Counters whose names begin with one prefix, by what follows; each exists from its first use. */
+class CountersBelow {
+  readonly #prefix: string;
+  readonly #find: (name: string) => Counter;
+  readonly #counters = new Map<string, Counter>();
+  #sum: Counter | undefined;
 
-  constructor(prefix: string) {
-    this.prefix = prefix;
+  constructor(prefix: string, find: (name: string) => Counter) {
+    this.#prefix = prefix;
+    this.#find = find;
+  }
+
+  /** The one with the prefix alone. */
+  sum(): Counter {
+    this.#sum ??= this.#find(this.#prefix);
+    return this.#sum;
   }
 
   /** Of a type as messages have it, in lower case. */
-  of(type: string): string {
-    let name = this.#names.get(type);
-    if (name === undefined) {
-      name = `${this.prefix}/${type.toLowerCase()}`;
-      this.#names.set(type, name);
+  of(type: string): Counter {
+    let counter = this.#counters.get(type);
+    if (counter === undefined) {
+      counter = this.#find(`${this.#prefix}/${type.toLowerCase()}`);
+      this.#counters.set(type, counter);
     }
-    return name;
+    return counter;
   }
 }
 
 export class Counters {
   /** By Mesos name; insertion order has no meaning. */
-  readonly values: Map<string, number> = new Map(FIXED.map((name) => [name, 0]));
-  private readonly names = new WeakMap<FrameworkEntry, FrameworkNames>();
+  readonly values: Map<string, Counter> = new Map(FIXED.map((name) => [name, { value: 0 }]));
+  private readonly frameworks = new WeakMap<FrameworkEntry, FrameworkCounters>();
+  private readonly find = (name: string): Counter => this.named(name);
 
   count(name: FixedCounter, by: number = 1): void {
     this.add(name, by);
   }
 
   countCall(framework: FrameworkEntry, type: SchedulerCallType): void {
-    const { calls } = this.namesOf(framework);
-    this.add(calls.prefix, 1);
-    this.add(calls.of(type), 1);
+    const { calls } = this.countersOf(framework);
+    calls.sum().value += 1;
+    calls.of(type).value += 1;
   }
 
   /** A call of a framework came, or was carried out; without a principal nobody counts. */
@@ -133,9 +143,9 @@ export class Counters {
   }
 
   countEvent(framework: FrameworkEntry, event: SchedulerEvent): void {
-    const { events } = this.namesOf(framework);
-    this.add(events.prefix, 1);
-    if (event.type !== undefined) this.add(events.of(event.type), 1);
+    const { events } = this.countersOf(framework);
+    events.sum().value += 1;
+    if (event.type !== undefined) events.of(event.type).value += 1;
   }
 
   countOffers(
@@ -143,13 +153,13 @@ export class Counters {
     what: "sent" | "accepted" | "declined" | "rescinded",
     by: number,
   ): void {
-    this.add(this.namesOf(framework).offers.of(what), by);
+    this.countersOf(framework).offers.of(what).value += by;
   }
 
   countOperation(framework: FrameworkEntry, type: string): void {
-    const { operations } = this.namesOf(framework);
-    this.add(operations.prefix, 1);
-    this.add(operations.of(type), 1);
+    const { operations } = this.countersOf(framework);
+    operations.sum().value += 1;
+    operations.of(type).value += 1;
   }
 
   /** An operation reached a state; those it does not stay in are counted, by type and together. */
@@ -165,7 +175,7 @@ export class Counters {
     const short = state.toLowerCase().slice("task_".length);
     this.add(`master/tasks_${short}`, 1);
     if (framework !== undefined) {
-      this.add(this.namesOf(framework).endedTasks.of(state), 1);
+      this.countersOf(framework).endedTasks.of(state).value += 1;
     }
     if (status.source === undefined || status.reason === undefined) return;
     // Metric names are older than the word agent: reason_slave_removed.
@@ -179,6 +189,7 @@ export class Counters {
     for (const name of this.values.keys()) {
       if (name.startsWith(prefix)) this.values.delete(name);
     }
+    this.frameworks.delete(framework);
   }
 
   /** Forgets a principal whose last framework is over. */
@@ -188,24 +199,34 @@ export class Counters {
     }
   }
 
-  private namesOf(framework: FrameworkEntry): FrameworkNames {
-    const known = this.names.get(framework);
+  private countersOf(framework: FrameworkEntry): FrameworkCounters {
+    const known = this.frameworks.get(framework);
     if (known?.framework === framework.info.name) return known;
-    const prefix = prefixOf(framework);
-    const names: FrameworkNames = {
+    const below = (name: string): CountersBelow =>
+      new CountersBelow(`${prefixOf(framework)}/${name}`, this.find);
+    const counters: FrameworkCounters = {
       framework: framework.info.name,
-      calls: new NamesBelow(`${prefix}/calls`),
-      events: new NamesBelow(`${prefix}/events`),
-      operations: new NamesBelow(`${prefix}/operations`),
-      offers: new NamesBelow(`${prefix}/offers`),
-      endedTasks: new NamesBelow(`${prefix}/tasks/terminal`),
+      calls: below("calls"),
+      events: below("events"),
+      operations: below("operations"),
+      offers: below("offers"),
+      endedTasks: below("tasks/terminal"),
     };
-    this.names.set(framework, names);
-    return names;
+    this.frameworks.set(framework, counters);
+    return counters;
   }
 
   private add(name: string, by: number): void {
-    this.values.set(name, (this.values.get(name) ?? 0) + by);
+    this.named(name).value += by;
+  }
+
+  private named(name: string): Counter {
+    let counter = this.values.get(name);
+    if (counter === undefined) {
+      counter = { value: 0 };
+      this.values.set(name, counter);
+    }
+    return counter;
   }
 }
 

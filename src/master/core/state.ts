@@ -383,12 +383,17 @@ export interface AllocationSchedule {
   wastedRuns: number;
 }
 
+/** One figure, found by its name once and counted up often. */
+export interface Counter {
+  value: number;
+}
+
 export interface MasterState {
   readonly info: MasterInfo;
   /** By `--roles`; undefined: every role may be used. */
   readonly allowedRoles: ReadonlySet<string> | undefined;
   /** By Mesos name, see counters.ts. */
-  readonly counters: ReadonlyMap<string, number>;
+  readonly counters: ReadonlyMap<string, Readonly<Counter>>;
   /** False until the registry was loaded: nothing is answered before. */
   isRecovered: boolean;
   startedMs: number;
@@ -448,7 +453,7 @@ export interface MasterState {
 /** A master that has not loaded its registry yet. */
 export function emptyMasterState(
   { info, roles }: Pick<MasterOptions, "info" | "roles">,
-  counters: ReadonlyMap<string, number>,
+  counters: ReadonlyMap<string, Readonly<Counter>>,
 ): MasterState {
   return {
     info,

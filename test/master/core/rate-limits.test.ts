@@ -18,7 +18,7 @@ function world(): World {
 
 /** Calls carried out so far for a principal. */
 function processed({ counters }: MasterState, principal: string): number {
-  return counters.get(`frameworks/${principal}/messages_processed`) ?? 0;
+  return counters.get(`frameworks/${principal}/messages_processed`)?.value ?? 0;
 }
 
 function post(at: World, stream: TestStream): number {
@@ -54,7 +54,7 @@ describe("--rate_limits", () => {
     expect(at.outcomeOf(post(at, stream))).toMatchObject({
       error: { code: "notReady", message: "Message SUPPRESS dropped: capacity(2) exceeded" },
     });
-    expect(at.state.counters.get("frameworks/slow/messages_received")).toBe(4);
+    expect(at.state.counters.get("frameworks/slow/messages_received")?.value).toBe(4);
     expect(processed(at.state, "slow")).toBe(1);
   });
 
@@ -87,7 +87,7 @@ test("a principal's counters go with its last framework [semantics 9.5]", () => 
   const streams = [at.subscribe({ principal: "p q" }), at.subscribe({ principal: "p q" })];
   for (const stream of streams) at.call(stream, { type: "SUPPRESS" });
   const received = (): number | undefined =>
-    at.state.counters.get("frameworks/p%20q/messages_received");
+    at.state.counters.get("frameworks/p%20q/messages_received")?.value;
   expect(received()).toBe(2);
   for (const stream of streams) at.hangUp(stream);
   expect(received()).toBeUndefined();

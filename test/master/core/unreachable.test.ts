@@ -13,7 +13,7 @@ function registryWith(count: number): RegistryState {
   return registry;
 }
 
-const counter = (world: World, name: string): number => world.state.counters.get(name) ?? 0;
+const counter = (world: World, name: string): number => world.state.counters.get(name)?.value ?? 0;
 
 describe("--agent_removal_rate_limit", () => {
   test("lets silent agents go one by one [semantics 1.7]", () => {

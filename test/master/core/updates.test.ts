@@ -108,7 +108,9 @@ describe("updates", () => {
     agent.disconnect();
     acknowledge(all, lastStatus(stream).uuid ?? "");
     expect(framework(all)?.tasks.size).toBe(1);
-    expect(world.state.counters.get("master/invalid_status_update_acknowledgements")).toBe(1);
+    expect(world.state.counters.get("master/invalid_status_update_acknowledgements")?.value).toBe(
+      1,
+    );
   });
 
   test("history keeps one status per run of equal states, without data [semantics 6.1]", () => {

@@ -47,7 +47,8 @@ export function metricsSnapshot(
   nowMs: number,
   figures: RoleFigures,
 ): Record<string, number> {
-  const values: Values = new Map(state.counters);
+  const values: Values = new Map();
+  for (const [name, { value }] of state.counters) values.set(name, value);
   values.set("master/elected", state.isRecovered ? 1 : 0);
   values.set("master/uptime_secs", state.isRecovered ? (nowMs - state.startedMs) / 1000 : 0);
   values.set("master/outstanding_offers", state.offers.size);
