@@ -9,11 +9,13 @@ import type { RegisterMessage } from "../../protocol/link-frames.ts";
 import type { Resource } from "../../protocol/v1/types.ts";
 import type { Bundle } from "../../resources/bundle.ts";
 import { withCheckpointed } from "../../resources/conversion.ts";
+import type { ResourceKind } from "../../resources/kinds.ts";
 import type { MasterContext } from "./context.ts";
 import { faultOfReported } from "./framework-info.ts";
 import { bundlesOf } from "./operations.ts";
 import { oversubscribedOf, usedOn } from "./oversubscribed.ts";
 import {
+  emptyBundle,
   faultOfResources,
   heldResources,
   resourceBundle,
@@ -114,8 +116,8 @@ export function lastCommandOf(ctx: MasterContext, message: RegisterMessage): num
 }
 
 /**
- * What the tasks and executors of a report hold, unallocated form. Refusal: `invalid`, when the
- * report cannot be taken into the books.
+ * What the tasks and executors of a report hold, unallocated form. Refusals, when the report cannot
+ * be taken into the books: `invalid`, and `conflict` while two hold the same piece of a range or set.
  */
 export function reportedUse(ctx: MasterContext, message: RegisterMessage): Result<Bundle> {
   const { frameworks, completedFrameworks } = ctx.state;
@@ -141,5 +143,22 @@ export function reportedUse(ctx: MasterContext, message: RegisterMessage): Resul
     if (!held.ok) return held;
     bundles.push(held.value);
   }
+  if (isPieceHeldTwice(ctx, bundles)) {
+    // One that is still ending, as its framework is over, may be among them.
+    return refuse("conflict", "two of them hold the same; register again once one has ended");
+  }
   return ok(takenTogether(ctx.kinds, bundles));
+}
+
+/** Pieces are united where they are added, so that the sum does not tell. */
+function isPieceHeldTwice({ kinds }: MasterContext, held: readonly Bundle[]): boolean {
+  const isPiece = ({ type }: ResourceKind): boolean => type !== "SCALAR";
+  const seen = emptyBundle(kinds);
+  for (const bundle of held) {
+    if (!bundle.has(isPiece)) continue;
+    const pieces = bundle.filter(isPiece);
+    if (seen.intersects(pieces)) return true;
+    seen.add(pieces);
+  }
+  return false;
 }

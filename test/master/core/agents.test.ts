@@ -1,5 +1,6 @@
 /** Agents come, fall silent, go and return; the registry always knows before anybody else does. */
 import { describe, expect, test } from "bun:test";
+import { must } from "../../../src/base/assert.ts";
 import { brand, type StreamId } from "../../../src/base/ids.ts";
 import type { FrameworkInfo, Resource } from "../../../src/protocol/v1/types.ts";
 import { emptyRegistry } from "../../../src/registry/core/registry-state.ts";
@@ -392,6 +393,36 @@ describe("health", () => {
     world.launch(stream, offer, taskFor(offer, "t"));
     expect(statusesOf(stream)).toEqual([]);
     expect(agent.orders("runTask")).toHaveLength(1);
+  });
+
+  test("one that still ends a task whose ports another has already waits until it has", () => {
+    const world = new World();
+    const agent = world.addAgent("cpus:4;mem:4096;ports:[1-2]");
+    const use = "cpus:1;mem:128;ports:[1-2]";
+    const first = world.subscribe();
+    world.launch(first, lastOffer(first), taskFor(lastOffer(first), "t", use));
+    agent.work();
+    const ending = [...agent.tasks];
+    const [info] = agent.frameworks.values();
+    world.call(first, { type: "TEARDOWN" });
+    const second = world.subscribe({ failover_timeout: 3600 });
+    world.launch(second, lastOffer(second), taskFor(lastOffer(second), "u", use));
+    agent.work();
+    // A master that does not know that the first framework is over.
+    const next = new World({}, world.registry);
+    const returned = new TestAgent(next, agent.hostname, agent.resources);
+    returned.id = agent.id;
+    returned.epoch = "another master's";
+    for (const [id, framework] of agent.frameworks) returned.frameworks.set(id, framework);
+    returned.frameworks.set(first.frameworkId, must(info, "the first framework"));
+    for (const [key, task] of [...ending, ...agent.tasks]) returned.tasks.set(key, task);
+    returned.connect();
+    expect(returned.link.messages).toEqual([
+      { kind: "refused", message: expect.stringContaining("hold the same") },
+    ]);
+    for (const [key] of ending) returned.tasks.delete(key);
+    returned.connect();
+    expect(returned.link.messages[0]?.kind).toBe("registered");
   });
 
   test("unreachable and gone agents are forgotten by age and number [semantics 1.6 rule 5]", () => {
