@@ -26,6 +26,7 @@ import {
 } from "./agent-totals.ts";
 import { command, resendCommands, settleCommands } from "./commands.ts";
 import { cancelTimer, type MasterContext } from "./context.ts";
+import { sendInverseOffersSoon } from "./inverse-offers.ts";
 import { rescindOffersOfAgent } from "./offers.ts";
 import { checkDrained } from "./operator/drained.ts";
 import { machineOfAgent } from "./operator/machines.ts";
@@ -87,6 +88,7 @@ export function returnKnown(
   adoptOperations(ctx, agent, message);
   resendCommands(ctx, agent);
   settleFrameworks(ctx, agent, message);
+  if (agent.unavailability !== undefined) sendInverseOffersSoon(ctx);
   if (!agent.isDeactivated) ctx.allocator.activateAgent(agent.id);
   resumeDrain(ctx, agent, message);
   startPinging(ctx, agent);
@@ -118,6 +120,7 @@ export function returnStranger(
   const agent = addAgent(ctx, link, message, info, used);
   welcome(ctx, agent, { isReregistration: true });
   settleFrameworks(ctx, agent, message);
+  if (agent.unavailability !== undefined) sendInverseOffersSoon(ctx);
   // Of an agent that comes back after a failover nothing was given up, and all come at once then.
   if (!isRecovered) settleUnreported(ctx, agent, message);
   tellAgentAdded(ctx, agent);

@@ -41,7 +41,11 @@ import {
   rolesOf,
 } from "./framework-info.ts";
 import { History } from "./history.ts";
-import { discardInverseOffersOfFramework, forgetInverseAnswers } from "./inverse-offers.ts";
+import {
+  discardInverseOffersOfFramework,
+  forgetInverseAnswers,
+  sendInverseOffersSoon,
+} from "./inverse-offers.ts";
 import { DURATION_SECONDS_MAX } from "./limits.ts";
 import { HEARTBEAT_SECONDS } from "./master-options.ts";
 import {
@@ -419,6 +423,7 @@ function connect(ctx: MasterContext, framework: FrameworkEntry, streamId: Stream
     },
   });
   heartbeat(ctx, streamId);
+  sendInverseOffersSoon(ctx);
 }
 
 /** Ends the connection in the books: no stream, no offers, no further offers. */

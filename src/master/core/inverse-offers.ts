@@ -12,8 +12,9 @@ import { refuseMsOf } from "./refusals.ts";
 import type { AgentEntry, FrameworkEntry, InverseOfferEntry, InverseRound } from "./state.ts";
 
 /**
- * After an allocation run, which may have given frameworks more on such an agent. A look at all
- * agents is not for every run, since these follow each other quickly.
+ * After an allocation run, which may have given frameworks more on such an agent, and when an agent
+ * or a framework is back, since runs may have nothing to give to it. A look at all agents is not for
+ * every time, since these follow each other quickly.
  */
 export function sendInverseOffersSoon(ctx: MasterContext): void {
   const { policy, inverseRound } = ctx.state;

@@ -8,7 +8,7 @@ import {
   INVERSE_OFFER_LOOKS,
 } from "../../../src/master/core/limits.ts";
 import type { InverseOffer } from "../../../src/protocol/v1/types.ts";
-import { forget, lastOffer, type TestAgent, type TestStream, taskFor, World } from "./harness.ts";
+import { forget, lastOffer, TestAgent, type TestStream, taskFor, World } from "./harness.ts";
 
 interface Scene {
   readonly world: World;
@@ -20,7 +20,7 @@ interface Scene {
 function scene(options: ConstructorParameters<typeof World>[0] = {}): Scene {
   const world = new World(options);
   const agent = world.addAgent();
-  const stream = world.subscribe({ failover_timeout: 60 });
+  const stream = world.subscribe({ checkpoint: true, failover_timeout: 60 });
   world.launch(stream, lastOffer(stream), taskFor(lastOffer(stream), "t"));
   agent.work();
   plan(world, agent.hostname);
@@ -155,6 +155,49 @@ describe("inverse offers", () => {
     const events = at.stream.events.filter(({ type }) => type === "INVERSE_OFFERS");
     expect(events).toHaveLength(1);
     expect(asked(at.stream)).toHaveLength(2);
+  });
+
+  test("reach a scheduler that comes back, though it wants no offers [semantics 4.9]", () => {
+    const at = scene();
+    at.world.hangUp(at.stream);
+    const id = { value: at.stream.frameworkId };
+    const again = at.world.subscribe(
+      { id, checkpoint: true, failover_timeout: 60 },
+      { suppressed_roles: ["*"] },
+    );
+    at.world.advance(1100);
+    expect(asked(again)).toHaveLength(1);
+    expect(again.events[0]?.type).toBe("SUBSCRIBED");
+  });
+
+  test("are asked about an agent that comes back, though nobody wants offers [semantics 4.9]", () => {
+    const at = scene();
+    at.world.call(at.stream, { type: "SUPPRESS", suppress: {} });
+    at.world.advance(2000);
+    at.agent.disconnect();
+    forget(at.stream);
+    at.agent.connect();
+    at.world.advance(1100);
+    expect(asked(at.stream)).toHaveLength(1);
+  });
+
+  test("are asked by the next master too, though nobody wants offers [semantics 1.6]", () => {
+    const at = scene();
+    const next = new World({}, at.world.registry);
+    const id = { value: at.stream.frameworkId };
+    const again = next.subscribe(
+      { id, checkpoint: true, failover_timeout: 60 },
+      { suppressed_roles: ["*"] },
+    );
+    next.advance(2000);
+    const agent = new TestAgent(next, at.agent.hostname, at.agent.resources);
+    agent.id = at.agent.id;
+    agent.epoch = "another master's";
+    for (const [key, info] of at.agent.frameworks) agent.frameworks.set(key, info);
+    for (const [key, task] of at.agent.tasks) agent.tasks.set(key, task);
+    agent.connect();
+    next.advance(1100);
+    expect(asked(again)).toHaveLength(1);
   });
 
   test("of many agents go out in several steps, and those of an older plan are void at once", () => {
