@@ -120,11 +120,16 @@ export function inverseOfferTimedOut(ctx: MasterContext, id: OfferId): void {
 /** REVIVE: the framework is asked again, whatever it refused. Source: semantics 4.5. */
 export function forgetRefusals(ctx: MasterContext, framework: FrameworkEntry): void {
   if (ctx.state.policy.machines.size === 0) return;
-  for (const agent of ctx.state.agents.values()) {
-    const answer = agent.inverse.get(framework.id);
-    if (answer !== undefined) agent.inverse.set(framework.id, { ...answer, refusedUntilMs: 0 });
-  }
+  endRefusals(ctx, framework.id);
   sendInverseOffers(ctx);
+}
+
+function endRefusals({ state }: MasterContext, id: FrameworkId): void {
+  if (state.policy.machines.size === 0) return;
+  for (const agent of state.agents.values()) {
+    const answer = agent.inverse.get(id);
+    if (answer !== undefined) agent.inverse.set(id, { ...answer, refusedUntilMs: 0 });
+  }
 }
 
 /** ACCEPT_INVERSE_OFFERS and DECLINE_INVERSE_OFFERS; unknown ids are ignored. */
@@ -154,11 +159,15 @@ export function rescindInverseOffersOfAgent(ctx: MasterContext, agent: AgentEntr
   agent.inverse.clear();
 }
 
-/** The framework cannot answer any more; what it said stays known. */
+/**
+ * The framework cannot answer any more; what it said stays known, and it is asked again when it is
+ * back. Source: semantics 4.5.
+ */
 export function discardInverseOffersOfFramework(ctx: MasterContext, id: FrameworkId): void {
   for (const offer of [...ctx.state.inverseOffers.values()]) {
     if (offer.frameworkId === id) remove(ctx, offer);
   }
+  endRefusals(ctx, id);
 }
 
 /** The framework is over, and with it what it said. */

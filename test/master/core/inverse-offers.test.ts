@@ -170,6 +170,18 @@ describe("inverse offers", () => {
     expect(again.events[0]?.type).toBe("SUBSCRIBED");
   });
 
+  test("are asked again of a scheduler that comes back, whatever was refused [semantics 4.5]", () => {
+    const at = scene();
+    answer(at, "DECLINE", 3600);
+    at.world.hangUp(at.stream);
+    const [agent] = at.world.state.agents.values();
+    expect([...(agent?.inverse.values() ?? [])].map(({ status }) => status)).toEqual(["DECLINE"]);
+    const id = { value: at.stream.frameworkId };
+    const again = at.world.subscribe({ id, checkpoint: true, failover_timeout: 60 });
+    at.world.advance(1100);
+    expect(asked(again)).toHaveLength(1);
+  });
+
   test("are asked about an agent that comes back, though nobody wants offers [semantics 4.9]", () => {
     const at = scene();
     at.world.call(at.stream, { type: "SUPPRESS", suppress: {} });
