@@ -6,12 +6,19 @@ const BOUNDS: readonly number[] = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10,
 ];
 
-class Buckets {
+/** What was observed under one set of labels. */
+export class Series<Label extends string> {
+  readonly labels: Readonly<Record<Label, string>>;
   /** By bound, each for itself; the last one counts what is above all bounds. */
-  readonly counts = new Float64Array(BOUNDS.length + 1);
-  sum = 0;
+  readonly counts: Float64Array = new Float64Array(BOUNDS.length + 1);
+  sum: number = 0;
 
-  add(seconds: number): void {
+  constructor(labels: Readonly<Record<Label, string>>) {
+    this.labels = labels;
+  }
+
+  observe(ms: number): void {
+    const seconds = ms / 1000;
     let place = 0;
     while (place < BOUNDS.length && seconds > (BOUNDS[place] ?? 0)) place += 1;
     this.counts[place] = (this.counts[place] ?? 0) + 1;
@@ -23,40 +30,28 @@ class Buckets {
 export class Histogram<Label extends string> {
   readonly #name: string;
   readonly #help: string;
-  readonly #series = new Map<
-    string,
-    { readonly labels: Readonly<Record<Label, string>>; readonly buckets: Buckets }
-  >();
+  readonly #series: Series<Label>[] = [];
 
   constructor(name: string, help: string) {
     this.#name = name;
     this.#help = help;
   }
 
-  observe(labels: Readonly<Record<Label, string>>, ms: number): void {
-    const key = Object.values(labels).join("\n");
-    let series = this.#series.get(key);
-    if (series === undefined) {
-      series = { labels, buckets: new Buckets() };
-      this.#series.set(key, series);
-    }
-    series.buckets.add(ms / 1000);
+  /** A new series, told of from here on; for labels that no other one has. */
+  series(labels: Readonly<Record<Label, string>>): Series<Label> {
+    const series = new Series(labels);
+    this.#series.push(series);
+    return series;
   }
 
   family(): Family {
-    const samples = [...this.#series.values()].flatMap(({ labels, buckets }) =>
-      samplesOf(this.#name, labels, buckets),
-    );
+    const samples = this.#series.flatMap((series) => samplesOf(this.#name, series));
     return { name: this.#name, help: this.#help, type: "histogram", samples };
   }
 }
 
 /** Buckets count everything up to their bound. */
-function samplesOf(
-  name: string,
-  labels: Readonly<Record<string, string>>,
-  { counts, sum }: Buckets,
-): Sample[] {
+function samplesOf(name: string, { labels, counts, sum }: Series<string>): Sample[] {
   let count = 0;
   const samples: Sample[] = [];
   for (const [place, own] of counts.entries()) {

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../../base/ports.ts";
 import type { Family } from "./family.ts";
-import { Histogram } from "./histogram.ts";
+import { Histogram, type Series } from "./histogram.ts";
 
 /** Often enough to meet a stall of that length, seldom enough to cost nothing. */
 const LAG_EVERY_MS = 100;
@@ -19,6 +19,12 @@ export class LiveMetrics {
     "allot_event_loop_lag_seconds",
     "How much later than asked for a timer of the event loop runs",
   );
+  readonly #lags: Series<never> = this.#lag.series({});
+  /** Of `#calls`, by type; found for every call. */
+  readonly #callsOf = {
+    scheduler: new Map<string, Series<"api" | "type">>(),
+    operator: new Map<string, Series<"api" | "type">>(),
+  };
   #cancel: (() => void) | undefined;
 
   constructor(clock: Clock) {
@@ -29,7 +35,7 @@ export class LiveMetrics {
   start(): void {
     const dueMs = this.#clock.monotonicMs() + LAG_EVERY_MS;
     this.#cancel = this.#clock.schedule(LAG_EVERY_MS, () => {
-      this.#lag.observe({}, Math.max(0, this.#clock.monotonicMs() - dueMs));
+      this.#lags.observe(Math.max(0, this.#clock.monotonicMs() - dueMs));
       this.start();
     });
   }
@@ -48,8 +54,17 @@ export class LiveMetrics {
     try {
       return await answer();
     } finally {
-      this.#calls.observe({ api, type }, this.#clock.monotonicMs() - startMs);
+      this.#seriesOf(api, type).observe(this.#clock.monotonicMs() - startMs);
     }
+  }
+
+  #seriesOf(api: "scheduler" | "operator", type: string): Series<"api" | "type"> {
+    let series = this.#callsOf[api].get(type);
+    if (series === undefined) {
+      series = this.#calls.series({ api, type });
+      this.#callsOf[api].set(type, series);
+    }
+    return series;
   }
 
   /** Resolves after other events had their turn. */
