@@ -74,6 +74,7 @@ export function returnKnown(
     agent.shortage = undefined;
   });
   if (agent.remoteIp !== link.remoteIp) {
+    // Differs from Mesos, which shuts such an agent down and its tasks with it.
     agent.remoteIp = link.remoteIp;
     // Plans may name machines by their addresses.
     agent.unavailability = machineOfAgent(ctx, agent)?.unavailability;
