@@ -6,8 +6,8 @@
  */
 import process from "node:process";
 
-/** Processor time of the event loop between two collections, at least: a dozen megabytes of garbage. */
-const WORK_MS = 150;
+/** Processor time of the event loop between two collections, at least: some megabytes of garbage. */
+const WORK_MS = 50;
 /** Collections take no more than this part of the loop's time; in a large heap each takes long. */
 const SHARE = 0.2;
 /** While the engine collects everything: how often to look whether that is over, and its bound. */
