@@ -110,7 +110,10 @@ async function run(
     return command.failureStatus ?? status;
   };
   const table = commandTable(command);
-  const isHelpWanted = argv.includes("--help") || argv.includes("-h");
+  // What stands after `--` is somebody else's command line.
+  const end = argv.indexOf("--");
+  const own = end < 0 ? argv : argv.slice(0, end);
+  const isHelpWanted = own.includes("--help") || own.includes("-h");
   if (isHelpWanted) {
     await console.out(commandHelp(command));
     return EXIT_DONE;
