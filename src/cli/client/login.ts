@@ -28,11 +28,15 @@ export interface Login {
   readonly warning: string | undefined;
 }
 
-/** A secret that is given outright wins over a file. Errors: `invalid`, naming the flag. */
+/**
+ * A secret that is given outright wins over a file, but for one of a variable over a file of the
+ * command line. Errors: `invalid`, naming the flag.
+ */
 export function loginOf(flags: ParsedFlags): Result<Login> {
   const principal = flags.string("principal");
   const secret = flags.string("secret");
-  if (secret !== undefined) {
+  const isFileStronger = flags.isOnCommandLine("credential") && !flags.isOnCommandLine("secret");
+  if (secret !== undefined && !isFileStronger) {
     if (principal === undefined) return bad("secret", "needs --principal=NAME beside it");
     if (principal.includes(":")) return bad("principal", "has a colon, which cannot be sent");
     return ok({ credential: { principal, secret }, warning: undefined });

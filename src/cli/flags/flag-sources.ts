@@ -31,7 +31,8 @@ export interface Settings {
 /** Prefix of the variables that set flags. */
 const VARIABLE_PREFIX = "ALLOT_";
 
-const COMMAND_LINE = "the command line";
+/** The source of what is given on it. */
+export const COMMAND_LINE = "the command line";
 
 /** Finds flags by any of their names and says what was probably meant by an unknown one. */
 export class FlagIndex {

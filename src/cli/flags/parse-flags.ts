@@ -6,6 +6,7 @@
 import { assert } from "../../base/assert.ts";
 import { ok, type Result, refuse } from "../../base/result.ts";
 import {
+  COMMAND_LINE,
   FlagIndex,
   readCommandLine,
   readConfig,
@@ -126,6 +127,11 @@ export class ParsedFlags {
   /** Whether somebody gave the flag, rather than its default. */
   isSet(name: string): boolean {
     return this.#entry(name).setting !== undefined;
+  }
+
+  /** Whether it was given there, rather than by a variable or a file. */
+  isOnCommandLine(name: string): boolean {
+    return this.#entry(name).setting?.source === COMMAND_LINE;
   }
 
   /** `the command line`, `ALLOT_PORT`, `/etc/allot/allot.conf:3` or `its default`. */
