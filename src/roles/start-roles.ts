@@ -4,6 +4,7 @@ import { startAgent } from "./agent-role.ts";
 import { startMaster } from "./master-role.ts";
 import { type MasterSource, masterSource } from "./master-source.ts";
 import type { RoleContext, RunningRole } from "./role-context.ts";
+import { withoutPasswords } from "./zookeeper-flags.ts";
 
 export interface StartedRoles {
   /** Lines to print, each ended by a line feed. */
@@ -56,10 +57,17 @@ export async function startRoles(
   return ok({ banner: bannerOf(context, running, bannerAddress(context, running)), stop: end });
 }
 
-/** What a person gives as `--master`: what an agent was given, or where this master is. */
-function bannerAddress({ flags }: RoleContext, [first]: readonly RunningRole[]): string {
-  if (flags.string("role") === "agent") return flags.string("master") ?? "";
-  return flags.string("zk") ?? new URL(first?.url ?? "").host;
+/**
+ * What a person gives as `--master`: what an agent was given, or where this master is. Without a
+ * password, since services print it into a log.
+ */
+export function bannerAddress(
+  { flags }: Pick<RoleContext, "flags">,
+  [first]: readonly Pick<RunningRole, "url">[],
+): string {
+  const { master, zk } = withoutPasswords(flags.toFlagStrings());
+  if (flags.string("role") === "agent") return master ?? "";
+  return zk ?? new URL(first?.url ?? "").host;
 }
 
 function bannerOf(
