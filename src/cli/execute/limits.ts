@@ -35,5 +35,8 @@ export const MISSING_MS_MAX = 5000;
 /** How long the end is told to a master that does not answer. */
 export const FAREWELL_MS_MAX = 10_000;
 
+/** The longest that a timer runs, 24.8 days; one that is set to more goes off at once. */
+export const TIMER_MS_MAX: number = 2 ** 31 - 1;
+
 /** Bytes of a task id: room for what is added on the agent (limit of an id is 255). */
 export const TASK_ID_LENGTH = 200;

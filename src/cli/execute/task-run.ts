@@ -26,6 +26,7 @@ import {
   RECONNECT_PAUSE_MS_MIN,
   REFUSE_FOREVER_SECONDS,
   REFUSE_SECONDS,
+  TIMER_MS_MAX,
 } from "./limits.ts";
 import { pickResources } from "./pick-resources.ts";
 import { isTaskOver, NEVER_RAN, readTaskEnding, type TaskEnding } from "./task-ending.ts";
@@ -374,10 +375,12 @@ export class TaskRun {
   }
 
   #after(delayMs: number, act: () => Promise<void> | void): void {
+    const pieceMs = Math.min(delayMs, TIMER_MS_MAX);
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
-      this.#inBackground(Promise.resolve(act()));
-    }, delayMs);
+      if (delayMs > pieceMs) this.#after(delayMs - pieceMs, act);
+      else this.#inBackground(Promise.resolve(act()));
+    }, pieceMs);
     this.#timers.add(timer);
   }
 
