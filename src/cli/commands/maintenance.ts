@@ -6,8 +6,16 @@ import type {
   MaintenanceSchedule,
   MaintenanceWindow,
 } from "../../protocol/v1/types.ts";
+import type { MasterClient } from "../client/master-client.ts";
 import { acts, group } from "../flags/flag-table.ts";
-import { type Command, type CommandContext, EXIT_DONE, EXIT_USAGE, JSON_FLAG } from "./command.ts";
+import {
+  type Command,
+  type CommandContext,
+  EXIT_DONE,
+  EXIT_FAILED,
+  EXIT_USAGE,
+  JSON_FLAG,
+} from "./command.ts";
 import { isoTime, printListing, secondsOf } from "./listing.ts";
 import { type Column, formatAge } from "./table.ts";
 
@@ -77,9 +85,20 @@ async function maintenance(context: CommandContext): Promise<number> {
     await client.call({ type: "START_MAINTENANCE", start_maintenance: { machines } });
   } else if (action === "stop") {
     await client.call({ type: "STOP_MAINTENANCE", stop_maintenance: { machines } });
+  } else if (action === "schedule") {
+    const named = new Set(machines.map(keyOf));
+    const added = [windowOf(context, machines)];
+    await reschedule(client, await scheduled(client), (id) => named.has(keyOf(id)), added);
   } else {
-    const added = action === "schedule" ? [windowOf(context, machines)] : [];
-    await reschedule(context, machines, added);
+    const windows = await scheduled(client);
+    const planned = windows.flatMap(({ machine_ids: ids }) => ids ?? []);
+    const stray = names.find((name) => !planned.some((id) => isSame(machineOf(name), id)));
+    if (stray !== undefined) {
+      const remedy = "`allot maintenance` lists those that are; nothing was changed";
+      await console.error(`allot maintenance: ${stray} is not in the schedule; ${remedy}\n`);
+      return EXIT_FAILED;
+    }
+    await reschedule(client, windows, (id) => machines.some((machine) => isSame(machine, id)));
   }
   return EXIT_DONE;
 }
@@ -94,17 +113,21 @@ function faultOfWords(action: string, names: readonly string[]): Result<void> {
 }
 
 /** The schedule is replaced as a whole, so the rest of it is read first. */
-async function reschedule(
-  { client }: CommandContext,
-  machines: readonly MachineID[],
-  added: readonly MaintenanceWindow[],
-): Promise<void> {
+async function scheduled(client: MasterClient): Promise<readonly MaintenanceWindow[]> {
   const answer = await client.call({ type: "GET_MAINTENANCE_SCHEDULE" });
-  const named = new Set(machines.map(keyOf));
-  const kept = (answer.get_maintenance_schedule?.schedule?.windows ?? [])
+  return answer.get_maintenance_schedule?.schedule?.windows ?? [];
+}
+
+async function reschedule(
+  client: MasterClient,
+  windows: readonly MaintenanceWindow[],
+  isTakenOut: (id: MachineID) => boolean,
+  added: readonly MaintenanceWindow[] = [],
+): Promise<void> {
+  const kept = windows
     .map((window) => ({
       ...window,
-      machine_ids: (window.machine_ids ?? []).filter((id) => !named.has(keyOf(id))),
+      machine_ids: (window.machine_ids ?? []).filter((id) => !isTakenOut(id)),
     }))
     .filter(({ machine_ids: ids }) => ids.length > 0);
   const schedule: MaintenanceSchedule = { windows: [...kept, ...added] };
@@ -128,6 +151,13 @@ function machineOf(name: string): MachineID {
   const [first = "", second] = name.split("/");
   if (second !== undefined) return { hostname: first, ip: second };
   return /^[\d.]+$|:/.test(first) ? { ip: first } : { hostname: first };
+}
+
+/** Whether a machine of the schedule is the one that is named, maybe by its host or address alone. */
+function isSame(named: MachineID, { hostname, ip }: MachineID): boolean {
+  const host = named.hostname?.toLowerCase();
+  const isHost = host === undefined || host === hostname?.toLowerCase();
+  return isHost && (named.ip === undefined || named.ip === ip);
 }
 
 function keyOf({ hostname, ip }: MachineID): string {
