@@ -23,6 +23,7 @@ import {
   ERROR_TEXT_LENGTH,
   REDIRECT_COUNT_MAX,
 } from "./limits.ts";
+import { drainStateIn } from "./registry-view.ts";
 
 /** What to send; the body is kept whole so that it can go through redirects. */
 export interface ClientRequest {
@@ -154,6 +155,14 @@ export class MasterClient {
   async diskShortages(): Promise<readonly DiskShortage[]> {
     const answer = await this.#json({ method: "GET", path: "/allot/v1/agents?state=inactive" });
     return diskShortagesIn(answer);
+  }
+
+  /** Of an agent that need not be registered now; undefined where none is known. Errors: `ClientError`. */
+  async drainStateOf(agentId: string): Promise<string | undefined> {
+    return drainStateIn(
+      await this.#json({ method: "GET", path: "/registrar(1)/registry" }),
+      agentId,
+    );
   }
 
   /** Has the leader hand over; it does not lead any more when this returns. Errors: `ClientError`. */

@@ -127,9 +127,10 @@ async function drainAgent(agentId: string, { client, flags }: CommandContext): P
   while (flags.boolean("wait") && (await isDraining(client, agentId))) await sleep(LOOK_MS);
 }
 
-/** An agent that is not registered has nothing left to end here. */
+/** Also while the agent is away, with whatever runs on it; one that is gone does not drain. */
 async function isDraining(client: MasterClient, agentId: string): Promise<boolean> {
   const { get_agents: answer } = await client.call({ type: "GET_AGENTS" });
   const agent = answer?.agents?.find(({ agent_info: info }) => info.id?.value === agentId);
-  return agent?.drain_info?.state === "DRAINING";
+  if (agent !== undefined) return agent.drain_info?.state === "DRAINING";
+  return (await client.drainStateOf(agentId)) === "DRAINING";
 }
