@@ -1,5 +1,7 @@
 /** `allot kill`: ends a task with everything it started. */
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Task } from "../../protocol/v1/types.ts";
+import type { MasterClient } from "../client/master-client.ts";
 import { isTaskOver } from "../execute/task-ending.ts";
 import { acts, group } from "../flags/flag-table.ts";
 import { type Command, type CommandContext, EXIT_DONE, EXIT_FAILED } from "./command.ts";
@@ -41,10 +43,23 @@ async function killTask({ client, console, flags, words }: CommandContext): Prom
     framework_id: framework.value,
     grace_ms: flags.durationMs("grace"),
   });
-  while (flags.boolean("wait")) {
-    const [newest] = await client.findTasks(task.value, framework.value);
-    if (newest === undefined || isTaskOver(newest.state)) break;
-    await sleep(LOOK_MS);
-  }
+  while (flags.boolean("wait") && !(await isOver(client, found.value))) await sleep(LOOK_MS);
   return EXIT_DONE;
+}
+
+/** A master that took over knows no tasks of an agent until that is back. */
+async function isOver(
+  client: MasterClient,
+  { task_id, framework_id, agent_id }: Task,
+): Promise<boolean> {
+  const look = async (): Promise<string | undefined> =>
+    (await client.findTasks(task_id.value, framework_id.value))[0]?.state;
+  const state = await look();
+  if (state !== undefined) return isTaskOver(state);
+  const { get_agents: answer } = await client.call({ type: "GET_AGENTS" });
+  const isAway = answer?.recovered_agents?.some(({ id }) => id?.value === agent_id.value) === true;
+  if (isAway) return false;
+  // It may have come back between the two answers.
+  const later = await look();
+  return later === undefined || isTaskOver(later);
 }
