@@ -14,7 +14,7 @@ import type { RoleContext } from "./role-context.ts";
  * `invalid`, naming the flag.
  */
 export async function agentInfo(
-  context: RoleContext,
+  context: Pick<RoleContext, "flags" | "codec" | "workDir">,
   address: RoleAddress,
   { port, gpus }: { readonly port: number; readonly gpus: number | undefined },
 ): Promise<Result<AgentInfo>> {
@@ -43,9 +43,11 @@ export async function agentInfo(
   const resources = complete
     .filter((resource) => resource.type !== "SCALAR" || (resource.scalar?.value ?? 0) > 0)
     .map(toPostRefinement);
+  // Beside a master in one process that flag is the master's.
+  const advertised = flags.string("role") === "both" ? undefined : flags.integer("advertise_port");
   return ok({
     hostname: address.hostname,
-    port: flags.integer("advertise_port") ?? port,
+    port: advertised ?? port,
     resources,
     attributes: attributes.value,
     ...(domain.value !== undefined && { domain: domain.value }),

@@ -119,7 +119,7 @@ function addressRows(role: Role | undefined): Rows {
       : []),
     acts("hostname", "string", undefined, "host name told to others"),
     acts("advertise_ip", "string", undefined, "address told to others"),
-    acts("advertise_port", "integer", undefined, "port told to others", port),
+    acts("advertise_port", "integer", undefined, ADVERTISED_MEANINGS[role ?? "any"], port),
   ];
 }
 
@@ -128,6 +128,13 @@ const PORT_MEANINGS: Readonly<Record<Role | "any", string>> = {
   agent: "listen port",
   both: "listen port of the master",
   any: "listen port; 5051 for an agent",
+};
+
+const ADVERTISED_MEANINGS: Readonly<Record<Role | "any", string>> = {
+  master: "port told to others",
+  agent: "port told to others",
+  both: "port of the master told to others",
+  any: "port told to others; in role both the master's",
 };
 
 function folderRows(host: Pick<RoleFlagInput, "environment" | "isRoot">): Rows {
