@@ -12,14 +12,18 @@ const FILE = "file://";
 const SESSION_TIMEOUT_MS = 10_000;
 
 /**
- * The URL in a flag, or in the file that it names; undefined where it is none, but an address or not
- * set. Errors: invalid, naming the flag.
+ * The URL in a flag, or in the file that it names; undefined where it is not set, and for `--master`
+ * where it is an address. Errors: invalid, naming the flag.
  */
-export function zooKeeperFlag(flags: ParsedFlags, name: string): Result<ZooKeeperUrl | undefined> {
-  const text = flags.string(name);
-  if (text === undefined) return ok(undefined);
+export function zooKeeperFlag(
+  flags: ParsedFlags,
+  name: "zk" | "master",
+): Result<ZooKeeperUrl | undefined> {
+  const text = flags.string(name)?.trim();
+  if (text === undefined || text === "") return ok(undefined);
   if (text.startsWith(FILE)) return zooKeeperFile(text.slice(FILE.length), name);
-  if (!isZooKeeperUrl(text)) return ok(undefined);
+  // A master that took a mistyped URL for none would lead beside the others.
+  if (name === "master" && !isZooKeeperUrl(text)) return ok(undefined);
   return named(parseZooKeeperUrl(text), name);
 }
 
@@ -34,7 +38,7 @@ export function withoutPasswords(
 ): Readonly<Record<string, string>> {
   const shown = Object.entries(flags).map(([name, value]) => [
     name,
-    value.replace(/^zk:\/\/([^:@/]*):.*@/, "zk://$1:***@"),
+    value.replace(/^\s*zk:\/\/([^:@/]*):.*@/, "zk://$1:***@"),
   ]);
   return Object.fromEntries(shown);
 }
