@@ -3,8 +3,8 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { LOGIN_FLAGS, LOGIN_VARIABLES, loginOf } from "../../src/cli/client/login.ts";
-import { parseFlags } from "../../src/cli/flags/parse-flags.ts";
+import { LOGIN_FLAGS, LOGIN_VARIABLES, loginOf, principalOf } from "../../src/cli/client/login.ts";
+import { type ParsedFlags, parseFlags } from "../../src/cli/flags/parse-flags.ts";
 import type { Credential } from "../../src/security/credentials.ts";
 
 const FOLDER = mkdtempSync(join(tmpdir(), "allot-login-"));
@@ -13,10 +13,10 @@ afterAll(() => rmSync(FOLDER, { recursive: true }));
 const FILE = join(FOLDER, "credential");
 writeFileSync(FILE, "of-file sesame", { mode: 0o600 });
 
-function login(
+function flagsOf(
   argv: readonly string[],
   environment: Readonly<Record<string, string>>,
-): Credential | undefined {
+): ParsedFlags {
   const flags = parseFlags(
     {
       flags: LOGIN_FLAGS,
@@ -27,9 +27,18 @@ function login(
     { argv, environment, readFile: () => ({ ok: true, value: "" }) },
   );
   if (!flags.ok) throw new Error(flags.error.message);
-  const read = loginOf(flags.value);
+  return flags.value;
+}
+
+function login(...given: Parameters<typeof flagsOf>): Credential | undefined {
+  const read = loginOf(flagsOf(...given));
   if (!read.ok) throw new Error(read.error.message);
   return read.value.credential;
+}
+
+/** Of what the verb makes. */
+function principal(...given: Parameters<typeof flagsOf>): string | undefined {
+  return principalOf(flagsOf(...given), login(...given)?.principal);
 }
 
 const OUTRIGHT = { ALLOT_PRINCIPAL: "of-variable", ALLOT_SECRET: "other" };
@@ -49,4 +58,14 @@ test("a secret wins over a file that comes from the same place or a weaker one",
   const words = ["--principal=given", "--secret=s"];
   expect(login(words, { ALLOT_CREDENTIAL: FILE })).toEqual(given);
   expect(login([...words, `--credential=${FILE}`], {})).toEqual(given);
+});
+
+test("a reservation or framework has the principal of such a file, unless it is named beside it", () => {
+  const argv = [`--credential=${FILE}`];
+  expect(principal(argv, OUTRIGHT)).toBe("of-file");
+  expect(principal([...argv, "--principal=named"], OUTRIGHT)).toBe("named");
+  expect(principal([], { ALLOT_CREDENTIAL: FILE, ALLOT_PRINCIPAL: "of-variable" })).toBe(
+    "of-variable",
+  );
+  expect(principal([], { ALLOT_CREDENTIAL: FILE })).toBe("of-file");
 });

@@ -54,6 +54,13 @@ export function loginOf(flags: ParsedFlags): Result<Login> {
   });
 }
 
+/** Of a framework or reservation, where the client logs in as `login`. */
+export function principalOf(flags: ParsedFlags, login: string | undefined): string | undefined {
+  const isLoginStronger =
+    flags.isOnCommandLine("credential") && !flags.isOnCommandLine("principal");
+  return isLoginStronger ? login : (flags.string("principal") ?? login);
+}
+
 function bad(flag: string, what: string): Result<never> {
   return refuse("invalid", `--${flag}: ${what}`, flag);
 }

@@ -15,6 +15,7 @@ import type {
   Resource,
 } from "../../protocol/v1/types.ts";
 import { parseResources } from "../../resources/parse.ts";
+import { principalOf } from "../client/login.ts";
 import { ConsoleClosedError } from "../console.ts";
 import { FAILOVER_SECONDS, RECONNECT_MS_MAX, TASK_ID_LENGTH } from "../execute/limits.ts";
 import { readContainer } from "../execute/read-container.ts";
@@ -272,7 +273,7 @@ function readFramework(
       `bad value for --framework_capabilities: ${unknown} is none of ${known}`,
     );
   }
-  const principal = flags.string("principal") ?? client.principal;
+  const principal = principalOf(flags, client.principal);
   const needed = new Set<string>(["MULTI_ROLE", "TASK_KILLING_STATE", "RESERVATION_REFINEMENT"]);
   if (flags.boolean("partition_aware")) needed.add("PARTITION_AWARE");
   if (resources.some((resource) => resource.name === "gpus")) needed.add("GPU_RESOURCES");

@@ -2,6 +2,7 @@
 import { ok, type Result, refuse } from "../../base/result.ts";
 import type { Resource } from "../../protocol/v1/types.ts";
 import { parseResources } from "../../resources/parse.ts";
+import { principalOf } from "../client/login.ts";
 import { acts, type Flag, group } from "../flags/flag-table.ts";
 import {
   type Command,
@@ -74,7 +75,7 @@ async function change(
 function reservedResources({ client, flags }: CommandContext): Result<readonly Resource[]> {
   const parsed = parseResources(flags.string("resources") ?? "", "*");
   if (!parsed.ok) return refuse("invalid", `--resources: ${parsed.error.message}`);
-  const principal = flags.string("principal") ?? client.principal;
+  const principal = principalOf(flags, client.principal);
   const reservation = {
     type: "DYNAMIC",
     role: flags.string("role") ?? "",
