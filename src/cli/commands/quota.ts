@@ -111,6 +111,7 @@ function amountsFrom(
     if (scalar === undefined || (reservations ?? []).length > 0) {
       return refuse("invalid", `--${flag}: ${name} must be a plain number, as cpus:4;mem:1024`);
     }
+    if (Object.hasOwn(amounts, name)) return refuse("invalid", `--${flag}: ${name} is named twice`);
     amounts[name] = scalar.value;
   }
   return ok(amounts);
