@@ -15,6 +15,7 @@ import { formatResources } from "./format.ts";
 import { type Intervals, normalizeIntervals } from "./intervals.ts";
 import type { ResourceKind, ResourceKinds } from "./kinds.ts";
 import { toMilli } from "./milli.ts";
+import { isNothing } from "./nothing.ts";
 import { isQuotaScalar, type ScalarSummary } from "./summary.ts";
 
 export { toMilli };
@@ -42,6 +43,7 @@ export class Bundle {
     const pairs = new Map<ResourceKind, number[]>();
     const items = new Map<ResourceKind, Set<string>>();
     for (const resource of resources) {
+      if (isNothing(resource)) continue;
       const kind = kinds.get(kinds.intern(resource));
       if (kind.type === "SCALAR") content.merge(scalarEntry(kind, resource));
       else if (kind.type === "RANGES") gatherRanges(pairs, kind, resource);

@@ -8,6 +8,7 @@ import type { ExecutorInfo, Resource, TaskInfo } from "../../protocol/v1/types.t
 import { validateId } from "../../protocol/validation/ids.ts";
 import { isSameMessage } from "../../registry/core/same-message.ts";
 import { formatResources } from "../../resources/format.ts";
+import { isNothing } from "../../resources/nothing.ts";
 import type { MasterContext } from "./context.ts";
 import { faultOfGroupExecutor, faultOfTaskExecutor } from "./executor-validation.ts";
 import { TASKS_PER_GROUP_MAX } from "./limits.ts";
@@ -223,7 +224,11 @@ function faultOfAmount(
   const { executor, known, pool, role } = spender;
   const wanted = tasks.flatMap(({ resources }) => resources ?? []);
   const brought = known === undefined ? (executor?.resources ?? []) : [];
-  const absent = [...wanted, ...brought].find((resource) => !ctx.kinds.isKnown(resource));
+  const absent = [...wanted, ...brought].find((resource) => {
+    // Of a disk a part may be named that there is nothing of, and would be missing.
+    if (isNothing(resource) && resource.disk === undefined) return false;
+    return !ctx.kinds.isKnown(resource);
+  });
   if (absent !== undefined) {
     return `Task (or executor) uses ${formatResources([absent])}, which is not offered`;
   }

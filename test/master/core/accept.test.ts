@@ -52,6 +52,17 @@ describe("launch", () => {
     expect(statusesOf(stream)).toEqual([]);
   });
 
+  test("a task may name resources that no agent has, and none of them [semantics 2.11]", () => {
+    const { world, agent, stream } = scene();
+    const task = taskFor(lastOffer(stream), "t", "cpus:1;mem:128;gpus:0;constructor:0");
+    world.launch(stream, lastOffer(stream), task);
+    expect(statusesOf(stream)).toEqual([]);
+    expect(agent.orders("runTask")[0]?.task.resources?.map(({ name }) => name)).toEqual([
+      "cpus",
+      "mem",
+    ]);
+  });
+
   test("what is left is filtered like a decline [semantics 4.8 rule 4]", () => {
     const { world, stream } = scene();
     world.launch(stream, lastOffer(stream), taskFor(lastOffer(stream), "t"));
