@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { must } from "../../../src/base/assert.ts";
 import { offerMessage } from "../../../src/master/core/offer-message.ts";
+import { rolesDocument } from "../../../src/master/core/views/endpoints.ts";
 import type {
   MasterCall,
   OfferOperation,
@@ -22,6 +23,7 @@ import {
   uuidOf,
   World,
 } from "./harness.ts";
+import { EVERYTHING, jsonOf } from "./views/documents.ts";
 
 const CAPABILITIES = [
   ...AGENT_CAPABILITIES,
@@ -311,6 +313,33 @@ describe("operations of a framework", () => {
       { type: "LAUNCH", launch: { task_infos } },
     );
     expect(at.agent.orders("runTask")).toHaveLength(3);
+  });
+});
+
+describe("a shared volume that two tasks of a role use", () => {
+  test("counts once for them [semantics 4.3]", () => {
+    const at = scene({ capabilities: [...INFO.capabilities, { type: "SHARED_RESOURCES" }] });
+    const shared = { ...volumeOf(100), shared: {} };
+    const task_infos = ["a", "b"].map((id) => {
+      const task = taskFor(lastOffer(at.stream), id, "cpus:1;mem:32");
+      return { ...task, resources: [...(task.resources ?? []), shared] };
+    });
+    perform(
+      at,
+      RESERVE,
+      { type: "CREATE", create: { volumes: [shared] } },
+      { type: "LAUNCH", launch: { task_infos } },
+    );
+    expect(jsonOf(rolesDocument(at.world.state, EVERYTHING))).toMatchObject({
+      roles: [
+        {
+          name: "db",
+          allocated: { cpus: 2, disk: 100, mem: 64 },
+          reserved: { disk: 100 },
+          quota: { consumed: { disk: 100 } },
+        },
+      ],
+    });
   });
 });
 

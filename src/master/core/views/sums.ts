@@ -3,7 +3,7 @@
  * fed one agent at a time, so that a view can spread it over many turns of the event loop.
  */
 import type { FrameworkId } from "../../../base/ids.ts";
-import type { Bundle } from "../../../resources/bundle.ts";
+import { type Bundle, toMilli } from "../../../resources/bundle.ts";
 import type {
   AgentEntry,
   ExecutorEntry,
@@ -135,35 +135,33 @@ function parentOf(role: string): string | undefined {
   return end > 0 ? role.slice(0, end) : undefined;
 }
 
-/** Resources count for the role they are allocated to. */
+/** Resources count for the role they are allocated to, a shared volume once for each holder. */
 function count(uses: Map<string, RoleUse>, what: "allocated" | "offered", bundle: Bundle): void {
-  for (const { name, scalar, allocation_info, reservations, revocable } of bundle.toResources()) {
-    if (scalar === undefined) continue;
-    const role = allocation_info?.role ?? "*";
-    const isReserved = (reservations ?? []).length > 0;
-    add(useOf(uses, role).held, name, scalar.value);
+  bundle.forEach(({ name, type, allocationRole: role = "*", reservations, isRevocable }, milli) => {
+    if (type !== "SCALAR") return;
+    const isReserved = reservations.length > 0;
+    add(useOf(uses, role).held, name, milli);
     for (const use of lineOf(uses, role)) {
-      add(use[what], name, scalar.value);
-      if (what === "offered" || isReserved || revocable !== undefined) continue;
-      add(use.consumed, name, scalar.value);
+      add(use[what], name, milli);
+      if (what === "offered" || isReserved || isRevocable) continue;
+      add(use.consumed, name, milli);
     }
-  }
+  });
 }
 
 function countReserved(uses: Map<string, RoleUse>, total: Bundle): void {
-  for (const { name, scalar, reservations } of total.toResources()) {
-    const role = reservations?.at(-1)?.role;
-    if (scalar === undefined || role === undefined) continue;
+  total.forEach(({ name, type, reservations, reservationRole: role }, milli) => {
+    if (type !== "SCALAR" || reservations.length === 0) return;
     for (const use of lineOf(uses, role)) {
-      add(use.reserved, name, scalar.value);
-      add(use.consumed, name, scalar.value);
+      add(use.reserved, name, milli);
+      add(use.consumed, name, milli);
     }
-  }
+  });
 }
 
-/** Adds in thousandths, so that sums print as people expect. */
-function add(sums: Map<string, number>, name: string, value: number): void {
-  sums.set(name, Math.round(((sums.get(name) ?? 0) + value) * 1000) / 1000);
+/** Adds thousandths, so that sums print as people expect. */
+function add(sums: Map<string, number>, name: string, milli: number): void {
+  sums.set(name, (toMilli(sums.get(name) ?? 0) + milli) / 1000);
 }
 
 /** One bundle, or none when there is nothing to add: a bundle needs a first one to start from. */
