@@ -3,13 +3,14 @@
  * order, a failing part never stopping the next. Source: semantics 4.8, 4.11, 5; http-api 4.3.
  */
 import { brand, type OfferId } from "../../base/ids.ts";
-import { err, ok, type Result } from "../../base/result.ts";
+import { err, ok, type Result, refuse } from "../../base/result.ts";
 import type {
   OfferOperation,
   SchedulerCallAccept,
   SchedulerCallDecline,
   TaskStatusReason,
 } from "../../protocol/v1/types.ts";
+import type { Bundle } from "../../resources/bundle.ts";
 import { denialOfOperation } from "./authorization.ts";
 import { log, type MasterContext, sendEvent } from "./context.ts";
 import { withHeldVolumes } from "./held-volumes.ts";
@@ -209,16 +210,14 @@ function performConversion(
     faultOfOperation({ agent, framework, role, principal, operation: info }) ??
     denialOfOperation(ctx, principal, info);
   if (fault !== undefined) return fault;
-  const bundles = bundlesOf(ctx, info);
+  const bundles = bundlesOf(ctx, info, (wanted) => {
+    if (!pool.remaining.contains(wanted)) return absentFrom("offer", wanted);
+    // Several offers may hold one shared volume, which is there once.
+    const isThere = agent.total.contains(wanted.withoutAllocation());
+    return isThere ? ok(undefined) : absentFrom("agent", wanted);
+  });
   if (!bundles.ok) return bundles.error.message;
   const { consumed, converted } = bundles.value;
-  if (!pool.remaining.contains(consumed)) {
-    return `The offer does not contain ${printResources(consumed)}`;
-  }
-  // Several offers may hold one shared volume, which is there once.
-  if (!agent.total.contains(consumed.withoutAllocation())) {
-    return `The agent does not contain ${printResources(consumed)}`;
-  }
   if (info.type === "DESTROY") {
     const used = volumeInUse(agent, consumed);
     if (used !== undefined) return `Volume '${used}' is used by a task`;
@@ -234,6 +233,10 @@ function performConversion(
   pool.convert(consumed, converted, { isKept });
   launch.conversionCount += 1;
   return undefined;
+}
+
+function absentFrom(what: string, wanted: Bundle): Result<never> {
+  return refuse("conflict", `The ${what} does not contain ${printResources(wanted)}`);
 }
 
 /** Only operations with an id can be answered; the others leave a line in the log. */

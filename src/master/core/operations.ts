@@ -15,7 +15,7 @@ import type {
   OperationStatus,
   SchedulerCallAcknowledgeOperationStatus,
 } from "../../protocol/v1/types.ts";
-import type { Bundle } from "../../resources/bundle.ts";
+import { Bundle } from "../../resources/bundle.ts";
 import { bundlesOfConversion, conversionOf } from "../../resources/conversion.ts";
 import { formatResources } from "../../resources/format.ts";
 import { changeAgent } from "./agent-changes.ts";
@@ -35,18 +35,24 @@ export interface BundleConversion {
 }
 
 /**
- * What an operation makes of resources. Refusals as `bundlesOfConversion`, and `conflict` for
- * resources that nobody has.
+ * What an operation makes of resources. Refusals as `bundlesOfConversion`, those of `judge`, which is
+ * asked about what it takes, and `conflict` for resources that nobody has. What it would make is
+ * looked at last: kinds are remembered for good, and a refused operation may name any.
  */
 export function bundlesOf(
   ctx: MasterContext,
   operation: AgentOperation["info"],
+  judge: (consumed: Bundle) => Result<void>,
 ): Result<BundleConversion> {
   const conversion = conversionOf(operation);
   if (!conversion.ok) return conversion;
-  const absent = conversion.value.consumed.find((resource) => !ctx.kinds.isKnown(resource));
-  if (absent === undefined) return bundlesOfConversion(ctx.kinds, operation);
-  return refuse("conflict", `Nothing contains ${formatResources([absent])}`);
+  const { consumed } = conversion.value;
+  const absent = consumed.find((resource) => !ctx.kinds.isKnown(resource));
+  if (absent !== undefined) {
+    return refuse("conflict", `Nothing contains ${formatResources([absent])}`);
+  }
+  const judged = judge(Bundle.from(ctx.kinds, consumed));
+  return judged.ok ? bundlesOfConversion(ctx.kinds, operation) : judged;
 }
 
 /** Counts the conversion on the agent, and has the agent carry it out. Allocation is the caller's. */
@@ -198,9 +204,7 @@ export function adoptOrphanOperations(
  * operation has what it needs before the allocator runs.
  */
 export function makeRoom(ctx: MasterContext, agent: AgentEntry, needed: Bundle): Result<void> {
-  if (!unusedOn(agent).contains(needed)) {
-    return refuse("conflict", `Agent ${agent.id} does not have these resources free`);
-  }
+  if (!unusedOn(agent).contains(needed)) return notFree(agent);
   for (const offerId of [...agent.offers]) {
     if (freeOn(ctx, agent).contains(needed)) return ok(undefined);
     const offer = must(ctx.state.offers.get(offerId), "offer of an agent");
@@ -208,6 +212,11 @@ export function makeRoom(ctx: MasterContext, agent: AgentEntry, needed: Bundle):
   }
   assert(freeOn(ctx, agent).contains(needed), "what no task uses is free once no offer holds it");
   return ok(undefined);
+}
+
+/** Refusal: `conflict`. */
+export function notFree({ id }: AgentEntry): Result<never> {
+  return refuse("conflict", `Agent ${id} does not have these resources free`);
 }
 
 /** The id of a volume among these that a task or executor uses. Source: semantics 5 (DESTROY). */

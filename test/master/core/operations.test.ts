@@ -291,6 +291,21 @@ describe("operations of a framework", () => {
     expect(unreserved?.message).toContain("destroy it first");
   });
 
+  test("one that is refused leaves nothing of what it names behind", () => {
+    const at = scene();
+    const { kinds } = must([...at.world.state.agents.values()][0], "agent").total;
+    const before = kinds.size;
+    const reservations = [{ ...RESERVED[0], labels: { labels: [{ key: "new" }] } }];
+    const disk = { name: "disk", type: "SCALAR", scalar: { value: 1001 }, reservations } as const;
+    const [status] = perform(at, named({ type: "RESERVE", reserve: { resources: [disk] } }));
+    const agent_id = { value: at.agent.id ?? "" };
+    const reserve_resources = { agent_id, resources: [disk] };
+    const answer = at.world.operatorCall({ type: "RESERVE_RESOURCES", reserve_resources }, "ops");
+    expect(status?.message).toContain("The offer does not contain");
+    expect(answer).toMatchObject({ ok: false, error: { code: "conflict" } });
+    expect(kinds.size).toBe(before);
+  });
+
   test("an operation id needs an agent that gives feedback [semantics 5]", () => {
     const world = new World();
     world.addAgent("cpus:4;mem:4096;disk:1000");

@@ -13,6 +13,7 @@ import {
   applyOperation,
   bundlesOf,
   makeRoom,
+  notFree,
   rescindOffersWith,
   volumeInUse,
 } from "../operations.ts";
@@ -40,7 +41,9 @@ export function operatorOperation(
   if (fault !== undefined) return invalid(fault);
   const denial = denialOfOperation(ctx, principal, info);
   if (denial !== undefined) return forbidden(denial);
-  const bundles = bundlesOf(ctx, info);
+  const bundles = bundlesOf(ctx, info, (consumed) =>
+    agent.total.contains(consumed.withoutAllocation()) ? ok(undefined) : notFree(agent),
+  );
   if (!bundles.ok) {
     return bundles.error.code === "conflict" ? bundles : invalid(bundles.error.message);
   }
