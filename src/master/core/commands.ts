@@ -16,12 +16,13 @@ import type { AgentEntry, CommandQueue, PendingCommand } from "./state.ts";
  * connected agent that answers too little is cut.
  */
 export function command(ctx: MasterContext, agent: AgentEntry, order: AgentCommand): void {
-  if (agent.linkId === undefined && isRepeated(agent, order)) return;
+  if (agent.linkId === undefined && isSettled(agent.commands, order)) return;
   const number = agent.commands.nextNumber++;
   const pending = pendingForm(ctx, number, order);
   agent.commands.pending.set(number, pending);
   if (agent.linkId === undefined) return;
   send(ctx, agent.linkId, number, pending);
+  agent.commands.lastSent = number;
   if (agent.commands.pending.size > PENDING_COMMANDS_PER_AGENT_MAX) {
     const reason = `${PENDING_COMMANDS_PER_AGENT_MAX} commands are unanswered`;
     ctx.effects.push({ kind: "closeLink", linkId: agent.linkId, reason });
@@ -30,7 +31,7 @@ export function command(ctx: MasterContext, agent: AgentEntry, order: AgentComma
 
 /** A queue for an agent that has carried out commands up to `lastCommand` of this epoch. */
 export function newCommandQueue(lastCommand: number): CommandQueue {
-  return { nextNumber: lastCommand + 1, pending: new FewMap() };
+  return { nextNumber: lastCommand + 1, lastSent: lastCommand, pending: new FewMap() };
 }
 
 /** Forgets every command up to `number`: the agent works in order. */
@@ -61,6 +62,7 @@ export function resendCommands(ctx: MasterContext, agent: AgentEntry): void {
   assert(linkId !== undefined, "commands are resent to connected agents");
   for (const [number, order] of commands.pending) {
     send(ctx, linkId, number, order);
+    commands.lastSent = number;
   }
 }
 
@@ -94,21 +96,83 @@ export function isPending(agent: AgentEntry, test: (order: PendingCommand) => bo
   return false;
 }
 
-/** A scheduler may repeat a kill for as long as the agent is away; one of them is enough. */
-function isRepeated(agent: AgentEntry, order: AgentCommand): boolean {
-  if (order.kind !== "killTask") return false;
-  const grace = order.killPolicy?.grace_period?.nanoseconds;
-  let isAsked = false;
-  for (const other of agent.commands.pending.values()) {
+/**
+ * A scheduler may repeat itself for as long as the agent is away; one of each is enough, the newest.
+ * True when there is nothing to add: the same waits already, or was not sent yet and gives its place.
+ */
+function isSettled(queue: CommandQueue, order: AgentCommand): boolean {
+  switch (order.kind) {
+    case "killTask": {
+      const asked = killAsked(queue, order);
+      if (asked === undefined) return false;
+      return asked.grace === graceOf(order) || takePlace(queue, asked.number, order);
+    }
+    case "shutdownExecutor":
+      return isShutdownAsked(queue, order);
+    case "updateFramework":
+      return takePlace(queue, updateAsked(queue, order), order);
+    default:
+      return false;
+  }
+}
+
+/** Agents want each number, so that what was never sent is replaced and not left out. */
+function takePlace(
+  { pending, lastSent }: CommandQueue,
+  number: number | undefined,
+  order: Repeatable,
+): boolean {
+  if (number === undefined || number <= lastSent) return false;
+  pending.set(number, order);
+  return true;
+}
+
+type Order<Kind extends AgentCommand["kind"]> = Extract<AgentCommand, { readonly kind: Kind }>;
+type Repeatable = Order<"killTask" | "updateFramework">;
+
+interface KillAsked {
+  readonly number: number;
+  readonly grace: number | undefined;
+}
+
+function killAsked({ pending }: CommandQueue, order: Order<"killTask">): KillAsked | undefined {
+  let asked: KillAsked | undefined;
+  for (const [number, other] of pending) {
     if (other.kind === "killTask") {
-      isAsked ||=
-        other.frameworkId === order.frameworkId &&
-        other.taskId === order.taskId &&
-        other.killPolicy?.grace_period?.nanoseconds === grace;
+      const isSame = other.frameworkId === order.frameworkId && other.taskId === order.taskId;
+      if (isSame) asked = { number, grace: graceOf(other) };
       // One before a launch is meant for an earlier task of that id.
-    } else if (isAsked && other.kind === "launch" && other.frameworkId === order.frameworkId) {
-      isAsked = !other.taskIds.includes(order.taskId);
+    } else if (other.kind === "launch" && other.frameworkId === order.frameworkId) {
+      if (asked !== undefined && other.taskIds.includes(order.taskId)) asked = undefined;
     }
   }
+  return asked;
+}
+
+function graceOf({ killPolicy }: Order<"killTask">): number | undefined {
+  return killPolicy?.grace_period?.nanoseconds;
+}
+
+function isShutdownAsked({ pending }: CommandQueue, order: Order<"shutdownExecutor">): boolean {
+  let isAsked = false;
+  for (const other of pending.values()) {
+    if (other.kind !== "launch" && other.kind !== "shutdownExecutor") continue;
+    const isSame = other.frameworkId === order.frameworkId && other.executorId === order.executorId;
+    // One before a launch is meant for an earlier executor of that id.
+    if (isSame) isAsked = other.kind === "shutdownExecutor";
+  }
   return isAsked;
+}
+
+/** The number of the last one. */
+function updateAsked(
+  { pending }: CommandQueue,
+  order: Order<"updateFramework">,
+): number | undefined {
+  let asked: number | undefined;
+  for (const [number, other] of pending) {
+    const isUpdate = other.kind === "updateFramework";
+    if (isUpdate && other.framework.id?.value === order.framework.id?.value) asked = number;
+  }
+  return asked;
 }

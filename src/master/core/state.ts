@@ -199,6 +199,8 @@ export type Sweep = {
 /** Commands of one agent in this master's epoch. Numbers only rise; `pending` is in their order. */
 export interface CommandQueue {
   nextNumber: number;
+  /** Beyond it nothing has left this master. */
+  lastSent: number;
   readonly pending: Dictionary<number, PendingCommand>;
 }
 

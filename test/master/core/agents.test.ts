@@ -13,6 +13,7 @@ import {
   newCore,
   offersOf,
   resourcesOf,
+  SUCCESS,
   scalarsOf,
   statusesOf,
   TestAgent,
@@ -510,6 +511,43 @@ describe("disconnection", () => {
       [4, "killTask"],
     ]);
     expect(agent.orders("reconcileTasks")).toEqual([]);
+  });
+
+  test("what a scheduler repeats while the agent is away waits once, as it was asked for last", () => {
+    const world = new World();
+    const agent = world.addAgent();
+    const stream = world.subscribe(CHECKPOINT);
+    const agent_id = { value: agent.id ?? "" };
+    const executor_id = { value: "e" };
+    const offer = lastOffer(stream);
+    const custom = { executor: { executor_id, command: { value: "run" } }, command: undefined };
+    world.launch(stream, offer, taskFor(offer, "t", "cpus:1;mem:128", custom));
+    agent.work();
+    agent.disconnect();
+    const framework_id = { value: stream.frameworkId };
+    const before = must(world.state.frameworks.get(brand(framework_id.value)), "framework").info;
+    const executors = [
+      { frameworkId: framework_id.value, executorInfo: { executor_id, framework_id } },
+    ];
+    for (const nanoseconds of [3e9, 2e9, 1e9]) {
+      const kill_policy = { grace_period: { nanoseconds } };
+      world.call(stream, { type: "KILL", kill: { task_id: { value: "t" }, kill_policy } });
+      world.call(stream, { type: "SHUTDOWN", shutdown: { agent_id, executor_id } });
+      const framework_info = { ...before, name: `after-${nanoseconds}` };
+      const update = { type: "UPDATE_FRAMEWORK", update_framework: { framework_info } } as const;
+      expect(world.call(stream, update)).toEqual(SUCCESS);
+    }
+    agent.connect({ executors });
+    expect(agentCommandKinds(agent)).toEqual(["killTask", "shutdownExecutor", "updateFramework"]);
+    expect(agent.commands().map(({ number }) => number)).toEqual([2, 3, 4]);
+    expect(agent.orders("killTask")[0]?.killPolicy?.grace_period?.nanoseconds).toBe(1e9);
+    expect(agent.orders("updateFramework")[0]?.framework.name).toBe("after-1000000000");
+    agent.disconnect();
+    const kill_policy = { grace_period: { nanoseconds: 0 } };
+    world.call(stream, { type: "KILL", kill: { task_id: { value: "t" }, kill_policy } });
+    agent.connect({ executors });
+    // The first may have been carried out.
+    expect(agent.commands().map(({ number }) => number)).toEqual([2, 3, 4, 5]);
   });
 
   test("a kill counts beside one that was meant for an earlier task of the same id", () => {
