@@ -4,6 +4,7 @@
  */
 import { brand, type OfferId } from "../../base/ids.ts";
 import { err, ok, type Result, refuse } from "../../base/result.ts";
+import { excerpt } from "../../base/text.ts";
 import type {
   OfferOperation,
   SchedulerCallAccept,
@@ -15,6 +16,7 @@ import { denialOfOperation } from "./authorization.ts";
 import { log, type MasterContext, sendEvent } from "./context.ts";
 import { withHeldVolumes } from "./held-volumes.ts";
 import { type Launch, performLaunch, performLaunchGroup, refuseTask, tasksOf } from "./launches.ts";
+import { REFUSAL_LENGTH_MAX } from "./limits.ts";
 import { OfferPool } from "./offer-pool.ts";
 import { DISCARDED, doomOffer, endDoomedOffers, noteUnusedOffers, removeOffer } from "./offers.ts";
 import { faultOfOperation, normalizeOperation } from "./operation-validation.ts";
@@ -244,9 +246,10 @@ function refuseOperation(
   ctx: MasterContext,
   framework: FrameworkEntry,
   operation: OfferOperation,
-  message: string,
+  why: string,
 ): void {
   const { id, type } = operation;
+  const message = excerpt(why, REFUSAL_LENGTH_MAX);
   log(ctx, "warning", "dropped an operation", { frameworkId: framework.id, type, why: message });
   if (id === undefined) return;
   const status = { operation_id: id, state: "OPERATION_ERROR", message } as const;

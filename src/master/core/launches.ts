@@ -3,6 +3,7 @@
  * with a terminal state. Source: semantics 4.8, 4.11, 5, 6.7; http-api 4.3.
  */
 import { brand, type ExecutorId } from "../../base/ids.ts";
+import { excerpt } from "../../base/text.ts";
 import type {
   ExecutorInfo,
   OfferOperation,
@@ -14,6 +15,7 @@ import type {
 import { denialOfTask } from "../../security/run-task.ts";
 import { command } from "./commands.ts";
 import type { MasterContext } from "./context.ts";
+import { REFUSAL_LENGTH_MAX } from "./limits.ts";
 import { healthCheckType } from "./message-validation.ts";
 import type { OfferPool } from "./offer-pool.ts";
 import { type AllocatedResources, allocatedResources } from "./resource-forms.ts";
@@ -95,6 +97,7 @@ export function refuseTask(
     agentId: task.agent_id.value,
     executorId: task.executor?.executor_id.value,
     ...verdict,
+    message: excerpt(verdict.message, REFUSAL_LENGTH_MAX),
   });
   ctx.counters.countTerminal(framework, verdict.state, status);
   sendStatus(ctx, framework, status);

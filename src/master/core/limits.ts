@@ -34,6 +34,12 @@ export const ROLES_PER_FRAMEWORK_MAX = 10_000;
 /** Tasks of one group: agents write each of them down together with the names of all. */
 export const TASKS_PER_GROUP_MAX = 200;
 
+/**
+ * Characters of why a task or an operation is refused: all of an ACCEPT may be for what one long text
+ * of it says, which the answers would repeat as often.
+ */
+export const REFUSAL_LENGTH_MAX = 4096;
+
 /** Calls that may wait for their turn where `--rate_limits` names no capacity. */
 export const WAITING_CALLS_MAX = 10_000;
 

@@ -388,6 +388,30 @@ describe("refusals", () => {
     expect(lastStatus(stream).message).toContain("Duplicate offer");
   });
 
+  test("what the answers repeat is cut short, as there may be one for each of many tasks", () => {
+    const { world, stream } = scene();
+    const offer = lastOffer(stream);
+    const long = "x".repeat(1_000_000);
+    const tasks = ["a", "b"].map((id) => taskFor(offer, id));
+    const executor = { executor_id: { value: "e" }, framework_id: { value: long } };
+    const launch_group = {
+      executor: { ...executor, type: "DEFAULT" },
+      task_group: { tasks },
+    } as const;
+    const operations = [
+      { type: "LAUNCH_GROUP", launch_group },
+      { type: "LAUNCH", launch: { task_infos: tasks } },
+      { type: "RESERVE", id: { value: "o" }, reserve: { resources: [] } },
+    ] as const;
+    world.accept(stream, [offer], operations.slice(0, 1));
+    world.accept(stream, [{ ...offer, id: { value: long } }], operations);
+    expect(statusesOf(stream)).toHaveLength(6);
+    for (const { update, update_operation_status: answer } of stream.events) {
+      const { message = "" } = update?.status ?? answer?.status ?? {};
+      expect(message.length).toBeLessThan(5000);
+    }
+  });
+
   test("an id on LAUNCH is refused [semantics 10.45]", () => {
     const { world, stream } = scene();
     const offer = lastOffer(stream);
