@@ -24,17 +24,19 @@ export function withHeldVolumes(agent: AgentEntry, operation: OfferOperation): O
   };
 }
 
-function heldVolumes({ total }: AgentEntry): ReadonlyMap<string, Resource> {
+/** By id and role, see `volumeKey`. */
+export function heldVolumes({ total }: AgentEntry): ReadonlyMap<string, Resource> {
   const volumes = total.filter(({ isPersistentVolume }) => isPersistentVolume).toResources();
-  return new Map(volumes.map((volume) => [keyOf(volume), volume]));
+  return new Map(volumes.map((volume) => [volumeKey(volume), volume]));
 }
 
 function asHeld(held: ReadonlyMap<string, Resource>, volume: Resource): Resource {
-  const persistence = held.get(keyOf(volume))?.disk?.persistence;
+  const persistence = held.get(volumeKey(volume))?.disk?.persistence;
   if (volume.disk?.persistence === undefined || persistence === undefined) return volume;
   return { ...volume, disk: { ...volume.disk, persistence } };
 }
 
-function keyOf({ disk, reservations }: Resource): string {
+/** What makes a volume of an agent the same one. */
+export function volumeKey({ disk, reservations }: Resource): string {
   return JSON.stringify([disk?.persistence?.id, reservations?.at(-1)?.role]);
 }

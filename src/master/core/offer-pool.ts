@@ -21,6 +21,8 @@ export class OfferPool {
   readonly #offered: Bundle;
   /** Made by the call, but not for its later operations. */
   readonly #kept: Bundle;
+  /** What conversions came to; all else is left as it was offered, or less of it. */
+  readonly #made = new Set<ResourceKind>();
   /** Shared volumes on the table; any number of tasks of the call may use each. */
   readonly #shared = new Set<ResourceKind>();
 
@@ -75,16 +77,20 @@ export class OfferPool {
   convert(consumed: Bundle, converted: Bundle, { isKept }: { readonly isKept: boolean }): void {
     this.remaining.subtract(consumed);
     (isKept ? this.#kept : this.remaining).add(converted);
+    if (!isKept) for (const kind of converted.presentKinds()) this.#made.add(kind);
     for (const kind of consumed.presentKinds()) this.#shared.delete(kind);
     this.#noteShared(isKept ? this.#kept : converted);
   }
 
   leftovers(): Leftovers {
-    const untouched = emptyBundle(this.#kinds);
+    const isMade = (kind: ResourceKind): boolean => this.#made.has(kind);
+    // Of what the call has not made there is no more than was offered.
+    const untouched = this.remaining.filter((kind) => !isMade(kind));
     const converted = this.#kept.clone();
-    for (const left of kindByKind(this.remaining)) {
+    const allOffered = this.#offered.filter(isMade);
+    for (const left of kindByKind(this.remaining.filter(isMade))) {
       const [kind] = left.presentKinds();
-      const offered = this.#offered.filter((other) => other === kind);
+      const offered = allOffered.filter((other) => other === kind);
       if (offered.contains(left)) untouched.add(left);
       else if (left.contains(offered)) {
         untouched.add(offered);

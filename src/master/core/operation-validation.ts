@@ -6,6 +6,7 @@ import type { OfferOperation, Resource } from "../../protocol/v1/types.ts";
 import { validateId } from "../../protocol/validation/ids.ts";
 import { toPostRefinement } from "../../resources/refinement.ts";
 import { validateResources } from "../../resources/validate.ts";
+import { heldVolumes, volumeKey } from "./held-volumes.ts";
 import { firstFault } from "./message-validation.ts";
 import type { AgentEntry, FrameworkEntry } from "./state.ts";
 
@@ -124,7 +125,7 @@ function faultOfKind(candidate: OperationCandidate): string | undefined {
     case "CREATE":
       return (
         firstFault(operation.create?.volumes, (volume) => faultOfVolume(candidate, volume)) ??
-        faultOfTwins(operation.create?.volumes ?? [])
+        faultOfTwins(candidate, operation.create?.volumes ?? [])
       );
     case "GROW_VOLUME":
       return faultOfResize(candidate, operation.grow_volume?.volume);
@@ -175,7 +176,7 @@ function faultOfReservation(
 }
 
 function faultOfVolume(
-  { agent, framework, principal }: OperationCandidate,
+  { framework, principal }: OperationCandidate,
   volume: Resource,
 ): string | undefined {
   const { disk, reservations, revocable, shared } = volume;
@@ -195,21 +196,21 @@ function faultOfVolume(
   if (shared !== undefined && framework?.capabilities.has("SHARED_RESOURCES") === false) {
     return "Shared volumes need the framework capability SHARED_RESOURCES";
   }
-  const role = reservations?.at(-1)?.role;
-  const isTaken = agent.total
-    .toResources()
-    .some(
-      (other) =>
-        other.disk?.persistence?.id === persistence.id && other.reservations?.at(-1)?.role === role,
-    );
-  return isTaken ? `Volume '${persistence.id}' of role '${role}' exists already` : undefined;
+  return undefined;
 }
 
-function faultOfTwins(volumes: readonly Resource[]): string | undefined {
+/** Volumes that are there already, or to be made twice. */
+function faultOfTwins(
+  { agent }: OperationCandidate,
+  volumes: readonly Resource[],
+): string | undefined {
+  const held = heldVolumes(agent);
   const seen = new Set<string>();
-  for (const { disk, reservations } of volumes) {
-    const id = disk?.persistence?.id;
-    const key = JSON.stringify([id, reservations?.at(-1)?.role]);
+  for (const volume of volumes) {
+    const key = volumeKey(volume);
+    const id = volume.disk?.persistence?.id;
+    const role = volume.reservations?.at(-1)?.role;
+    if (held.has(key)) return `Volume '${id}' of role '${role}' exists already`;
     if (seen.has(key)) return `Volume '${id}' is to be created twice`;
     seen.add(key);
   }

@@ -9,6 +9,7 @@ import type {
   OperationStatus,
   Resource,
 } from "../../../src/protocol/v1/types.ts";
+import { CpuTime } from "../../fuzz/cpu-time.ts";
 import {
   AGENT_CAPABILITIES,
   forget,
@@ -328,6 +329,21 @@ describe("operations of a framework", () => {
       { type: "LAUNCH", launch: { task_infos } },
     );
     expect(at.agent.orders("runTask")).toHaveLength(3);
+  });
+});
+
+describe("many volumes", () => {
+  test("cost by their number, not by its square", () => {
+    const at = scene();
+    const volumes = (name: string): Resource[] =>
+      Array.from({ length: 5000 }, (_, number) => volumeOf(0.01, `${name}${number}`));
+    perform(at, RESERVE);
+    const workedMs = new CpuTime().start();
+    for (const name of ["a", "b"]) {
+      perform(at, { type: "CREATE", create: { volumes: volumes(name) } });
+    }
+    expect(workedMs()).toBeLessThan(4000);
+    expect(at.agent.orders("applyOperation")).toHaveLength(3);
   });
 });
 
