@@ -1,8 +1,12 @@
 /** Maintenance of machines as operators plan, start and end it. */
 import { describe, expect, test } from "bun:test";
+import { must } from "../../../src/base/assert.ts";
+import { type AgentId, brand, type FrameworkId } from "../../../src/base/ids.ts";
 import type { Result } from "../../../src/base/result.ts";
 import { getMaintenanceStatus } from "../../../src/master/core/views/policy.ts";
 import type { MachineID, MaintenanceWindow } from "../../../src/protocol/v1/types.ts";
+import { machineKey } from "../../../src/registry/core/registry-state.ts";
+import { CpuTime } from "../../fuzz/cpu-time.ts";
 import {
   eventTypes,
   forget,
@@ -203,5 +207,40 @@ describe("a machine that is taken down", () => {
     expect(start(world)).toMatchObject(refusal("List of machines is empty"));
     expect(world.state.agents.size).toBe(1);
     expect(getMaintenanceStatus(world.state).status.draining_machines).toHaveLength(1);
+  });
+});
+
+describe("the status", () => {
+  test("tells answers by machine, however it is named, at the cost of a look at each", () => {
+    const world = new World();
+    world.addAgent();
+    const [entry] = world.state.agents.values();
+    const inverse = new Map([
+      [brand<FrameworkId>("f"), { status: "ACCEPT", atMs: 1000, refusedUntilMs: 0 } as const],
+    ]);
+    const numbers = Array.from({ length: 5000 }, (_, number) => number);
+    const agents = new Map(
+      numbers.map((number) => {
+        const agent = must(entry, "agent");
+        const info = { ...agent.info, hostname: `Host-${number}` };
+        const id = brand<AgentId>(`S${number}`);
+        return [id, { ...agent, id, info, remoteIp: `ip-${number}`, inverse }];
+      }),
+    );
+    const forms = (number: number): MachineID[] => [
+      { hostname: `host-${number}` },
+      { ip: `ip-${number}` },
+      { hostname: `host-${number}`, ip: `ip-${number}` },
+      { hostname: `host-${number}`, ip: "other" },
+    ];
+    const machines = new Map(
+      numbers.flatMap(forms).map((id) => [machineKey(id), { id, mode: "DRAINING" as const }]),
+    );
+    const policy = { ...world.state.policy, machines };
+    const workedMs = new CpuTime().start();
+    const { status } = getMaintenanceStatus({ ...world.state, agents, policy });
+    expect(workedMs()).toBeLessThan(2000);
+    const counts = status.draining_machines?.map(({ statuses }) => statuses?.length);
+    expect(counts).toEqual(numbers.flatMap(() => [1, 1, 1, 0]));
   });
 });

@@ -44,14 +44,15 @@ export function getMaintenanceSchedule(state: MasterState): MasterResponseGetMai
 
 /** GET_MAINTENANCE_STATUS: what frameworks answered, by machine. */
 export function getMaintenanceStatus(state: MasterState): MasterResponseGetMaintenanceStatus {
-  const machines = [...state.policy.machines.values()];
+  const machines = [...state.policy.machines];
+  const agents = answeringAgents(state);
   return {
     status: {
       draining_machines: machines
-        .filter(({ mode }) => mode !== "DOWN")
-        .map(({ id }) => ({
+        .filter(([, { mode }]) => mode !== "DOWN")
+        .map(([key, { id }]) => ({
           id,
-          statuses: agentsOn(state, id).flatMap((agent) =>
+          statuses: (agents.get(key) ?? []).flatMap((agent) =>
             [...agent.inverse].map(([frameworkId, { status, atMs }]) => ({
               status,
               framework_id: { value: frameworkId },
@@ -59,7 +60,7 @@ export function getMaintenanceStatus(state: MasterState): MasterResponseGetMaint
             })),
           ),
         })),
-      down_machines: machines.filter(({ mode }) => mode === "DOWN").map(({ id }) => id),
+      down_machines: machines.filter(([, { mode }]) => mode === "DOWN").map(([, { id }]) => id),
     },
   };
 }
@@ -73,19 +74,20 @@ export function getOperations(state: MasterState): MasterResponseGetOperations {
   };
 }
 
-function agentsOn(state: MasterState, id: Parameters<typeof machineKey>[0]): readonly AgentEntry[] {
-  const { hostname, ip } = id;
-  const key = machineKey({
-    ...(hostname !== undefined && { hostname }),
-    ...(ip !== undefined && { ip }),
-  });
-  return [...state.agents.values()].filter((agent) => {
-    const own = {
-      ...((hostname ?? "") !== "" && { hostname: agent.info.hostname }),
-      ...((ip ?? "") !== "" && { ip: agent.remoteIp }),
-    };
-    return machineKey(own) === key;
-  });
+/** Agents that frameworks have answered for, by each key that their machine may be named by. */
+function answeringAgents(state: MasterState): ReadonlyMap<string, readonly AgentEntry[]> {
+  const byKey = new Map<string, AgentEntry[]>();
+  for (const agent of state.agents.values()) {
+    if (agent.inverse.size === 0) continue;
+    const { hostname } = agent.info;
+    const ip = agent.remoteIp;
+    for (const key of new Set([{ hostname, ip }, { hostname }, { ip }].map(machineKey))) {
+      const agents = byKey.get(key);
+      if (agents === undefined) byKey.set(key, [agent]);
+      else agents.push(agent);
+    }
+  }
+  return byKey;
 }
 
 function scalars(amounts: Readonly<Record<string, number>>): Record<string, { value: number }> {
