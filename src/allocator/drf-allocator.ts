@@ -211,11 +211,12 @@ export class DrfAllocator implements Allocator {
 
   quotaConsumed(role: string): Readonly<Record<string, number>> {
     const { kinds } = this.#ledger;
-    const consumed: Record<string, number> = {};
+    const consumed: [string, number][] = [];
     for (const [index, milli] of this.#ledger.consumedOf(role).entries()) {
-      if ((milli ?? 0) > 0) consumed[must(kinds.scalarNames[index], "scalar name")] = milli;
+      if ((milli ?? 0) > 0) consumed.push([must(kinds.scalarNames[index], "scalar name"), milli]);
     }
-    return consumed;
+    // Through entries, since a name may be `__proto__`.
+    return Object.fromEntries(consumed);
   }
 
   pauseForRecovery(agentCount: number, untilMs: number): void {

@@ -43,6 +43,28 @@ describe("UPDATE_QUOTA", () => {
     expect(world.state.policy.quotas.size).toBe(0);
   });
 
+  test("counts resources by any name", () => {
+    const world = new World();
+    world.addAgent("cpus:4;mem:4096;constructor:3");
+    world.addAgent("cpus:4;mem:4096;__proto__:3");
+    const names = ["constructor", "__proto__", "toString"];
+    const amounts = Object.fromEntries(names.map((name) => [name, 2]));
+    expect(update(world, false, config("web", {}, amounts))).toEqual(SUCCESS);
+    const stream = world.subscribe({ role: "web" });
+    for (const offer of offersOf(stream)) {
+      const held = (offer.resources ?? []).map(({ name }) => name);
+      const own = names.filter((name) => held.includes(name)).map((name) => `${name}:1`);
+      const task = taskFor(offer, `t-${own}`, ["cpus:1;mem:32", ...own].join(";"));
+      world.launch(stream, offer, task);
+    }
+    const metrics = new Map(Object.entries(world.core.metrics(world.nowMs)));
+    const figure = (name: string, column: string): number | undefined =>
+      metrics.get(`allocator/mesos/quota/roles/web/resources/${name}/${column}`);
+    expect(names.map((name) => figure(name, "guarantee"))).toEqual([0, 0, 0]);
+    expect(names.map((name) => figure(name, "limit"))).toEqual([2, 2, 2]);
+    expect(names.map((name) => figure(name, "consumed"))).toEqual([1, 1, 0]);
+  });
+
   const refusals: readonly [string, QuotaQuotaConfig, string][] = [
     ["a nested role [semantics 10.32]", config("a/b", {}, { cpus: 1 }), "nested"],
     ["an invalid role", config("/a", {}, {}), "/a"],

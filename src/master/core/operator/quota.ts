@@ -199,9 +199,9 @@ function faultOfConsumption(
   { role, limits }: RoleQuota,
   offered: ReadonlyMap<string, ReadonlyMap<string, number>>,
 ): string | undefined {
-  const consumed = ctx.allocator.quotaConsumed(role);
+  const consumed = new Map(Object.entries(ctx.allocator.quotaConsumed(role)));
   for (const [name, limit] of Object.entries(limits)) {
-    const inUse = (consumed[name] ?? 0) - (offered.get(role)?.get(name) ?? 0);
+    const inUse = (consumed.get(name) ?? 0) - (offered.get(role)?.get(name) ?? 0);
     if (inUse <= limit) continue;
     const [has, may] = [inUse / 1000, limit / 1000];
     return `limit of ${may} ${name} of role '${role}' is below its consumption of ${has}`;
@@ -274,9 +274,9 @@ function rescindBeyondLimits(ctx: MasterContext, { role, limits }: RoleQuota): v
 function rescindForGuarantees(ctx: MasterContext, quotas: readonly RoleQuota[]): void {
   const lacking = new Map<string, number>();
   for (const { role, guarantees } of quotas) {
-    const consumed = ctx.allocator.quotaConsumed(role);
+    const consumed = new Map(Object.entries(ctx.allocator.quotaConsumed(role)));
     for (const [name, milli] of Object.entries(guarantees)) {
-      const lack = milli - (consumed[name] ?? 0);
+      const lack = milli - (consumed.get(name) ?? 0);
       if (lack > 0) lacking.set(name, (lacking.get(name) ?? 0) + lack);
     }
   }

@@ -187,7 +187,8 @@ function addRoles(values: Values, state: MasterState, figures: RoleFigures): voi
     for (const name of names) {
       const prefix = `allocator/mesos/quota/roles/${role}/resources/${name}`;
       for (const [column, milli] of Object.entries(columns)) {
-        if (milli[name] !== undefined) values.set(`${prefix}/${column}`, milli[name] / 1000);
+        const amount = Object.hasOwn(milli, name) ? milli[name] : undefined;
+        if (amount !== undefined) values.set(`${prefix}/${column}`, amount / 1000);
         else if (column !== "limit") values.set(`${prefix}/${column}`, 0);
       }
     }
