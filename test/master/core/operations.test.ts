@@ -316,21 +316,27 @@ describe("operations of a framework", () => {
   });
 
   test("several tasks of one call may share a volume that is offered once", () => {
-    const at = scene({ capabilities: [...INFO.capabilities, { type: "SHARED_RESOURCES" }] });
-    const shared = { ...volumeOf(100), shared: {} };
-    const task_infos = ["a", "b", "c"].map((id) => {
-      const task = taskFor(lastOffer(at.stream), id, "cpus:1;mem:32");
-      return { ...task, resources: [...(task.resources ?? []), shared] };
-    });
-    perform(
-      at,
-      RESERVE,
-      { type: "CREATE", create: { volumes: [shared] } },
-      { type: "LAUNCH", launch: { task_infos } },
-    );
+    const at = sharingScene("a", "b", "c");
     expect(at.agent.orders("runTask")).toHaveLength(3);
   });
 });
+
+/** Tasks of one call that all use a shared volume, which the call makes. */
+function sharingScene(...taskIds: readonly string[]): Scene {
+  const at = scene({ capabilities: [...INFO.capabilities, { type: "SHARED_RESOURCES" }] });
+  const shared = { ...volumeOf(100), shared: {} };
+  const task_infos = taskIds.map((id) => {
+    const task = taskFor(lastOffer(at.stream), id, "cpus:1;mem:32");
+    return { ...task, resources: [...(task.resources ?? []), shared] };
+  });
+  perform(
+    at,
+    RESERVE,
+    { type: "CREATE", create: { volumes: [shared] } },
+    { type: "LAUNCH", launch: { task_infos } },
+  );
+  return at;
+}
 
 describe("many volumes", () => {
   test("cost by their number, not by its square", () => {
@@ -349,18 +355,7 @@ describe("many volumes", () => {
 
 describe("a shared volume that two tasks of a role use", () => {
   test("counts once for them [semantics 4.3]", () => {
-    const at = scene({ capabilities: [...INFO.capabilities, { type: "SHARED_RESOURCES" }] });
-    const shared = { ...volumeOf(100), shared: {} };
-    const task_infos = ["a", "b"].map((id) => {
-      const task = taskFor(lastOffer(at.stream), id, "cpus:1;mem:32");
-      return { ...task, resources: [...(task.resources ?? []), shared] };
-    });
-    perform(
-      at,
-      RESERVE,
-      { type: "CREATE", create: { volumes: [shared] } },
-      { type: "LAUNCH", launch: { task_infos } },
-    );
+    const at = sharingScene("a", "b");
     expect(jsonOf(rolesDocument(at.world.state, EVERYTHING))).toMatchObject({
       roles: [
         {

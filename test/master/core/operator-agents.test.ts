@@ -12,6 +12,7 @@ import {
   SUCCESS,
   statusesOf,
   type TestAgent,
+  type TestStream,
   taskFor,
   World,
 } from "./harness.ts";
@@ -232,6 +233,18 @@ describe("deactivating", () => {
   });
 });
 
+/** An agent that runs task "a" of a framework that checkpoints and hears of partitions. */
+function withTask(): { world: World; agent: TestAgent; stream: TestStream } {
+  const world = new World();
+  const agent = world.addAgent();
+  const capabilities = [{ type: "PARTITION_AWARE" }] as const;
+  const stream = world.subscribe({ capabilities, checkpoint: true });
+  const offer = lastOffer(stream);
+  world.launch(stream, offer, taskFor(offer, "a"));
+  agent.work();
+  return { world, agent, stream };
+}
+
 describe("writing off", () => {
   test("tasks are over, the process must end, and it never comes back [semantics 10.15]", () => {
     const world = new World();
@@ -250,13 +263,7 @@ describe("writing off", () => {
   });
 
   test("tasks that did not come back with the agent are over too [semantics 2.6]", () => {
-    const world = new World();
-    const agent = world.addAgent();
-    const capabilities = [{ type: "PARTITION_AWARE" }] as const;
-    const stream = world.subscribe({ capabilities, checkpoint: true });
-    const offer = lastOffer(stream);
-    world.launch(stream, offer, taskFor(offer, "a"));
-    agent.work();
+    const { world, agent, stream } = withTask();
     agent.link.answersPings = false;
     world.advance(100_000);
     agent.tasks.clear();
@@ -269,13 +276,7 @@ describe("writing off", () => {
   });
 
   test("a task that had ended on an unreachable agent is not told of again", () => {
-    const world = new World();
-    const agent = world.addAgent();
-    const capabilities = [{ type: "PARTITION_AWARE" }] as const;
-    const stream = world.subscribe({ capabilities, checkpoint: true });
-    const offer = lastOffer(stream);
-    world.launch(stream, offer, taskFor(offer, "a"));
-    agent.work();
+    const { world, agent, stream } = withTask();
     agent.update(stream, "a", "TASK_FINISHED");
     agent.link.answersPings = false;
     world.advance(100_000);
