@@ -183,7 +183,7 @@ export interface Allocator {
    * reservations of the subtree, used or not, and what its clients hold of unreserved, not revocable
    * scalars. Offers count as held. Costs O(names), for nested roles O(subtree).
    */
-  quotaConsumed(role: string): Readonly<Record<string, number>>;
+  quotaConsumed(role: string): ReadonlyMap<string, number>;
   /** Dominant share of a role with all below it; 0 when nothing is known of it. */
   roleShare(role: string): number;
   /**

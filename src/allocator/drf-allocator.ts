@@ -209,14 +209,13 @@ export class DrfAllocator implements Allocator {
     if (branch !== undefined) this.#markRole(branch);
   }
 
-  quotaConsumed(role: string): Readonly<Record<string, number>> {
+  quotaConsumed(role: string): ReadonlyMap<string, number> {
     const { kinds } = this.#ledger;
-    const consumed: [string, number][] = [];
+    const consumed = new Map<string, number>();
     for (const [index, milli] of this.#ledger.consumedOf(role).entries()) {
-      if ((milli ?? 0) > 0) consumed.push([must(kinds.scalarNames[index], "scalar name"), milli]);
+      if ((milli ?? 0) > 0) consumed.set(must(kinds.scalarNames[index], "scalar name"), milli);
     }
-    // Through entries, since a name may be `__proto__`.
-    return Object.fromEntries(consumed);
+    return consumed;
   }
 
   pauseForRecovery(agentCount: number, untilMs: number): void {

@@ -50,8 +50,8 @@ export function checkCharges(world: World, state: MasterState, allocator: Alloca
       for (const name of NAMES) {
         const milli = consumed(state, role, name);
         world.check(
-          (charged[name] ?? 0) === milli,
-          () => `${role} consumes ${milli} of ${name} and is charged ${charged[name]}`,
+          (charged.get(name) ?? 0) === milli,
+          () => `${role} consumes ${milli} of ${name} and is charged ${charged.get(name)}`,
         );
       }
     }

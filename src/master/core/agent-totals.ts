@@ -12,7 +12,7 @@ import { withCheckpointed } from "../../resources/conversion.ts";
 import type { ResourceKind } from "../../resources/kinds.ts";
 import type { MasterContext } from "./context.ts";
 import { faultOfReported } from "./framework-info.ts";
-import { bundlesOf, notFree } from "./operations.ts";
+import { bundlesOf, takenFrom } from "./operations.ts";
 import { oversubscribedOf, usedOn } from "./oversubscribed.ts";
 import {
   emptyBundle,
@@ -101,9 +101,7 @@ export function countPending(
 ): void {
   for (const [number, order] of agent.commands.pending) {
     if (number <= done || order.kind !== "applyOperation") continue;
-    const bundles = bundlesOf(ctx, order.operation.info, (consumed) =>
-      total.contains(consumed.withoutAllocation()) ? ok(undefined) : notFree(agent),
-    );
+    const bundles = bundlesOf(ctx, order.operation.info, takenFrom(total, agent));
     if (!bundles.ok) continue;
     total.subtract(bundles.value.consumed.withoutAllocation());
     total.add(bundles.value.converted.withoutAllocation());

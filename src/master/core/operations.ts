@@ -214,8 +214,14 @@ export function makeRoom(ctx: MasterContext, agent: AgentEntry, needed: Bundle):
   return ok(undefined);
 }
 
+/** For `bundlesOf`: an operation may take what is in `total`, which is that agent's. */
+export function takenFrom(total: Bundle, agent: AgentEntry): (consumed: Bundle) => Result<void> {
+  return (consumed) =>
+    total.contains(consumed.withoutAllocation()) ? ok(undefined) : notFree(agent);
+}
+
 /** Refusal: `conflict`. */
-export function notFree({ id }: AgentEntry): Result<never> {
+function notFree({ id }: AgentEntry): Result<never> {
   return refuse("conflict", `Agent ${id} does not have these resources free`);
 }
 

@@ -199,7 +199,7 @@ function faultOfConsumption(
   { role, limits }: RoleQuota,
   offered: ReadonlyMap<string, ReadonlyMap<string, number>>,
 ): string | undefined {
-  const consumed = new Map(Object.entries(ctx.allocator.quotaConsumed(role)));
+  const consumed = ctx.allocator.quotaConsumed(role);
   for (const [name, limit] of Object.entries(limits)) {
     const inUse = (consumed.get(name) ?? 0) - (offered.get(role)?.get(name) ?? 0);
     if (inUse <= limit) continue;
@@ -257,7 +257,7 @@ function offeredByRole(ctx: MasterContext): Map<string, Map<string, number>> {
 function rescindBeyondLimits(ctx: MasterContext, { role, limits }: RoleQuota): void {
   const names = Object.keys(limits);
   if (names.length === 0) return;
-  const consumed = new Map(Object.entries(ctx.allocator.quotaConsumed(role)));
+  const consumed = new Map(ctx.allocator.quotaConsumed(role));
   const isBeyond = (name: string): boolean => (consumed.get(name) ?? 0) > (limits[name] ?? 0);
   if (!names.some(isBeyond)) return;
   for (const offer of ctx.state.offers.values()) {
@@ -274,7 +274,7 @@ function rescindBeyondLimits(ctx: MasterContext, { role, limits }: RoleQuota): v
 function rescindForGuarantees(ctx: MasterContext, quotas: readonly RoleQuota[]): void {
   const lacking = new Map<string, number>();
   for (const { role, guarantees } of quotas) {
-    const consumed = new Map(Object.entries(ctx.allocator.quotaConsumed(role)));
+    const consumed = ctx.allocator.quotaConsumed(role);
     for (const [name, milli] of Object.entries(guarantees)) {
       const lack = milli - (consumed.get(name) ?? 0);
       if (lack > 0) lacking.set(name, (lacking.get(name) ?? 0) + lack);

@@ -13,8 +13,8 @@ import {
   applyOperation,
   bundlesOf,
   makeRoom,
-  notFree,
   rescindOffersWith,
+  takenFrom,
   volumeInUse,
 } from "../operations.ts";
 import type { OperatorRequest } from "./settle.ts";
@@ -41,9 +41,7 @@ export function operatorOperation(
   if (fault !== undefined) return invalid(fault);
   const denial = denialOfOperation(ctx, principal, info);
   if (denial !== undefined) return forbidden(denial);
-  const bundles = bundlesOf(ctx, info, (consumed) =>
-    agent.total.contains(consumed.withoutAllocation()) ? ok(undefined) : notFree(agent),
-  );
+  const bundles = bundlesOf(ctx, info, takenFrom(agent.total, agent));
   if (!bundles.ok) {
     return bundles.error.code === "conflict" ? bundles : invalid(bundles.error.message);
   }

@@ -178,16 +178,16 @@ function addRoles(values: Values, state: MasterState, figures: RoleFigures): voi
   }
   for (const [role, { guarantees, limits }] of state.policy.quotas) {
     const columns = {
-      guarantee: guarantees,
-      limit: limits,
+      guarantee: new Map(Object.entries(guarantees)),
+      limit: new Map(Object.entries(limits)),
       consumed: figures.quotaConsumed(role),
       offered_or_allocated: heldWithin(state, role),
     };
-    const names = new Set([...Object.keys(guarantees), ...Object.keys(limits)]);
+    const names = new Set([...columns.guarantee.keys(), ...columns.limit.keys()]);
     for (const name of names) {
       const prefix = `allocator/mesos/quota/roles/${role}/resources/${name}`;
       for (const [column, milli] of Object.entries(columns)) {
-        const amount = Object.hasOwn(milli, name) ? milli[name] : undefined;
+        const amount = milli.get(name);
         if (amount !== undefined) values.set(`${prefix}/${column}`, amount / 1000);
         else if (column !== "limit") values.set(`${prefix}/${column}`, 0);
       }
@@ -196,13 +196,13 @@ function addRoles(values: Values, state: MasterState, figures: RoleFigures): voi
 }
 
 /** Thousandths by name that a role and those below it hold. */
-function heldWithin({ tally }: MasterState, role: string): Readonly<Record<string, number>> {
+function heldWithin({ tally }: MasterState, role: string): ReadonlyMap<string, number> {
   const sums = new Map<string, number>();
   for (const [other, amounts] of tally.roles) {
     if (other !== role && !other.startsWith(`${role}/`)) continue;
     for (const [name, milli] of amounts) sums.set(name, (sums.get(name) ?? 0) + milli);
   }
-  return Object.fromEntries(sums);
+  return sums;
 }
 
 /** Counters that nothing was counted in yet are told as well. */
