@@ -1,19 +1,12 @@
 /** What an agent says it is, from its flags. */
 import { expect, test } from "bun:test";
 import { tmpdir } from "node:os";
-import { readRoleFlags } from "../../src/cli/flags/role-table.ts";
 import { createCodec } from "../../src/protocol/codec.ts";
 import { agentInfo } from "../../src/roles/agent-info.ts";
+import { roleFlags } from "./role-flags.ts";
 
 async function portOf(...argv: readonly string[]): Promise<number | undefined> {
-  const read = readRoleFlags({
-    argv,
-    environment: { HOME: "/home-of/me" },
-    isRoot: false,
-    readFile: () => ({ ok: false, error: { code: "notFound", message: "there is no file" } }),
-  });
-  if (!read.ok) throw new Error(read.error.message);
-  const context = { flags: read.value.flags, codec: createCodec(), workDir: tmpdir() };
+  const context = { flags: roleFlags(argv), codec: createCodec(), workDir: tmpdir() };
   const address = { listenIp: "127.0.0.1", ip: "127.0.0.1", hostname: "localhost" };
   const info = await agentInfo(context, address, { port: 5051, gpus: undefined });
   return info.ok ? info.value.port : undefined;

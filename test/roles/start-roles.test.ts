@@ -1,17 +1,10 @@
 /** What a role prints once it is ready. */
 import { expect, test } from "bun:test";
-import { readRoleFlags } from "../../src/cli/flags/role-table.ts";
 import { bannerAddress } from "../../src/roles/start-roles.ts";
+import { roleFlags } from "./role-flags.ts";
 
 function addressOf(...argv: readonly string[]): string {
-  const read = readRoleFlags({
-    argv,
-    environment: { HOME: "/home-of/me" },
-    isRoot: false,
-    readFile: () => ({ ok: false, error: { code: "notFound", message: "there is no file" } }),
-  });
-  if (!read.ok) throw new Error(read.error.message);
-  return bannerAddress(read.value, [{ url: "http://10.0.0.1:5050" }]);
+  return bannerAddress({ flags: roleFlags(argv) }, [{ url: "http://10.0.0.1:5050" }]);
 }
 
 test("the banner, which ends in the journal, holds no password of ZooKeeper", () => {

@@ -1,20 +1,16 @@
 /** Where masters meet, from their flags. */
 import { expect, test } from "bun:test";
-import { type RoleFlags, readRoleFlags } from "../../src/cli/flags/role-table.ts";
+import { ok } from "../../src/base/result.ts";
+import type { RoleFlags } from "../../src/cli/flags/role-table.ts";
 import { withoutPasswords, zooKeeperFlag } from "../../src/roles/zookeeper-flags.ts";
+import { roleFlags } from "./role-flags.ts";
 
 const URL_TEXT = "zk://me:sesame@a:2181/allot";
 
 /** `file` is what every file holds. */
 function flagsOf(argv: readonly string[], file = ""): RoleFlags["flags"] {
-  const read = readRoleFlags({
-    argv: [...argv, "--config=/config"],
-    environment: { HOME: "/home-of/me" },
-    isRoot: false,
-    readFile: (path) => ({ ok: true, value: path === "/config" ? "" : file }),
-  });
-  if (!read.ok) throw new Error(read.error.message);
-  return read.value.flags;
+  const textOf = (path: string) => ok(path === "/config" ? "" : file);
+  return roleFlags([...argv, "--config=/config"], textOf);
 }
 
 test("a master whose --zk is no URL does not start as one that is alone [flags.md]", () => {

@@ -35,13 +35,19 @@ function order(
   return world.operatorCall(call);
 }
 
+/** An agent that can drain, told to run task "a". */
+function launched(): { world: World; agent: TestAgent; stream: TestStream } {
+  const world = new World();
+  const agent = world.addAgent("cpus:4;mem:1024", { capabilities });
+  const stream = world.subscribe();
+  const offer = lastOffer(stream);
+  world.launch(stream, offer, taskFor(offer, "a"));
+  return { world, agent, stream };
+}
+
 describe("draining", () => {
   test("offers are rescinded, the agent is told, and it is drained once nothing is left [semantics 10.17]", () => {
-    const world = new World();
-    const agent = world.addAgent("cpus:4;mem:1024", { capabilities });
-    const stream = world.subscribe();
-    const offer = lastOffer(stream);
-    world.launch(stream, offer, taskFor(offer, "a"));
+    const { world, agent, stream } = launched();
     agent.work();
     agent.update(stream, "a", "TASK_RUNNING");
     world.call(stream, { type: "REVIVE" });
@@ -71,11 +77,7 @@ describe("draining", () => {
   });
 
   test("an agent whose last task goes with its framework is drained [semantics 2.7]", () => {
-    const world = new World();
-    const agent = world.addAgent("cpus:4;mem:1024", { capabilities });
-    const stream = world.subscribe();
-    const offer = lastOffer(stream);
-    world.launch(stream, offer, taskFor(offer, "a"));
+    const { world, agent, stream } = launched();
     drain(world, agent);
     world.call(stream, { type: "TEARDOWN" });
     expect(world.registry.admitted.get(agent.id ?? "")?.drain?.state).toBe("DRAINED");
@@ -90,11 +92,7 @@ describe("draining", () => {
   });
 
   test("an agent that is ordered to be gone as its last task ends is gone, not just drained", () => {
-    const world = new World();
-    const agent = world.addAgent("cpus:4;mem:1024", { capabilities });
-    const stream = world.subscribe();
-    const offer = lastOffer(stream);
-    world.launch(stream, offer, taskFor(offer, "a"));
+    const { world, agent, stream } = launched();
     agent.work();
     drain(world, agent);
     agent.update(stream, "a", "TASK_KILLED");
